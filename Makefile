@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# For people; kbuild reads Kbuild.
+
+KDIR   ?= /lib/modules/$(shell uname -r)/build
+CC     ?= gcc
+CFLAGS ?= -O2 -g
+PYTHON ?= /usr/bin/python3
+KERNEL ?= default
+
+WARNINGS    := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes
+USER_FLAGS   = -D_GNU_SOURCE -DPF_VERSION='$(VERSION)' \
+	       $(foreach f,USER_SLEEP USER_DEBUG,$(if $($f),-D$f=$($f)))
+MODULE_FLAGS = $(foreach f,PROBE_PRINT PROBE_DEBUG CONT_STORE,$(if $($f),$f=$($f)))
+VERSION     := $(shell sed -n 's/^.define PF_VERSION //p' pf_common.h)
+
+UNIT_TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
+
+.DEFAULT_GOAL := all
+.PHONY: help all modules user-static test demo check clean FORCE
+
+help:
+	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
+	@echo "make demo         trace a real program in a virtual machine, from insmod to a picture"
+	@echo "make test         unit tests, and guest tests in a virtual machine"
+	@echo "make check        build with every warning an error, sparse and format checks"
+	@echo "make modules      only the modules         make user    only the reader"
+	@echo "make clean        remove what was built"
+	@echo
+	@echo "KDIR=DIR          kernel build tree for the modules ($(KDIR))"
+	@echo "PROBE_PRINT=0|1 PROBE_DEBUG=0|1 CONT_STORE=0|1    defaults of the modules' parameters"
+	@echo "USER_SLEEP=MS USER_DEBUG=0|1                      defaults of the reader's options"
+
+all: modules user
+
+modules:
+	@test -e '$(KDIR)/Makefile' || { \
+		echo "No kernel build tree at $(KDIR): install the package linux-headers-$$(uname -r)," \
+			"or give another with KDIR=DIR" >&2; exit 1; }
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' $(MODULE_FLAGS) modules
+
+# Built anew each time: flags may have changed, and it takes a second.
+user: user.c FORCE
+	$(CC) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) $(USER_FLAGS) $(LDFLAGS) -o $@ $<
+
+# The modules for the test kernel, user and the workloads lie outside the tree.
+test:
+	@tests/deps
+	@CC='$(CC)' PYTHON='$(PYTHON)' KERNEL='$(KERNEL)' tests/run
+
+demo:
+	@tests/deps
+	@dir=$$($(PYTHON) tests/vm/build.py) && \
+		$(PYTHON) tests/vm/demo.py $$dir/pf_probe_B.ko $$dir/user
+
+check:
+	@tests/deps
+	@PYTHON='$(PYTHON)' tests/check
+
+clean:
+	rm -f user *.ko *.o *.mod *.mod.c .*.cmd .*.d Module.symvers modules.order .module-common.o
+	rm -rf .tmp_versions

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One page fault: what is kept of it, and its one line of text. Pure (see env.h).
+ */
+#ifndef PF_FAULT_H
+#define PF_FAULT_H
+
+#include "env.h"
+
+enum pf_access {
+	PF_ACCESS_READ,
+	PF_ACCESS_WRITE,
+	PF_ACCESS_EXEC,
+	NR_PF_ACCESS
+};
+
+enum pf_mode {
+	PF_MODE_USER, /* the program's own instruction */
+	PF_MODE_KERNEL, /* the kernel, touching user memory in a system call */
+	PF_MODE_GUP, /* get_user_pages(): MAP_POPULATE, O_DIRECT, ptrace ... */
+	PF_MODE_REMOTE, /* in another address space, as exec does for the new arguments */
+	NR_PF_MODE
+};
+
+enum pf_region {
+	PF_REGION_CODE, /* the program's own text */
+	PF_REGION_DATA, /* the program's own data and bss */
+	PF_REGION_HEAP, /* brk */
+	PF_REGION_STACK,
+	PF_REGION_FILE, /* any other file mapping, libraries and shared memory too */
+	PF_REGION_ANON,
+	PF_REGION_SPECIAL, /* vdso and the like */
+	NR_PF_REGION
+};
+
+static const char *const pf_access_names[] = { "read", "write", "exec" };
+static const char *const pf_mode_names[] = { "user", "kernel", "gup", "remote" };
+static const char *const pf_region_names[] = { "code", "data", "heap",	 "stack",
+					       "file", "anon", "special" };
+
+static_assert(ARRAY_SIZE(pf_access_names) == NR_PF_ACCESS);
+static_assert(ARRAY_SIZE(pf_mode_names) == NR_PF_MODE);
+static_assert(ARRAY_SIZE(pf_region_names) == NR_PF_REGION);
+
+/**
+ * struct pf_fault - one record of the fault list
+ * @time_ns: CLOCK_MONOTONIC at the first entry of the fault
+ * @address: the faulting address (page-aligned where the architecture tells no more)
+ * @ip: user-space instruction pointer, 0 if there was none
+ * @tid: the thread, as the process that loaded the module numbers it
+ * @cpu: where the fault was taken
+ * @access: enum pf_access
+ * @mode: enum pf_mode
+ * @region: enum pf_region
+ */
+struct pf_fault {
+	u64 time_ns;
+	u64 address;
+	u64 ip;
+	u32 tid;
+	u16 cpu;
+	u8 access;
+	u8 mode : 4;
+	u8 region : 4;
+};
+
+static_assert(sizeof(struct pf_fault) <= 40);
+
+/* No fault line is longer, the newline and no terminating zero counted. */
+#define PF_FAULT_LINE_MAX 192
+
+static inline char *pf_put_str(char *p, const char *s)
+{
+	while (*s)
+		*p++ = *s++;
+	return p;
+}
+
+/* A literal's length is known to the compiler: a few wide stores instead of a loop. */
+#define pf_put_lit(p, lit) ((char *)memcpy((p), (lit), sizeof(lit) - 1) + sizeof(lit) - 1)
+
+/* Decimal, padded with spaces to at least @width. Two digits a division. */
+static inline char *pf_put_dec(char *p, u64 value, unsigned int width)
+{
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
+	char digits[24];
+	unsigned int at = sizeof(digits);
+
+	while (value >= 10) {
+		u64 rest = value / 100;
+		unsigned int pair = value - rest * 100;
+
+		at -= 2;
+		memcpy(digits + at, pairs + 2 * pair, 2);
+		value = rest;
+	}
+	if (value || at == sizeof(digits))
+		digits[--at] = '0' + value;
+	else if (digits[at] == '0')
+		at++;
+	for (; width > sizeof(digits) - at; width--)
+		*p++ = ' ';
+	memcpy(p, digits + at, sizeof(digits) - at);
+	return p + sizeof(digits) - at;
+}
+
+/* Hexadecimal with 0x in front, no leading zeros. */
+static inline char *pf_put_hex(char *p, u64 value)
+{
+	int shift = value ? (63 - __builtin_clzll(value)) & ~3 : 0;
+
+	p = pf_put_lit(p, "0x");
+	for (; shift >= 0; shift -= 4)
+		*p++ = "0123456789abcdef"[(value >> shift) & 15];
+	return p;
+}
+
+/**
+ * pf_fault_format() - write a fault's line, newline included, not zero-terminated
+ * @buf: at least PF_FAULT_LINE_MAX bytes
+ * @f: the fault
+ * @pid: its process, as the process that loaded the module numbers it
+ *
+ * vsnprintf() would cost more than capturing the fault did.
+ *
+ * Return: the line's length in bytes
+ */
+static inline size_t pf_fault_format(char *buf, const struct pf_fault *f, u32 pid)
+{
+	char *p = buf;
+
+	p = pf_put_lit(p, "PID = ");
+	p = pf_put_dec(p, pid, 8);
+	p = pf_put_lit(p, " Page Fault at Address ");
+	p = pf_put_hex(p, f->address);
+	p = pf_put_lit(p, " at Time ");
+	p = pf_put_dec(p, f->time_ns, 0);
+	p = pf_put_lit(p, " tid=");
+	p = pf_put_dec(p, f->tid, 0);
+	p = pf_put_lit(p, " cpu=");
+	p = pf_put_dec(p, f->cpu, 0);
+	p = pf_put_lit(p, " ip=");
+	p = pf_put_hex(p, f->ip);
+	p = pf_put_lit(p, " access=");
+	p = pf_put_str(p, pf_access_names[f->access]);
+	p = pf_put_lit(p, " mode=");
+	p = pf_put_str(p, pf_mode_names[f->mode]);
+	p = pf_put_lit(p, " region=");
+	p = pf_put_str(p, pf_region_names[f->region]);
+	*p++ = '\n';
+	return p - buf;
+}
+
+#endif /* PF_FAULT_H */

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The fault list: one global, bounded list of all faults, made of fixed-size chunks.
+ *
+ * A CPU takes an empty chunk under a raw spinlock and then fills it alone: who pushes has
+ * preemption off, so a push is a few plain stores and one release of the chunk's count; no atomic,
+ * no cache line that another CPU writes. A CPU's chunks are chained in the order it took them: its
+ * lane. A reader walks all lanes with a cursor and merges them by time.
+ *
+ * All memory is taken by pf_list_init(). When it is used up, either new faults are dropped, or
+ * the oldest chunk is emptied and used again (cont_store); both are counted.
+ */
+#ifndef PF_FAULT_LIST_H
+#define PF_FAULT_LIST_H
+
+#include <linux/kprobes.h>
+#include <linux/lockdep.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/printk.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/timekeeping.h>
+
+#include "fault.h"
+
+#define PF_CHUNK_BYTES 4096
+
+/**
+ * struct pf_chunk - the piece of the list that one CPU fills
+ * @nr: records written; stored with release by the owner, loaded with acquire by readers
+ * @limit: the owner may write up to here; others may lower it when memory runs out
+ * @gen: changes when the chunk is emptied for another use
+ * @cpu: the owner
+ * @base: how many records the owner's lane had before this chunk
+ * @next: the lane's next chunk
+ * @younger: the next chunk in the order of taking, over all lanes
+ * @faults: the records
+ */
+struct pf_chunk {
+	u32 nr;
+	u32 limit;
+	u32 gen;
+	u32 cpu;
+	u64 base;
+	struct pf_chunk *next;
+	struct pf_chunk *younger;
+	struct pf_fault faults[];
+};
+
+#define PF_CHUNK_FAULTS \
+	((u32)((PF_CHUNK_BYTES - sizeof(struct pf_chunk)) / sizeof(struct pf_fault)))
+
+/**
+ * struct pf_lane - what a CPU has of the list
+ * @chunk: the one it fills; pf_no_chunk at first, so that a push needs no test for NULL
+ * @oldest: the first of its chain, NULL if it has none yet
+ * @nr_dropped: faults lost because the list was full
+ */
+struct pf_lane {
+	struct pf_chunk *chunk;
+	struct pf_chunk *oldest;
+	u64 nr_dropped;
+};
+
+static DEFINE_PER_CPU(struct pf_lane, pf_lane);
+static struct pf_chunk pf_no_chunk;
+
+static struct {
+	raw_spinlock_t lock; /* all below, and every chunk's links, base and gen */
+	struct pf_chunk **chunks; /* all there are */
+	unsigned long nr_chunks;
+	unsigned long nr_taken; /* chunks[0 .. nr_taken) are or were in use */
+	struct pf_chunk *oldest, *youngest; /* by ->younger */
+	struct pf_chunk *spare; /* emptied, not in use, by ->younger */
+	unsigned long max_faults;
+	bool cont_store;
+	bool full; /* nothing left, and not cont_store */
+	long budget; /* records not yet promised to any chunk; unused if cont_store */
+	unsigned long nr_retired; /* records in chunks that their CPU is done with */
+	u64 nr_overwritten;
+} pf_list = {
+	.lock = __RAW_SPIN_LOCK_UNLOCKED(pf_list.lock),
+};
+
+static void pf_list_free(void)
+{
+	unsigned long i;
+
+	for (i = 0; i < pf_list.nr_chunks; i++) {
+		kfree(pf_list.chunks[i]);
+		cond_resched();
+	}
+	kvfree(pf_list.chunks);
+}
+
+/**
+ * pf_list_init() - take all the memory the list will ever need
+ * @max_faults: capacity in records
+ * @cont_store: overwrite the oldest when full, instead of dropping the new
+ *
+ * Every CPU can have a chunk that it fills no further, hence one more a CPU than the records need.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -EINVAL or -ENOMEM
+ */
+static int pf_list_init(unsigned long max_faults, bool cont_store)
+{
+	unsigned long nr_chunks, available;
+	unsigned int cpu;
+
+	if (!max_faults || max_faults > LONG_MAX) {
+		pr_err("max_faults=%lu: the capacity in records has to be 1 or more\n", max_faults);
+		return -EINVAL;
+	}
+
+	nr_chunks = max_faults / PF_CHUNK_FAULTS + 1 + num_possible_cpus();
+	available = (unsigned long)si_mem_available() << PAGE_SHIFT;
+	if (nr_chunks > available / (PF_CHUNK_BYTES + sizeof(*pf_list.chunks)))
+		goto no_memory;
+
+	pf_list.chunks = kvcalloc(nr_chunks, sizeof(*pf_list.chunks), GFP_KERNEL | __GFP_NOWARN);
+	if (!pf_list.chunks)
+		goto no_memory;
+	/* NORETRY: rather no list than somebody's process killed for it. */
+	for (; pf_list.nr_chunks < nr_chunks; pf_list.nr_chunks++) {
+		struct pf_chunk *chunk;
+
+		chunk = kzalloc(PF_CHUNK_BYTES, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
+		if (!chunk) {
+			pf_list_free();
+			goto no_memory;
+		}
+		pf_list.chunks[pf_list.nr_chunks] = chunk;
+		cond_resched();
+	}
+
+	for_each_possible_cpu(cpu)
+		per_cpu(pf_lane, cpu).chunk = &pf_no_chunk;
+	pf_list.max_faults = max_faults;
+	pf_list.cont_store = cont_store;
+	pf_list.budget = max_faults;
+	return 0;
+
+no_memory:
+	pr_err("max_faults=%lu needs %lu KiB, more memory than there is: give a smaller one\n",
+	       max_faults, nr_chunks * (PF_CHUNK_BYTES / 1024));
+	return -ENOMEM;
+}
+
+/* Empties the oldest chunk that no CPU is filling, which is the first of its lane, too. */
+static struct pf_chunk *pf_list_recycle(void)
+{
+	struct pf_chunk **link = &pf_list.oldest, *older = NULL, *chunk;
+
+	lockdep_assert_held(&pf_list.lock);
+
+	while ((chunk = *link) && per_cpu(pf_lane, chunk->cpu).chunk == chunk) {
+		older = chunk;
+		link = &chunk->younger;
+	}
+	if (!chunk)
+		return NULL;
+	*link = chunk->younger;
+	if (pf_list.youngest == chunk)
+		pf_list.youngest = older;
+	per_cpu(pf_lane, chunk->cpu).oldest = chunk->next;
+	pf_list.nr_retired -= chunk->nr;
+	pf_list.nr_overwritten += chunk->nr;
+
+	/* A reader copies a record, then looks at gen: gen has to change before the record does. */
+	WRITE_ONCE(chunk->gen, chunk->gen + 1);
+	smp_wmb();
+	WRITE_ONCE(chunk->nr, 0);
+	return chunk;
+}
+
+static struct pf_chunk *pf_list_empty_chunk(void)
+{
+	struct pf_chunk *chunk;
+
+	lockdep_assert_held(&pf_list.lock);
+
+	/* The newest max_faults stay, and what shares a chunk with the first of them. */
+	while (pf_list.cont_store &&
+	       pf_list.nr_retired >= pf_list.max_faults + PF_CHUNK_FAULTS) {
+		chunk = pf_list_recycle();
+		if (!chunk)
+			break;
+		chunk->younger = pf_list.spare;
+		pf_list.spare = chunk;
+	}
+	if (pf_list.spare) {
+		chunk = pf_list.spare;
+		pf_list.spare = chunk->younger;
+		return chunk;
+	}
+	if (pf_list.nr_taken < pf_list.nr_chunks)
+		return pf_list.chunks[pf_list.nr_taken++];
+	return pf_list.cont_store ? pf_list_recycle() : NULL;
+}
+
+/*
+ * Takes back what was promised to other CPUs and not used yet. An owner that is just now writing
+ * may not see its limit sink in time and write one record more; it settles that when it comes for
+ * more. So the capacity is exact, but for a record a CPU at the very moment it is reached.
+ */
+static void pf_list_revoke(void)
+{
+	unsigned int cpu;
+
+	lockdep_assert_held(&pf_list.lock);
+
+	for_each_possible_cpu(cpu) {
+		struct pf_chunk *chunk = per_cpu(pf_lane, cpu).chunk;
+		u32 nr = READ_ONCE(chunk->nr);
+
+		if (nr < chunk->limit) {
+			pf_list.budget += chunk->limit - nr;
+			WRITE_ONCE(chunk->limit, nr);
+		}
+	}
+}
+
+/* This CPU's chunk has no room: a chunk that has, or NULL if the list is full. */
+static noinline notrace struct pf_chunk *pf_list_room(struct pf_lane *lane)
+{
+	struct pf_chunk *chunk, *filled;
+	u32 grant = PF_CHUNK_FAULTS;
+
+	if (READ_ONCE(pf_list.full))
+		return NULL;
+
+	raw_spin_lock(&pf_list.lock);
+	filled = lane->chunk;
+	if (!pf_list.cont_store) {
+		if (filled->nr > filled->limit) { /* see pf_list_revoke() */
+			pf_list.budget -= filled->nr - filled->limit;
+			WRITE_ONCE(filled->limit, filled->nr);
+		}
+		if (pf_list.budget <= 0)
+			pf_list_revoke();
+		if (pf_list.budget <= 0) {
+			WRITE_ONCE(pf_list.full, true);
+			goto none;
+		}
+		grant = min_t(long, pf_list.budget, PF_CHUNK_FAULTS);
+	}
+
+	chunk = filled;
+	if (filled != &pf_no_chunk && filled->nr < PF_CHUNK_FAULTS) {
+		grant = min(grant, PF_CHUNK_FAULTS - filled->nr);
+	} else {
+		pf_list.nr_retired += filled->nr;
+		chunk = pf_list_empty_chunk();
+		if (!chunk)
+			goto none;
+		chunk->cpu = smp_processor_id();
+		chunk->base = filled->base + filled->nr;
+		chunk->limit = 0;
+		chunk->next = NULL;
+		chunk->younger = NULL;
+		if (pf_list.youngest)
+			pf_list.youngest->younger = chunk;
+		else
+			pf_list.oldest = chunk;
+		pf_list.youngest = chunk;
+		if (lane->oldest)
+			filled->next = chunk;
+		else
+			lane->oldest = chunk;
+		lane->chunk = chunk;
+	}
+	pf_list.budget -= grant;
+	WRITE_ONCE(chunk->limit, chunk->limit + grant);
+	raw_spin_unlock(&pf_list.lock);
+	return chunk;
+
+none:
+	raw_spin_unlock(&pf_list.lock);
+	return NULL;
+}
+NOKPROBE_SYMBOL(pf_list_room);
+
+/**
+ * pf_list_reserve() - the place for a new record
+ * @chunk: set to the chunk that has it, for pf_list_publish()
+ *
+ * Context: preemption off until pf_list_publish(); takes no lock but once a chunk.
+ * Return: a place that nobody else writes or reads, or NULL if the list is full (then counted)
+ */
+static __always_inline struct pf_fault *pf_list_reserve(struct pf_chunk **chunk)
+{
+	struct pf_lane *lane = this_cpu_ptr(&pf_lane);
+
+	*chunk = lane->chunk;
+	if (unlikely((*chunk)->nr >= READ_ONCE((*chunk)->limit))) {
+		*chunk = pf_list_room(lane);
+		if (!*chunk) {
+			lane->nr_dropped++;
+			return NULL;
+		}
+	}
+	return &(*chunk)->faults[(*chunk)->nr];
+}
+
+/* Lets readers see the record that was written to the place reserved. */
+static __always_inline void pf_list_publish(struct pf_chunk *chunk)
+{
+	smp_store_release(&chunk->nr, chunk->nr + 1);
+}
+
+static u64 pf_list_nr_dropped(void)
+{
+	u64 sum = 0;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(pf_lane, cpu).nr_dropped);
+	return sum;
+}
+
+/* All records ever made, the overwritten ones too. */
+static u64 pf_list_nr_recorded(void)
+{
+	u64 sum = 0;
+	unsigned int cpu;
+
+	raw_spin_lock(&pf_list.lock);
+	for_each_possible_cpu(cpu) {
+		const struct pf_chunk *chunk = per_cpu(pf_lane, cpu).chunk;
+
+		sum += chunk->base + READ_ONCE(chunk->nr);
+	}
+	raw_spin_unlock(&pf_list.lock);
+	return sum;
+}
+
+/* Where a cursor stands in one lane. */
+struct pf_place {
+	struct pf_chunk *chunk;
+	u32 gen; /* the chunk's, when the cursor came to it */
+	u32 nr; /* records of it that have been read */
+	u64 at; /* records of the lane that have been passed */
+};
+
+/**
+ * struct pf_cursor - one reader's place in the list
+ * @horizon_ns: records up to this time are to be read now
+ * @nr_overwritten: records that were overwritten before this cursor came to them
+ * @cpu: whose lane is next in time
+ * @others_ns: and remains so up to this time
+ * @places: by CPU number
+ *
+ * To be used by one thread at a time. Any number of cursors can be in use.
+ */
+struct pf_cursor {
+	u64 horizon_ns;
+	u64 nr_overwritten;
+	unsigned int cpu;
+	u64 others_ns;
+	struct pf_place places[];
+};
+
+/* A cursor before the first record, or NULL. To be freed with kvfree(). */
+static struct pf_cursor *pf_cursor_new(void)
+{
+	struct pf_cursor *cursor;
+
+	return kvzalloc(struct_size(cursor, places, nr_cpu_ids), GFP_KERNEL);
+}
+
+static void pf_cursor_rewind(struct pf_cursor *cursor)
+{
+	memset(cursor, 0, struct_size(cursor, places, nr_cpu_ids));
+}
+
+/**
+ * pf_cursor_extend() - let a cursor see what has been recorded up to now
+ * @cursor: the cursor
+ *
+ * A push runs with preemption off, from before it reads the clock until its record can be seen.
+ * So after a grace period every record up to the time read here can be seen, and no CPU will ever
+ * come with an older one: merging is exact.
+ *
+ * Context: process context, sleeps for a grace period.
+ */
+static void pf_cursor_extend(struct pf_cursor *cursor)
+{
+	u64 now_ns = ktime_get_mono_fast_ns();
+
+	synchronize_rcu();
+	cursor->horizon_ns = now_ns;
+	cursor->others_ns = 0;
+}
+
+/* Moves on to the lane's next chunk. False if there is none. */
+static bool pf_cursor_next_chunk(struct pf_cursor *cursor, unsigned int cpu)
+{
+	struct pf_place *place = &cursor->places[cpu];
+	struct pf_chunk *chunk = place->chunk;
+
+	raw_spin_lock(&pf_list.lock);
+	if (!chunk || chunk->gen != place->gen)
+		chunk = per_cpu(pf_lane, cpu).oldest;
+	else if (place->nr == READ_ONCE(chunk->nr))
+		chunk = chunk->next;
+	if (chunk && (chunk != place->chunk || chunk->gen != place->gen)) {
+		place->chunk = chunk;
+		place->gen = chunk->gen;
+		place->nr = 0;
+		cursor->nr_overwritten += chunk->base - place->at;
+		place->at = chunk->base;
+	}
+	raw_spin_unlock(&pf_list.lock);
+	return chunk;
+}
+
+/* The lane's next record up to the horizon, not yet passed. */
+static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, struct pf_fault *fault)
+{
+	struct pf_place *place = &cursor->places[cpu];
+
+	for (;;) {
+		struct pf_chunk *chunk = place->chunk;
+
+		if (chunk && place->nr < smp_load_acquire(&chunk->nr)) {
+			*fault = chunk->faults[place->nr];
+			smp_rmb(); /* pairs with pf_list_recycle() */
+			if (likely(READ_ONCE(chunk->gen) == place->gen))
+				return fault->time_ns <= cursor->horizon_ns;
+		}
+		if (!pf_cursor_next_chunk(cursor, cpu))
+			return false;
+	}
+}
+
+/**
+ * pf_cursor_next() - the next record in time
+ * @cursor: the cursor
+ * @fault: where to copy it
+ *
+ * Context: any; takes the list's lock once a chunk.
+ * Return: false if there is none up to the horizon
+ */
+static bool pf_cursor_next(struct pf_cursor *cursor, struct pf_fault *fault)
+{
+	for (;;) {
+		u64 first_ns = U64_MAX, second_ns = U64_MAX;
+		unsigned int cpu;
+
+		/* Faults come in runs on one CPU: look at the others only when the run ends. */
+		if (likely(cursor->others_ns) &&
+		    pf_cursor_peek(cursor, cursor->cpu, fault) &&
+		    fault->time_ns <= cursor->others_ns) {
+			cursor->places[cursor->cpu].nr++;
+			cursor->places[cursor->cpu].at++;
+			return true;
+		}
+
+		for_each_possible_cpu(cpu) {
+			if (!pf_cursor_peek(cursor, cpu, fault))
+				continue;
+			if (fault->time_ns < first_ns) {
+				second_ns = first_ns;
+				first_ns = fault->time_ns;
+				cursor->cpu = cpu;
+			} else if (fault->time_ns < second_ns) {
+				second_ns = fault->time_ns;
+			}
+		}
+		if (first_ns == U64_MAX)
+			return false;
+		cursor->others_ns = second_ns;
+	}
+}
+
+#endif /* PF_FAULT_LIST_H */

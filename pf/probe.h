@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The probe: a kprobe at the entry of handle_mm_fault() that makes one record of every fault the
+ * target takes.
+ *
+ * One fault can enter handle_mm_fault() several times: when a try ends with VM_FAULT_RETRY, as for
+ * every file page that has to be read from disk, the architecture's handler calls again. It mostly
+ * says so by FAULT_FLAG_TRIED, but not when a first try under the per-VMA lock (since 6.4) is
+ * given up. What always holds: mm_account_fault() adds to min_flt or maj_flt when a fault
+ * completes, and only then. So the same task, the same address and the same sum of the two mean
+ * the same fault. A fault that failed (SIGBUS), and is tried again at once, looks the same.
+ */
+#ifndef PF_PROBE_H
+#define PF_PROBE_H
+
+#include <linux/kprobes.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/printk.h>
+#include <linux/sched/task_stack.h>
+#include <linux/string.h>
+
+#include "fault_list.h"
+#include "target.h"
+
+/* The fault that a thread of the target has entered last. */
+struct pf_latest {
+	u64 address;
+	u32 tid;
+	u32 nr_completed; /* min_flt + maj_flt, cut to 32 bits */
+};
+
+/*
+ * By tid, and by the lowest bits of it, as those of one process are mostly neighbours: two threads
+ * share a place only if their numbers are a multiple of NR_PF_LATEST apart. By task and not by CPU,
+ * as a task may come back from waiting on another CPU.
+ */
+#define NR_PF_LATEST 16384
+
+static struct pf_latest *pf_latest;
+static DEFINE_PER_CPU(u64, pf_nr_retries);
+
+/*
+ * Handles one entry of handle_mm_fault() by the current task.
+ *
+ * Where a thread has lost its place in pf_latest to another, FAULT_FLAG_TRIED still tells.
+ */
+static __always_inline bool pf_fault_is_retry(u64 address, unsigned int flags)
+{
+	struct pf_latest *latest = &pf_latest[current->pid % NR_PF_LATEST];
+	u32 nr_completed = current->min_flt + current->maj_flt;
+	u32 tid = current->pid;
+
+	if (likely(latest->tid == tid)) {
+		if (unlikely(latest->address == address && latest->nr_completed == nr_completed))
+			return true;
+	} else {
+		if (unlikely(latest->tid && (flags & FAULT_FLAG_TRIED)))
+			return true;
+		latest->tid = tid;
+	}
+	latest->address = address;
+	latest->nr_completed = nr_completed;
+	return false;
+}
+
+static __always_inline enum pf_region pf_region_of(const struct vm_area_struct *vma, u64 address)
+{
+	const struct mm_struct *mm = vma->vm_mm;
+
+	if (vma->vm_file) {
+		/* Not by exe_file alone: overlayfs maps another struct file than exec opened. */
+		if (address >= (mm->start_code & PAGE_MASK) && address < mm->end_code)
+			return PF_REGION_CODE;
+		if ((address >= mm->end_code && address < PAGE_ALIGN(mm->end_data)) ||
+		    vma->vm_file == rcu_access_pointer(mm->exe_file))
+			return PF_REGION_DATA;
+		return PF_REGION_FILE;
+	}
+	if (unlikely(vma->vm_ops))
+		return PF_REGION_SPECIAL;
+	if (vma->vm_flags & VM_STACK)
+		return PF_REGION_STACK;
+	if (address >= mm->start_brk && address < PAGE_ALIGN(mm->brk))
+		return PF_REGION_HEAP;
+	if (address >= (mm->start_data & PAGE_MASK) && address < mm->start_brk)
+		return PF_REGION_DATA; /* bss */
+	return PF_REGION_ANON;
+}
+
+static __always_inline void pf_capture(const struct vm_area_struct *vma, u64 address,
+				       unsigned int flags, const struct pt_regs *fault_regs)
+{
+	struct pf_chunk *chunk;
+	struct pf_fault *fault;
+
+	if (pf_fault_is_retry(address, flags)) {
+		this_cpu_inc(pf_nr_retries);
+		return;
+	}
+	fault = pf_list_reserve(&chunk);
+	if (unlikely(!fault))
+		return;
+
+	fault->time_ns = ktime_get_mono_fast_ns();
+	fault->address = address;
+	/* Never fault_regs: in a system call they are the kernel's, whose addresses are secret. */
+	fault->ip = instruction_pointer(task_pt_regs(current));
+	fault->tid = pf_target_tid();
+	fault->cpu = raw_smp_processor_id();
+	fault->access = flags & FAULT_FLAG_INSTRUCTION ? PF_ACCESS_EXEC :
+			flags & FAULT_FLAG_WRITE       ? PF_ACCESS_WRITE :
+							 PF_ACCESS_READ;
+	fault->mode = flags & FAULT_FLAG_REMOTE ? PF_MODE_REMOTE :
+		      !fault_regs		? PF_MODE_GUP :
+		      flags & FAULT_FLAG_USER	? PF_MODE_USER :
+						  PF_MODE_KERNEL;
+	fault->region = pf_region_of(vma, address);
+	pf_list_publish(chunk);
+}
+
+/* vm_fault_t handle_mm_fault(vma, address, flags, regs), since 5.9 */
+static int notrace pf_probe_enter(struct kprobe *kp, struct pt_regs *regs)
+{
+	if (pf_target_is_current())
+		pf_capture((void *)regs_get_kernel_argument(regs, 0),
+			   regs_get_kernel_argument(regs, 1),
+			   (unsigned int)regs_get_kernel_argument(regs, 2),
+			   (void *)regs_get_kernel_argument(regs, 3));
+	return 0;
+}
+NOKPROBE_SYMBOL(pf_probe_enter);
+
+static struct kprobe pf_kprobe;
+
+/**
+ * pf_probe_register() - begin to record the target's faults
+ *
+ * Needs pf_list_init() and pf_target_set() done.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -ENOMEM, or what register_kprobe() says
+ */
+static int pf_probe_register(void)
+{
+	int ret;
+
+	pf_latest = kvcalloc(NR_PF_LATEST, sizeof(*pf_latest), GFP_KERNEL);
+	if (!pf_latest)
+		return -ENOMEM;
+
+	pf_kprobe = (struct kprobe){
+		.symbol_name = "handle_mm_fault",
+		.pre_handler = pf_probe_enter,
+	};
+	ret = register_kprobe(&pf_kprobe);
+	if (ret) {
+		pr_err("no kprobe on handle_mm_fault (error %d): are kprobes enabled in this kernel?\n",
+		       ret);
+		kvfree(pf_latest);
+	}
+	return ret;
+}
+
+/* After it no handler runs any more, on any CPU. Sleeps. */
+static void pf_probe_unregister(void)
+{
+	unregister_kprobe(&pf_kprobe);
+	kvfree(pf_latest);
+}
+
+static u64 pf_probe_nr_retries(void)
+{
+	u64 sum = 0;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(pf_nr_retries, cpu));
+	return sum;
+}
+
+/* Entries that the kprobe core skipped, because a probe was hit inside a probe. */
+static unsigned long pf_probe_nr_missed(void)
+{
+	return READ_ONCE(pf_kprobe.nmissed);
+}
+
+#endif /* PF_PROBE_H */

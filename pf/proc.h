@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * /proc/pf_probe_X: the list as text. Each open file is a reader of its own: from the first fault
+ * to the last of the moment, in time order, then the summary, EXIT_CODE and an end of file; who
+ * reads on gets what has come since, in the same way. Nothing is consumed.
+ */
+#ifndef PF_PROC_H
+#define PF_PROC_H
+
+#include <linux/delay.h>
+#include <linux/eventpoll.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/poll.h>
+#include <linux/printk.h>
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <linux/timekeeping.h>
+#include <linux/utsname.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "fault.h"
+#include "fault_list.h"
+#include "probe.h"
+#include "target.h"
+
+#define PF_PROC_BUFFER_BYTES (64 * 1024)
+
+/* How long poll() may sleep on after news: nothing in the fault path wakes anybody. */
+#define PF_PROC_POLL_MS 20
+
+/* What a reader shows next. */
+enum pf_item {
+	PF_ITEM_HEAD,
+	PF_ITEM_FAULT,
+	PF_ITEM_SUMMARY,
+	PF_ITEM_EXIT_CODE,
+	PF_ITEM_END, /* until read() has returned 0 */
+	PF_ITEM_NEWS, /* begin anew with what has come since */
+};
+
+/**
+ * struct pf_reader - an open /proc/pf_probe_X
+ * @item: what is to be shown at position @pos
+ * @pos: seq_file's count of items
+ * @nr_shown: faults shown since the start
+ * @nr_known: faults and target's end, as pf_proc_news() told when the last drain began
+ * @target_exited: as it was then
+ * @fault: the fault to be shown, if @item is PF_ITEM_FAULT
+ * @cursor: behind @fault
+ */
+struct pf_reader {
+	enum pf_item item;
+	loff_t pos;
+	u64 nr_shown;
+	u64 nr_known;
+	bool target_exited;
+	struct pf_fault fault;
+	struct pf_cursor *cursor;
+};
+
+static u64 pf_loaded_ns; /* CLOCK_MONOTONIC when the module was loaded ... */
+static struct timespec64 pf_loaded_epoch; /* ... and the time of day then */
+
+static DECLARE_WAIT_QUEUE_HEAD(pf_proc_wait);
+static void pf_proc_wake(struct work_struct *work);
+static DECLARE_DELAYED_WORK(pf_proc_wake_work, pf_proc_wake);
+static u64 pf_proc_told; /* the pf_proc_news() that waiters were woken for */
+static bool pf_proc_closing;
+
+/* A number that changes whenever a reader would see something new. */
+static u64 pf_proc_news(void)
+{
+	return pf_list_nr_recorded() + pf_list_nr_dropped() + pf_target_exited();
+}
+
+/* Looks for news, and again later as long as somebody waits for some. */
+static void pf_proc_wake(struct work_struct *work)
+{
+	u64 news = pf_proc_news();
+
+	if (news != pf_proc_told) {
+		pf_proc_told = news;
+		wake_up_interruptible(&pf_proc_wait);
+	}
+	if (wq_has_sleeper(&pf_proc_wait) && !READ_ONCE(pf_proc_closing))
+		schedule_delayed_work(&pf_proc_wake_work, msecs_to_jiffies(PF_PROC_POLL_MS));
+}
+
+static void pf_proc_next_fault(struct pf_reader *reader)
+{
+	if (pf_cursor_next(reader->cursor, &reader->fault)) {
+		reader->item = PF_ITEM_FAULT;
+		reader->nr_shown++;
+	} else {
+		reader->item = PF_ITEM_SUMMARY;
+	}
+}
+
+static void pf_proc_drain(struct pf_reader *reader)
+{
+	/* Before looking at the list: who reads "exited" has had all the faults there will be. */
+	reader->target_exited = pf_target_exited();
+	reader->nr_known = pf_proc_news();
+	pf_cursor_extend(reader->cursor);
+	pf_proc_next_fault(reader);
+}
+
+static void *pf_proc_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	struct pf_reader *reader = m->private;
+
+	reader->pos = ++*pos;
+	switch (reader->item) {
+	case PF_ITEM_HEAD:
+		pf_proc_drain(reader);
+		break;
+	case PF_ITEM_FAULT:
+		pf_proc_next_fault(reader);
+		break;
+	case PF_ITEM_SUMMARY:
+		reader->item = PF_ITEM_EXIT_CODE;
+		break;
+	default:
+		reader->item = PF_ITEM_END;
+		return NULL;
+	}
+	return reader;
+}
+
+static void *pf_proc_start(struct seq_file *m, loff_t *pos)
+{
+	struct pf_reader *reader = m->private;
+
+	if (*pos == 0) {
+		reader->item = PF_ITEM_HEAD;
+		reader->pos = 0;
+		reader->nr_shown = 0;
+		pf_cursor_rewind(reader->cursor);
+	}
+	if (*pos != reader->pos) /* seq_file goes from 0 step by step; nothing else can be had */
+		return ERR_PTR(-EINVAL);
+	if (reader->item == PF_ITEM_NEWS)
+		pf_proc_drain(reader);
+	return reader->item == PF_ITEM_END ? NULL : reader;
+}
+
+static void pf_proc_stop(struct seq_file *m, void *v)
+{
+}
+
+static void pf_proc_show_head(struct seq_file *m)
+{
+	char comm[PF_COMM_MAX];
+
+	pf_target_comm(comm);
+	seq_printf(m, "# " KBUILD_MODNAME " version=%s pid=%d comm=%s clock=CLOCK_MONOTONIC "
+		   "loaded=%llu epoch=%lld.%09ld page=%lu kernel=",
+		   PF_VERSION, pf_target.nr, comm, pf_loaded_ns, (s64)pf_loaded_epoch.tv_sec,
+		   pf_loaded_epoch.tv_nsec, PAGE_SIZE);
+	seq_escape(m, init_utsname()->release, " \t\n\\");
+	seq_printf(m, " arch=%s\n", init_utsname()->machine);
+}
+
+static int pf_proc_show(struct seq_file *m, void *v)
+{
+	struct pf_reader *reader = m->private;
+	char *buf;
+
+	switch (reader->item) {
+	case PF_ITEM_HEAD:
+		pf_proc_show_head(m);
+		break;
+	case PF_ITEM_FAULT:
+		if (likely(seq_get_buf(m, &buf) >= PF_FAULT_LINE_MAX))
+			seq_commit(m, pf_fault_format(buf, &reader->fault, pf_target.nr));
+		else
+			seq_commit(m, -1); /* full: shown again when this has been read */
+		break;
+	case PF_ITEM_SUMMARY:
+		seq_printf(m, "# recorded=%llu retries=%llu dropped=%llu overwritten=%llu "
+			   "missed=%lu target=%s\n",
+			   reader->nr_shown + reader->cursor->nr_overwritten,
+			   pf_probe_nr_retries(), pf_list_nr_dropped(),
+			   reader->cursor->nr_overwritten, pf_probe_nr_missed(),
+			   reader->target_exited ? "exited" : "running");
+		break;
+	default:
+		seq_puts(m, "EXIT_CODE\n");
+	}
+	return 0;
+}
+
+static const struct seq_operations pf_proc_seq_ops = {
+	.start = pf_proc_start,
+	.next = pf_proc_next,
+	.stop = pf_proc_stop,
+	.show = pf_proc_show,
+};
+
+static int pf_proc_open(struct inode *inode, struct file *file)
+{
+	struct pf_reader *reader;
+	struct seq_file *m;
+	int ret = -ENOMEM;
+
+	reader = kzalloc(sizeof(*reader), GFP_KERNEL);
+	if (!reader)
+		return ret;
+	reader->cursor = pf_cursor_new();
+	if (!reader->cursor)
+		goto free_reader;
+	ret = seq_open(file, &pf_proc_seq_ops);
+	if (ret)
+		goto free_cursor;
+
+	m = file->private_data;
+	m->private = reader;
+	/* Larger than seq_file's own page, for fewer calls; without it things work as well. */
+	m->buf = kvmalloc(PF_PROC_BUFFER_BYTES, GFP_KERNEL);
+	if (m->buf)
+		m->size = PF_PROC_BUFFER_BYTES;
+	pf_print("reader opened by %s[%d]\n", current->comm, task_pid_nr(current));
+	return 0;
+
+free_cursor:
+	kvfree(reader->cursor);
+free_reader:
+	kfree(reader);
+	return ret;
+}
+
+static int pf_proc_release(struct inode *inode, struct file *file)
+{
+	struct seq_file *m = file->private_data;
+	struct pf_reader *reader = m->private;
+
+	pf_print("reader closed after %llu faults\n", reader->nr_shown);
+	kvfree(reader->cursor);
+	kfree(reader);
+	return seq_release(inode, file);
+}
+
+/*
+ * read() and not read_iter(), which would bring splice() along: sendfile() goes on until it meets
+ * an end of file and does not tell, so that `cat` would begin one drain after the other.
+ */
+static ssize_t pf_proc_read(struct file *file, char __user *buf, size_t size, loff_t *pos)
+{
+	struct seq_file *m = file->private_data;
+	struct pf_reader *reader = m->private;
+	ssize_t ret = seq_read(file, buf, size, pos);
+
+	/* The end of file has been told: the next read begins a new drain. */
+	mutex_lock(&m->lock);
+	if (!ret && size && reader->item == PF_ITEM_END)
+		reader->item = PF_ITEM_NEWS;
+	mutex_unlock(&m->lock);
+	return ret;
+}
+
+static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
+{
+	struct seq_file *m = file->private_data;
+	struct pf_reader *reader = m->private;
+	__poll_t mask = 0;
+
+	poll_wait(file, &pf_proc_wait, wait);
+	/* Pairs with the one in pf_proc_remove(): either that sees the waiter or we see closing. */
+	smp_mb();
+	if (READ_ONCE(pf_proc_closing))
+		return EPOLLERR | EPOLLHUP;
+
+	mutex_lock(&m->lock);
+	if (reader->item != PF_ITEM_NEWS && reader->item != PF_ITEM_END)
+		mask = EPOLLIN | EPOLLRDNORM;
+	else if (reader->nr_known != pf_proc_news())
+		mask = EPOLLIN | EPOLLRDNORM;
+	mutex_unlock(&m->lock);
+	if (!mask)
+		schedule_delayed_work(&pf_proc_wake_work, msecs_to_jiffies(PF_PROC_POLL_MS));
+	return mask;
+}
+
+static const struct proc_ops pf_proc_ops = {
+	.proc_open = pf_proc_open,
+	.proc_read = pf_proc_read,
+	.proc_lseek = seq_lseek,
+	.proc_poll = pf_proc_poll,
+	.proc_release = pf_proc_release,
+};
+
+/**
+ * pf_proc_create() - make /proc/pf_probe_X
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or -ENOMEM
+ */
+static int pf_proc_create(void)
+{
+	pf_loaded_ns = ktime_get_mono_fast_ns();
+	ktime_get_real_ts64(&pf_loaded_epoch);
+	if (!proc_create(KBUILD_MODNAME, 0400, NULL, &pf_proc_ops)) {
+		pr_err("can't make /proc/" KBUILD_MODNAME "\n");
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * pf_proc_remove() - take /proc/pf_probe_X away, under its readers if need be
+ *
+ * remove_proc_entry() waits for calls under way and releases open files; later calls fail. But
+ * poll() leaves an entry in our wait queue after the call: those who sleep on it go when woken, as
+ * the file tells them of its end; those who keep it (epoll) are told to let go by POLLFREE.
+ *
+ * Context: process context, may sleep.
+ */
+static void pf_proc_remove(void)
+{
+	WRITE_ONCE(pf_proc_closing, true);
+	smp_mb();
+	wake_up_poll(&pf_proc_wait, EPOLLERR | EPOLLHUP);
+	remove_proc_entry(KBUILD_MODNAME, NULL);
+	while (wq_has_sleeper(&pf_proc_wait)) {
+		wake_up_poll(&pf_proc_wait, EPOLLERR | EPOLLHUP | POLLFREE);
+		msleep(1);
+	}
+	cancel_delayed_work_sync(&pf_proc_wake_work);
+	/* Whoever let go by POLLFREE may hold the queue's lock until a grace period is over. */
+	synchronize_rcu();
+}
+
+#endif /* PF_PROC_H */

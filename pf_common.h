@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the three modules share: their parameters, and the way from process_id to /proc. Each
+ * module includes this once, so each has a list, a probe and a /proc file of its own.
+ */
+#ifndef PF_COMMON_H
+#define PF_COMMON_H
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/init.h>
+#include <linux/kstrtox.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+
+#define PF_VERSION "1.0"
+
+/* Defaults, by `make NAME=VALUE`; a module may have set its own before. */
+#ifndef PROBE_PRINT
+#define PROBE_PRINT 0
+#endif
+#ifndef PROBE_DEBUG
+#define PROBE_DEBUG 0
+#endif
+#ifndef CONT_STORE
+#define CONT_STORE 0
+#endif
+
+static bool probe_print = PROBE_PRINT;
+static bool probe_debug = PROBE_DEBUG;
+
+#define pf_print(fmt, ...)                            \
+	do {                                          \
+		if (READ_ONCE(probe_print))           \
+			pr_info(fmt, ##__VA_ARGS__); \
+	} while (0)
+
+#define pf_debug(fmt, ...)                            \
+	do {                                          \
+		if (READ_ONCE(probe_debug))           \
+			pr_info(fmt, ##__VA_ARGS__); \
+	} while (0)
+
+#include "pf/compat.h"
+
+#include "pf/fault.h"
+#include "pf/fault_list.h"
+#include "pf/probe.h"
+#include "pf/proc.h"
+#include "pf/target.h"
+
+static int process_id;
+static unsigned long max_faults = 1048576;
+static bool cont_store = CONT_STORE;
+
+/* Not a number is answered as 0 is, in our words, by pf_target_set(). */
+static int pf_param_set_process_id(const char *val, const struct kernel_param *kp)
+{
+	if (kstrtoint(val, 0, &process_id))
+		process_id = 0;
+	return 0;
+}
+
+static const struct kernel_param_ops pf_param_process_id_ops = {
+	.set = pf_param_set_process_id,
+	.get = param_get_int,
+};
+
+module_param_cb(process_id, &pf_param_process_id_ops, &process_id, 0444);
+__MODULE_PARM_TYPE(process_id, "int");
+MODULE_PARM_DESC(process_id, "PID of the process to track, all its threads (required)");
+module_param(max_faults, ulong, 0444);
+MODULE_PARM_DESC(max_faults, "Capacity in records (default 1048576)");
+module_param(cont_store, bool, 0444);
+MODULE_PARM_DESC(cont_store, "When full: 0 drop new faults, 1 overwrite the oldest (default "
+		 __stringify(CONT_STORE) ")");
+module_param(probe_print, bool, 0600);
+MODULE_PARM_DESC(probe_print, PROBE_PRINT_DESC " (default " __stringify(PROBE_PRINT) ")");
+module_param(probe_debug, bool, 0600);
+MODULE_PARM_DESC(probe_debug, "Print more of what the module does (default "
+		 __stringify(PROBE_DEBUG) ")");
+
+MODULE_AUTHOR("The pf_probe authors");
+MODULE_LICENSE("GPL");
+MODULE_VERSION(PF_VERSION);
+
+/**
+ * pf_start() - check the parameters, then record the target's faults and offer them in /proc
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or a negative errno, the cause having been told
+ */
+static int pf_start(void)
+{
+	char comm[PF_COMM_MAX];
+	int ret;
+
+	ret = pf_target_set(process_id);
+	if (ret)
+		return ret;
+	ret = pf_list_init(max_faults, cont_store);
+	if (ret)
+		goto clear_target;
+	ret = pf_proc_create();
+	if (ret)
+		goto free_list;
+	ret = pf_probe_register();
+	if (ret)
+		goto remove_proc;
+
+	pf_target_comm(comm);
+	pr_info("tracking process %d (%s)\n", pf_target.nr, comm);
+	pf_debug("%lu chunks of %u faults, %zu bytes a fault\n", pf_list.nr_chunks,
+		 PF_CHUNK_FAULTS, sizeof(struct pf_fault));
+	return 0;
+
+remove_proc:
+	pf_proc_remove();
+free_list:
+	pf_list_free();
+clear_target:
+	pf_target_clear();
+	return ret;
+}
+
+/**
+ * pf_stop() - stop recording, let the module do what it does with the whole list, free all
+ * @finish: called when the list is complete and nobody else uses it, may be NULL
+ *
+ * Context: process context, may sleep.
+ */
+static void pf_stop(void (*finish)(void))
+{
+	pf_probe_unregister();
+	pf_proc_remove();
+	if (finish)
+		finish();
+	pr_info("recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%lu\n",
+		pf_list_nr_recorded(), pf_probe_nr_retries(), pf_list_nr_dropped(),
+		pf_list.nr_overwritten, pf_probe_nr_missed());
+	pf_list_free();
+	pf_target_clear();
+}
+
+#endif /* PF_COMMON_H */

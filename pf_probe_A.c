@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pf_probe_A: prints each page fault of a process by printk.
+ *
+ * A worker prints, from the list, in time order, so that the fault path costs what it costs with
+ * the other two.
+ */
+#ifndef PROBE_PRINT
+#define PROBE_PRINT 1
+#endif
+#define PROBE_PRINT_DESC "Print each page fault"
+
+#include "pf_common.h"
+
+#define PRINT_INTERVAL_MS 50
+
+static struct pf_cursor *print_cursor;
+static void print_new(struct work_struct *work);
+static DECLARE_DELAYED_WORK(print_work, print_new);
+
+/* With probe_print off the faults of the time pass unprinted. */
+static void print_up_to_horizon(void)
+{
+	char line[PF_FAULT_LINE_MAX];
+	struct pf_fault fault;
+
+	while (pf_cursor_next(print_cursor, &fault)) {
+		if (READ_ONCE(probe_print)) {
+			size_t len = pf_fault_format(line, &fault, pf_target.nr);
+
+			pr_info("%.*s", (int)len, line);
+		}
+		cond_resched();
+	}
+}
+
+static void print_new(struct work_struct *work)
+{
+	static u64 nr_seen;
+	u64 nr_recorded = pf_list_nr_recorded();
+
+	if (nr_recorded != nr_seen) {
+		nr_seen = nr_recorded;
+		pf_cursor_extend(print_cursor);
+		print_up_to_horizon();
+	}
+	schedule_delayed_work(&print_work, msecs_to_jiffies(PRINT_INTERVAL_MS));
+}
+
+static void print_rest(void)
+{
+	cancel_delayed_work_sync(&print_work);
+	pf_cursor_extend(print_cursor);
+	print_up_to_horizon();
+	if (print_cursor->nr_overwritten)
+		pr_warn("%llu faults were overwritten before they could be printed\n",
+			print_cursor->nr_overwritten);
+	kvfree(print_cursor);
+}
+
+static int __init pf_probe_A_init(void)
+{
+	int ret;
+
+	print_cursor = pf_cursor_new();
+	if (!print_cursor)
+		return -ENOMEM;
+	ret = pf_start();
+	if (ret) {
+		kvfree(print_cursor);
+		return ret;
+	}
+	schedule_delayed_work(&print_work, 0);
+	return 0;
+}
+
+static void __exit pf_probe_A_exit(void)
+{
+	pf_stop(print_rest);
+}
+
+module_init(pf_probe_A_init);
+module_exit(pf_probe_A_exit);
+MODULE_DESCRIPTION("Page-fault tracker: prints each fault of a process");

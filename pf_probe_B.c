@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pf_probe_B: at rmmod, draws the page faults of a process in dmesg, address over time.
+ */
+#define PROBE_PRINT_DESC "Print what the module does"
+
+#include "pf_common.h"
+#include "pf/plot.h"
+
+static void plot(void)
+{
+	char title[PF_CHART_LINE_MAX + 1];
+
+	pf_plot_fill(1);
+	pf_plot_title(title, sizeof(title));
+	pf_chart_draw(pf_plot_charts, title, pf_plot_emit, NULL);
+	pf_plot_free();
+}
+
+static int __init pf_probe_B_init(void)
+{
+	int ret;
+
+	ret = pf_plot_init(1);
+	if (ret)
+		return ret;
+	ret = pf_start();
+	if (ret)
+		pf_plot_free();
+	return ret;
+}
+
+static void __exit pf_probe_B_exit(void)
+{
+	pf_stop(plot);
+}
+
+module_init(pf_probe_B_init);
+module_exit(pf_probe_B_exit);
+MODULE_DESCRIPTION("Page-fault tracker: plots the faults of a process in dmesg");

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * pf_probe_C: at rmmod, draws the page faults of a process in dmesg, address over time, one plot
+ * for each kind of memory (code, data, heap, stack ...), each to its own scale.
+ */
+#define PROBE_PRINT_DESC "Print what the module does"
+
+#include "pf_common.h"
+#include "pf/plot.h"
+
+static void plot(void)
+{
+	char title[PF_CHART_LINE_MAX + 1];
+	unsigned int i;
+
+	pf_plot_fill(NR_PF_REGION);
+	pf_plot_title(title, sizeof(title));
+	pf_plot_emit(NULL, title);
+	pf_chart_draw_table(pf_plot_charts, pf_plot_emit, NULL);
+	for (i = 0; i < NR_PF_REGION; i++) {
+		const struct pf_chart *chart = &pf_plot_charts[i];
+
+		if (!chart->nr_faults)
+			continue;
+		scnprintf(title, sizeof(title), "%s: %llu faults", pf_region_names[i],
+			  chart->nr_faults);
+		pf_plot_emit(NULL, "");
+		pf_chart_draw(chart, title, pf_plot_emit, NULL);
+	}
+	pf_plot_free();
+}
+
+static int __init pf_probe_C_init(void)
+{
+	int ret;
+
+	ret = pf_plot_init(NR_PF_REGION);
+	if (ret)
+		return ret;
+	ret = pf_start();
+	if (ret)
+		pf_plot_free();
+	return ret;
+}
+
+static void __exit pf_probe_C_exit(void)
+{
+	pf_stop(plot);
+}
+
+module_init(pf_probe_C_init);
+module_exit(pf_probe_C_exit);
+MODULE_DESCRIPTION("Page-fault tracker: plots the faults of a process by kind of memory in dmesg");

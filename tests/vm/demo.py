@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Trace this machine's C compiler in a virtual machine, from insmod to a picture.
+
+The guest sees the host's own files read-only.  It runs the compiler proper on a
+source file of the project with pf_probe_B watching from the first instruction,
+shows the plot of the kernel log and brings the log to out/, where it is drawn.
+
+    demo.py pf_probe_B.ko user
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import kernel
+import modules
+import vm
+
+PROJECT = vm.HERE.parent.parent
+SOURCE = "user.c"
+
+
+def ask_gcc(question: str) -> str:
+    done = subprocess.run(["gcc", question], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def compile_command(cflags: str) -> str:
+    """The compiler proper (not the driver, whose children would not be traced)."""
+    multiarch = ask_gcc("-print-multiarch")
+    words = [ask_gcc("-print-prog-name=cc1"), "-quiet"]
+    words += ["-imultiarch", multiarch] if multiarch else []
+    return shlex.join(words + [*shlex.split(cflags), SOURCE, "-o", "/dev/null"])
+
+
+def show(line: str) -> None:
+    if not line.startswith("VM: "):
+        print(line, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("module", type=Path, help="pf_probe_B.ko")
+    parser.add_argument("user", type=Path, help="the reader, statically linked")
+    parser.add_argument(
+        "--cflags", default="-O2 -D_GNU_SOURCE", help=f"to compile {SOURCE} with"
+    )
+    args = parser.parse_args()
+    vm.exit_on_signals()
+    try:
+        tree = kernel.get(kernel.known_kernels()["default"])
+        modules.check_release(args.module, tree.release)
+        conf = {"FOLDER": str(PROJECT), "COMPILE": compile_command(args.cflags)}
+        lines = "".join(f"{key}={shlex.quote(text)}\n" for key, text in conf.items())
+        guest = vm.Guest(
+            tree=tree,
+            cases={"demo": (vm.HERE / "demo.sh").read_text()},
+            files={
+                "demo.conf": lines.encode(),
+                "pf_probe_B.ko": args.module,
+                "user": args.user,
+            },
+            host_root=True,
+            tap=False,
+            timeout_s=170,
+        )
+        print(f"Booting Linux {tree.release} in a virtual machine ...", flush=True)
+        run = vm.boot(guest, "demo", show)
+        if run.outcome:
+            run.report()
+            return run.outcome
+        log, picture = "out/pf_probe_B.log", "out/pf_probe_B.png"
+        (PROJECT / "out").mkdir(exist_ok=True)
+        shutil.copyfile(run.out / "pf_probe_B.log", PROJECT / log)
+        print(f"\nBack on this machine, with {log}:\n")
+        print(f"$ ./page_fault_plot.py {log} -o {picture}", flush=True)
+        plotter = [sys.executable, "page_fault_plot.py", log, "-o", picture]
+        subprocess.run(plotter, cwd=PROJECT, check=True)
+        print(f"\nThe picture is {picture}; it took {run.seconds:.0f} s in the guest.")
+    except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
+        print(f"demo.py: {error}", file=sys.stderr)
+        return vm.Outcome.LOST
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

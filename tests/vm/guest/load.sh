@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Parameters: what is refused, with which words, and that nothing is left behind.
+. /tap.sh
+plan 28
+
+# refused DESC ERROR WORDS PARAMETERS...
+refused() {
+	desc=$1 error=$2 words=$3
+	shift 3
+	dmesg_mark
+	out=$(insmod /pf_probe_B.ko "$@" 2>&1)
+	like "$desc: $error" "$out" "$error"
+	like "$desc: says what is wanted" "$(dmesg_since)" "^pf_probe_B: .*$words"
+}
+
+sleep 1000 &
+target=$!
+
+refused "no process_id" "Invalid argument" "process_id=PID is required"
+refused "process_id=0" "Invalid argument" "process_id=PID is required" process_id=0
+refused "process_id=-5" "Invalid argument" "process_id=PID is required" process_id=-5
+refused "process_id=abc" "Invalid argument" "process_id=PID is required" process_id=abc
+# What busybox says for ESRCH.
+refused "no such process" "No such process|module has wrong symbol version" "no process 4000000" process_id=4000000
+refused "a kernel thread" "Invalid argument" "2 is a kernel thread" process_id=2
+refused "max_faults=0" "Invalid argument" "1 or more" process_id=$target max_faults=0
+refused "max_faults=10^12" "Cannot allocate memory|Out of memory" "more memory than there is" \
+	process_id=$target max_faults=1000000000000
+
+ok "no file in /proc after refusals" fails test -e /proc/pf_probe_B
+ok "no module after refusals" fails grep -q pf_probe /proc/modules
+
+ok "B loads" insmod /pf_probe_B.ko process_id=$target
+like "the same module twice" "$(insmod /pf_probe_B.ko process_id=$target 2>&1)" "File exists"
+ok "A and C at the same time" sh -c "insmod /pf_probe_A.ko process_id=$target &&
+	insmod /pf_probe_C.ko process_id=$target"
+is "mode of the file" "$(stat -c %a /proc/pf_probe_B)" 400
+like "not for other users" "$(/reader nobody /proc/pf_probe_B 2>&1)" "Permission denied"
+is "parameters can be read back" "$(cat /sys/module/pf_probe_B/parameters/process_id)" $target
+like "head line" "$(head -n 1 /proc/pf_probe_B)" \
+	"^# pf_probe_B version=[0-9.]+ pid=$target comm=sleep clock=CLOCK_MONOTONIC loaded=[0-9]+ epoch=[0-9]+\.[0-9]{9} page=[0-9]+ kernel=$(uname -r) arch=$(uname -m)$"
+rmmod pf_probe_A && rmmod pf_probe_B && rmmod pf_probe_C
+
+/workload run idle-threads 3 &
+pid=$!
+threads() { test "$(ls /proc/$pid/task | wc -l)" -eq 4; }
+wait_for threads
+tid=$(ls /proc/$pid/task | tail -n 1)
+dmesg_mark
+insmod /pf_probe_B.ko process_id=$tid
+like "a thread's number selects its process" "$(dmesg_since)" \
+	"pf_probe_B: $tid is a thread of process $pid: tracking the whole process"
+rmmod pf_probe_B
+kill $pid
+
+kill $target

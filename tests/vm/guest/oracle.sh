@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Exact to the fault: what was recorded is what the kernel counted for the process.
+. /tap.sh
+plan 25
+
+for run in $(seq 20); do
+	result=$(/workload track B "" mix)
+	like "mix, run $run" "$result" "^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
+	diag "$result"
+done
+
+result=$(/workload track B "" threads 64)
+like "64 threads" "$result" "^difference=0 .*status=0 .*dropped=0"
+is "64 threads, each seen" \
+	"$(sed -n 's/.* tid=\([0-9]*\) .*/\1/p' /tmp/track.log | sort -u | wc -l)" 65
+
+/workload track B "" touch 23 >/tmp/result
+like "23 pages are 23 records" "$(cat /tmp/result)" "^difference=0 counted=[0-9]+ "
+is "at the right page numbers, in order" "$(/workload pages | tr '\n' ' ')" \
+	"$(seq 0 22 | tr '\n' ' ')"
+is "with access, mode and region" \
+	"$(grep -c 'Address 0x200000.*access=write mode=user region=anon$' /tmp/track.log)" 23

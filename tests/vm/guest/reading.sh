@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# /proc/pf_probe_X: every way of reading it, and `user`.
+. /tap.sh
+plan 25
+
+proc=/proc/pf_probe_B
+start_stopped /workload run touch 300
+insmod /pf_probe_B.ko process_id=$pid
+
+ok "before the first fault" cat $proc
+like "nothing recorded yet" "$(cat $proc)" "^# recorded=0 .*target=running"
+
+/reader poll $proc >/tmp/poll &
+poller=$!
+wait_for grep -q ready /tmp/poll
+kill -CONT $pid
+wait $pid
+wait $poller
+is "poll() returns when faults come" $? 0
+like "and the drain after it has them" "$(cat /tmp/poll)" "Page Fault at Address"
+
+cat $proc >/tmp/whole
+is "no pointer of the kernel" "$(grep -c '0xffff[0-9a-f]\{12\}' /tmp/whole)" 0
+is "ends with EXIT_CODE" "$(tail -n 1 /tmp/whole)" EXIT_CODE
+recorded=$(sed -n 's/^# recorded=\([0-9]*\) .*/\1/p' /tmp/whole)
+is "a line a fault" "$(grep -c '^PID = ' /tmp/whole)" "$recorded"
+like "summary" "$(tail -n 2 /tmp/whole)" \
+	"^# recorded=[0-9]+ retries=[0-9]+ dropped=0 overwritten=0 missed=0 target=exited$"
+for size in 1 7 4096 1000000; do
+	/reader size $size $proc >/tmp/sized
+	ok "reads of $size bytes give the same" cmp /tmp/sized /tmp/whole
+done
+is "lseek to 0 starts over" "$(/reader rewind $proc)" same
+cat $proc >/tmp/first &
+cat $proc >/tmp/second &
+wait
+ok "two readers at once" cmp /tmp/first /tmp/second
+/reader again $proc >/tmp/again
+like "reading on gives a new summary" "$(head -n 1 /tmp/again)" "^# recorded=$recorded "
+is "and EXIT_CODE, each time" "$(grep -c EXIT_CODE /tmp/again) $(grep -c 'PID =' /tmp/again)" "2 0"
+
+times=$(sed -n 's/.* at Time \([0-9]*\) .*/\1/p' /tmp/whole)
+is "in time order" "$times" "$(echo "$times" | sort -n)"
+
+cd /tmp
+ok "user drains" /user
+is "user writes the lines as read, counted" "$(sed 's/^ *[0-9]*:: //' out/pf_probe_B.log)" \
+	"$(grep -v EXIT_CODE whole)"
+is "user counts from 0" "$(grep -c '^   0:: PID' out/pf_probe_B.log)" 1
+like "user shows what came" "$(/user B)" "$recorded page faults"
+is "user to standard output" "$(/user -o - B 2>/dev/null | grep -c PID)" "$recorded"
+rmmod pf_probe_B
+like "user without a probe" "$(/user 2>&1)" "insmod"
+is "and its exit status" "$(/user >/dev/null 2>&1; echo $?)" 1
+
+# A million records.
+/workload track B "max_faults=1100000" touch 1000000 >/tmp/result
+like "1,000,000 faults drain in one go" "$(cat /tmp/result)" \
+	"^difference=0 counted=100[0-9]{4} lines=100[0-9]{4} .*dropped=0 overwritten=0 missed=0"
+rm -f /tmp/track.log

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Whose faults: the whole process, over exec, never another with the same number.
+. /tap.sh
+plan 9
+
+recorded() {
+	sed -n 's/^# recorded=\([0-9]*\) .*/\1/p' /proc/pf_probe_B
+}
+
+# next_pid N: the next process gets this number.
+next_pid() {
+	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
+}
+
+start_stopped /workload run touch 50
+insmod /pf_probe_B.ko process_id=$pid
+/workload run touch 500
+is "faults of others are not recorded" "$(recorded)" 0
+kill -CONT $pid
+wait $pid
+before=$(recorded)
+ok "faults stay readable after the target's exit" test "$before" -ge 50
+like "and the name it had, exec included" "$(cat /proc/pf_probe_B)" " comm=workload "
+next_pid $pid
+/workload run touch 500 &
+is "the number is given again" $! $pid
+wait $!
+is "but a recycled number is not the target" "$(recorded)" "$before"
+rmmod pf_probe_B
+
+printf '#!/bin/sh\nkill -STOP $$\n' >'/tmp/a b\c'
+chmod +x '/tmp/a b\c'
+'/tmp/a b\c' &
+pid=$!
+wait_for stopped $pid
+insmod /pf_probe_B.ko process_id=$pid
+like "a name with a blank and a backslash" "$(cat /proc/pf_probe_B)" ' comm=a\\040b\\134c '
+kill -CONT $pid
+wait $pid
+rmmod pf_probe_B
+
+# In a pid namespace of its own the target is number 2 or so.
+cat >/tmp/inside.sh <<'END'
+mount -t proc proc /proc
+. /tap.sh
+start_stopped /workload run touch 23
+insmod /pf_probe_B.ko process_id=$pid || exit 1
+kill -CONT $pid
+wait $pid
+/user -o - B >/tmp/inside.log 2>/dev/null
+echo $pid
+END
+inside=$(unshare --pid --fork --mount sh /tmp/inside.sh | tail -n 1)
+ok "process_id counts in the loader's pid namespace" test "$inside" -lt 20
+is "and so do PID and tid" "$(grep -c "PID = *$inside .* tid=$inside .*0x200000" /tmp/inside.log) \
+$(grep -c "PID = *$inside .*0x200000.* tid=$inside " /tmp/inside.log)" "0 23"
+like "and the head line" "$(cat /tmp/inside.log)" "^# pf_probe_B .* pid=$inside "
+rmmod pf_probe_B

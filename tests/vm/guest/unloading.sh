@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# rmmod under load and under readers: no hang, no crash, the reader is told.
+. /tap.sh
+plan 41
+
+ready() { grep -q ready /tmp/hold.$1; }
+
+for round in $(seq 10); do
+	# Faults all the time, on both CPUs.
+	while :; do /workload run threads 2; done &
+	loader=$!
+	start_stopped /workload run fault-forever
+	insmod /pf_probe_B.ko process_id=$pid
+	kill -CONT $pid
+	hows="open read poll epoll"
+	holders=
+	for how in $hows; do
+		/reader hold $how /proc/pf_probe_B >/tmp/hold.$how 2>&1 &
+		holders="$holders $!"
+	done
+	for how in $hows; do
+		wait_for ready $how
+	done
+	ok "round $round: rmmod with readers" rmmod pf_probe_B
+	wait $holders
+	is "round $round: readers were told" "$(cat /tmp/hold.* | sort | uniq -c | tr -s ' ')" \
+		" 4 read: Input/output error
+ 4 ready"
+	kill -KILL $pid $loader
+	wait $pid $loader 2>/dev/null
+	ok "round $round: /proc is clean" fails test -e /proc/pf_probe_B
+	ok "round $round: no module" fails grep -q pf_probe /proc/modules
+done
+
+# The target dies in the midst of it.
+start_stopped /workload run fault-forever
+insmod /pf_probe_B.ko process_id=$pid max_faults=100000
+kill -CONT $pid
+wait_for sh -c 'test "$(grep -c "PID =" /proc/pf_probe_B)" -gt 100'
+kill -KILL $pid
+wait $pid 2>/dev/null
+like "a killed target's faults stay" "$(tail -n 2 /proc/pf_probe_B)" "recorded=.*target=exited"
+rmmod pf_probe_B

@@ -1,0 +1,358 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Get a Debian or Ubuntu kernel without installing it.
+
+The kernel image, its modules, the headers to build against and a static busybox
+come from the distribution's own packages: apt downloads them, dpkg unpacks them
+into ~/.cache/pf_probe/kernels.  No root is needed and nothing on the machine
+changes.  What is in the cache is used as it is; --update asks apt for a newer one.
+
+    kernel.py                       fetch the default kernel, tell what it is
+    kernel.py --print kdir          the folder for `make KDIR=...`
+    kernel.py --kernel bullseye     a kernel of the list in tests/vm/kernels
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+KERNEL_LIST = Path(__file__).with_name("kernels")
+DEBIAN_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
+# What of its dependencies makes a kernel.  A metapackage, which is only followed, has
+# at most two numbers in its name.
+PART = re.compile(r"linux-(image|binary|base|modules|headers|kbuild)-\S+")
+REAL = re.compile(r"linux-(\w+-\d+\.\d+\.\d|kbuild)\S*")
+POCKETS = ("", "security", "updates")
+APT_CONF = """\
+Dir::Etc::sourcelist "{state}/sources.list";
+Dir::Etc::sourceparts "-";
+Dir::State "{state}";
+Dir::State::status "{state}/status";
+Dir::Cache "{state}";
+Acquire::Retries "3";
+APT::Update::Error-Mode "any";
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear APT::Architectures;
+"""
+
+
+class KernelError(Exception):
+    """The kernel can't be had; the text says why."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel as it is asked for."""
+
+    name: str
+    suite: str
+    arch: str
+    package: str
+
+
+@dataclass(frozen=True)
+class Tree:
+    """An unpacked kernel in the cache."""
+
+    kernel: Kernel
+    root: Path
+
+    @property
+    def modules(self) -> Path:
+        return self._one("lib/modules/*", "usr/lib/modules/*")
+
+    @property
+    def release(self) -> str:
+        return self.modules.name
+
+    @property
+    def image(self) -> Path:
+        return self._one("boot/vmlinu*", "usr/lib/modules/*/vmlinu*")
+
+    @property
+    def kdir(self) -> Path:
+        return self._one(f"usr/src/linux-headers-{self.release}")
+
+    @property
+    def busybox(self) -> Path:
+        return self._one("bin/busybox", "usr/bin/busybox")
+
+    def _one(self, *patterns: str) -> Path:
+        for pattern in patterns:
+            for path in sorted(self.root.glob(pattern)):
+                return path
+        raise KernelError(f"no {patterns[0]} in {self.root}")
+
+
+def cache_dir() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "pf_probe"
+
+
+def host_arch() -> str:
+    machine = platform.machine()
+    return DEBIAN_ARCH.get(machine, machine)
+
+
+def os_release() -> dict[str, str]:
+    """The fields of /etc/os-release; empty where there is none."""
+    try:
+        text = Path("/etc/os-release").read_text()
+    except OSError:
+        return {}
+    return {key: value.strip("\"'") for key, value in fields_of(text, "=").items()}
+
+
+def known_kernels() -> dict[str, Kernel]:
+    """The default kernel and those of the list, by name."""
+    arch, release = host_arch(), os_release()
+    flavour = "generic" if release.get("ID") == "ubuntu" else arch
+    suite = release.get("VERSION_CODENAME", "")
+    kernels = {"default": Kernel("default", suite, arch, f"linux-image-{flavour}")}
+    for line in KERNEL_LIST.read_text().splitlines():
+        fields = line.partition("#")[0].split()
+        if fields:
+            kernels[fields[0]] = Kernel(*fields)
+    return kernels
+
+
+class Apt:
+    """apt with a sources list and a state of its own: one suite, one architecture.
+
+    The mirrors are those that the machine's own apt uses for its distribution.
+    """
+
+    def __init__(self, suite: str, arch: str, state: Path) -> None:
+        self.arch = arch
+        self.complaint = ""
+        (state / "lists").mkdir(parents=True, exist_ok=True)
+        arches = sorted({arch, host_arch()})
+        conf = APT_CONF.format(state=state)
+        conf += "".join(f'APT::Architectures:: "{name}";\n' for name in arches)
+        if os.geteuid() == 0:  # apt would drop to a user who can't enter the cache
+            conf += 'APT::Sandbox::User "root";\n'
+        (state / "apt.conf").write_text(conf)
+        (state / "status").touch()  # as if nothing were installed
+        (state / "sources.list").write_text("".join(self._sources(suite, arches)))
+        self.config = f"-c={state / 'apt.conf'}"
+
+    @staticmethod
+    def _sources(suite: str, arches: list[str]) -> Iterator[str]:
+        release = os_release()
+        home = release.get("VERSION_CODENAME", "")
+        keyring = Path(f"/usr/share/keyrings/{release.get('ID')}-archive-keyring.gpg")
+        signed = f" signed-by={keyring}" if keyring.exists() else ""
+        query = ["--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"]
+        targets = set(run(["apt-get", "indextargets", *query]).splitlines())
+        found = False
+        for target in sorted(targets):
+            uri, _, distribution = target.partition(" ")
+            base, _, pocket = distribution.partition("-")
+            ours = base in (home, "stable", "oldstable", "testing", "sid", "unstable")
+            if ours and pocket in (POCKETS if suite != "sid" else ("",)):
+                found = True
+                name = f"{suite}-{pocket}" if pocket else suite
+                yield f"deb [arch={','.join(arches)}{signed}] {uri} {name} main\n"
+        if not found:
+            raise KernelError(f"apt has no source for the distribution here ({home})")
+
+    def update(self) -> None:
+        """Fetch the package lists.
+
+        A missing pocket (say, no -updates any more) is an error to apt, not to us:
+        what counts is whether the package can be found afterwards.
+        """
+        try:
+            run(["apt-get", self.config, "-qq", "update"])
+        except KernelError as error:
+            self.complaint = f": {error}"
+
+    def show(self, package: str) -> tuple[str, dict[str, str]]:
+        """The name to download a package by, and its fields."""
+        foreign = self.arch != host_arch() and not package.startswith("linux-kbuild")
+        for name in [f"{package}:{self.arch}"] * foreign + [package]:
+            with contextlib.suppress(KernelError):
+                command = ["apt-cache", self.config, "show", "--no-all-versions", name]
+                fields = fields_of(run(command), ": ")
+                if fields:
+                    return name, fields
+        raise KernelError(f"apt finds no package {package}{self.complaint}")
+
+    def download(self, names: list[str], folder: Path) -> None:
+        folder.mkdir()
+        run(["apt-get", self.config, "-qq", "download", *names], cwd=folder)
+
+
+def fields_of(text: str, separator: str) -> dict[str, str]:
+    """Key and value of each line."""
+    return {k: v for k, _, v in (x.partition(separator) for x in text.splitlines())}
+
+
+def run(command: list[str], cwd: Path | None = None) -> str:
+    """Standard output of a command; KernelError with its last words if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+    except FileNotFoundError:
+        raise KernelError(f"{command[0]} is not here: Debian or Ubuntu is needed")
+    if done.returncode:
+        words = done.stderr.strip().splitlines() or ["no message"]
+        raise KernelError(f"{command[0]} failed: {words[-1]}")
+    return done.stdout
+
+
+def parts_of(apt: Apt, kernel: Kernel) -> dict[str, str]:
+    """All packages of a kernel: the name to download each by -> its version.
+
+    The headers metapackage is not asked: in the middle of an upload it may be a
+    version away from the image's.
+    """
+    parts: dict[str, str] = {}
+    queue, seen = [kernel.package], set()
+    while queue:
+        package = queue.pop()
+        if package in seen:
+            continue
+        seen.add(package)
+        name, fields = apt.show(package)
+        if REAL.match(package):
+            parts[name] = fields["Version"]
+            if package.startswith("linux-image-"):
+                queue.append(package.replace("image", "headers", 1))
+        for choice in fields.get("Depends", "").split(","):  # its first alternative
+            first = choice.split()[:1]
+            if first and PART.fullmatch(first[0]):
+                queue.append(first[0])
+    name, fields = apt.show("busybox-static")
+    return {**parts, name: fields["Version"]}
+
+
+def relocate(unpacked: Path, final: Path) -> None:
+    """Make unpacked headers work below `final` instead of /.
+
+    Absolute symlinks become relative ones; the few makefiles that name /usr/src or
+    /usr/lib/linux-kbuild get the new place.
+    """
+    for top in ("usr/src", "lib/modules", "usr/lib/modules"):
+        for path in sorted((unpacked / top).glob("*/*")):
+            target = os.readlink(path) if path.is_symlink() else ""
+            if target.startswith("/"):
+                path.unlink()
+                path.symlink_to(os.path.relpath(f"{unpacked}{target}", path.parent))
+            elif path.name in ("Makefile", ".kernelvariables"):
+                old = path.read_text()
+                new = re.sub(
+                    r"(?<![^\s=])/usr/(?=(src|lib)/linux-)", f"{final}/usr/", old
+                )
+                if new != old:
+                    path.write_text(new)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One fetch at a time; the others wait and then find the kernel in the cache."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def get(kernel: Kernel, update: bool = False) -> Tree:
+    """The kernel, from the cache or fetched into it.
+
+    A kernel is unpacked under another name and renamed when it is whole, so that
+    an interrupted run leaves nothing that looks like one.
+    """
+    if not kernel.suite:
+        raise KernelError("this is neither Debian nor Ubuntu: no kernel to be had")
+    cache = cache_dir()
+    with locked(cache):
+        kernels = cache / "kernels"
+        kernels.mkdir(exist_ok=True)
+        link = kernels / kernel.name
+        if link.exists() and not update:
+            return Tree(kernel, link.resolve())
+        print(f"kernel {kernel.name}: asking apt ({kernel.suite})", file=sys.stderr)
+        apt = Apt(
+            kernel.suite, kernel.arch, cache / f"apt-{kernel.suite}-{kernel.arch}"
+        )
+        apt.update()
+        parts = parts_of(apt, kernel)
+        image = next((p for p in parts if p.startswith("linux-image-")), None)
+        if image is None:
+            raise KernelError(f"{kernel.package} names no kernel image")
+        final = kernels / f"{image.partition(':')[0]}_{parts[image]}"
+        if not final.exists():
+            fetch(apt, kernel, parts, final)
+        fresh = kernels / f"{kernel.name}.new"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(final.name)
+        os.replace(fresh, link)
+        return Tree(kernel, final)
+
+
+def fetch(apt: Apt, kernel: Kernel, parts: dict[str, str], final: Path) -> None:
+    """Download the packages and unpack them as the folder `final`."""
+    print(f"  fetching {' '.join(sorted(parts))}", file=sys.stderr)
+    unpacked, debs = Path(f"{final}.tmp"), Path(f"{final}.debs")
+    for leftover in (unpacked, debs):
+        shutil.rmtree(leftover, ignore_errors=True)
+    apt.download(sorted(parts), debs)
+    for deb in sorted(debs.glob("*.deb")):
+        run(["dpkg", "-x", str(deb), str(unpacked)])
+    relocate(unpacked, final)
+    tree = Tree(kernel, unpacked)
+    for need in (tree.image, tree.modules / "modules.builtin", tree.kdir, tree.busybox):
+        if not need.exists():
+            raise KernelError(f"the packages hold no {need.relative_to(unpacked)}")
+    shutil.rmtree(debs)
+    unpacked.rename(final)
+
+
+def main() -> int:
+    kernels = known_kernels()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kernel", default="default", metavar="NAME", choices=kernels)
+    parser.add_argument("--update", action="store_true", help="ask apt for a newer one")
+    parser.add_argument(
+        "--print",
+        choices=["kdir", "image", "release", "modules", "busybox", "arch", "root"],
+        help="print just this",
+    )
+    parser.add_argument("--list", action="store_true", help="print the known names")
+    args = parser.parse_args()
+    if args.list:
+        for kernel in kernels.values():
+            print(
+                f"{kernel.name:16} {kernel.suite:10} {kernel.arch:6} {kernel.package}"
+            )
+        return 0
+    try:
+        tree = get(kernels[args.kernel], args.update)
+        if args.print == "arch":
+            print(tree.kernel.arch)
+        elif args.print:
+            print(getattr(tree, args.print))
+        else:
+            print(f"{tree.kernel.name}: Linux {tree.release} in {tree.root}")
+    except (KernelError, OSError) as error:
+        print(f"kernel.py: kernel {args.kernel}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

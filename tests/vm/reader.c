@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Reads /proc/pf_probe_X in the ways that `cat` and `user` do not, for the guest tests.
+ *
+ *	reader size N FILE	to standard output, N bytes a read
+ *	reader rewind FILE	twice with lseek(0) in between; the fault lines have to be the same
+ *	reader again FILE	to the end, then twice more; prints what the later reads gave
+ *	reader poll FILE	to the end, then poll(); prints the drain that comes then
+ *	reader hold HOW FILE	HOW=open|read|poll|epoll: do so until the file fails or ends,
+ *				print "ready", then how it ended
+ *	reader nobody FILE	open it as user 65534
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define POLL_MS 60000
+
+static const char *path;
+
+static int open_path(void)
+{
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0)
+		err(1, "%s", path);
+	return fd;
+}
+
+/* Reads to the end. Returns a string that the caller frees. */
+static char *read_all(int fd, size_t size)
+{
+	size_t len = 0, room = 1 << 16;
+	char *text = malloc(room);
+	ssize_t n;
+
+	do {
+		if (room - len <= size) {
+			room *= 2;
+			text = realloc(text, room);
+		}
+		n = read(fd, text + len, size);
+		if (n < 0)
+			err(1, "%s", path);
+		len += n;
+	} while (n);
+	text[len] = '\0';
+	return text;
+}
+
+static int rewind_twice(void)
+{
+	int fd = open_path();
+	char *first = read_all(fd, 4096), *second;
+
+	if (lseek(fd, 0, SEEK_SET))
+		err(1, "lseek");
+	second = read_all(fd, 777);
+	if (strcmp(first, second))
+		errx(1, "different after lseek");
+	printf("same\n");
+	return 0;
+}
+
+static int poll_once(void)
+{
+	int fd = open_path();
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	free(read_all(fd, 4096));
+	printf("ready\n");
+	fflush(stdout);
+	if (poll(&p, 1, POLL_MS) != 1)
+		errx(1, "nothing came");
+	fputs(read_all(fd, 4096), stdout);
+	return 0;
+}
+
+static int hold(const char *how)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int fd = open_path(), events = epoll_create1(0);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char *text = read_all(fd, 4096);
+	int n = 0;
+
+	if (epoll_ctl(events, EPOLL_CTL_ADD, fd, &event))
+		err(1, "epoll_ctl");
+	printf("ready\n");
+	fflush(stdout);
+	for (;;) {
+		if (!strcmp(how, "poll"))
+			n = poll(&p, 1, POLL_MS);
+		else if (!strcmp(how, "epoll"))
+			n = epoll_wait(events, &event, 1, POLL_MS);
+		else if (!strcmp(how, "open"))
+			sleep(1);
+		if (n < 0)
+			err(1, "%s", how);
+		do {
+			n = read(fd, text, 100);
+		} while (n > 0);
+		if (n < 0) {
+			printf("read: %s\n", strerror(errno));
+			return 0;
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 2 ? argv[1] : "";
+
+	path = argv[argc - 1];
+	if (!strcmp(what, "size") && argc == 4) {
+		fputs(read_all(open_path(), strtoul(argv[2], NULL, 0)), stdout);
+		return 0;
+	}
+	if (!strcmp(what, "rewind"))
+		return rewind_twice();
+	if (!strcmp(what, "again")) {
+		int fd = open_path();
+
+		free(read_all(fd, 4096));
+		fputs(read_all(fd, 4096), stdout);
+		fputs(read_all(fd, 4096), stdout);
+		return 0;
+	}
+	if (!strcmp(what, "poll"))
+		return poll_once();
+	if (!strcmp(what, "hold") && argc == 4)
+		return hold(argv[2]);
+	if (!strcmp(what, "nobody")) {
+		if (setuid(65534))
+			err(1, "setuid");
+		open_path();
+		return 0;
+	}
+	errx(2, "usage: reader size N|rewind|again|poll|hold HOW|nobody FILE");
+}

@@ -1,0 +1,78 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run the guest tests, tests/vm/guest/*.sh, in one boot of a kernel.
+
+The files given (modules built for that kernel, static programs) lie in the guest's
+root folder, which is where the tests run.  Nothing is built here.  The exit status
+is 0 only if all passed: 1 tests failed, 2 wrong usage, 3 the guest crashed, 4 it
+hung, 5 the virtual machine was lost or could not start.
+
+    run.py pf_probe_A.ko pf_probe_B.ko pf_probe_C.ko user
+    run.py --only load --kernel bullseye pf_probe_B.ko
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import kernel
+import modules
+import vm
+
+
+def show(line: str) -> None:
+    """A line of the guest on the terminal."""
+    if line.startswith("VM: begin "):
+        line = f"# {line.split()[2]}"
+    if not line.startswith("VM: "):
+        print(line, flush=True)
+
+
+def main() -> int:
+    kernels = kernel.known_kernels()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("files", type=Path, nargs="*", metavar="FILE")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="run this test; may be repeated"
+    )
+    parser.add_argument(
+        "--cases", type=Path, default=vm.HERE / "guest", metavar="DIR", help="of tests"
+    )
+    parser.add_argument("--kernel", default="default", choices=kernels, metavar="NAME")
+    parser.add_argument("--timeout", type=float, default=900, metavar="SECONDS")
+    args = parser.parse_args()
+    cases = {path.stem: path for path in sorted(args.cases.glob("*.sh"))}
+    for name in args.only or ():
+        if name not in cases:
+            parser.error(f"no test {name}; there are {', '.join(cases) or 'none'}")
+    vm.exit_on_signals()
+    try:
+        tree = kernel.get(kernels[args.kernel])
+        for path in args.files:
+            if path.suffix == ".ko":
+                modules.check_release(path, tree.release)
+        guest = vm.Guest(
+            tree=tree,
+            cases={name: cases[name].read_text() for name in args.only or cases},
+            files={path.name: path for path in args.files},
+            disk=True,
+            timeout_s=args.timeout,
+        )
+        print(f"# Linux {tree.release} ({tree.kernel.arch})", flush=True)
+        run = vm.boot(guest, f"test-{args.kernel}", show)
+    except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
+        print(f"VM LOST: {error}")
+        print("0 passed, 1 failed")
+        return vm.Outcome.LOST
+    run.report()
+    print(run.totals.closing)
+    return run.outcome
+
+
+if __name__ == "__main__":
+    sys.exit(main())

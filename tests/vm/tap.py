@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Judge what a guest said: its TAP lines and its console.  Pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+# Kernel messages after which nothing else counts.  (x86 says "Spectre V2 : WARNING:"
+# about its boot options; that is not one of them.)
+BAD_CONSOLE = re.compile(
+    r"BUG:|BUG at |(?<!Spectre V2 : )WARNING:|\bOops\b|Call [Tt]race|Kernel panic"
+    r"|general protection|[Uu]nable to handle|RCU.*stall|rcu.*stall|soft lockup"
+    r"|hard LOCKUP|INFO: task|blocked for more than|scheduling while atomic"
+    r"|\bUBSAN\b|\bKASAN\b|\bKFENCE\b|new suspected memory leaks|refcount_t:"
+    r"|(list|slab|page table) corruption|Bad page (state|map)|Out of memory"
+)
+PLAN = re.compile(r"1\.\.(\d+)(?:\s*#\s*skip\S*\s*(.*))?$", re.IGNORECASE)
+CHECK = re.compile(r"(not )?ok\b(?:\s+(\d+))?(?:\s+-)?\s*(.*)$")
+SKIP = re.compile(r"(?:^|\s)#\s*skip\S*\s*(.*)$", re.IGNORECASE)
+
+
+def scan_console(text: str) -> list[str]:
+    """The lines of a kernel log that no healthy kernel prints."""
+    return [line.strip() for line in text.splitlines() if BAD_CONSOLE.search(line)]
+
+
+@dataclass
+class Totals:
+    """Counts of checks, and why: "case: what" for each failure and skip."""
+
+    passed: int = 0
+    failures: list[str] = field(default_factory=list)
+    skips: list[str] = field(default_factory=list)
+
+    @property
+    def closing(self) -> str:
+        text = f"{self.passed} passed, {len(self.failures)} failed"
+        return text + (f", {len(self.skips)} skipped" if self.skips else "")
+
+    def add(self, other: Totals) -> None:
+        self.passed += other.passed
+        self.failures += other.failures
+        self.skips += other.skips
+
+
+def judge_case(name: str, lines: Iterable[str], status: str | None) -> Totals:
+    """Totals of one case.
+
+    `status` is the case's exit status, None if it never came to its end.  Each check
+    that the plan promised and that is missing is a failure, and so are no plan, no
+    checks, checks out of order and a bad exit status that no check explains.
+    """
+    totals = Totals()
+    planned = None
+    seen = 0
+
+    def fail(what: str) -> None:
+        totals.failures.append(f"{name}: {what}")
+
+    for line in lines:
+        plan, check = PLAN.match(line), CHECK.match(line)
+        if plan:
+            if planned is not None:
+                fail("two plans")
+            planned = int(plan[1])
+            if planned == 0 and plan[2]:
+                totals.skips.append(f"{name}: {plan[2]}")
+        elif check:
+            seen += 1
+            skip = SKIP.search(check[3])
+            if check[1]:
+                fail(check[3] or f"check {seen}")
+            elif check[2] and int(check[2]) != seen:
+                fail(f"check {check[2]} came where {seen} was due")
+            elif skip:
+                totals.skips.append(f"{name}: {skip[1] or 'no reason given'}")
+            else:
+                totals.passed += 1
+    if planned is None and status is not None:
+        fail("no plan")
+    for number in range(seen, planned or 0):
+        fail(f"check {number + 1} of {planned} is missing")
+    if planned is not None and seen > planned:
+        fail(f"{seen} checks where {planned} were planned")
+    if planned == 0 and not totals.skips:
+        fail("no checks")
+    if status is None and not totals.failures:
+        fail("did not end")
+    if status not in (None, "0") and not totals.failures:
+        fail(f"exit status {status}")
+    return totals
+
+
+def judge(lines: Iterable[str], cases: Iterable[str], as_tap: bool = True) -> Totals:
+    """Totals of all that a guest said; a case that never began is one failure.
+
+    If it is not to be read as TAP, a case passes by its exit status alone.
+    """
+    said: dict[str, list[str]] = {}
+    ends: dict[str, str] = {}
+    now: list[str] = []
+    for line in lines:
+        word = line.split()
+        if word[:2] == ["VM:", "begin"]:
+            now = said.setdefault(word[2], [])
+        elif word[:2] == ["VM:", "end"]:
+            ends[word[2]] = word[3]
+            now = []
+        else:
+            now.append(line)
+    totals = Totals()
+    for case in cases:
+        status = ends.get(case)
+        if case not in said:
+            totals.failures.append(f"{case}: did not run")
+        elif as_tap:
+            totals.add(judge_case(case, said[case], status))
+        elif status == "0":
+            totals.passed += 1
+        else:
+            end = f"exit status {status}" if status else "did not end"
+            totals.failures.append(f"{case}: {end}")
+    if not totals.passed and not totals.failures and not totals.skips:
+        totals.failures.append("no tests")
+    return totals

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# What a guest test is written with.  A test says how many checks it makes, then
+# makes them:
+#
+#	. /tap.sh
+#	plan 3
+#	ok "the probe loads" insmod pf_probe_B.ko process_id=$$
+#	is "one fault a page" "$(count)" 23
+#	like "says what is wanted" "$(dmesg_since)" "process_id=PID"
+#
+# Checks count in this shell only: never call one in a pipe or in $( ).
+
+tap_nr=0
+tap_mark=
+
+# plan N: this test makes N checks.
+plan() {
+	echo "1..$1"
+}
+
+# skip_all REASON: nothing here can be tested on this kernel.
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit 0
+}
+
+# diag TEXT: a remark; each of its lines becomes a comment.
+diag() {
+	echo "$*" | sed 's/^/# /'
+}
+
+tap_result() { # STATUS DESC
+	tap_nr=$((tap_nr + 1))
+	[ "$1" -eq 0 ] && echo "ok $tap_nr - $2" || echo "not ok $tap_nr - $2"
+	return "$1"
+}
+
+# ok DESC COMMAND...: passes if the command succeeds; what it printed shows if not.
+ok() {
+	tap_desc=$1
+	shift
+	"$@" >/tmp/tap.out 2>&1 </dev/null
+	tap_result $? "$tap_desc" && return
+	diag "$* failed: $(head -n 20 /tmp/tap.out)"
+	return 1
+}
+
+# fails COMMAND...: for `ok`: the command must fail (but not by a signal).
+fails() {
+	"$@"
+	tap_status=$?
+	[ $tap_status -gt 0 ] && [ $tap_status -lt 128 ]
+}
+
+# is DESC GOT WANTED: equal as text.
+is() {
+	[ "$2" = "$3" ]
+	tap_result $? "$1" && return
+	diag "     got: $2"
+	diag "expected: $3"
+	return 1
+}
+
+# like DESC TEXT ERE / unlike DESC TEXT ERE: some (no) line of the text matches.
+like() {
+	echo "$2" | grep -E -q -e "$3"
+	tap_result $? "$1" && return
+	diag "no line matches $3 in: $(echo "$2" | head -n 20)"
+	return 1
+}
+
+unlike() {
+	! echo "$2" | grep -E -q -e "$3"
+	tap_result $? "$1" && return
+	diag "should not be there: $(echo "$2" | grep -E -e "$3" | head -n 20)"
+	return 1
+}
+
+# skip N REASON: instead of N checks.
+skip() {
+	tap_left=$1
+	shift
+	while [ "$tap_left" -gt 0 ]; do
+		tap_nr=$((tap_nr + 1))
+		tap_left=$((tap_left - 1))
+		echo "ok $tap_nr # SKIP $*"
+	done
+}
+
+# wait_for COMMAND...: try until it succeeds, WAIT_TRIES times (300) 0.1 s apart.
+# Returns 1 if it never did.
+wait_for() {
+	tap_tries=0
+	until "$@" >/dev/null 2>&1; do
+		tap_tries=$((tap_tries + 1))
+		[ $tap_tries -lt "${WAIT_TRIES:-300}" ] || return 1
+		sleep 0.1
+	done
+}
+
+# start_stopped COMMAND...: start it in the background as $pid, stopped before its
+# first instruction; `kill -CONT $pid` lets it go.
+start_stopped() {
+	sh -c 'kill -STOP $$; exec "$@"' sh "$@" &
+	pid=$!
+	wait_for stopped $pid
+}
+
+# stopped PID: true while the process is stopped by a signal.
+stopped() {
+	grep -q '^State:.T (stopped)' "/proc/$1/status"
+}
+
+# dmesg_mark: put a canary into the kernel log.
+# dmesg_since: the log after the latest canary, without time stamps.  A test starts
+# with a canary of its own.
+dmesg_mark() {
+	tap_mark="canary-$$-$((${tap_mark##*-} + 1))"
+	echo "$tap_mark" >/dev/kmsg
+}
+
+dmesg_since() {
+	dmesg | sed -e "1,/$tap_mark\$/d" -e 's/^\[[^]]*\] //'
+}
+
+dmesg_mark

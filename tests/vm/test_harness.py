@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The harness's own proof: a run that should fail does, each in its own way."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import kernel
+import modules
+import tap
+import vm
+
+RUN = [sys.executable, str(vm.HERE / "run.py")]
+
+
+def run_case(folder: Path, timeout_s: int = 120, **scripts: str) -> tuple[int, str]:
+    """run.py's exit status and output for these guest tests."""
+    for name, script in scripts.items():
+        (folder / f"{name}.sh").write_text(f". /tap.sh\n{script}\n")
+    done = subprocess.run(
+        [*RUN, "--cases", str(folder), "--timeout", str(timeout_s)],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=timeout_s + 300,
+    )
+    return done.returncode, done.stdout
+
+
+def closing(output: str) -> str:
+    return output.splitlines()[-1]
+
+
+# Guests that end well and badly.
+
+
+def test_good_guest_passes(tmp_path):
+    status, output = run_case(
+        tmp_path,
+        a_first="""
+            plan 7
+            is "two vCPUs" "$(grep -c ^processor /proc/cpuinfo)" 2
+            ok "the scratch disk takes files" sh -c 'echo x >/disk/x && sync'
+            ok "a failing command is seen to fail" fails false
+            like "text matches" "one two" "^one"
+            unlike "text does not" "one two" "three"
+            echo "from the case" >/dev/kmsg
+            is "the kernel log from the mark on" "$(dmesg_since)" "from the case"
+            start_stopped sleep 1000
+            ok "it is stopped before it starts" grep -q '^sh$' /proc/$pid/comm
+            kill -KILL $pid
+            """,
+        b_second="plan 2\nok there true\nskip 1 no swap here",
+        c_third="skip_all not on this kernel",
+    )
+    assert closing(output) == "8 passed, 0 failed, 2 skipped"
+    assert "skipped: b_second: no swap here" in output
+    assert "skipped: c_third: not on this kernel" in output
+    assert "guest passed" in output
+    assert status == vm.Outcome.PASSED
+
+
+def test_failing_guest_tests_fail_the_run(tmp_path):
+    status, output = run_case(
+        tmp_path,
+        fails="plan 2\nis sum 3 4\nok fine true",
+        missing="plan 3\nok 'only one' true",
+        nothing=":",
+        planless="ok fine true",
+        dies="plan 1\nok fine true\nexit 7",
+    )
+    for failure in (
+        "fails: sum",
+        "missing: check 2 of 3 is missing",
+        "missing: check 3 of 3 is missing",
+        "nothing: no plan",
+        "planless: no plan",
+        "dies: exit status 7",
+    ):
+        assert f"FAILED: {failure}\n" in output
+    assert "guest tests failed" in output
+    assert closing(output) == "4 passed, 6 failed"
+    assert status == vm.Outcome.FAILED
+
+
+def test_panicking_guest_is_a_crash(tmp_path):
+    status, output = run_case(
+        tmp_path, boom="plan 2\nok before true\necho c >/proc/sysrq-trigger"
+    )
+    assert "GUEST CRASHED" in output and "Kernel panic" in output
+    assert "in boom (console: " in output
+    assert closing(output) == "1 passed, 1 failed"
+    assert status == vm.Outcome.CRASHED
+
+
+def test_bad_console_line_is_a_crash_even_if_all_tests_pass(tmp_path):
+    status, output = run_case(
+        tmp_path,
+        quiet="plan 1\nok fine true\necho '<6>BUG: sleeping function' >/dev/kmsg",
+    )
+    assert "GUEST CRASHED" in output and "BUG: sleeping function" in output
+    assert closing(output) == "1 passed, 1 failed"
+    assert status == vm.Outcome.CRASHED
+
+
+def test_hanging_guest_is_hung(tmp_path):
+    status, output = run_case(
+        tmp_path, timeout_s=20, hang="plan 1\nwhile :; do sleep 1; done"
+    )
+    assert "GUEST HUNG" in output and "no end within 20 s in hang" in output
+    assert closing(output) == "0 passed, 1 failed"
+    assert status == vm.Outcome.HUNG
+
+
+def test_guest_without_verdict_is_lost(tmp_path):
+    status, output = run_case(tmp_path, gone="plan 1\nok fine true\npoweroff -f")
+    assert "VM LOST" in output and "without a verdict in gone" in output
+    assert closing(output) == "1 passed, 1 failed"
+    assert status == vm.Outcome.LOST
+
+
+def test_no_tests_is_a_failure(tmp_path):
+    status, output = run_case(tmp_path)
+    assert closing(output) == "0 passed, 1 failed"
+    assert status == vm.Outcome.FAILED
+
+
+def test_qemu_that_cannot_start_is_lost():
+    tree = kernel.get(kernel.known_kernels()["default"])
+    run = vm.boot(vm.Guest(tree, {"x": "true"}, qemu=("-no-such-option",)), "harness")
+    assert run.outcome == vm.Outcome.LOST
+    assert "no-such-option" in run.reason
+    assert run.totals.failures
+
+
+def test_guest_dies_with_its_run(tmp_path):
+    (tmp_path / "hang.sh").write_text("while :; do sleep 1; done\n")
+    run = subprocess.Popen([*RUN, "--cases", str(tmp_path)], stdout=subprocess.PIPE)
+    assert run.stdout is not None
+    while run.stdout.readline() != b"# hang\n":
+        assert run.poll() is None
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    assert len(children) == 1
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{children[0]}/exe").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{children[0]}/exe").exists()
+
+
+def test_files_come_back_from_the_guest():
+    tree = kernel.get(kernel.known_kernels()["default"])
+    script = "mkdir /out/deep && head -c 3000000 /dev/zero >/out/deep/file; cp /in /out"
+    guest = vm.Guest(tree, {"x": script}, files={"in": b"\0hello\n"}, tap=False)
+    run = vm.boot(guest, "harness")
+    assert run.outcome == vm.Outcome.PASSED
+    assert (run.out / "in").read_bytes() == b"\0hello\n"
+    assert (run.out / "deep/file").stat().st_size == 3000000
+
+
+# The pure parts.
+
+
+@pytest.mark.parametrize(
+    "lines, status, passed, failed, skipped",
+    [
+        (["1..2", "ok 1 - a", "ok 2 - b"], "0", 2, 0, 0),
+        (["ok", "ok", "1..2"], "0", 2, 0, 0),
+        (["1..1", "not ok 1 - a"], "0", 0, 1, 0),
+        (["1..2", "ok 1 # SKIP why", "ok 2"], "0", 1, 0, 1),
+        (["1..1", "not ok 1 # SKIP why"], "0", 0, 1, 0),
+        (["1..0 # SKIP all"], "0", 0, 0, 1),
+        (["1..0"], "0", 0, 1, 0),
+        (["1..3", "ok 1"], "0", 1, 2, 0),
+        (["1..1", "ok 1", "ok 2"], "0", 2, 1, 0),
+        (["1..2", "ok 1", "ok 1"], "0", 1, 1, 0),
+        (["1..1", "1..1", "ok 1"], "0", 1, 1, 0),
+        (["ok 1"], "0", 1, 1, 0),
+        ([], "0", 0, 1, 0),
+        ([], None, 0, 1, 0),
+        (["1..1", "ok 1"], None, 1, 1, 0),
+        (["1..1", "ok 1"], "1", 1, 1, 0),
+        (["1..1", "not ok 1"], "1", 0, 1, 0),
+        (["# ok 1", "okay", "1..1", "ok 1 - ok"], "0", 1, 0, 0),
+    ],
+)
+def test_tap_case(lines, status, passed, failed, skipped):
+    totals = tap.judge_case("case", lines, status)
+    assert (totals.passed, len(totals.failures), len(totals.skips)) == (
+        passed,
+        failed,
+        skipped,
+    )
+
+
+def test_tap_over_several_cases():
+    lines = ["VM: begin a", "1..1", "ok 1", "VM: end a 0", "VM: begin b", "1..1"]
+    totals = tap.judge(lines, ["a", "b", "c"])
+    assert totals.passed == 1
+    assert totals.failures == ["b: check 1 of 1 is missing", "c: did not run"]
+    assert totals.closing == "1 passed, 2 failed"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[    9.1] BUG: kernel NULL pointer dereference, address: 0000000000000000",
+        "[    9.1] kernel BUG at mm/memory.c:1234!",
+        "[    9.1] WARNING: CPU: 0 PID: 77 at kernel/kprobes.c:1 f+0x1/0x2",
+        "[    9.1] Oops: 0002 [#1] PREEMPT SMP",
+        "[    9.1] Call Trace:",
+        "[    9.1] Call trace:",
+        "[    9.1] Kernel panic - not syncing: sysrq triggered crash",
+        "[    9.1] general protection fault, probably for non-canonical address",
+        "[    9.1] Unable to handle kernel paging request at virtual address 1",
+        "[    9.1] rcu: INFO: rcu_preempt self-detected stall on CPU",
+        "[    9.1] watchdog: BUG: soft lockup - CPU#0 stuck for 22s!",
+        "[    9.1] INFO: task rmmod:88 blocked for more than 120 seconds.",
+        "[    9.1] kmemleak: 3 new suspected memory leaks",
+    ],
+)
+def test_console_scan_finds(line):
+    assert tap.scan_console(f"[    0.0] fine\n{line}\n") == [line]
+
+
+def test_console_scan_leaves_healthy_lines():
+    healthy = """
+        Kernel command line: panic=-1 oops=panic panic_on_warn=1
+        Spectre V2 : WARNING: Unprivileged eBPF is enabled with eIBRS on
+        rcu: RCU calculated value of scheduler-enlistment delay is 25 jiffies.
+        pf_probe_B: loading out-of-tree module taints kernel.
+        x86/mm: Checked W+X mappings: passed, no W+X pages found.
+        debug: unmapping init memory
+    """
+    assert tap.scan_console(healthy) == []
+
+
+@pytest.mark.parametrize(
+    "flags, writable, kvm",
+    [
+        ("flags : fpu vmx sse", True, True),
+        ("flags : fpu svm sse", True, True),
+        ("flags : fpu vmx sse", False, False),
+        ("flags : fpu sse", True, False),
+        ("flags : fpu vmx_like", True, False),
+        ("", True, False),
+    ],
+)
+def test_kvm_rule(flags, writable, kvm):
+    assert vm.use_kvm(flags, writable) is kvm
+
+
+def fake_module(path: Path, *info: str) -> None:
+    data = b"\x7fELF\0" + b"\0".join(x.encode() for x in info) + b"\0"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(lzma.compress(data) if path.suffix == ".xz" else data)
+
+
+def test_modules_in_load_order(tmp_path):
+    (tmp_path / "modules.builtin").write_text("kernel/lib/crc16.ko\n")
+    fake_module(
+        tmp_path / "kernel/fs/ext4.ko.xz",
+        "softdep=pre: crypto-crc32c missing",
+        "depends=crc16,jbd2,mb-cache",
+        "vermagic=6.1.0 SMP",
+    )
+    fake_module(tmp_path / "kernel/fs/jbd2.ko", "depends=mb_cache")
+    fake_module(tmp_path / "kernel/fs/mb-cache.ko", "depends=")
+    fake_module(tmp_path / "kernel/crypto/crc32c_generic.ko", "alias=crc32c")
+    order = modules.resolve(tmp_path, ["ext4", "crc16", "jbd2"])
+    assert list(order) == ["crc32c_generic", "mb_cache", "jbd2", "ext4"]
+    assert all(data.startswith(b"\x7fELF") for data in order.values())
+    with pytest.raises(kernel.KernelError, match="no module nope"):
+        modules.resolve(tmp_path, ["nope"])
+
+
+def test_module_of_another_kernel_is_refused(tmp_path):
+    fake_module(tmp_path / "a.ko", "vermagic=6.1.0-56-amd64 SMP mod_unload")
+    modules.check_release(tmp_path / "a.ko", "6.1.0-56-amd64")
+    with pytest.raises(kernel.KernelError, match="built for 6.1.0-56-amd64, not"):
+        modules.check_release(tmp_path / "a.ko", "6.1.0-57-amd64")
+
+
+def test_unpacked_headers_find_themselves(tmp_path):
+    headers = tmp_path / "usr/src/linux-headers-6.1-amd64"
+    common = tmp_path / "usr/src/linux-headers-6.1-common"
+    release = tmp_path / "lib/modules/6.1-amd64"
+    for folder in (headers, common, release):
+        folder.mkdir(parents=True)
+    (headers / "Makefile").write_text(
+        "KBUILD_OUTPUT=/usr/src/linux-headers-6.1-amd64\n"
+        "include /usr/src/linux-headers-6.1-common/Makefile\n"
+    )
+    (release / "build").symlink_to("/usr/src/linux-headers-6.1-amd64")
+    kernel.relocate(tmp_path, Path("/cache/k"))
+    assert (headers / "Makefile").read_text() == (
+        "KBUILD_OUTPUT=/cache/k/usr/src/linux-headers-6.1-amd64\n"
+        "include /cache/k/usr/src/linux-headers-6.1-common/Makefile\n"
+    )
+    assert (release / "build").resolve() == headers
+
+
+def test_interrupted_fetch_leaves_no_kernel(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    asked = kernel.Kernel("some", "bookworm", "amd64", "linux-image-amd64")
+    package = "linux-image-6.1.0-1-amd64"
+
+    class HalfApt:
+        def __init__(self, *_):
+            pass
+
+        def update(self):
+            pass
+
+        def show(self, name):
+            depends = f"{package} (= 1)" if name == asked.package else ""
+            return name, {"Version": "1", "Depends": depends}
+
+        def download(self, names, folder):
+            folder.mkdir()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(kernel, "Apt", HalfApt)
+    for _ in range(2):  # what the first left behind doesn't hinder the second
+        with pytest.raises(KeyboardInterrupt):
+            kernel.get(asked)
+        kernels = tmp_path / "pf_probe/kernels"
+        assert [p.name for p in kernels.iterdir()] == [f"{package}_1.debs"]
+
+
+def test_no_network_is_a_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    asked = kernel.known_kernels()["default"]
+    with pytest.raises(
+        kernel.KernelError, match="no package linux-image.*apt-get fail"
+    ):
+        kernel.get(asked)

@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Boot a kernel in QEMU, run shell scripts in it, tell how it went.
+
+The guest is an initramfs made here: busybox, the init next to this file, the kernel
+modules that it needs, and the caller's files.  What the scripts print comes back
+live on a virtio-serial port of its own, and the folder /out on a second one; the
+console is only for the kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Union
+
+import kernel
+import modules
+import tap
+
+HERE = Path(__file__).resolve().parent
+RUNS_KEPT = 20
+DISK_MB = 512
+# What panics at once, and what the tests need to see of the kernel's log.
+COMMAND_LINE = (
+    "rdinit=/init loglevel=5 panic=-1 oops=panic panic_on_warn=1"
+    " log_buf_len=16M printk.devkmsg=on"
+)
+
+
+class Outcome(IntEnum):
+    """How a guest ended; the value is the exit status of a run."""
+
+    PASSED = 0
+    FAILED = 1
+    CRASHED = 3
+    HUNG = 4
+    LOST = 5
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How QEMU stands in for an architecture."""
+
+    qemu: str
+    options: tuple[str, ...]
+    cpu: str
+    console: str
+
+
+MACHINES = {
+    "amd64": Machine("qemu-system-x86_64", ("-machine", "q35"), "max", "ttyS0"),
+    "arm64": Machine(
+        "qemu-system-aarch64", ("-machine", "virt"), "neoverse-n1", "ttyAMA0"
+    ),
+}
+
+
+@dataclass
+class Guest:
+    """What to boot.
+
+    `cases` are scripts by name, run in order; they print TAP (see tap.sh) or, without
+    `tap`, anything, and their exit status counts.  `files` maps paths in the guest to
+    host files or bytes (executable if the host file is; bytes are not).  `disk` gives
+    a scratch ext4 at /disk, holding a copy of the folder if it is one; `host_root` the
+    host's own / at /host, writes to it staying in the guest.  `accel` overrides
+    KVM-or-TCG, `append` adds to the kernel's command line, `qemu` to QEMU's.
+    """
+
+    tree: kernel.Tree
+    cases: dict[str, str]
+    files: dict[str, Union[Path, bytes]] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+    disk: Union[bool, Path] = False
+    host_root: bool = False
+    smp: int = 2
+    memory_mb: int = 1024
+    tap: bool = True
+    timeout_s: float = 300
+    accel: tuple[str, ...] = ()
+    append: str = ""
+    qemu: tuple[str, ...] = ()
+
+
+@dataclass
+class Run:
+    """What came of a guest."""
+
+    outcome: Outcome
+    reason: str
+    lines: list[str]
+    totals: tap.Totals
+    folder: Path
+    seconds: float
+
+    @property
+    def console(self) -> Path:
+        return self.folder / "console.log"
+
+    @property
+    def out(self) -> Path:
+        """What the guest left in /out."""
+        return self.folder / "out"
+
+    def report(self) -> None:
+        """Say how it ended: reasons of failures and skips, one line on the outcome."""
+        for skip in self.totals.skips:
+            print(f"skipped: {skip}")
+        for failure in self.totals.failures:
+            print(f"FAILED: {failure}")
+        name = {
+            Outcome.PASSED: "guest passed",
+            Outcome.FAILED: "guest tests failed",
+            Outcome.CRASHED: "GUEST CRASHED",
+            Outcome.HUNG: "GUEST HUNG",
+            Outcome.LOST: "VM LOST",
+        }[self.outcome]
+        reason = f": {self.reason}" if self.reason else ""
+        print(f"{name} after {self.seconds:.0f} s{reason} (console: {self.console})")
+
+
+def use_kvm(cpuinfo: str, kvm_writable: bool) -> bool:
+    """Whether to trust KVM: a /dev/kvm without vmx or svm hangs in the firmware."""
+    flags = set(cpuinfo.split())
+    return kvm_writable and not flags.isdisjoint(("vmx", "svm"))
+
+
+def accelerator(arch: str) -> tuple[str, ...]:
+    """QEMU's options for the processor."""
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    native = arch == kernel.host_arch()
+    if native and use_kvm(cpuinfo, os.access("/dev/kvm", os.W_OK)):
+        return ("-accel", "kvm", "-cpu", "host")
+    return ("-accel", "tcg,thread=multi", "-cpu", MACHINES[arch].cpu)
+
+
+def cpio_entry(number: int, name: str, mode: int, data: bytes) -> Iterator[bytes]:
+    """One member of a "newc" archive."""
+    fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
+    head = b"070701" + b"".join(b"%08X" % x for x in fields) + name.encode() + b"\0"
+    yield head + b"\0" * (-len(head) % 4)
+    yield data + b"\0" * (-len(data) % 4)
+
+
+def cpio(files: dict[str, tuple[int, bytes]]) -> bytes:
+    """An initramfs of regular files: path -> (permissions, content)."""
+    entries: dict[str, tuple[int, bytes]] = {}
+    for path, (mode, data) in files.items():
+        for folder in reversed(list(Path(path).parents)[:-1]):
+            entries.setdefault(str(folder), (0o040755, b""))
+        entries[path] = (0o100000 | mode, data)
+    chunks = []
+    for number, (path, (mode, data)) in enumerate(entries.items(), 1):
+        chunks += cpio_entry(number, path, mode, data)
+    return b"".join(chunks) + b"".join(cpio_entry(0, "TRAILER!!!", 0, b""))
+
+
+def initramfs(guest: Guest) -> bytes:
+    wanted = ["virtio_pci", "virtio_console", *guest.modules]
+    if guest.disk:
+        wanted += ["virtio_blk", "ext4"]
+    if guest.host_root:
+        wanted += ["9pnet_virtio", "9p", "overlay"]
+    loaded = modules.resolve(guest.tree.modules, wanted)
+    config = f"DISK={bool(guest.disk):d}\nHOST_ROOT={guest.host_root:d}\n"
+    files = {
+        "init": (0o755, (HERE / "init").read_bytes()),
+        "tap.sh": (0o644, (HERE / "tap.sh").read_bytes()),
+        "bin/busybox": (0o755, guest.tree.busybox.read_bytes()),
+        "config": (0o644, config.encode()),
+        "modules/order": (0o644, "".join(f"{m}.ko\n" for m in loaded).encode()),
+        "cases/order": (0o644, "".join(f"{c}\n" for c in guest.cases).encode()),
+    }
+    for name, script in guest.cases.items():
+        files[f"cases/{name}"] = (0o644, script.encode())
+    for name, data in loaded.items():
+        files[f"modules/{name}.ko"] = (0o644, data)
+    for name, source in guest.files.items():
+        if isinstance(source, bytes):
+            files[name] = (0o644, source)
+        else:
+            files[name] = (source.stat().st_mode & 0o777, source.read_bytes())
+    return cpio(files)
+
+
+def run_folder(name: str) -> Path:
+    """A new folder for the logs of a run; only the latest few are kept."""
+    runs = kernel.cache_dir() / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    by_age = sorted(runs.iterdir(), key=lambda path: path.stat().st_mtime)
+    for old in by_age[: -RUNS_KEPT + 1]:
+        shutil.rmtree(old, ignore_errors=True)
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return Path(tempfile.mkdtemp(prefix=f"{name}-{stamp}-", dir=runs))
+
+
+def make_disk(content: Union[bool, Path], image: Path) -> None:
+    """A sparse ext4 image; no root needed."""
+    env = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+    source = ["-d", str(content)] if isinstance(content, Path) else []
+    with open(image, "wb") as sparse:
+        sparse.truncate(DISK_MB << 20)
+    subprocess.run(["mke2fs", "-qF", "-t", "ext4", *source, image], check=True, env=env)
+
+
+def command(guest: Guest, folder: Path, verdict_fd: int) -> list[str]:
+    """QEMU's command line.  It dies with us, whatever happens to us."""
+
+    def there(name: str) -> str:
+        return str(folder / name).replace(",", ",,")
+
+    machine = MACHINES[guest.tree.kernel.arch]
+    append = f"console={machine.console} {COMMAND_LINE} {guest.append}"
+    line = ["setpriv", "--pdeathsig", "KILL", machine.qemu, *machine.options]
+    line += guest.accel or accelerator(guest.tree.kernel.arch)
+    line += ["-nodefaults", "-no-reboot", "-display", "none"]
+    line += ["-smp", str(guest.smp), "-m", str(guest.memory_mb)]
+    line += ["-kernel", str(guest.tree.image), "-initrd", str(folder / "initramfs")]
+    line += ["-append", append.strip(), "-serial", f"file:{there('console.log')}"]
+    line += ["-device", "virtio-serial-pci"]
+    line += ["-chardev", f"socket,id=verdict,fd={verdict_fd}"]
+    line += ["-device", "virtserialport,chardev=verdict,name=verdict"]
+    line += ["-chardev", f"file,id=back,path={there('out.tar')}"]
+    line += ["-device", "virtserialport,chardev=back,name=back"]
+    if guest.disk:
+        line += ["-drive", f"file={there('disk')},format=raw,if=virtio,cache=unsafe"]
+    if guest.host_root:
+        line += ["-virtfs", "local,path=/,mount_tag=hostroot,security_model=none"]
+        line[-1] += ",readonly=on,multidevs=remap"
+    return line + list(guest.qemu)
+
+
+def boot(guest: Guest, name: str, on_line: Callable[[str], None] = print) -> Run:
+    """Boot a guest and see it to its end; `on_line` gets each line as it comes."""
+    folder = run_folder(name)
+    start = time.monotonic()
+    try:
+        (folder / "initramfs").write_bytes(initramfs(guest))
+        if guest.disk:
+            make_disk(guest.disk, folder / "disk")
+        lines, hung = run_qemu(guest, folder, start + guest.timeout_s, on_line)
+    finally:
+        for big in ("initramfs", "disk"):
+            (folder / big).unlink(missing_ok=True)
+    unpack(folder)
+    outcome, reason, totals = judge(guest, folder, lines, hung)
+    return Run(outcome, reason, lines, totals, folder, time.monotonic() - start)
+
+
+def run_qemu(
+    guest: Guest, folder: Path, deadline: float, on_line: Callable[[str], None]
+) -> tuple[list[str], bool]:
+    """What listen() gives; QEMU is gone afterwards."""
+    ours, theirs = socket.socketpair()
+    with ours, open(folder / "qemu.log", "wb") as log:
+        with theirs:
+            line = command(guest, folder, theirs.fileno())
+            (folder / "command").write_text(shlex.join(line) + "\n")
+            qemu = subprocess.Popen(
+                line,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+            )
+        try:
+            return listen(ours, deadline, on_line)
+        finally:
+            qemu.kill()
+            qemu.wait()
+
+
+def listen(
+    channel: socket.socket, deadline: float, on_line: Callable[[str], None]
+) -> tuple[list[str], bool]:
+    """The lines up to the channel's end, which is QEMU's; whether time ran out."""
+    lines: list[str] = []
+    rest = b""
+    while True:
+        channel.settimeout(max(deadline - time.monotonic(), 0.001))
+        try:
+            data = channel.recv(65536)
+        except socket.timeout:
+            return lines, True
+        except ConnectionResetError:
+            data = b""
+        *whole, rest = (rest + data).split(b"\n")
+        for raw in whole + [rest] * (not data and rest != b""):
+            lines.append(raw.decode(errors="backslashreplace").rstrip("\r"))
+            on_line(lines[-1])
+        if not data:
+            return lines, False
+
+
+def unpack(folder: Path) -> None:
+    """Unpack what came back; a guest that died early sent nothing or half."""
+    (folder / "out").mkdir()
+    archive = folder / "out.tar"
+    if archive.exists():
+        subprocess.run(
+            ["tar", "-x", "-f", archive, "-C", folder / "out", "--no-same-owner"],
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        archive.unlink()
+
+
+def judge(
+    guest: Guest, folder: Path, lines: list[str], hung: bool
+) -> tuple[Outcome, str, tap.Totals]:
+    """The outcome, one line on why, and the totals (never without a failure if bad)."""
+
+    def text(name: str) -> str:
+        path = folder / name
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    totals = tap.judge(lines, guest.cases, guest.tap)
+    bad = tap.scan_console(text("console.log") + "\n" + text("out/dmesg.txt"))
+    begun = [x.split()[2] for x in lines if x.startswith("VM: begin ")]
+    ended = [x.split()[2] for x in lines if x.startswith("VM: end ")]
+    at = f" in {begun[-1]}" if len(begun) > len(ended) else ""
+    if bad:
+        outcome, reason = Outcome.CRASHED, f"{bad[0]}{at}"
+    elif hung:
+        outcome, reason = Outcome.HUNG, f"no end within {guest.timeout_s:.0f} s{at}"
+    elif "VM: done" not in lines:
+        words = text("qemu.log").strip().splitlines() or [
+            "QEMU ended without a verdict"
+        ]
+        outcome, reason = Outcome.LOST, f"{words[-1]}{at}"
+    elif totals.failures:
+        return Outcome.FAILED, "", totals
+    else:
+        return Outcome.PASSED, "", totals
+    if not totals.failures:
+        totals.failures.append(reason)
+    return outcome, reason, totals
+
+
+def exit_on_signals() -> None:
+    """Let Ctrl-C and SIGTERM unwind quietly, so that QEMU and scratch files go."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
