@@ -52,6 +52,7 @@ static bool probe_debug = PROBE_DEBUG;
 static int process_id;
 static unsigned long max_faults = 1048576;
 static bool cont_store = CONT_STORE;
+static char *placement = "auto";
 
 /* Not a number is answered as 0 is, in our words, by pf_target_set(). */
 static int pf_param_set_process_id(const char *val, const struct kernel_param *kp)
@@ -74,6 +75,8 @@ MODULE_PARM_DESC(max_faults, "Capacity in records (default 1048576)");
 module_param(cont_store, bool, 0444);
 MODULE_PARM_DESC(cont_store, "When full: 0 drop new faults, 1 overwrite the oldest (default "
 		 __stringify(CONT_STORE) ")");
+module_param(placement, charp, 0444);
+MODULE_PARM_DESC(placement, "How to probe: jump, entry, or auto for jump if possible (default auto)");
 module_param(probe_print, bool, 0600);
 MODULE_PARM_DESC(probe_print, PROBE_PRINT_DESC " (default " __stringify(PROBE_PRINT) ")");
 module_param(probe_debug, bool, 0600);
@@ -104,12 +107,13 @@ static int pf_start(void)
 	ret = pf_proc_create();
 	if (ret)
 		goto free_list;
-	ret = pf_probe_register();
+	ret = pf_probe_register(placement);
 	if (ret)
 		goto remove_proc;
 
 	pf_target_comm(comm);
-	pr_info("tracking process %d (%s)\n", pf_target.nr, comm);
+	pr_info("tracking process %d (%s), probe placement: %s\n", pf_target.nr, comm,
+		pf_probe_placement());
 	pf_debug("%lu chunks of %u faults, %zu bytes a fault\n", pf_list.nr_chunks,
 		 PF_CHUNK_FAULTS, sizeof(struct pf_fault));
 	return 0;

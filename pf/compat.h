@@ -6,6 +6,11 @@
 #ifndef PF_COMPAT_H
 #define PF_COMPAT_H
 
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+#include <linux/types.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
@@ -19,5 +24,56 @@
 #ifndef CONFIG_KPROBES
 #error "pf_probe needs a kernel with CONFIG_KPROBES=y"
 #endif
+
+#ifdef CONFIG_X86_64
+
+/**
+ * pf_jump_offset() - where in a function a kprobe can become a jump and still sees the arguments
+ * @code: the function's first 9 bytes
+ *
+ * That is right behind the 5-byte nop that fentry left for ftrace: a kprobe on the nop itself is
+ * made a client of ftrace, which costs more, while behind it no instruction has run yet either.
+ * endbr64 may stand before the nop, or what apply_ibt_endbr() has put in its place.
+ *
+ * Return: the offset in bytes, -EOPNOTSUPP if the function begins in any other way
+ */
+static inline int pf_jump_offset(const u8 *code)
+{
+	static const u8 nop[] = { 0x0f, 0x1f, 0x44, 0x00, 0x00 };
+	static const u8 endbr[][4] = {
+		{ 0xf3, 0x0f, 0x1e, 0xfa },
+		{ 0x66, 0x0f, 0x1f, 0x00 }, /* sealed, since 5.18 */
+		{ 0x0f, 0x1f, 0x40, 0xd6 }, /* sealed, since 6.15 */
+	};
+	int i, offset = 0;
+
+	for (i = 0; i < ARRAY_SIZE(endbr); i++)
+		if (!memcmp(code, endbr[i], sizeof(endbr[i])))
+			offset = sizeof(endbr[i]);
+	if (memcmp(code + offset, nop, sizeof(nop)))
+		return -EOPNOTSUPP;
+	return offset + sizeof(nop);
+}
+
+/* Has the kernel replaced a kprobe's breakpoint by a jump? */
+static inline bool pf_jump_in_place(const u8 *code)
+{
+	return READ_ONCE(*code) == 0xe9;
+}
+
+#else
+
+/* arm64: kprobes are always breakpoints. */
+static inline int pf_jump_offset(const u8 *code)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline bool pf_jump_in_place(const u8 *code)
+{
+	return false;
+}
+
+#endif /* CONFIG_X86_64 */
 
 #endif /* PF_COMPAT_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The probe: a kprobe at the entry of handle_mm_fault() that makes one record of every fault the
+ * The probe: a kprobe in the entry of handle_mm_fault() that makes one record of every fault the
  * target takes.
  *
  * One fault can enter handle_mm_fault() several times: when a try ends with VM_FAULT_RETRY, as for
@@ -13,6 +13,7 @@
 #ifndef PF_PROBE_H
 #define PF_PROBE_H
 
+#include <linux/delay.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
@@ -20,6 +21,7 @@
 #include <linux/sched/task_stack.h>
 #include <linux/string.h>
 
+#include "compat.h"
 #include "fault_list.h"
 #include "target.h"
 
@@ -131,41 +133,131 @@ static int notrace pf_probe_enter(struct kprobe *kp, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(pf_probe_enter);
 
-static struct kprobe pf_kprobe;
+#define PF_SYMBOL "handle_mm_fault"
+
+/* How long the kernel may take to make a jump of a breakpoint. */
+#define PF_JUMP_TRIES 200
+#define PF_JUMP_TRY_MS 10
+
+static struct kprobe pf_kprobes[2];
+static struct kprobe *pf_kprobe; /* of the two, the one in use */
+
+/* A struct kprobe is filled anew for each registration: the core leaves traces in it. */
+static int pf_kprobe_register(struct kprobe *kp, unsigned int offset, u32 flags)
+{
+	*kp = (struct kprobe){
+		.symbol_name = PF_SYMBOL,
+		.offset = offset,
+		.pre_handler = pf_probe_enter,
+		.flags = flags,
+	};
+	return register_kprobe(kp);
+}
+
+/* Where behind the entry of handle_mm_fault() a jump can go, or -EOPNOTSUPP. */
+static int pf_probe_jump_offset(void)
+{
+	struct kprobe *kp = &pf_kprobes[0];
+	int ret;
+
+	/* A disabled probe changes no code; it only tells the address. */
+	ret = pf_kprobe_register(kp, 0, KPROBE_FLAG_DISABLED);
+	if (ret)
+		return ret;
+	ret = pf_jump_offset((const u8 *)kp->addr);
+	unregister_kprobe(kp);
+	return ret;
+}
+
+/* Registers a probe that is a jump, or none. */
+static int pf_probe_register_jump(void)
+{
+	struct kprobe *kp = &pf_kprobes[0];
+	int ret, tries;
+
+	ret = pf_probe_jump_offset();
+	if (ret < 0)
+		return ret;
+	ret = pf_kprobe_register(kp, ret, 0);
+	if (ret)
+		return ret;
+	pf_kprobe = kp;
+	for (tries = 0; tries < PF_JUMP_TRIES; tries++) {
+		if (pf_jump_in_place((const u8 *)kp->addr))
+			return 0;
+		msleep(PF_JUMP_TRY_MS);
+	}
+	return -EBUSY;
+}
 
 /**
  * pf_probe_register() - begin to record the target's faults
+ * @placement: "jump", "entry", or "auto" for a jump where one is possible
+ *
+ * On x86 a kprobe that the kernel can turn into a jump costs two thirds of one at the entry, which
+ * goes through ftrace. As a breakpoint it would be far dearer than either, so it is kept only if
+ * it is seen to be a jump: kprobes may not be optimised at all (debug.kprobes-optimization=0).
  *
  * Needs pf_list_init() and pf_target_set() done.
  *
- * Context: process context, may sleep.
- * Return: 0, -ENOMEM, or what register_kprobe() says
+ * Context: process context, sleeps for up to PF_JUMP_TRIES * PF_JUMP_TRY_MS.
+ * Return: 0, -EINVAL for another placement, -EOPNOTSUPP or -EBUSY if "jump" can't be had, -ENOMEM,
+ * or what register_kprobe() says
  */
-static int pf_probe_register(void)
+static int pf_probe_register(const char *placement)
 {
-	int ret;
+	bool jump = sysfs_streq(placement, "jump"), entry = sysfs_streq(placement, "entry");
+	int ret = -EOPNOTSUPP;
 
+	if (!jump && !entry && !sysfs_streq(placement, "auto")) {
+		pr_err("placement=%s: it has to be auto, entry or jump\n", placement);
+		return -EINVAL;
+	}
 	pf_latest = kvcalloc(NR_PF_LATEST, sizeof(*pf_latest), GFP_KERNEL);
 	if (!pf_latest)
 		return -ENOMEM;
 
-	pf_kprobe = (struct kprobe){
-		.symbol_name = "handle_mm_fault",
-		.pre_handler = pf_probe_enter,
-	};
-	ret = register_kprobe(&pf_kprobe);
-	if (ret) {
-		pr_err("no kprobe on handle_mm_fault (error %d): are kprobes enabled in this kernel?\n",
+	if (!entry)
+		ret = pf_probe_register_jump();
+	if (ret && jump) {
+		pr_err("no jump can be placed in " PF_SYMBOL "() (error %d): use placement=auto\n",
 		       ret);
-		kvfree(pf_latest);
+		goto unregister;
 	}
+	if (ret) {
+		/*
+		 * Before the other probe goes, so that no fault is lost: what both see is one
+		 * record and one retry.
+		 */
+		ret = pf_kprobe_register(&pf_kprobes[1], 0, 0);
+		if (ret) {
+			pr_err("no kprobe in " PF_SYMBOL "() (error %d): are they enabled here?\n",
+			       ret);
+			goto unregister;
+		}
+		if (pf_kprobe)
+			unregister_kprobe(pf_kprobe);
+		pf_kprobe = &pf_kprobes[1];
+	}
+	return 0;
+
+unregister:
+	if (pf_kprobe)
+		unregister_kprobe(pf_kprobe);
+	kvfree(pf_latest);
 	return ret;
+}
+
+/* How the probe is placed, for people. */
+static const char *pf_probe_placement(void)
+{
+	return pf_kprobe == &pf_kprobes[0] ? "jump" : "entry";
 }
 
 /* After it no handler runs any more, on any CPU. Sleeps. */
 static void pf_probe_unregister(void)
 {
-	unregister_kprobe(&pf_kprobe);
+	unregister_kprobe(pf_kprobe);
 	kvfree(pf_latest);
 }
 
@@ -182,7 +274,7 @@ static u64 pf_probe_nr_retries(void)
 /* Entries that the kprobe core skipped, because a probe was hit inside a probe. */
 static unsigned long pf_probe_nr_missed(void)
 {
-	return READ_ONCE(pf_kprobe.nmissed);
+	return READ_ONCE(pf_kprobe->nmissed);
 }
 
 #endif /* PF_PROBE_H */

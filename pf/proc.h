@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * /proc/pf_probe_X: the list as text. Each open file is a reader of its own: from the first fault
- * to the last of the moment, in time order, then the summary, EXIT_CODE and an end of file; who
- * reads on gets what has come since, in the same way. Nothing is consumed.
+ * to the last of the moment, in time order, then the summary, EXIT_CODE and an end of file. When
+ * more has come, who reads on gets that, in the same way. Nothing is consumed.
  */
 #ifndef PF_PROC_H
 #define PF_PROC_H
@@ -141,9 +141,15 @@ static void *pf_proc_start(struct seq_file *m, loff_t *pos)
 	}
 	if (*pos != reader->pos) /* seq_file goes from 0 step by step; nothing else can be had */
 		return ERR_PTR(-EINVAL);
-	if (reader->item == PF_ITEM_NEWS)
+	if (reader->item == PF_ITEM_END)
+		return NULL;
+	if (reader->item == PF_ITEM_NEWS) {
+		/* Still the end: tools that read until they get nothing twice have to stop, too. */
+		if (reader->nr_known == pf_proc_news())
+			return NULL;
 		pf_proc_drain(reader);
-	return reader->item == PF_ITEM_END ? NULL : reader;
+	}
+	return reader;
 }
 
 static void pf_proc_stop(struct seq_file *m, void *v)

@@ -15,8 +15,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import kernel
+import toolchain
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SOURCES = ("Kbuild", "Makefile", "user.c", "pf", "*.c", "*.h", "tests/vm/*.c")
@@ -36,21 +38,30 @@ def refresh(folder: Path) -> None:
                     shutil.copyfile(path, copy)
 
 
-def build(tree: kernel.Tree, arguments: list[str]) -> Path:
-    """Build for a kernel; the folder holds *.ko, user and workload."""
+def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
+    """Build for a kernel; the folder holds *.ko, user and the programs.
+
+    What the compilers say goes to `log`.  The modules get no BTF, which would need
+    pahole; nothing here reads it.
+    """
+    tools = toolchain.get(tree)
     folder = kernel.cache_dir() / "build" / tree.kernel.name
     folder.mkdir(parents=True, exist_ok=True)
     refresh(folder)
-    static = ["CFLAGS=-O2 -static", "LDFLAGS=-pthread"]
-    steps = [
-        ["make", "-s", "modules", f"KDIR={tree.kdir}", *arguments],
-        ["make", "-s", "user", *static],
-    ]
-    for name in PROGRAMS:
-        compiler = ["gcc", "-O2", "-Wall", "-Werror", "-D_GNU_SOURCE", "-static"]
-        steps.append([*compiler, "-pthread", "-o", name, f"tests/vm/{name}.c"])
-    for step in steps:
-        subprocess.run(step, cwd=folder, check=True, stdout=sys.stderr)
+    kbuild = [f"KDIR={tree.kdir}", f"CROSS_COMPILE={tools.prefix}"]
+    kbuild += ["CONFIG_DEBUG_INFO_BTF_MODULES="]
+    flags = "-O2 -Wall -Werror -D_GNU_SOURCE -static -pthread"
+    steps = {
+        "modules": ["modules", *kbuild, *arguments],
+        "user": ["user", f"CC={tools.cc}", "CFLAGS=-O2 -static"],
+        # By make's own rule for a program of one source.
+        "the programs": ["-f", "/dev/null", "VPATH=tests/vm", f"CC={tools.cc}"]
+        + [f"CFLAGS={flags}", *PROGRAMS],
+    }
+    for what, words in steps.items():
+        line = tools.command(["make", "-s", *words], folder)
+        if subprocess.run(line, stdout=log, stderr=log).returncode:
+            raise kernel.KernelError(f"building {what} failed")
     return folder
 
 
@@ -63,9 +74,10 @@ def main() -> int:
     parser.add_argument("arguments", nargs="*", help="for make, as PROBE_DEBUG=1")
     args = parser.parse_args()
     try:
-        print(build(kernel.get(kernels[args.kernel]), args.arguments))
-    except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
-        print(f"build.py: {error}", file=sys.stderr)
+        tree = kernel.get(kernels[args.kernel])
+        print(build(tree, args.arguments, sys.stderr))
+    except (kernel.KernelError, OSError) as error:
+        print(f"build.py: kernel {args.kernel}: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -23,7 +23,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -148,6 +148,12 @@ class Apt:
         (state / "sources.list").write_text("".join(self._sources(suite, arches)))
         self.config = f"-c={state / 'apt.conf'}"
 
+    @classmethod
+    def of(cls, kernel: Kernel) -> Apt:
+        """The one for a kernel's release and architecture, its state in the cache."""
+        state = cache_dir() / f"apt-{kernel.suite}-{kernel.arch}"
+        return cls(kernel.suite, kernel.arch, state)
+
     @staticmethod
     def _sources(suite: str, arches: list[str]) -> Iterator[str]:
         release = os_release()
@@ -191,8 +197,17 @@ class Apt:
         raise KernelError(f"apt finds no package {package}{self.complaint}")
 
     def download(self, names: list[str], folder: Path) -> None:
-        folder.mkdir()
+        """The packages as files in the folder."""
         run(["apt-get", self.config, "-qq", "download", *names], cwd=folder)
+
+    def collect(self, names: list[str], folder: Path) -> None:
+        """The packages and all that they depend on as files in the folder."""
+        command = ["apt-get", self.config, "-qq", "-y", "--no-install-recommends"]
+        command += ["--download-only", "-o", f"Dir::Cache::archives={folder}"]
+        try:
+            run([*command, "install", *names])
+        except KernelError as error:
+            raise KernelError(f"{error}{self.complaint}")
 
 
 def fields_of(text: str, separator: str) -> dict[str, str]:
@@ -283,10 +298,8 @@ def get(kernel: Kernel, update: bool = False) -> Tree:
         link = kernels / kernel.name
         if link.exists() and not update:
             return Tree(kernel, link.resolve())
-        print(f"kernel {kernel.name}: asking apt ({kernel.suite})", file=sys.stderr)
-        apt = Apt(
-            kernel.suite, kernel.arch, cache / f"apt-{kernel.suite}-{kernel.arch}"
-        )
+        say(f"kernel {kernel.name}: asking apt ({kernel.suite})")
+        apt = Apt.of(kernel)
         apt.update()
         parts = parts_of(apt, kernel)
         image = next((p for p in parts if p.startswith("linux-image-")), None)
@@ -304,20 +317,40 @@ def get(kernel: Kernel, update: bool = False) -> Tree:
 
 def fetch(apt: Apt, kernel: Kernel, parts: dict[str, str], final: Path) -> None:
     """Download the packages and unpack them as the folder `final`."""
-    print(f"  fetching {' '.join(sorted(parts))}", file=sys.stderr)
+    say(f"  fetching {' '.join(sorted(parts))}")
+
+    def finish(unpacked: Path) -> None:
+        relocate(unpacked, final)
+        tree = Tree(kernel, unpacked)
+        listed = tree.modules / "modules.builtin"
+        for need in (tree.image, listed, tree.kdir, tree.busybox):
+            if not need.exists():
+                raise KernelError(f"the packages hold no {need.relative_to(unpacked)}")
+
+    unpack(lambda debs: apt.download(sorted(parts), debs), final, finish)
+
+
+def unpack(
+    download: Callable[[Path], None], final: Path, finish: Callable[[Path], None]
+) -> None:
+    """Unpack what `download` puts into the folder it is given as the folder `final`.
+
+    It gets that name when it is whole and `finish` has seen to the rest.
+    """
     unpacked, debs = Path(f"{final}.tmp"), Path(f"{final}.debs")
     for leftover in (unpacked, debs):
         shutil.rmtree(leftover, ignore_errors=True)
-    apt.download(sorted(parts), debs)
+    debs.mkdir()
+    download(debs)
     for deb in sorted(debs.glob("*.deb")):
         run(["dpkg", "-x", str(deb), str(unpacked)])
-    relocate(unpacked, final)
-    tree = Tree(kernel, unpacked)
-    for need in (tree.image, tree.modules / "modules.builtin", tree.kdir, tree.busybox):
-        if not need.exists():
-            raise KernelError(f"the packages hold no {need.relative_to(unpacked)}")
+    finish(unpacked)
     shutil.rmtree(debs)
     unpacked.rename(final)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def main() -> int:

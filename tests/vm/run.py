@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import kernel
@@ -29,6 +30,26 @@ def show(line: str) -> None:
         line = f"# {line.split()[2]}"
     if not line.startswith("VM: "):
         print(line, flush=True)
+
+
+def cases_in(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.glob("*.sh"))}
+
+
+def guest_of(
+    tree: kernel.Tree, files: Iterable[Path], cases: dict[str, Path], timeout_s: float
+) -> vm.Guest:
+    """The guest that runs these tests; KernelError if a module is for another kernel."""
+    for path in files:
+        if path.suffix == ".ko":
+            modules.check_release(path, tree.release)
+    return vm.Guest(
+        tree=tree,
+        cases={name: path.read_text() for name, path in cases.items()},
+        files={path.name: path for path in files},
+        disk=True,
+        timeout_s=timeout_s,
+    )
 
 
 def main() -> int:
@@ -46,23 +67,15 @@ def main() -> int:
     parser.add_argument("--kernel", default="default", choices=kernels, metavar="NAME")
     parser.add_argument("--timeout", type=float, default=900, metavar="SECONDS")
     args = parser.parse_args()
-    cases = {path.stem: path for path in sorted(args.cases.glob("*.sh"))}
+    cases = cases_in(args.cases)
     for name in args.only or ():
         if name not in cases:
             parser.error(f"no test {name}; there are {', '.join(cases) or 'none'}")
     vm.exit_on_signals()
     try:
         tree = kernel.get(kernels[args.kernel])
-        for path in args.files:
-            if path.suffix == ".ko":
-                modules.check_release(path, tree.release)
-        guest = vm.Guest(
-            tree=tree,
-            cases={name: cases[name].read_text() for name in args.only or cases},
-            files={path.name: path for path in args.files},
-            disk=True,
-            timeout_s=args.timeout,
-        )
+        wanted = {name: cases[name] for name in args.only or cases}
+        guest = guest_of(tree, args.files, wanted, args.timeout)
         print(f"# Linux {tree.release} ({tree.kernel.arch})", flush=True)
         run = vm.boot(guest, f"test-{args.kernel}", show)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:

@@ -47,7 +47,8 @@ static void *map(void *at, size_t nr_pages, int prot, int flags, int fd)
 
 static char *anon(size_t nr_pages)
 {
-	char *p = map(NULL, nr_pages, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	char *p = map(NULL, nr_pages, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 
 	madvise(p, nr_pages * page_size, MADV_NOHUGEPAGE);
 	return p;
@@ -98,6 +99,12 @@ static void run_touch(long n)
 
 	madvise(p, n * page_size, MADV_NOHUGEPAGE);
 	touch(p, n, true);
+}
+
+/* N read faults that cost no memory: all get the zero page. */
+static void run_zero(long n)
+{
+	touch(anon(n), n, false);
 }
 
 static void *thread_touch(void *arg)
@@ -240,6 +247,7 @@ static const struct workload {
 	void (*run)(long n);
 } workloads[] = {
 	{ "touch", NULL, run_touch },
+	{ "zero", NULL, run_zero },
 	{ "threads", NULL, run_threads },
 	{ "idle-threads", NULL, run_idle_threads },
 	{ "fault-forever", NULL, run_fault_forever },

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Parameters: what is refused, with which words, and that nothing is left behind.
 . /tap.sh
-plan 28
+plan 33
 
 # refused DESC ERROR WORDS PARAMETERS...
 refused() {
@@ -40,6 +40,21 @@ is "parameters can be read back" "$(cat /sys/module/pf_probe_B/parameters/proces
 like "head line" "$(head -n 1 /proc/pf_probe_B)" \
 	"^# pf_probe_B version=[0-9.]+ pid=$target comm=sleep clock=CLOCK_MONOTONIC loaded=[0-9]+ epoch=[0-9]+\.[0-9]{9} page=[0-9]+ kernel=$(uname -r) arch=$(uname -m)$"
 rmmod pf_probe_A && rmmod pf_probe_B && rmmod pf_probe_C
+
+refused "placement=x" "Invalid argument" "auto, entry or jump" process_id=$target placement=x
+for placement in entry auto; do
+	ok "placement=$placement loads" insmod /pf_probe_B.ko process_id=$target placement=$placement
+	rmmod pf_probe_B
+done
+# A jump needs the kernel's leave; without it, auto falls back to the entry.
+echo 0 >/proc/sys/debug/kprobes-optimization 2>/dev/null
+refused "placement=jump without optimisation" "." "no jump can be placed" process_id=$target \
+	placement=jump
+dmesg_mark
+insmod /pf_probe_B.ko process_id=$target
+like "auto falls back" "$(dmesg_since)" "probe placement: entry"
+rmmod pf_probe_B
+echo 1 >/proc/sys/debug/kprobes-optimization 2>/dev/null
 
 /workload run idle-threads 3 &
 pid=$!

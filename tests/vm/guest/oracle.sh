@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Exact to the fault: what was recorded is what the kernel counted for the process.
 . /tap.sh
-plan 25
+plan 27
 
 for run in $(seq 20); do
 	result=$(/workload track B "" mix)
@@ -9,6 +9,10 @@ for run in $(seq 20); do
 	diag "$result"
 done
 
+for placement in entry auto; do
+	result=$(/workload track B "placement=$placement" mix)
+	like "mix, placement=$placement" "$result" "^difference=0 .*status=0 .*missed=0"
+done
 result=$(/workload track B "" threads 64)
 like "64 threads" "$result" "^difference=0 .*status=0 .*dropped=0"
 is "64 threads, each seen" \

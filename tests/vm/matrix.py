@@ -1,0 +1,161 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Build for each kernel of tests/vm/kernels and run all guest tests on it.
+
+A row passes if the kernel could be fetched, the modules build without a warning at
+W=1, all guest tests pass, and the exact count was tested there with difference 0.
+What can't be fetched or built is a failed row.  The exit status is 0 only if all
+rows passed.
+
+    matrix.py               all of them
+    matrix.py sid bullseye  only these
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import build
+import kernel
+import run
+import vm
+
+TIMEOUT_S = 1200
+STRICT = ["W=1", "KCFLAGS=-Werror"]
+PROGRAMS = ("user", *build.PROGRAMS)
+# Of a compiler, modpost or kernel-doc; not kbuild's remarks on the tools at hand.
+WARNING = re.compile(r".*(?:: [Ww]arning: |^WARNING: ).*", re.MULTILINE)
+DIFFERENCE = re.compile(r"# difference=(-?\d+) counted=")
+HEAD = ("kernel", "release", "arch", "build", "passed", "failed", "skipped")
+HEAD += ("difference", "seconds")
+
+
+@dataclass
+class Row:
+    """What came of a kernel; `trouble` is why it got no further than it did."""
+
+    kernel: kernel.Kernel
+    release: str = "-"
+    build: str = "-"
+    run: vm.Run | None = None
+    differences: list[int] = field(default_factory=list)
+    trouble: str = ""
+    seconds: float = 0
+
+    @property
+    def passed(self) -> bool:
+        return not self.trouble
+
+    @property
+    def difference(self) -> str:
+        """The largest from the exact count, and of how many runs."""
+        if not self.differences:
+            return "-"
+        largest = max(map(abs, self.differences))
+        return f"{largest} in {len(self.differences)} runs"
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        counts = ("-", "-", "-")
+        if self.run:
+            totals = self.run.totals
+            numbers = (totals.passed, len(totals.failures), len(totals.skips))
+            counts = tuple(map(str, numbers))
+        head = (self.kernel.name, self.release, self.kernel.arch, self.build)
+        return (*head, *counts, self.difference, f"{self.seconds:.0f}")
+
+
+def differences(lines: Iterable[str]) -> list[int]:
+    """What the guest tests say of each run that they counted exactly."""
+    return [int(found[1]) for found in map(DIFFERENCE.match, lines) if found]
+
+
+def table(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Lines of columns; the numbers to the right."""
+    columns = list(zip(HEAD, *rows))
+    widths = [max(map(len, column)) for column in columns]
+    return [
+        "  ".join(
+            cell.rjust(width) if name in HEAD[4:] else cell.ljust(width)
+            for name, cell, width in zip(HEAD, cells, widths)
+        ).rstrip()
+        for cells in zip(*columns)
+    ]
+
+
+def make(tree: kernel.Tree, log: Path) -> Path:
+    """build(), with no warning let through; what it prints goes to `log`."""
+    with open(log, "w") as out, contextlib.redirect_stderr(out):
+        folder = build.build(tree, STRICT, out)
+    warning = WARNING.search(log.read_text())
+    if warning:
+        shutil.rmtree(folder)  # or the next build, having less to do, would not warn
+        raise kernel.KernelError(warning[0])
+    return folder
+
+
+def try_kernel(row: Row, cases: dict[str, Path]) -> None:
+    """Fetch, build, boot, test: fill in the row."""
+    log = kernel.cache_dir() / "build" / f"{row.kernel.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        tree = kernel.get(row.kernel)
+        row.release = tree.release
+        row.build = "failed"
+        try:
+            folder = make(tree, log)
+        except kernel.KernelError:
+            print("".join(f"    {x}\n" for x in log.read_text().splitlines()[-20:]))
+            raise
+        row.build = "ok"
+        files = [*sorted(folder.glob("*.ko")), *(folder / x for x in PROGRAMS)]
+        guest = run.guest_of(tree, files, cases, TIMEOUT_S)
+        row.run = vm.boot(guest, f"matrix-{row.kernel.name}", lambda line: None)
+    except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
+        row.trouble = str(error)
+        return
+    row.differences = differences(row.run.lines)
+    if row.run.outcome:
+        row.run.report()
+        row.trouble = f"guest tests: {row.run.totals.closing}"
+    elif not row.differences or any(row.differences):
+        row.trouble = f"difference from the exact count: {row.difference}"
+
+
+def main() -> int:
+    kernels = kernel.known_kernels()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a kernel of the list")
+    args = parser.parse_args()
+    for name in args.names:
+        if name not in kernels:
+            parser.error(f"no kernel {name}; there are {', '.join(kernels)}")
+    vm.exit_on_signals()
+    cases = run.cases_in(vm.HERE / "guest")
+    rows = []
+    for name in args.names or [name for name in kernels if name != "default"]:
+        rows.append(row := Row(kernels[name]))
+        start = time.monotonic()
+        try_kernel(row, cases)
+        row.seconds = time.monotonic() - start
+        said = f"FAILED: {row.trouble}" if row.trouble else row.run.totals.closing
+        print(f"{name}: {said} ({row.seconds:.0f} s)", flush=True)
+    print("", *table(row.cells for row in rows), sep="\n")
+    passed = sum(row.passed for row in rows)
+    print(f"\n{passed} passed, {len(rows) - passed} failed")
+    return int(passed < len(rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

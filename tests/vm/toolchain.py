@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The compiler that a kernel was built with, for building its modules.
+
+For a kernel of the distribution and architecture at hand that is the machine's own.
+For any other, apt downloads the compiler, make and libc of the kernel's release with
+all that they need into the cache, and they are unpacked, not installed, as a folder
+that is the root directory of what runs with them.  That needs user namespaces, but
+neither root nor packages' scripts, and leaves no mount behind.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import kernel
+
+TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
+# libelf is for the kernel's own build tools, perl for its check of kernel-doc (W=1).
+PACKAGES = ("coreutils", "dash", "findutils", "grep", "libelf-dev", "make", "mawk")
+PACKAGES += ("perl", "sed")
+# Links that the newer releases have and links that packages' scripts make.
+LINKS = {name: f"usr/{name}" for name in ("bin", "sbin", "lib", "lib64")}
+LINKS |= {"bin/sh": "dash", "usr/bin/awk": "mawk"}
+# With the root directory $1, the cache folder $2 as itself in it, in the folder $3.
+ENTER = """\
+PATH=$PATH:/usr/sbin:/sbin root=$1 cache=$2 folder=$3
+shift 3
+for place in /proc /dev "$cache"; do
+	mount --rbind "$place" "$root$place" || exit
+done
+exec chroot "$root" /usr/bin/env -i -C "$folder" PATH=/usr/bin:/bin LC_ALL=C "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """How to build for a kernel: a compiler prefix, its version, where they are."""
+
+    prefix: str
+    gcc: str
+    root: Path | None
+
+    @property
+    def cc(self) -> str:
+        return self.prefix + self.gcc
+
+    def command(self, line: list[str], folder: Path) -> list[str]:
+        """What runs a command with this toolchain in a folder of the cache."""
+        if self.root is None:
+            return ["env", "-C", str(folder), *line]
+        places = [str(self.root), str(kernel.cache_dir()), str(folder)]
+        enter = ["unshare", "--map-root-user", "--mount", "sh", "-c", ENTER, "sh"]
+        return [*enter, *places, *line]
+
+
+def packages_for(arch: str, gcc: str) -> list[str]:
+    """The packages to ask for; they bring those that they need."""
+    if arch == kernel.host_arch():
+        return [*PACKAGES, gcc, "libc6-dev"]
+    triplet = TRIPLETS[arch].replace("_", "-")
+    return [*PACKAGES, f"{gcc}-{triplet}", f"libc6-dev-{arch}-cross"]
+
+
+def finish(root: Path) -> None:
+    """Make a root directory of unpacked packages."""
+    for name, target in LINKS.items():
+        if not os.path.lexists(root / name):
+            (root / name).symlink_to(target)
+    for place in ("proc", "dev", "tmp", str(kernel.cache_dir())[1:]):
+        (root / place).mkdir(parents=True, exist_ok=True)
+
+
+def get(tree: kernel.Tree) -> Toolchain:
+    """The toolchain of a kernel; from the cache, or fetched into it beside the kernel.
+
+    It is one kernel's own: what a release builds its next kernel with may differ.
+    """
+    asked = tree.kernel
+    prefix = f"{TRIPLETS[asked.arch]}-"
+    named = re.search(r"\bgcc-\d+", (tree.kdir / ".kernelvariables").read_text())
+    if named is None:
+        raise kernel.KernelError(f"no compiler is named in {tree.kdir}")
+    gcc, home = named[0], kernel.os_release().get("VERSION_CODENAME")
+    if (asked.suite, asked.arch) == (home, kernel.host_arch()):
+        return Toolchain(prefix, gcc, None)
+    cache = kernel.cache_dir()
+    root = cache / "toolchains" / tree.root.name
+    with kernel.locked(cache):
+        if not root.exists():
+            wanted = packages_for(asked.arch, gcc)
+            kernel.say(f"toolchain of {asked.name}: {' '.join(wanted)}")
+            root.parent.mkdir(exist_ok=True)
+            apt = kernel.Apt.of(asked)
+            apt.update()
+            kernel.unpack(lambda debs: apt.collect(wanted, debs), root, finish)
+    return Toolchain(prefix, gcc, root)
