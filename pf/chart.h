@@ -53,6 +53,7 @@ struct pf_chart_row {
  * @nr_faults: how many were surveyed, known after pf_chart_layout()
  * @first_ns: time of the earliest
  * @last_ns: time of the latest
+ * @near_shift: how far extents reach out, see pf_chart_near()
  * @time_shift: with @time_scale the way from a time to a column, see pf_chart_column()
  * @time_scale: columns by unit of time, 56 binary places
  * @extent: where the latest fault was, in the first pass
@@ -65,6 +66,7 @@ struct pf_chart {
 	unsigned int page_shift;
 	unsigned int nr_extents;
 	unsigned int nr_rows;
+	unsigned int near_shift;
 	unsigned int time_shift;
 	u64 time_scale;
 	u64 nr_faults;
@@ -92,6 +94,7 @@ static inline void pf_chart_init(struct pf_chart *c, unsigned int page_shift)
 
 	memset(c, 0, sizeof(*c));
 	c->page_shift = page_shift;
+	c->near_shift = 63;
 	c->first_ns = ~0ULL;
 	c->extent = c->extents;
 	c->row = c->rows;
@@ -108,6 +111,19 @@ static inline u64 pf_chart_distance(const struct pf_chart_extent *e)
 	return e[1].first - e->last;
 }
 
+/*
+ * Pages this near to an extent become part of it. Once there were too many extents, big ones take
+ * in more: so small a share of them can't be seen, and a program that touches every 20th page of a
+ * big area should not end in pf_chart_compact() again and again.
+ */
+static inline u64 pf_chart_near(const struct pf_chart *c, const struct pf_chart_extent *e)
+{
+	const u64 near = (e->last - e->first) >> c->near_shift;
+
+	return max(near, (u64)PF_CHART_NEAR);
+}
+
+/* @next becomes part of @e, which leaves a hole in the array. */
 static inline void pf_chart_join(struct pf_chart_extent *e, const struct pf_chart_extent *next)
 {
 	e->last = next->last;
@@ -149,6 +165,7 @@ static inline void pf_chart_compact(struct pf_chart *c)
 	c->nr_extents = to + 1 - c->extents;
 	while (++to < end)
 		to->first = ~0ULL;
+	c->near_shift = 6;
 }
 
 /*
@@ -178,11 +195,11 @@ static inline void pf_chart_touch(struct pf_chart *c, u64 page)
 	pf_chart_skip(e, 1, page);
 	next = e->first <= page ? e + 1 : e;
 
-	if (next != e && (page <= e->last || page - e->last <= PF_CHART_NEAR)) {
+	if (next != e && (page <= e->last || page - e->last <= pf_chart_near(c, e))) {
 		e->last = max(e->last, page);
 		if (pf_chart_distance(e) <= PF_CHART_NEAR)
 			pf_chart_join_next(c, e);
-	} else if (next->first - page <= PF_CHART_NEAR) {
+	} else if (next->first - page <= pf_chart_near(c, next)) {
 		e = next;
 		e->first = page;
 	} else {
@@ -457,7 +474,7 @@ static inline void pf_chart_add_size(struct pf_chart_out *o, u64 bytes)
 }
 
 struct pf_chart_time_unit {
-	u64 ns;
+	u32 ns;
 	const char *name;
 };
 
@@ -625,22 +642,18 @@ static inline void pf_chart_draw_row(const struct pf_chart *c, const struct pf_c
 static inline void pf_chart_draw_break(const struct pf_chart *c, const struct pf_chart_stats *s,
 				       unsigned int i, struct pf_chart_out *o)
 {
-	u64 pages = c->rows[i].first - c->rows[i - 1].last - 1;
-	int from = s->label_width + 1;
-	unsigned int len;
+	const u64 pages = c->rows[i].first - c->rows[i - 1].last - 1;
+	const int from = s->label_width + 1;
+	const int end = from + PF_CHART_COLS + 2;
+	int len;
 
-	/* Once to learn its length. */
-	pf_chart_add_size(o, pages << c->page_shift);
-	pf_chart_add(o, " without faults");
-	len = o->len + 2;
-
-	o->len = 0;
-	pf_chart_add_char(o, ' ', from);
-	pf_chart_add_char(o, '~', (PF_CHART_COLS + 2 - len) / 2);
 	pf_chart_add_char(o, ' ', 1);
 	pf_chart_add_size(o, pages << c->page_shift);
 	pf_chart_add(o, " without faults ");
-	pf_chart_add_char(o, '~', from + PF_CHART_COLS + 2 - o->len);
+	len = o->len;
+	pf_chart_align(o, 0, (from + end + len) / 2);
+	memset(o->line + from, '~', o->len - len - from);
+	pf_chart_add_char(o, '~', end - o->len);
 	pf_chart_end_line(o);
 }
 
@@ -684,17 +697,20 @@ static inline void pf_chart_draw_axis(const struct pf_chart *c, const struct pf_
 	pf_chart_add_char(o, ' ', left);
 	pf_chart_add(o, "0 %s", unit->name);
 	for (t = 0; span - t >= step; t += step) {
-		u64 whole = div64_u64(t + step, unit->ns);
-		u64 tenths = div64_u64(t + step, max(div64_u64(unit->ns, 10), 1ULL)) - whole * 10;
 		char label[32];
 		int len, from;
 
-		/* A seventh of one unit or more: one digit behind the point will do. */
-		if (step < unit->ns)
-			len = scnprintf(label, sizeof(label), "%llu.%llu %s", whole, tenths,
-					unit->name);
-		else
-			len = scnprintf(label, sizeof(label), "%llu %s", whole, unit->name);
+		/* A step is a seventh of the unit or more: one digit behind the point will do. */
+		if (step < unit->ns) {
+			u64 tenths = div64_u64(t + step, unit->ns / 10);
+			u64 whole = div64_u64(tenths, 10);
+
+			len = scnprintf(label, sizeof(label), "%llu.%llu %s", whole,
+					tenths - whole * 10, unit->name);
+		} else {
+			len = scnprintf(label, sizeof(label), "%llu %s",
+					div64_u64(t + step, unit->ns), unit->name);
+		}
 		from = left + pf_chart_column(c, t + step) - len / 2;
 		if (from < o->len + 2 || from + len + 2 > end)
 			continue;

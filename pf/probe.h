@@ -39,7 +39,7 @@ struct pf_latest {
  */
 #define NR_PF_LATEST 16384
 
-static struct pf_latest *pf_latest;
+static struct pf_latest pf_latest[NR_PF_LATEST];
 static DEFINE_PER_CPU(u64, pf_nr_retries);
 
 /*
@@ -49,9 +49,9 @@ static DEFINE_PER_CPU(u64, pf_nr_retries);
  */
 static __always_inline bool pf_fault_is_retry(u64 address, unsigned int flags)
 {
-	struct pf_latest *latest = &pf_latest[current->pid % NR_PF_LATEST];
 	u32 nr_completed = current->min_flt + current->maj_flt;
 	u32 tid = current->pid;
+	struct pf_latest *latest = &pf_latest[tid % NR_PF_LATEST];
 
 	if (likely(latest->tid == tid)) {
 		if (unlikely(latest->address == address && latest->nr_completed == nr_completed))
@@ -93,6 +93,13 @@ static __always_inline enum pf_region pf_region_of(const struct vm_area_struct *
 static __always_inline void pf_capture(const struct vm_area_struct *vma, u64 address,
 				       unsigned int flags, const struct pt_regs *fault_regs)
 {
+	enum pf_access access = flags & FAULT_FLAG_INSTRUCTION ? PF_ACCESS_EXEC :
+				flags & FAULT_FLAG_WRITE       ? PF_ACCESS_WRITE :
+								 PF_ACCESS_READ;
+	enum pf_mode mode = flags & FAULT_FLAG_REMOTE ? PF_MODE_REMOTE :
+			    !fault_regs		      ? PF_MODE_GUP :
+			    flags & FAULT_FLAG_USER   ? PF_MODE_USER :
+							PF_MODE_KERNEL;
 	struct pf_chunk *chunk;
 	struct pf_fault *fault;
 
@@ -104,20 +111,17 @@ static __always_inline void pf_capture(const struct vm_area_struct *vma, u64 add
 	if (unlikely(!fault))
 		return;
 
-	fault->time_ns = ktime_get_mono_fast_ns();
-	fault->address = address;
-	/* Never fault_regs: in a system call they are the kernel's, whose addresses are secret. */
-	fault->ip = instruction_pointer(task_pt_regs(current));
-	fault->tid = pf_target_tid();
-	fault->cpu = raw_smp_processor_id();
-	fault->access = flags & FAULT_FLAG_INSTRUCTION ? PF_ACCESS_EXEC :
-			flags & FAULT_FLAG_WRITE       ? PF_ACCESS_WRITE :
-							 PF_ACCESS_READ;
-	fault->mode = flags & FAULT_FLAG_REMOTE ? PF_MODE_REMOTE :
-		      !fault_regs		? PF_MODE_GUP :
-		      flags & FAULT_FLAG_USER	? PF_MODE_USER :
-						  PF_MODE_KERNEL;
-	fault->region = pf_region_of(vma, address);
+	*fault = (struct pf_fault){
+		.time_ns = ktime_get_mono_fast_ns(),
+		.address = address,
+		/* Not fault_regs: in a system call they are the kernel's, which are secret. */
+		.ip = instruction_pointer(task_pt_regs(current)),
+		.tid = pf_target_tid(),
+		.cpu = raw_smp_processor_id(),
+		.access = access,
+		.mode = mode,
+		.region = pf_region_of(vma, address),
+	};
 	pf_list_publish(chunk);
 }
 
@@ -201,8 +205,8 @@ static int pf_probe_register_jump(void)
  * Needs pf_list_init() and pf_target_set() done.
  *
  * Context: process context, sleeps for up to PF_JUMP_TRIES * PF_JUMP_TRY_MS.
- * Return: 0, -EINVAL for another placement, -EOPNOTSUPP or -EBUSY if "jump" can't be had, -ENOMEM,
- * or what register_kprobe() says
+ * Return: 0, -EINVAL for another placement, -EOPNOTSUPP or -EBUSY if "jump" can't be had, or
+ * what register_kprobe() says
  */
 static int pf_probe_register(const char *placement)
 {
@@ -213,10 +217,6 @@ static int pf_probe_register(const char *placement)
 		pr_err("placement=%s: it has to be auto, entry or jump\n", placement);
 		return -EINVAL;
 	}
-	pf_latest = kvcalloc(NR_PF_LATEST, sizeof(*pf_latest), GFP_KERNEL);
-	if (!pf_latest)
-		return -ENOMEM;
-
 	if (!entry)
 		ret = pf_probe_register_jump();
 	if (ret && jump) {
@@ -244,7 +244,6 @@ static int pf_probe_register(const char *placement)
 unregister:
 	if (pf_kprobe)
 		unregister_kprobe(pf_kprobe);
-	kvfree(pf_latest);
 	return ret;
 }
 
@@ -258,7 +257,6 @@ static const char *pf_probe_placement(void)
 static void pf_probe_unregister(void)
 {
 	unregister_kprobe(pf_kprobe);
-	kvfree(pf_latest);
 }
 
 static u64 pf_probe_nr_retries(void)
