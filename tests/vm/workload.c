@@ -14,6 +14,8 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -21,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -31,6 +34,8 @@
 #define COLD_FILE "/disk/cold"
 #define WARM_FILE "/disk/warm"
 #define FILE_PAGES 2048
+#define SWAPPED_PAGES 4096
+#define CGROUP "/sys/fs/cgroup/small" /* made by the test, with little memory and swap to go to */
 #define TOUCH_ADDRESS ((void *)0x200000000000)
 
 static long page_size;
@@ -241,6 +246,101 @@ static void run_mix(long n)
 	err(1, "%s", self);
 }
 
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		err(1, "%s", path);
+	close(fd);
+}
+
+static void prepare_paging(void)
+{
+	write_file("/proc/sys/vm/nr_hugepages", "4");
+	write_file(CGROUP "/cgroup.procs", "0");
+}
+
+struct monitor {
+	int fd;
+	long nr_pages;
+};
+
+/* Answers each fault on a userfaultfd with a page, until all have come. */
+static void *answer_faults(void *arg)
+{
+	const struct monitor *m = arg;
+	char *page = anon(1);
+
+	memset(page, 7, page_size);
+	for (long i = 0; i < m->nr_pages; i++) {
+		struct pollfd p = { .fd = m->fd, .events = POLLIN };
+		struct uffdio_copy copy = { .src = (uintptr_t)page, .len = page_size };
+		struct uffd_msg msg;
+
+		if (poll(&p, 1, 30000) != 1 || read(m->fd, &msg, sizeof(msg)) != sizeof(msg))
+			errx(1, "userfaultfd: no message");
+		copy.dst = msg.arg.pagefault.address & -page_size;
+		if (ioctl(m->fd, UFFDIO_COPY, &copy))
+			err(1, "UFFDIO_COPY");
+	}
+	return NULL;
+}
+
+static void touch_userfaultfd(void)
+{
+	struct monitor m = { .fd = syscall(SYS_userfaultfd, O_CLOEXEC), .nr_pages = 64 };
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	pthread_t thread;
+	char *p = anon(m.nr_pages);
+
+	reg.range.start = (uintptr_t)p;
+	reg.range.len = m.nr_pages * page_size;
+	if (m.fd < 0 || ioctl(m.fd, UFFDIO_API, &api) || ioctl(m.fd, UFFDIO_REGISTER, &reg))
+		err(1, "userfaultfd");
+	if (pthread_create(&thread, NULL, answer_faults, &m))
+		errx(1, "pthread_create");
+	touch(p, m.nr_pages, true);
+	pthread_join(thread, NULL);
+	close(m.fd);
+}
+
+static void *touch_swapped(void *arg)
+{
+	touch(arg, SWAPPED_PAGES, true);
+	touch(arg, SWAPPED_PAGES, false);
+	return NULL;
+}
+
+/* Everything else that makes a fault come twice or never: huge pages, userfaultfd, swap. */
+static void run_paging(long n)
+{
+	const size_t huge = 2 << 20;
+	pthread_t thread;
+	char *p;
+
+	(void)n;
+	p = mmap(NULL, 4 * huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	madvise(p, 4 * huge, MADV_HUGEPAGE);
+	touch(p, 4 * huge / page_size, true);
+
+	p = mmap(NULL, 2 * huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB,
+		 -1, 0);
+	if (p == MAP_FAILED)
+		err(1, "MAP_HUGETLB");
+	touch(p, 2 * huge / page_size, true);
+
+	touch_userfaultfd();
+
+	/* Two threads in the same pages, of which less than half fit into memory. */
+	p = anon(SWAPPED_PAGES);
+	if (pthread_create(&thread, NULL, touch_swapped, p))
+		errx(1, "pthread_create");
+	touch_swapped(p);
+	pthread_join(thread, NULL);
+}
+
 static const struct workload {
 	const char *name;
 	void (*prepare)(void); /* before the process is traced */
@@ -252,6 +352,7 @@ static const struct workload {
 	{ "idle-threads", NULL, run_idle_threads },
 	{ "fault-forever", NULL, run_fault_forever },
 	{ "mix", prepare_mix, run_mix },
+	{ "paging", prepare_paging, run_paging },
 	{ "after-exec", NULL, run_after_exec },
 };
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The least that a tracer of handle_mm_fault() can cost: a kprobe whose handler does nothing, at
+ * the entry (place=entry), as a jump behind it (place=jump), or at the return (place=return).
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/delay.h>
+#include <linux/kprobes.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/string.h>
+
+#include "../pf/compat.h"
+
+#define SYMBOL "handle_mm_fault"
+#define JUMP_TRIES 200
+#define JUMP_TRY_MS 10
+
+static char *place = "entry";
+module_param(place, charp, 0444);
+MODULE_PARM_DESC(place, "entry, jump or return (default entry)");
+
+static int notrace empty_enter(struct kprobe *kp, struct pt_regs *regs)
+{
+	return 0;
+}
+NOKPROBE_SYMBOL(empty_enter);
+
+static int notrace empty_return(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	return 0;
+}
+NOKPROBE_SYMBOL(empty_return);
+
+static struct kprobe entry_probe = { .symbol_name = SYMBOL, .pre_handler = empty_enter };
+static struct kprobe jump_probe = { .symbol_name = SYMBOL, .pre_handler = empty_enter };
+static struct kretprobe return_probe = { .kp.symbol_name = SYMBOL, .handler = empty_return };
+
+static int register_jump(void)
+{
+	struct kprobe address = { .symbol_name = SYMBOL, .flags = KPROBE_FLAG_DISABLED };
+	int ret, tries;
+
+	ret = register_kprobe(&address);
+	if (ret)
+		return ret;
+	ret = pf_jump_offset((const u8 *)address.addr);
+	unregister_kprobe(&address);
+	if (ret < 0)
+		return ret;
+	jump_probe.offset = ret;
+	ret = register_kprobe(&jump_probe);
+	if (ret)
+		return ret;
+	for (tries = 0; tries < JUMP_TRIES; tries++) {
+		if (pf_jump_in_place((const u8 *)jump_probe.addr))
+			return 0;
+		msleep(JUMP_TRY_MS);
+	}
+	unregister_kprobe(&jump_probe);
+	return -EBUSY;
+}
+
+static int __init empty_probe_init(void)
+{
+	if (sysfs_streq(place, "entry"))
+		return register_kprobe(&entry_probe);
+	if (sysfs_streq(place, "jump"))
+		return register_jump();
+	if (sysfs_streq(place, "return"))
+		return register_kretprobe(&return_probe);
+	pr_err("place=%s: it has to be entry, jump or return\n", place);
+	return -EINVAL;
+}
+
+static void __exit empty_probe_exit(void)
+{
+	if (sysfs_streq(place, "entry"))
+		unregister_kprobe(&entry_probe);
+	else if (sysfs_streq(place, "jump"))
+		unregister_kprobe(&jump_probe);
+	else
+		unregister_kretprobe(&return_probe);
+}
+
+module_init(empty_probe_init);
+module_exit(empty_probe_exit);
+MODULE_DESCRIPTION("Benchmark: what a probe of page faults costs that does nothing");
+MODULE_AUTHOR("The pf_probe authors");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What bench.py runs in the guest: a program that takes page faults and counts what they cost.
+ *
+ *	faults clock			check that the clock counts instructions
+ *	faults read|write ROUNDS	stop; when continued, take 512 faults a round; print the clock
+ *					units of each round and the faults by the kernel's own count
+ *	faults many N			stop; when continued, take N read faults
+ *	faults threads N MS		stop; when continued, fault in N threads for MS milliseconds;
+ *					print the faults a second
+ *	faults time COMMAND...		print the clock units until the command has ended
+ *
+ * The clock is the time-stamp counter: in QEMU with -icount shift=0 it goes on by one with each
+ * instruction, whatever program or part of the kernel runs it, and no calibration is in between.
+ *
+ * A round is one page table: it exists before the first round, and its pages are given back after
+ * each. A few rounds cost more, for a timer interrupt or another program was in them; the median
+ * tells what the faults cost, the mean what the system did meanwhile.
+ */
+#include <err.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#define PAGE 4096UL
+#define ROUND_PAGES 512UL
+#define ROUND_BYTES (ROUND_PAGES * PAGE)
+#define MAX_ROUNDS 1024
+#define MAX_THREADS 64
+
+static uint64_t ticks[MAX_ROUNDS];
+static pthread_barrier_t start_line;
+static volatile bool finished;
+
+static char *map_round(void)
+{
+	char *p = mmap(NULL, 2 * ROUND_BYTES, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	p = (char *)(((uintptr_t)p + ROUND_BYTES - 1) & -ROUND_BYTES);
+	madvise(p, ROUND_BYTES, MADV_NOHUGEPAGE);
+	return p;
+}
+
+static void touch(volatile char *p, size_t nr_pages, bool write)
+{
+	for (size_t i = 0; i < nr_pages; i++) {
+		if (write)
+			p[i * PAGE] = 1;
+		else
+			(void)p[i * PAGE];
+	}
+}
+
+static void give_back(char *p)
+{
+	if (madvise(p, ROUND_BYTES, MADV_DONTNEED))
+		err(1, "madvise");
+}
+
+static long nr_faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+static void run_rounds(bool write, long nr_rounds)
+{
+	char *p = map_round();
+	long taken;
+
+	if (nr_rounds < 1 || nr_rounds > MAX_ROUNDS)
+		errx(2, "1 to %d rounds", MAX_ROUNDS);
+	memset(ticks, 1, sizeof(ticks));
+	for (int i = 0; i < 3; i++) {
+		touch(p, ROUND_PAGES, write);
+		give_back(p);
+	}
+	raise(SIGSTOP);
+	taken = nr_faults();
+	for (long i = 0; i < nr_rounds; i++) {
+		uint64_t start = __rdtsc();
+
+		touch(p, ROUND_PAGES, write);
+		ticks[i] = __rdtsc() - start;
+		give_back(p);
+	}
+	taken = nr_faults() - taken;
+	printf("faults=%ld rounds=", taken);
+	for (long i = 0; i < nr_rounds; i++)
+		printf("%s%lu", i ? "," : "", ticks[i]);
+	puts("");
+}
+
+static void run_many(long n)
+{
+	char *p = map_round();
+
+	raise(SIGSTOP);
+	for (; n > 0; n -= ROUND_PAGES) {
+		touch(p, n < (long)ROUND_PAGES ? n : (long)ROUND_PAGES, false);
+		give_back(p);
+	}
+}
+
+/* A loop of two instructions: the least of some tries, as an interrupt may come in between. */
+static uint64_t time_loop(uint64_t nr_turns)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int i = 0; i < 20; i++) {
+		uint64_t n = nr_turns, start = __rdtsc(), elapsed;
+
+		asm volatile("1:	dec %0\n\tjnz 1b" : "+r"(n) : : "cc");
+		elapsed = __rdtsc() - start;
+		if (elapsed < least)
+			least = elapsed;
+	}
+	return least;
+}
+
+static void check_clock(void)
+{
+	uint64_t counted = time_loop(100001) - time_loop(1);
+
+	if (counted != 200000)
+		errx(1, "200000 instructions are %lu units of the clock", counted);
+}
+
+static void *fault_until_finished(void *arg)
+{
+	char *p = map_round();
+	long *nr_rounds = arg;
+
+	pthread_barrier_wait(&start_line);
+	while (!finished) {
+		touch(p, ROUND_PAGES, false);
+		give_back(p);
+		++*nr_rounds;
+	}
+	return NULL;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000UL + t.tv_nsec;
+}
+
+static void run_threads(long nr_threads, long ms)
+{
+	static struct {
+		long nr_rounds;
+		char own_cache_line[120];
+	} counts[MAX_THREADS];
+	pthread_t threads[MAX_THREADS];
+	double sum = 0;
+	uint64_t start;
+
+	if (nr_threads < 1 || nr_threads > MAX_THREADS)
+		errx(2, "1 to %d threads", MAX_THREADS);
+	raise(SIGSTOP);
+	pthread_barrier_init(&start_line, NULL, nr_threads + 1);
+	for (long i = 0; i < nr_threads; i++)
+		if (pthread_create(&threads[i], NULL, fault_until_finished, &counts[i].nr_rounds))
+			errx(1, "pthread_create");
+	pthread_barrier_wait(&start_line);
+	start = now_ns();
+	usleep(ms * 1000);
+	finished = true;
+	for (long i = 0; i < nr_threads; i++) {
+		pthread_join(threads[i], NULL);
+		sum += counts[i].nr_rounds * ROUND_PAGES;
+	}
+	printf("%.0f\n", sum / (now_ns() - start) * 1e9);
+}
+
+static void time_command(char **argv)
+{
+	uint64_t start = __rdtsc();
+	pid_t pid = fork();
+	int status;
+
+	if (pid < 0)
+		err(1, "fork");
+	if (!pid) {
+		execvp(*argv, argv);
+		err(127, "%s", *argv);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		errx(1, "%s failed", *argv);
+	printf("%lu\n", (uint64_t)__rdtsc() - start);
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+
+	if (argc == 2 && !strcmp(what, "clock"))
+		check_clock();
+	else if (argc == 3 && !strcmp(what, "read"))
+		run_rounds(false, atol(argv[2]));
+	else if (argc == 3 && !strcmp(what, "write"))
+		run_rounds(true, atol(argv[2]));
+	else if (argc == 3 && !strcmp(what, "many"))
+		run_many(atol(argv[2]));
+	else if (argc == 4 && !strcmp(what, "threads"))
+		run_threads(atol(argv[2]), atol(argv[3]));
+	else if (argc > 2 && !strcmp(what, "time"))
+		time_command(argv + 2);
+	else
+		errx(2, "usage: faults clock | read|write ROUNDS | many N | threads N MS |"
+			" time COMMAND...");
+	return 0;
+}
