@@ -4,6 +4,7 @@
 KDIR   ?= /lib/modules/$(shell uname -r)/build
 CC     ?= gcc
 CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
 PYTHON ?= /usr/bin/python3
 KERNEL ?= default
 
@@ -11,12 +12,12 @@ WARNINGS    := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes
 USER_FLAGS   = -D_GNU_SOURCE -DPF_VERSION='$(VERSION)' \
 	       $(foreach f,USER_SLEEP USER_DEBUG,$(if $($f),-D$f=$($f)))
 MODULE_FLAGS = $(foreach f,PROBE_PRINT PROBE_DEBUG CONT_STORE,$(if $($f),$f=$($f)))
+RELEASE      = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' \
+		'$(KDIR)/include/generated/utsrelease.h')
 VERSION     := $(shell sed -n 's/^.define PF_VERSION //p' pf_common.h)
 
-UNIT_TESTS := $(patsubst %.c,%,$(wildcard tests/unit/test_*.c))
-
 .DEFAULT_GOAL := all
-.PHONY: help all modules user-static test demo check clean FORCE
+.PHONY: help all modules test test-matrix demo check install uninstall clean FORCE
 
 help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
@@ -24,6 +25,7 @@ help:
 	@echo "make test         unit tests, and guest tests in a virtual machine"
 	@echo "make check        build with every warning an error, sparse and format checks"
 	@echo "make modules      only the modules         make user    only the reader"
+	@echo "make install      modules, pf_user, page_fault_plot, manual page; make uninstall"
 	@echo "make clean        remove what was built"
 	@echo
 	@echo "KDIR=DIR          kernel build tree for the modules ($(KDIR))"
@@ -55,6 +57,19 @@ demo:
 check:
 	@tests/deps
 	@PYTHON='$(PYTHON)' tests/check
+
+# As root, or into a DESTDIR of one's own. modules_install takes the path's root from DESTDIR.
+install: all
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=updates \
+		modules_install
+	install -D -m 755 user '$(DESTDIR)$(PREFIX)/bin/pf_user'
+	install -D -m 755 page_fault_plot.py '$(DESTDIR)$(PREFIX)/bin/page_fault_plot'
+	install -D -m 644 doc/pf_probe.8 '$(DESTDIR)$(PREFIX)/share/man/man8/pf_probe.8'
+
+uninstall:
+	rm -f '$(DESTDIR)$(PREFIX)/bin/pf_user' '$(DESTDIR)$(PREFIX)/bin/page_fault_plot' \
+		'$(DESTDIR)$(PREFIX)/share/man/man8/pf_probe.8'
+	rm -f $(foreach m,A B C,'$(DESTDIR)/lib/modules/$(RELEASE)/updates/pf_probe_$m.ko'*)
 
 clean:
 	rm -f user *.ko *.o *.mod *.mod.c .*.cmd .*.d Module.symvers modules.order .module-common.o

@@ -76,7 +76,8 @@ module_param(cont_store, bool, 0444);
 MODULE_PARM_DESC(cont_store, "When full: 0 drop new faults, 1 overwrite the oldest (default "
 		 __stringify(CONT_STORE) ")");
 module_param(placement, charp, 0444);
-MODULE_PARM_DESC(placement, "How to probe: jump, entry, or auto for jump if possible (default auto)");
+MODULE_PARM_DESC(placement, "How to probe: jump, entry, or auto for a jump if possible"
+		 " (default auto)");
 module_param(probe_print, bool, 0600);
 MODULE_PARM_DESC(probe_print, PROBE_PRINT_DESC " (default " __stringify(PROBE_PRINT) ")");
 module_param(probe_debug, bool, 0600);

@@ -1,48 +1,558 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
+"""Measure what tracing costs, in instructions.
+
+A guest under QEMU's TCG with `-icount shift=0,sleep=off` and one virtual CPU has a
+clock that goes on by one with each instruction, so what a tracer adds to a page fault
+is told exactly, on any machine.  Without a part all are measured and written to
+bench/results.md.
+
+    bench.py                    everything
+    bench.py costs              the modules' cost a fault, without their peers
+    bench.py check              compare with bench/limits; for CI
+    bench.py check --update     write bench/limits from what is measured
+"""
+
 from __future__ import annotations
-import argparse, statistics, subprocess, sys
+
+import argparse
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests" / "vm"))
-import build, kernel, toolchain, vm
+PROJECT = HERE.parent
+sys.path.insert(0, str(PROJECT / "tests" / "vm"))
 
-def go():
-    tree = kernel.get(kernel.known_kernels()["default"])
-    build.SOURCES += ("bench/*.c", "bench/Kbuild")
+import build  # noqa: E402
+import kernel  # noqa: E402
+import toolchain  # noqa: E402
+import vm  # noqa: E402
+
+ICOUNT = ("-accel", "tcg", "-cpu", "max", "-icount", "shift=0,sleep=off")
+MULTI = ("-accel", "tcg,thread=multi", "-cpu", "max")
+LIMITS = HERE / "limits"
+RESULTS = HERE / "results.md"
+TOLERANCE = 1.03
+
+ROUND_FAULTS = 512  # as in faults.c
+ROUNDS = 41
+KINDS = ("read", "write")
+EMPTY = {
+    "entry": "empty kprobe at the entry",
+    "jump": "empty kprobe behind the entry, a jump",
+    "return": "empty kretprobe",
+}
+# Name -> (module, its parameters, in words)
+MODULES = {
+    "A": ("A", "", "pf_probe_A"),
+    "B": ("B", "", "pf_probe_B"),
+    "C": ("C", "", "pf_probe_C"),
+    "B-entry": ("B", "placement=entry", "pf_probe_B placement=entry"),
+    "B-cont_store": ("B", "cont_store=1 max_faults=8192", "pf_probe_B cont_store=1"),
+    "B-full": ("B", "max_faults=1", "pf_probe_B, its buffer full"),
+}
+# Name -> (the tool to look for, in words)
+PEERS = {
+    "ftrace": ("-", "ftrace event, set_event_pid"),
+    "trace_cmd": ("trace-cmd", "trace-cmd record"),
+    "perf_record": ("perf", "perf record -e page-faults -c 1 -d"),
+    "perf_trace": ("perf", "perf trace -F all"),
+    "bpftrace_tracepoint": ("bpftrace", "bpftrace, tracepoint + printf"),
+    "bpftrace_kprobe": ("bpftrace", "bpftrace, kprobe + printf"),
+}
+PEER_TEXT = {
+    "perf_record-text": ("perf", "perf script", "-i /tmp/perf.data"),
+    "trace_cmd-text": ("trace-cmd", "trace-cmd report", "/tmp/trace.dat"),
+}
+TEXT = {
+    **{f"empty-{place}": words for place, words in EMPTY.items()},
+    **{name: words for name, (_, _, words) in MODULES.items()},
+    **{name: words for name, (_, words) in PEERS.items()},
+    "drain": "/proc/pf_probe_B to a log, by `user`",
+    "plot-B": "pf_probe_B: plot at unload",
+    "plot-C": "pf_probe_C: plots at unload",
+    **{name: command for name, (_, command, _) in PEER_TEXT.items()},
+}
+# A drain or a plot is measured with few records and with many: what the difference
+# costs has no start-up in it.
+FEW = 1_000
+MANY = 1_001_000
+MANY_CHECK = 101_000
+MANY_PEERS = 51_000
+
+SCALING_CPUS = (1, 2, 4)
+SCALING_TRIES = 15
+PLOTTER_SIZES = (10**4, 10**5, 10**6, 10**7)
+
+
+class BenchError(Exception):
+    """No measurement; the text says why."""
+
+
+@dataclass
+class Cost:
+    """Instructions a fault, one number a round, and the faults the kernel counted."""
+
+    rounds: list[float]
+    nr_faults: int
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.rounds)
+
+    @property
+    def mean(self) -> float:
+        return statistics.mean(self.rounds)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        first, _, third = statistics.quantiles(self.rounds, n=4)
+        return first, third
+
+
+@dataclass
+class Results:
+    """What was measured.
+
+    `costs` by tracer, "traced" or "other", kind of fault; `recorded` faults by peer and
+    kind; `absent` what could not be measured and why; `sizes` by what was done and
+    number of records: instructions and bytes; `figures` by name; `throughput` by threads: faults a second
+    without and with the probe, of each try; `plotter` by records: seconds and MB.
+    """
+
+    costs: dict[tuple[str, str, str], Cost] = field(default_factory=dict)
+    recorded: dict[tuple[str, str], int] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+    throughput: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
+    plotter: dict[int, tuple[float, float]] = field(default_factory=dict)
+
+    def take(self, line: str) -> None:
+        """Take in a line of the guest; one that is no result is shown."""
+        word, *rest = line.split() or [""]
+        if word == "=cost":
+            name, who, kind, faults, rounds = rest
+            ticks = rounds.partition("=")[2].split(",")
+            each = [int(x) / ROUND_FAULTS for x in ticks]
+            cost = Cost(each, int(faults.partition("=")[2]))
+            self.costs[name, who, kind] = cost
+            added = self.added(name, who, kind)
+            say(f"{TEXT.get(name, name)}: {who}, {kind}: {added:+.1f}")
+        elif word == "=recorded":
+            name, kind, recorded = rest
+            self.recorded[name, kind] = int(recorded)
+            taken = self.costs[name, "traced", kind].nr_faults
+            say(f"{TEXT[name]}: recorded {recorded} of {taken}")
+        elif word == "=absent":
+            name, *why = rest
+            self.absent[name] = " ".join(why)
+            say(f"{TEXT[name]}: {self.absent[name]}")
+        elif word == "=size":
+            name, *numbers = rest
+            records, instructions, size = map(int, numbers)
+            self.sizes.setdefault(name, {})[records] = instructions, size
+            say(f"{TEXT[name]}, {records} records: {instructions} instructions")
+        elif word == "=figure":
+            name, value = rest
+            self.figures[name] = float(value)
+            say(f"{name}: {float(value):g}")
+        elif word == "=throughput":
+            threads, without, probed = map(int, rest)
+            self.throughput.setdefault(threads, []).append((without, probed))
+            say(f"{threads} threads: {probed / without:.3f} of {without}/s")
+        elif word != "VM:":
+            say(line)
+
+    def added(self, name: str, who: str, kind: str) -> float:
+        """Instructions that a tracer adds to a fault."""
+        cost = self.costs[name, who, kind]
+        return cost.median - self.costs["nothing", "traced", kind].median
+
+    def each(self, name: str) -> tuple[float, float, float]:
+        """Instructions and bytes a record, and the instructions that come once."""
+        (few, start), (many, end) = sorted(self.sizes[name].items())
+        instructions, size = ((b - a) / (many - few) for a, b in zip(start, end))
+        return instructions, size, start[0] - few * instructions
+
+    def limited(self) -> dict[str, float]:
+        """The figures that bench/limits guards."""
+        figures = {
+            f"{who}/{name}": self.added(name, who, kind)
+            for name, who, kind in self.costs
+            if name in MODULES and kind == "read"
+        }
+        figures["drain"] = self.each("drain")[0]
+        figures["plot/B"] = self.each("plot-B")[0]
+        figures["plot/C"] = self.each("plot-C")[0]
+        return {**figures, **self.figures}
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def built(tree: kernel.Tree) -> dict[str, Path]:
+    """What goes into every guest."""
+    build.SOURCES += ("bench/Kbuild", "bench/*.c")
     folder = build.build(tree, [], sys.stderr)
     tools = toolchain.get(tree)
-    b = folder / "bench"
+    ours = folder / "bench"
+    module = ["make", "-s", "-C", str(tree.kdir), f"M={ours}", "modules"]
+    flags = "-O2 -Wall -Werror -D_GNU_SOURCE -static -pthread"
     for line in (
-        ["make", "-s", "-C", str(tree.kdir), f"M={b}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"],
-        [tools.cc, *"-O2 -Wall -Werror -D_GNU_SOURCE -static -pthread -o faults faults.c".split()],
+        [*module, "CONFIG_DEBUG_INFO_BTF_MODULES=", f"CROSS_COMPILE={tools.prefix}"],
+        [tools.cc, *flags.split(), "-o", "faults", "faults.c"],
     ):
-        subprocess.run(tools.command(line, b), check=True)
-    files = [*(folder / f"pf_probe_{x}.ko" for x in "ABC"), folder / "user", b / "empty_probe.ko", b / "faults"]
-    calls = []
-    for kind in ("read", "write"):
-        calls += [f"nothing {kind}"] + [f"empty {p} {kind}" for p in ("entry", "jump", "return")]
-        for who in ("traced", "other"):
-            calls += [f"module {x} {x} '' {who} {kind}" for x in "ABC"]
-            calls += [f"module B-cont_store B 'cont_store=1 max_faults=8192' {who} {kind}",
-                      f"module B-full B max_faults=1 {who} {kind}",
-                      f"module B-entry B placement=entry {who} {kind}"]
-    case = "\n".join(["cd / ; . /guest.sh", *calls])
-    g = vm.Guest(tree=tree, cases={"core": case}, files={**{p.name: p for p in files}, "guest.sh": HERE / "guest.sh"},
-      smp=1, memory_mb=1024, tap=False, timeout_s=300,
-      accel=("-accel", "tcg", "-cpu", "max", "-icount", "shift=0,sleep=off"))
-    import time
-    t0 = time.time()
-    base = {}
-    def on(line):
-        if not line.startswith("=cost"):
-            print(f"{time.time()-t0:5.1f}", line); return
-        _, name, who, kind, faults, rounds = line.split()
-        r = [int(x)/512 for x in rounds.split("=")[1].split(",")]
-        q = statistics.quantiles(r, n=4)
-        if name == "nothing": base[kind] = q[1]
-        print(f"{time.time()-t0:5.1f} {name:14} {who:6} {kind:5} {q[1]:8.1f} {q[1]-base[kind]:+8.1f} quart {q[0]:.1f} {q[2]:.1f} min {min(r):.1f} max {max(r):.1f} mean {statistics.mean(r):.1f} {faults}", flush=True)
-    run = vm.boot(g, "bench", on)
-    run.report()
-go()
+        subprocess.run(tools.command(line, ours), check=True, stdout=sys.stderr)
+    files = [folder / f"pf_probe_{name}.ko" for name in "ABC"] + [folder / "user"]
+    files += [ours / "empty_probe.ko", ours / "faults"]
+    files += [HERE / "guest.sh", HERE / "peers.sh"]
+    return {path.name: path for path in files}
+
+
+def costs_case(kinds: tuple[str, ...]) -> str:
+    calls = [f"ROUNDS={ROUNDS}", "must ./faults clock"]
+    for kind in kinds:
+        calls.append(f"nothing {kind}")
+        calls += [f"empty {place} {kind}" for place in EMPTY]
+        for name, (module, parameters, _) in MODULES.items():
+            for who in ("traced", "other"):
+                calls.append(f"module {name} {module} '{parameters}' {who} {kind}")
+    return "\n".join(calls)
+
+
+def drain_case(many: int) -> str:
+    calls = ["must ./faults clock", "memory"]
+    for size in (FEW, many):
+        calls += [f"drain {size}", f"plot B {size}", f"plot C {size}"]
+    return "\n".join(calls)
+
+
+def peer_cases() -> dict[str, str]:
+    cases = {
+        name: "\n".join(
+            [f"peer {name} {tool} {name}", f"ROUNDS={ROUNDS}"]
+            + [f"peer_costs {kind}" for kind in KINDS]
+        )
+        for name, (tool, _) in PEERS.items()
+    }
+    for name, (tool, command, options) in PEER_TEXT.items():
+        # The first time is to bring the tool's files into memory.
+        calls = [
+            f"peer_drain {size} {command} {options}" for size in (FEW, FEW, MANY_PEERS)
+        ]
+        peer = name.partition("-")[0]
+        cases[name] = "\n".join([f"peer {peer} {tool} {name}", *calls])
+    nothing = [f"ROUNDS={ROUNDS}", "must ./faults clock"]
+    nothing += [f"nothing {kind}" for kind in KINDS]
+    return {"nothing": "\n".join(nothing), **cases}
+
+
+class Bench:
+    """The guests, and what they told."""
+
+    def __init__(self) -> None:
+        if platform.machine() != "x86_64":
+            raise BenchError("only a PC's clock counts instructions: x86_64 is needed")
+        self.tree = kernel.get(kernel.known_kernels()["default"])
+        self.files = built(self.tree)
+        self.results = Results()
+
+    def boot(self, cases: dict[str, str], **options: object) -> None:
+        source = ". /peers.sh" if options.get("host_root") else ". /guest.sh"
+        defaults = {"accel": ICOUNT, "smp": 1, "memory_mb": 2048, "timeout_s": 1200}
+        guest = vm.Guest(
+            tree=self.tree,
+            cases={name: f"{source}\n{case}\n" for name, case in cases.items()},
+            files=dict(self.files),
+            tap=False,
+            **{**defaults, **options},
+        )
+        run = vm.boot(guest, "bench", self.results.take)
+        if run.outcome:
+            run.report()
+            raise BenchError("the guest did not measure everything")
+
+    def costs(self) -> None:
+        self.boot({"costs": costs_case(KINDS)})
+
+    def drain(self) -> None:
+        self.boot({"drain": drain_case(MANY)})
+
+    def check(self) -> None:
+        self.boot({"drain": drain_case(MANY_CHECK), "costs": costs_case(("read",))})
+
+    def peers(self) -> None:
+        self.boot(peer_cases(), host_root=True)
+
+    def scaling(self) -> None:
+        for cpus in SCALING_CPUS:
+            case = f"throughput {cpus} {SCALING_TRIES}"
+            self.boot({"scaling": case}, accel=MULTI, smp=cpus)
+
+    def plotter(self) -> None:
+        for size in PLOTTER_SIZES:
+            seconds, megabytes = plot(size)
+            self.results.plotter[size] = seconds, megabytes
+            say(f"plotter, {size} faults: {seconds:.1f} s, {megabytes:.0f} MB")
+
+
+def log_lines(nr_records: int) -> Iterator[str]:
+    """A log as `user` writes it: a heap that grows, a file, a stack, five threads."""
+    start_ns = 1389595000000
+    yield (
+        f"# pf_probe_B version=1.0 pid=4494 comm=bench clock=CLOCK_MONOTONIC"
+        f" loaded={start_ns} epoch=1588556857.123456789 page=4096 kernel=6.1.0"
+        f" arch=x86_64\n"
+    )
+    areas = (
+        (0x55D0C0000000, "write", "heap"),
+        (0x7FAA30000000, "read", "file"),
+        (0x7FAA80000000, "write", "anon"),
+        (0x7FFD10000000, "write", "stack"),
+    )
+    place = 1
+    for i in range(nr_records):
+        place = place * 1103515245 + 12345 & 0x7FFFFFFF
+        base, access, region = areas[place >> 16 & 3]
+        address = base + (i // 4 + (place >> 18 & 0xFF)) * 4096
+        yield (
+            f"{i:4d}:: PID =     4494 Page Fault at Address {address:#x} at Time"
+            f" {start_ns + i * 2500 + (place & 1023)} tid={4494 + i % 5} cpu={i % 2}"
+            f" ip=0x55f3920ce1b5 access={access} mode=user region={region}\n"
+        )
+    yield (
+        f"# recorded={nr_records} retries=0 dropped=0 overwritten=0 missed=0"
+        f" target=exited\n"
+    )
+
+
+def plot(nr_records: int) -> tuple[float, float]:
+    """Seconds and peak memory in MB from a log to a PNG."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "bench.log"
+        with open(log, "w") as text:
+            text.writelines(log_lines(nr_records))
+        line = [sys.executable, str(PROJECT / "page_fault_plot.py"), str(log)]
+        start = time.monotonic()
+        line += ["-o", f"{folder}/bench.png"]
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise BenchError(f"the plotter failed with {nr_records} faults")
+        return time.monotonic() - start, usage.ru_maxrss * 1024 / 1e6
+
+
+def read_limits() -> dict[str, float]:
+    lines = (x.partition("#")[0].split() for x in LIMITS.read_text().splitlines())
+    return {fields[0]: float(fields[1]) for fields in lines if fields}
+
+
+def write_limits(figures: dict[str, float]) -> None:
+    head = (
+        "# SPDX-License-Identifier: GPL-2.0-or-later\n"
+        "# The most that a figure may be: what was measured and 3 %. Instructions a fault\n"
+        "# added to the traced process's or another's, a record drained or plotted.\n"
+        "# Written by: bench/bench.py check --update\n"
+    )
+    lines = (f"{k:24} {v * TOLERANCE:8.1f}\n" for k, v in figures.items())
+    LIMITS.write_text(head + "".join(lines))
+
+
+def compare(figures: dict[str, float]) -> bool:
+    """Print each figure by its limit; whether all are within."""
+    limits = read_limits()
+    nr_over = 0
+    say(f"\n{'figure':24} {'measured':>9} {'limit':>9}")
+    for name in sorted({*figures, *limits}):
+        value, limit = figures.get(name), limits.get(name)
+        over = value is None or limit is None or value > limit
+        nr_over += over
+        texts = ("none" if x is None else f"{x:.1f}" for x in (value, limit))
+        measured, allowed = texts
+        say(f"{name:24} {measured:>9} {allowed:>9}{'  TOO MUCH' if over else ''}")
+    say(f"{len(limits)} limits, {nr_over} not kept")
+    return nr_over == 0
+
+
+def first_line(*command: str) -> str:
+    """What a tool says of its version."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        return f"{command[0]}: not installed"
+    return (done.stdout + done.stderr).strip().partition("\n")[0].strip()
+
+
+def row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def cost_table(results: Results) -> str:
+    """Every tracer: what it adds to a fault of the traced and of any other process."""
+    text = row("tracer", "fault", "traced", "quartiles", "mean", "other", "recorded")
+    text += row("---", "---", *["---:"] * 5)
+    tracers = [*(f"empty-{place}" for place in EMPTY), *MODULES, *PEERS]
+    for name in tracers:
+        if name in results.absent:
+            text += row(TEXT[name], results.absent[name], *[""] * 5)
+            continue
+        for kind in KINDS:
+            traced = results.costs[name, "traced", kind]
+            base = results.costs["nothing", "traced", kind]
+            low, high = (x - base.median for x in traced.quartiles)
+            other = results.costs.get((name, "other", kind))
+            recorded = results.recorded.get((name, kind))
+            share = min(recorded / traced.nr_faults, 1) if recorded is not None else 0
+            text += row(
+                TEXT[name],
+                kind,
+                f"{traced.median - base.median:,.0f}",
+                f"{low:,.0f} to {high:,.0f}",
+                f"{traced.mean - base.mean:,.0f}",
+                f"{other.median - base.median:,.0f}" if other else "the same",
+                "" if recorded is None else f"{share:.1%}",
+            )
+    return text
+
+
+def drain_table(results: Results) -> str:
+    text = row("", "instructions a record", "once, in millions", "bytes a record")
+    text += row("---", *["---:"] * 3)
+    for name in ("drain", *PEER_TEXT, "plot-B", "plot-C"):
+        if name in results.absent:
+            text += row(TEXT[name], results.absent[name], "", "")
+            continue
+        instructions, size, once = results.each(name)
+        if name == "drain":
+            size = results.figures["record/bytes"]
+        text += row(
+            TEXT[name],
+            f"{instructions:,.0f}",
+            f"{once / 1e6:,.0f}",
+            f"{size:.1f}" if size else "",
+        )
+    return text
+
+
+def scaling_table(results: Results) -> str:
+    text = row("threads and CPUs", "with the probe / without", "quartiles")
+    text += row("---:", "---:", "---:")
+    for threads, tries in results.throughput.items():
+        low, middle, high = statistics.quantiles([b / a for a, b in tries], n=4)
+        text += row(str(threads), f"{middle:.3f}", f"{low:.3f} to {high:.3f}")
+    return text
+
+
+def plotter_table(results: Results) -> str:
+    text = row("faults", "seconds", "peak memory, MB") + row(*["---:"] * 3)
+    for size, (seconds, megabytes) in results.plotter.items():
+        text += row(f"{size:,}", f"{seconds:.1f}", f"{megabytes:,.0f}")
+    return text
+
+
+def report(results: Results, tree: kernel.Tree) -> str:
+    """The results as Markdown."""
+    base = {kind: results.costs["nothing", "traced", kind].median for kind in KINDS}
+    package = re.sub(r"^linux-image-", "", tree.root.name)
+    versions = [f"kernel {package} ({tree.kernel.suite})"]
+    versions.append(first_line("qemu-system-x86_64", "--version"))
+    versions += [
+        f"{name}: {first_line(*command)}"
+        for name, command in {
+            "perf": ("perf", "--version"),
+            "trace-cmd": ("trace-cmd", "--version"),
+            "bpftrace": ("bpftrace", "--version"),
+        }.items()
+    ]
+    listed = "".join(f"- {version}\n" for version in versions)
+    return f"""\
+# What tracing costs
+
+<!-- Written by `make bench`. -->
+
+{listed}
+## A page fault
+
+Instructions added to a page fault on anonymous memory, of the traced process and of
+another one. Without tracing a fault takes {base['read']:,.0f} when it reads and
+{base['write']:,.0f} when it writes. The median and the quartiles of {ROUNDS} rounds of
+{ROUND_FAULTS} faults tell what is done in the fault; the mean has in it what else the
+system did meanwhile, such as a tracer's own program that stores or prints events.
+Recorded are the faults of the traced process that the tracer had in its output.
+
+{cost_table(results)}
+## From the record to text
+
+Instructions of program and kernel together: what comes once, such as start-up, and what
+each record adds, by {MANY - FEW:,} records, with the other tools {MANY_PEERS - FEW:,}.
+Bytes are those of kernel memory, and of perf.data and trace.dat.
+
+{drain_table(results)}
+## More CPUs
+
+Threads of one process that only take faults, on as many virtual CPUs under multi-threaded
+TCG: faults a second with pf_probe_B, as a share of those without, {SCALING_TRIES} tries.
+This machine has {os.cpu_count()} CPUs. It is wall-clock time: less exact than the rest.
+
+{scaling_table(results)}
+## page_fault_plot.py
+
+From a log to a PNG on this machine.
+
+{plotter_table(results)}"""
+
+
+def main() -> int:
+    parts = ("costs", "drain", "peers", "scaling", "plotter")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"{', '.join(parts)} or check"
+    )
+    parser.add_argument("--update", action="store_true", help="write bench/limits")
+    args = parser.parse_args()
+    for part in args.parts:
+        if part not in (*parts, "check"):
+            parser.error(f"no part {part}")
+    if args.update and args.parts != ["check"]:
+        parser.error("--update goes with check")
+    vm.exit_on_signals()
+    try:
+        bench = Bench()
+        for part in args.parts or parts:
+            getattr(bench, part)()
+        if args.parts == ["check"]:
+            figures = bench.results.limited()
+            if args.update:
+                write_limits(figures)
+            return not compare(figures)
+        if not args.parts:
+            text = report(bench.results, bench.tree)
+            RESULTS.write_text(text)
+            say(f"\n{text}")
+    except (
+        BenchError,
+        kernel.KernelError,
+        subprocess.CalledProcessError,
+        OSError,
+    ) as error:
+        print(f"bench.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

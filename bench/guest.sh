@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# What the measurements in the guest are written with. Lines that start with = are for bench.py.
+# What the measurements in the guest are written with; bench.py calls it. Lines that begin with =
+# are results.
 
 . /tap.sh
 
-# Rounds of 512 faults a measurement.
-ROUNDS=41
-
 die() {
 	echo "$*"
-	[ ! -s /tmp/said ] || cat /tmp/said
+	[ ! -s /tmp/said ] || head -n 5 /tmp/said
 	exit 1
 }
 
@@ -25,7 +23,7 @@ hold() {
 	wait_for stopped $pid || die "does not stop: $*"
 }
 
-# let_go: let the program run to its end; what it said is in /tmp/held.
+# let_go: let it run to its end; what it said is in /tmp/held.
 let_go() {
 	kill -CONT $pid
 	wait $pid || die "the workload failed"
@@ -36,7 +34,7 @@ let_go() {
 cost() {
 	hold ./faults read 1
 	idle=$pid
-	hold ./faults "$3" $ROUNDS
+	hold ./faults "$3" "$ROUNDS"
 	if [ "$2" = traced ]; then attach $pid; else attach $idle; fi
 	let_go
 	detach
@@ -44,7 +42,7 @@ cost() {
 	echo "=cost $1 $2 $3 $(cat /tmp/held)"
 }
 
-nothing() {
+nothing() { # KIND
 	attach() { :; }
 	detach() { :; }
 	cost nothing traced "$1"
@@ -53,17 +51,68 @@ nothing() {
 # empty PLACE KIND: a probe that does nothing, for whomever.
 empty() {
 	place=$1
-	attach() { must insmod empty_probe.ko place=$place; }
+	attach() { must insmod empty_probe.ko "place=$place"; }
 	detach() { must rmmod empty_probe; }
 	cost "empty-$1" traced "$2"
 }
 
-# module NAME A|B|C PARAMETERS WHO KIND
-module() {
+module() { # NAME A|B|C PARAMETERS WHO KIND
 	probe=pf_probe_$2 parameters=$3
-	attach() { must insmod $probe.ko process_id=$1 $parameters; }
+	attach() { must insmod $probe.ko process_id="$1" $parameters; }
 	detach() { must rmmod $probe; }
 	cost "$1" "$4" "$5"
 }
 
-must ./faults clock
+# record A|B|C N: a loaded module with N records.
+record() {
+	hold ./faults many "$2"
+	must insmod "pf_probe_$1.ko" process_id=$pid
+	let_go
+}
+
+drain() { # N
+	record B "$1"
+	must ./faults time ./user -o /tmp/log B
+	echo "=size drain $1 $(tail -n 1 /tmp/said) $(wc -c </tmp/log)"
+	dropped=$(sed -n 's/^# recorded=.* dropped=\([0-9]*\) .*/\1/p' /tmp/log)
+	echo "=figure lost/$1 $dropped"
+	rm /tmp/log
+	must rmmod pf_probe_B
+}
+
+plot() { # B|C N
+	record "$1" "$2"
+	must ./faults time rmmod "pf_probe_$1"
+	echo "=size plot-$1 $2 $(tail -n 1 /tmp/said) 0"
+}
+
+free_kb() {
+	awk '/^MemFree:/ { print $2 }' /proc/meminfo
+}
+
+# What a module takes for a million records. To come first: what has been freed before is counted
+# as free only later.
+memory() {
+	before=$(free_kb)
+	must insmod pf_probe_B.ko process_id=$$ max_faults=1000000
+	echo "=figure record/bytes $(((before - $(free_kb)) * 1024 / 100000))e-1"
+	must rmmod pf_probe_B
+}
+
+# throughput THREADS TRIES: faults a second, without and with a module, in turns.
+throughput() {
+	tries=0
+	while [ $tries -lt "$2" ]; do
+		tries=$((tries + 1))
+		hold ./faults threads "$1" 500
+		let_go
+		without=$(cat /tmp/held)
+		hold ./faults threads "$1" 500
+		must insmod pf_probe_B.ko process_id=$pid max_faults=4000000
+		let_go
+		must rmmod pf_probe_B
+		echo "=throughput $1 $without $(cat /tmp/held)"
+	done
+	dmesg | grep -q 'pf_probe_B: .* dropped=[1-9]' && die "the list was too short"
+	return 0
+}

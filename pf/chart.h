@@ -4,7 +4,7 @@
  *
  * Two passes over the faults, in any order. The first finds the time span and the touched parts of
  * the address space. These become a few areas, with what lies between them left out, and each row
- * of the plot becomes a range of pages in one area. The second pass counts each fault into its cell.
+ * of the plot becomes a range of pages in one area. The second counts each fault into its cell.
  *
  *	pf_chart_init(), pf_chart_survey() a fault, pf_chart_layout(), pf_chart_plot() a fault,
  *	pf_chart_draw()
@@ -283,8 +283,9 @@ static inline void pf_chart_divide_rows(const struct pf_chart *c, unsigned int *
 }
 
 /*
- * Is the break behind area @i worth its line? Not if the gap, drawn, would take less than two rows,
- * and the smaller neighbour, on the scale of both, would lose less than two.
+ * Is the break behind area @i worth its line? Not if the gap, drawn, would be a lesser part of both
+ * areas' rows and fewer than two, and the smaller area, on one scale with the other, would lose
+ * fewer than two.
  */
 static inline bool pf_chart_break_pays(const struct pf_chart *c, const unsigned int *nr_rows,
 				       unsigned int i)
@@ -293,8 +294,9 @@ static inline bool pf_chart_break_pays(const struct pf_chart *c, const unsigned 
 	const u64 all = e[1].last - e->first + 1;
 	const unsigned int rows = nr_rows[i] + nr_rows[i + 1];
 	const unsigned int small = pf_chart_pages(e) < pf_chart_pages(e + 1) ? i : i + 1;
+	const u64 gap = pf_chart_distance(e) - 1;
 
-	if (rows * (pf_chart_distance(e) - 1) >= 2 * all)
+	if (2 * gap > all || rows * gap >= 2 * all)
 		return true;
 	return nr_rows[small] > 2 &&
 	       rows * pf_chart_pages(&c->extents[small]) <= (nr_rows[small] - 2) * all;
@@ -600,21 +602,23 @@ static inline char pf_chart_glyph(const struct pf_chart_stats *s, u32 nr_faults)
 	return pf_chart_level_glyph(s, level);
 }
 
-/* As many names as the line can take, and a + where some are missing. */
+/* As many names as the line can take, and a + behind them where some are missing. */
 static inline void pf_chart_add_regions(struct pf_chart_out *o, u32 regions)
 {
+	char separator = ' ';
 	unsigned int i;
 
-	for (i = 0; i < NR_PF_REGION && o->len < PF_CHART_LINE_MAX; i++) {
-		bool last = !(regions >> i >> 1);
+	for (i = 0; i < NR_PF_REGION; i++) {
+		const bool last = !(regions >> i >> 1);
 
 		if (!(regions & 1U << i))
 			continue;
 		if (o->len + 1 + strlen(pf_region_names[i]) + !last > PF_CHART_LINE_MAX) {
-			pf_chart_add(o, "+");
+			pf_chart_add_char(o, separator, 1);
 			return;
 		}
-		pf_chart_add(o, "%s%s", regions & ((1U << i) - 1) ? "+" : " ", pf_region_names[i]);
+		pf_chart_add(o, "%c%s", separator, pf_region_names[i]);
+		separator = '+';
 	}
 }
 
@@ -784,7 +788,7 @@ static inline void pf_chart_draw(const struct pf_chart *c, const char *title, pf
 	pf_chart_add(&out, "%*s +", stats.label_width, PF_CHART_LABEL_HEAD);
 	pf_chart_add_char(&out, '-', PF_CHART_COLS);
 	pf_chart_add(&out, "+ %*s", stats.count_width, PF_CHART_COUNT_HEAD);
-	if (stats.regions & (stats.regions - 1))
+	if (stats.regions & (stats.regions - 1) && out.len + 7 <= PF_CHART_LINE_MAX)
 		pf_chart_add(&out, " region");
 	pf_chart_end_line(&out);
 

@@ -49,11 +49,6 @@ static inline u64 div64_u64(u64 dividend, u64 divisor)
 	return dividend / divisor;
 }
 
-static inline u64 mul_u64_u64_div_u64(u64 a, u64 mul, u64 divisor)
-{
-	return (unsigned __int128)a * mul / divisor;
-}
-
 /* Like the kernel's: returns what was written, not what would have been. */
 static inline __printf(3, 4) int scnprintf(char *buf, size_t size, const char *fmt, ...)
 {

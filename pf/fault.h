@@ -48,7 +48,7 @@ static_assert(ARRAY_SIZE(pf_region_names) == NR_PF_REGION);
  * @address: the faulting address (page-aligned where the architecture tells no more)
  * @ip: user-space instruction pointer, 0 if there was none
  * @tid: the thread, as the process that loaded the module numbers it
- * @cpu: where the fault was taken
+ * @cpu: where the fault was taken; filled in when the record is read
  * @access: enum pf_access
  * @mode: enum pf_mode
  * @region: enum pf_region
@@ -59,9 +59,9 @@ struct pf_fault {
 	u64 ip;
 	u32 tid;
 	u16 cpu;
-	u8 access;
+	u8 access : 4;
 	u8 mode : 4;
-	u8 region : 4;
+	u8 region;
 };
 
 static_assert(sizeof(struct pf_fault) <= 40);
@@ -99,8 +99,6 @@ static inline char *pf_put_dec(char *p, u64 value, unsigned int width)
 	}
 	if (value || at == sizeof(digits))
 		digits[--at] = '0' + value;
-	else if (digits[at] == '0')
-		at++;
 	for (; width > sizeof(digits) - at; width--)
 		*p++ = ' ';
 	memcpy(p, digits + at, sizeof(digits) - at);

@@ -224,14 +224,20 @@ static void pf_list_revoke(void)
 	}
 }
 
-/* This CPU's chunk has no room: a chunk that has, or NULL if the list is full. */
-static noinline notrace struct pf_chunk *pf_list_room(struct pf_lane *lane)
+/**
+ * pf_list_room() - when this CPU's chunk is full
+ *
+ * Context: preemption off; takes the list's raw spinlock.
+ * Return: the chunk to go on with, or NULL if the list is full: then the fault is counted as lost
+ */
+static notrace struct pf_chunk *pf_list_room(void)
 {
+	struct pf_lane *lane = this_cpu_ptr(&pf_lane);
 	struct pf_chunk *chunk, *filled;
 	u32 grant = PF_CHUNK_FAULTS;
 
 	if (READ_ONCE(pf_list.full))
-		return NULL;
+		goto lost;
 
 	raw_spin_lock(&pf_list.lock);
 	filled = lane->chunk;
@@ -244,7 +250,7 @@ static noinline notrace struct pf_chunk *pf_list_room(struct pf_lane *lane)
 			pf_list_revoke();
 		if (pf_list.budget <= 0) {
 			WRITE_ONCE(pf_list.full, true);
-			goto none;
+			goto unlock;
 		}
 		grant = min_t(long, pf_list.budget, PF_CHUNK_FAULTS);
 	}
@@ -256,7 +262,7 @@ static noinline notrace struct pf_chunk *pf_list_room(struct pf_lane *lane)
 		pf_list.nr_retired += filled->nr;
 		chunk = pf_list_empty_chunk();
 		if (!chunk)
-			goto none;
+			goto unlock;
 		chunk->cpu = smp_processor_id();
 		chunk->base = filled->base + filled->nr;
 		chunk->limit = 0;
@@ -278,38 +284,31 @@ static noinline notrace struct pf_chunk *pf_list_room(struct pf_lane *lane)
 	raw_spin_unlock(&pf_list.lock);
 	return chunk;
 
-none:
+unlock:
 	raw_spin_unlock(&pf_list.lock);
+lost:
+	lane->nr_dropped++;
 	return NULL;
 }
 NOKPROBE_SYMBOL(pf_list_room);
 
 /**
- * pf_list_reserve() - the place for a new record
- * @chunk: set to the chunk that has it, for pf_list_publish()
+ * pf_list_chunk() - the chunk that this CPU fills
  *
- * Context: preemption off until pf_list_publish(); takes no lock but once a chunk.
- * Return: a place that nobody else writes or reads, or NULL if the list is full (then counted)
+ * A record goes to faults[nr] if nr is less than limit. If not, pf_list_room() has a chunk where
+ * it is.
+ *
+ * Context: preemption off, and left off until pf_list_publish().
  */
-static __always_inline struct pf_fault *pf_list_reserve(struct pf_chunk **chunk)
+static __always_inline struct pf_chunk *pf_list_chunk(void)
 {
-	struct pf_lane *lane = this_cpu_ptr(&pf_lane);
-
-	*chunk = lane->chunk;
-	if (unlikely((*chunk)->nr >= READ_ONCE((*chunk)->limit))) {
-		*chunk = pf_list_room(lane);
-		if (!*chunk) {
-			lane->nr_dropped++;
-			return NULL;
-		}
-	}
-	return &(*chunk)->faults[(*chunk)->nr];
+	return this_cpu_read(pf_lane.chunk);
 }
 
-/* Lets readers see the record that was written to the place reserved. */
-static __always_inline void pf_list_publish(struct pf_chunk *chunk)
+/* Lets readers see the record written to faults[@nr]. */
+static __always_inline void pf_list_publish(struct pf_chunk *chunk, u32 nr)
 {
-	smp_store_release(&chunk->nr, chunk->nr + 1);
+	smp_store_release(&chunk->nr, nr + 1);
 }
 
 static u64 pf_list_nr_dropped(void)
@@ -428,6 +427,7 @@ static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, struct pf
 
 		if (chunk && place->nr < smp_load_acquire(&chunk->nr)) {
 			*fault = chunk->faults[place->nr];
+			fault->cpu = cpu;
 			smp_rmb(); /* pairs with pf_list_recycle() */
 			if (likely(READ_ONCE(chunk->gen) == place->gen))
 				return fault->time_ns <= cursor->horizon_ns;

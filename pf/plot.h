@@ -40,30 +40,36 @@ static void pf_plot_emit(void *ctx, const char *line)
 	printk(KERN_INFO "%s\n", line);
 }
 
-/* Counts all faults into the charts: into one for all, or one for each region. */
-static void pf_plot_fill(unsigned int nr_charts)
+static void pf_plot_pass(bool by_region, bool survey)
 {
-	bool by_region = nr_charts > 1;
 	struct pf_fault fault;
-	unsigned int i;
-
-	for (i = 0; i < nr_charts; i++)
-		pf_chart_init(&pf_plot_charts[i], PAGE_SHIFT);
-
-	pf_cursor_extend(pf_plot_cursor);
-	while (pf_cursor_next(pf_plot_cursor, &fault)) {
-		pf_chart_survey(&pf_plot_charts[by_region ? fault.region : 0], &fault);
-		cond_resched();
-	}
-	for (i = 0; i < nr_charts; i++)
-		pf_chart_layout(&pf_plot_charts[i]);
+	unsigned int nr = 0;
 
 	pf_cursor_rewind(pf_plot_cursor);
 	pf_cursor_extend(pf_plot_cursor);
 	while (pf_cursor_next(pf_plot_cursor, &fault)) {
-		pf_chart_plot(&pf_plot_charts[by_region ? fault.region : 0], &fault);
-		cond_resched();
+		struct pf_chart *chart = &pf_plot_charts[by_region ? fault.region : 0];
+
+		if (survey)
+			pf_chart_survey(chart, &fault);
+		else
+			pf_chart_plot(chart, &fault);
+		if (!(++nr % 4096))
+			cond_resched();
 	}
+}
+
+/* Counts all faults into the charts: into one for all, or one for each region. */
+static void pf_plot_fill(unsigned int nr_charts)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_charts; i++)
+		pf_chart_init(&pf_plot_charts[i], PAGE_SHIFT);
+	pf_plot_pass(nr_charts > 1, true);
+	for (i = 0; i < nr_charts; i++)
+		pf_chart_layout(&pf_plot_charts[i]);
+	pf_plot_pass(nr_charts > 1, false);
 }
 
 /* Writes "PID 4494 (brave): 12003 page faults" to @title and says what was lost. */

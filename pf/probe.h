@@ -28,53 +28,51 @@
 /* The fault that a thread of the target has entered last. */
 struct pf_latest {
 	u64 address;
+	u64 nr_completed; /* min_flt + maj_flt */
 	u32 tid;
-	u32 nr_completed; /* min_flt + maj_flt, cut to 32 bits */
-};
+} __aligned(32);
 
 /*
  * By tid, and by the lowest bits of it, as those of one process are mostly neighbours: two threads
  * share a place only if their numbers are a multiple of NR_PF_LATEST apart. By task and not by CPU,
  * as a task may come back from waiting on another CPU.
  */
-#define NR_PF_LATEST 16384
+#define NR_PF_LATEST 8192
 
 static struct pf_latest pf_latest[NR_PF_LATEST];
 static DEFINE_PER_CPU(u64, pf_nr_retries);
 
-/*
- * Handles one entry of handle_mm_fault() by the current task.
- *
- * Where a thread has lost its place in pf_latest to another, FAULT_FLAG_TRIED still tells.
- */
+/* Is this entry by the current task a retry? If not, it is the task's latest fault from now on. */
 static __always_inline bool pf_fault_is_retry(u64 address, unsigned int flags)
 {
-	u32 nr_completed = current->min_flt + current->maj_flt;
+	u64 nr_completed = current->min_flt + current->maj_flt;
 	u32 tid = current->pid;
 	struct pf_latest *latest = &pf_latest[tid % NR_PF_LATEST];
 
-	if (likely(latest->tid == tid)) {
-		if (unlikely(latest->address == address && latest->nr_completed == nr_completed))
+	OPTIMIZER_HIDE_VAR(latest); /* or the compiler works it out again for each use */
+	/* Where a thread has lost its place to another, FAULT_FLAG_TRIED still tells. */
+	if (unlikely(latest->address == address || (flags & FAULT_FLAG_TRIED))) {
+		if (latest->tid == tid ? latest->address == address &&
+						 latest->nr_completed == nr_completed :
+					 latest->tid && (flags & FAULT_FLAG_TRIED))
 			return true;
-	} else {
-		if (unlikely(latest->tid && (flags & FAULT_FLAG_TRIED)))
-			return true;
-		latest->tid = tid;
 	}
 	latest->address = address;
 	latest->nr_completed = nr_completed;
+	latest->tid = tid;
 	return false;
 }
 
 static __always_inline enum pf_region pf_region_of(const struct vm_area_struct *vma, u64 address)
 {
 	const struct mm_struct *mm = vma->vm_mm;
+	u64 page = address & PAGE_MASK;
 
 	if (vma->vm_file) {
 		/* Not by exe_file alone: overlayfs maps another struct file than exec opened. */
-		if (address >= (mm->start_code & PAGE_MASK) && address < mm->end_code)
+		if (page < mm->end_code && address >= (mm->start_code & PAGE_MASK))
 			return PF_REGION_CODE;
-		if ((address >= mm->end_code && address < PAGE_ALIGN(mm->end_data)) ||
+		if ((page < mm->end_data && page >= mm->end_code) ||
 		    vma->vm_file == rcu_access_pointer(mm->exe_file))
 			return PF_REGION_DATA;
 		return PF_REGION_FILE;
@@ -83,57 +81,100 @@ static __always_inline enum pf_region pf_region_of(const struct vm_area_struct *
 		return PF_REGION_SPECIAL;
 	if (vma->vm_flags & VM_STACK)
 		return PF_REGION_STACK;
-	if (address >= mm->start_brk && address < PAGE_ALIGN(mm->brk))
+	if (page >= mm->brk)
+		return PF_REGION_ANON;
+	if (address >= mm->start_brk)
 		return PF_REGION_HEAP;
-	if (address >= (mm->start_data & PAGE_MASK) && address < mm->start_brk)
+	if (address >= (mm->start_data & PAGE_MASK))
 		return PF_REGION_DATA; /* bss */
 	return PF_REGION_ANON;
 }
 
-static __always_inline void pf_capture(const struct vm_area_struct *vma, u64 address,
-				       unsigned int flags, const struct pt_regs *fault_regs)
+/* The arguments: vm_fault_t handle_mm_fault(vma, address, flags, regs), since 5.9 */
+static __always_inline const struct vm_area_struct *pf_arg_vma(struct pt_regs *regs)
 {
-	enum pf_access access = flags & FAULT_FLAG_INSTRUCTION ? PF_ACCESS_EXEC :
-				flags & FAULT_FLAG_WRITE       ? PF_ACCESS_WRITE :
-								 PF_ACCESS_READ;
-	enum pf_mode mode = flags & FAULT_FLAG_REMOTE ? PF_MODE_REMOTE :
-			    !fault_regs		      ? PF_MODE_GUP :
-			    flags & FAULT_FLAG_USER   ? PF_MODE_USER :
-							PF_MODE_KERNEL;
+	return (void *)regs_get_kernel_argument(regs, 0);
+}
+
+static __always_inline u64 pf_arg_address(struct pt_regs *regs)
+{
+	return regs_get_kernel_argument(regs, 1);
+}
+
+static __always_inline unsigned int pf_arg_flags(struct pt_regs *regs)
+{
+	return regs_get_kernel_argument(regs, 2);
+}
+
+static __always_inline bool pf_arg_has_regs(struct pt_regs *regs)
+{
+	return regs_get_kernel_argument(regs, 3);
+}
+
+static __always_inline void pf_record(struct pf_chunk *chunk, u64 time_ns, u64 address,
+				      unsigned int flags, struct pt_regs *regs)
+{
+	const unsigned int usual = FAULT_FLAG_USER | FAULT_FLAG_INSTRUCTION | FAULT_FLAG_REMOTE;
+	u32 nr = chunk->nr;
+	struct pf_fault *fault = &chunk->faults[nr];
+
+	OPTIMIZER_HIDE_VAR(fault);
+	fault->time_ns = time_ns;
+	fault->address = address;
+	/* Not the fault's own regs: in a system call they are the kernel's, which are secret. */
+	fault->ip = instruction_pointer(task_pt_regs(current));
+	fault->tid = pf_target_tid();
+	fault->access = flags & FAULT_FLAG_WRITE ? PF_ACCESS_WRITE : PF_ACCESS_READ;
+	fault->mode = PF_MODE_USER;
+	if (unlikely((flags & usual) != FAULT_FLAG_USER)) {
+		if (flags & FAULT_FLAG_INSTRUCTION)
+			fault->access = PF_ACCESS_EXEC;
+		if (flags & FAULT_FLAG_REMOTE)
+			fault->mode = PF_MODE_REMOTE;
+		else if (!pf_arg_has_regs(regs))
+			fault->mode = PF_MODE_GUP;
+		else if (!(flags & FAULT_FLAG_USER))
+			fault->mode = PF_MODE_KERNEL;
+	}
+	fault->region = pf_region_of(pf_arg_vma(regs), address);
+	pf_list_publish(chunk, nr);
+}
+
+/*
+ * These two are out of line for the registers that they use: what is not called need not save any.
+ */
+static noinline notrace void pf_record_in_new_chunk(u64 time_ns, struct pt_regs *regs)
+{
+	struct pf_chunk *chunk = pf_list_room();
+
+	if (chunk)
+		pf_record(chunk, time_ns, pf_arg_address(regs), pf_arg_flags(regs), regs);
+}
+NOKPROBE_SYMBOL(pf_record_in_new_chunk);
+
+static noinline notrace int pf_capture(struct kprobe *kp, struct pt_regs *regs)
+{
+	u64 time_ns = ktime_get_mono_fast_ns();
+	unsigned int flags = pf_arg_flags(regs);
+	u64 address = pf_arg_address(regs);
 	struct pf_chunk *chunk;
-	struct pf_fault *fault;
 
 	if (pf_fault_is_retry(address, flags)) {
 		this_cpu_inc(pf_nr_retries);
-		return;
+		return 0;
 	}
-	fault = pf_list_reserve(&chunk);
-	if (unlikely(!fault))
-		return;
-
-	*fault = (struct pf_fault){
-		.time_ns = ktime_get_mono_fast_ns(),
-		.address = address,
-		/* Not fault_regs: in a system call they are the kernel's, which are secret. */
-		.ip = instruction_pointer(task_pt_regs(current)),
-		.tid = pf_target_tid(),
-		.cpu = raw_smp_processor_id(),
-		.access = access,
-		.mode = mode,
-		.region = pf_region_of(vma, address),
-	};
-	pf_list_publish(chunk);
+	chunk = pf_list_chunk();
+	if (likely(chunk->nr < READ_ONCE(chunk->limit)))
+		pf_record(chunk, time_ns, address, flags, regs);
+	else
+		pf_record_in_new_chunk(time_ns, regs);
+	return 0;
 }
+NOKPROBE_SYMBOL(pf_capture);
 
-/* vm_fault_t handle_mm_fault(vma, address, flags, regs), since 5.9 */
 static int notrace pf_probe_enter(struct kprobe *kp, struct pt_regs *regs)
 {
-	if (pf_target_is_current())
-		pf_capture((void *)regs_get_kernel_argument(regs, 0),
-			   regs_get_kernel_argument(regs, 1),
-			   (unsigned int)regs_get_kernel_argument(regs, 2),
-			   (void *)regs_get_kernel_argument(regs, 3));
-	return 0;
+	return pf_target_is_current() ? pf_capture(kp, regs) : 0;
 }
 NOKPROBE_SYMBOL(pf_probe_enter);
 

@@ -20,7 +20,7 @@
 static struct {
 	pid_t tgid; /* in the initial namespace, as current->tgid is */
 	struct pid *pid;
-	unsigned int level; /* of the loader's pid namespace */
+	size_t nr_offset; /* in struct pid, of the number in the loader's pid namespace */
 	pid_t nr; /* the process as the loader numbers it */
 	struct task_struct *task; /* keeps the name readable when the process is gone */
 } pf_target;
@@ -70,7 +70,8 @@ static int pf_target_set(pid_t nr)
 			pf_target.nr);
 
 	pf_target.pid = pid;
-	pf_target.level = task_active_pid_ns(current)->level;
+	pf_target.nr_offset = offsetof(struct pid, numbers) + offsetof(struct upid, nr) +
+			      task_active_pid_ns(current)->level * sizeof(struct upid);
 	pf_target.task = task;
 	pf_target.tgid = task->tgid;
 	return 0;
@@ -91,7 +92,7 @@ static __always_inline bool pf_target_is_current(void)
 /* The current task's number in the loader's namespace; it has one there, as the target has. */
 static __always_inline u32 pf_target_tid(void)
 {
-	return task_pid(current)->numbers[pf_target.level].nr;
+	return *(const int *)((const char *)task_pid(current) + pf_target.nr_offset);
 }
 
 static bool pf_target_exited(void)

@@ -50,6 +50,7 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
     refresh(folder)
     kbuild = [f"KDIR={tree.kdir}", f"CROSS_COMPILE={tools.prefix}"]
     kbuild += ["CONFIG_DEBUG_INFO_BTF_MODULES="]
+    kbuild += ["CONFIG_PAHOLE_VERSION=$(PAHOLE_VERSION)"]  # whichever; don't warn
     flags = "-O2 -Wall -Werror -D_GNU_SOURCE -static -pthread"
     steps = {
         "modules": ["modules", *kbuild, *arguments],

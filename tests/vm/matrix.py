@@ -79,6 +79,20 @@ def differences(lines: Iterable[str]) -> list[int]:
     return [int(found[1]) for found in map(DIFFERENCE.match, lines) if found]
 
 
+def failures(lines: Iterable[str]) -> list[str]:
+    """The checks that failed, by test, with the remarks that follow them."""
+    found: list[str] = []
+    case, within = "", False
+    for line in lines:
+        if line.startswith("VM: begin "):
+            case = line.split()[2]
+        failed = line.startswith("not ok")
+        within = failed or (within and line.startswith("# "))
+        if within:
+            found.append(f"{case}: {line}" if failed else line)
+    return found
+
+
 def table(rows: Iterable[tuple[str, ...]]) -> list[str]:
     """Lines of columns; the numbers to the right."""
     columns = list(zip(HEAD, *rows))
@@ -92,15 +106,26 @@ def table(rows: Iterable[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def make(tree: kernel.Tree, log: Path) -> Path:
-    """build(), with no warning let through; what it prints goes to `log`."""
+def make(row: Row, log: Path) -> tuple[kernel.Tree, Path]:
+    """Fetch the kernel and build for it, with no warning let through.
+
+    What is said meanwhile goes to `log`.
+    """
     with open(log, "w") as out, contextlib.redirect_stderr(out):
+        tree = kernel.get(row.kernel)
+        row.release = tree.release
+        row.build = "failed"
         folder = build.build(tree, STRICT, out)
     warning = WARNING.search(log.read_text())
     if warning:
         shutil.rmtree(folder)  # or the next build, having less to do, would not warn
         raise kernel.KernelError(warning[0])
-    return folder
+    row.build = "ok"
+    return tree, folder
+
+
+def show(lines: Iterable[str]) -> None:
+    print("".join(f"    {line}\n" for line in lines), end="")
 
 
 def try_kernel(row: Row, cases: dict[str, Path]) -> None:
@@ -108,23 +133,19 @@ def try_kernel(row: Row, cases: dict[str, Path]) -> None:
     log = kernel.cache_dir() / "build" / f"{row.kernel.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
-        tree = kernel.get(row.kernel)
-        row.release = tree.release
-        row.build = "failed"
-        try:
-            folder = make(tree, log)
-        except kernel.KernelError:
-            print("".join(f"    {x}\n" for x in log.read_text().splitlines()[-20:]))
-            raise
-        row.build = "ok"
+        tree, folder = make(row, log)
         files = [*sorted(folder.glob("*.ko")), *(folder / x for x in PROGRAMS)]
         guest = run.guest_of(tree, files, cases, TIMEOUT_S)
         row.run = vm.boot(guest, f"matrix-{row.kernel.name}", lambda line: None)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
+        if row.build == "failed":
+            show(log.read_text().splitlines()[-20:])
         row.trouble = str(error)
         return
+    (row.run.folder / "said").write_text("\n".join(row.run.lines) + "\n")
     row.differences = differences(row.run.lines)
     if row.run.outcome:
+        show(failures(row.run.lines))
         row.run.report()
         row.trouble = f"guest tests: {row.run.totals.closing}"
     elif not row.differences or any(row.differences):

@@ -39,7 +39,7 @@ def cases_in(folder: Path) -> dict[str, Path]:
 def guest_of(
     tree: kernel.Tree, files: Iterable[Path], cases: dict[str, Path], timeout_s: float
 ) -> vm.Guest:
-    """The guest that runs these tests; KernelError if a module is for another kernel."""
+    """The guest that runs these tests; KernelError if a module is not its own."""
     for path in files:
         if path.suffix == ".ko":
             modules.check_release(path, tree.release)

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+import build
 import kernel
+import matrix
 import modules
 import tap
+import toolchain
 import vm
 
 RUN = [sys.executable, str(vm.HERE / "run.py")]
@@ -314,8 +317,9 @@ def test_interrupted_fetch_leaves_no_kernel(tmp_path, monkeypatch):
     package = "linux-image-6.1.0-1-amd64"
 
     class HalfApt:
-        def __init__(self, *_):
-            pass
+        @classmethod
+        def of(cls, _):
+            return cls()
 
         def update(self):
             pass
@@ -325,7 +329,7 @@ def test_interrupted_fetch_leaves_no_kernel(tmp_path, monkeypatch):
             return name, {"Version": "1", "Depends": depends}
 
         def download(self, names, folder):
-            folder.mkdir()
+            (folder / "half.deb").touch()
             raise KeyboardInterrupt
 
     monkeypatch.setattr(kernel, "Apt", HalfApt)
@@ -345,3 +349,166 @@ def test_no_network_is_a_clear_error(tmp_path, monkeypatch):
         kernel.KernelError, match="no package linux-image.*apt-get fail"
     ):
         kernel.get(asked)
+
+
+# The toolchains.
+
+
+def fake_tree(folder: Path, suite: str, arch: str) -> kernel.Tree:
+    root = folder / "pf_probe/kernels/linux-image-9.9"
+    (root / "lib/modules/9.9").mkdir(parents=True)
+    (root / "usr/src/linux-headers-9.9").mkdir(parents=True)
+    (root / "usr/src/linux-headers-9.9/.kernelvariables").write_text(
+        "CC = $(if $(X),$(CCACHE)) $(CROSS_COMPILE)gcc-99\n"
+    )
+    return kernel.Tree(kernel.Kernel("nine", suite, arch, "linux-image"), root)
+
+
+def test_toolchain_at_hand_is_the_machines_own(tmp_path, monkeypatch):
+    home = {"VERSION_CODENAME": "here"}
+    monkeypatch.setattr(kernel, "os_release", lambda: home)
+    monkeypatch.setattr(kernel, "host_arch", lambda: "amd64")
+    tools = toolchain.get(fake_tree(tmp_path, "here", "amd64"))
+    assert tools == toolchain.Toolchain("", "gcc", None)
+    assert tools.command(["make"], tmp_path) == ["env", "-C", str(tmp_path), "make"]
+
+
+@pytest.mark.parametrize(
+    "arch, compiler",
+    [
+        ("amd64", {"gcc-99", "libc6-dev"}),
+        ("arm64", {"gcc-99-aarch64-linux-gnu", "libc6-dev-arm64-cross"}),
+    ],
+)
+def test_toolchain_of_another_release(tmp_path, monkeypatch, arch, compiler):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(kernel, "host_arch", lambda: "amd64")
+    asked = []
+
+    class FakeApt:
+        @classmethod
+        def of(cls, _):
+            return cls()
+
+        def update(self):
+            pass
+
+        def collect(self, names, folder):
+            asked.append(set(names))
+            if len(asked) == 1:
+                raise KeyboardInterrupt
+            control = "Package: a\nVersion: 1\nArchitecture: all\n"
+            control += "Maintainer: a <a@b>\nDescription: a\n"
+            (tmp_path / "deb/DEBIAN").mkdir(parents=True)
+            (tmp_path / "deb/DEBIAN/control").write_text(control)
+            (tmp_path / "deb/usr/bin").mkdir(parents=True)
+            kernel.run(["dpkg-deb", "-b", str(tmp_path / "deb"), str(folder)])
+
+    monkeypatch.setattr(kernel, "Apt", FakeApt)
+    tree = fake_tree(tmp_path, "elsewhere", arch)
+    with pytest.raises(KeyboardInterrupt):
+        toolchain.get(tree)
+    root = tmp_path / "pf_probe/toolchains/linux-image-9.9"
+    assert not root.exists()
+    for _ in range(2):  # what was interrupted is begun anew; what is there is used
+        tools = toolchain.get(tree)
+        assert tools.root == root
+        assert tools.cc == f"{toolchain.TRIPLETS[arch]}-gcc-99"
+    assert len(asked) == 2
+    assert asked[0] == asked[1] >= compiler
+    assert os.readlink(root / "bin") == "usr/bin"
+    assert [path.name for path in root.parent.iterdir()] == [root.name]
+
+
+# The matrix.
+
+
+@pytest.fixture
+def one_kernel(tmp_path, monkeypatch, capsys):
+    """Run the matrix on one kernel of the list; its exit status and output."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(kernel, "KERNEL_LIST", tmp_path / "kernels")
+    (tmp_path / "kernels").write_text("nine  nosuchsuite  amd64  linux-image\n")
+    monkeypatch.setattr(sys, "argv", ["matrix.py"])
+    monkeypatch.setattr(vm, "exit_on_signals", lambda: None)
+
+    def result() -> tuple[int, str]:
+        return matrix.main(), capsys.readouterr().out
+
+    return result
+
+
+@pytest.fixture
+def one_tree(one_kernel, tmp_path, monkeypatch):
+    """The same with the kernel fetched."""
+    tree = fake_tree(tmp_path, "nosuchsuite", "amd64")
+    monkeypatch.setattr(kernel, "get", lambda _: tree)
+    return one_kernel
+
+
+def test_kernel_that_cannot_be_fetched_is_a_failed_row(one_kernel, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    status, output = one_kernel()
+    assert status == 1
+    assert "nine: FAILED: apt finds no package linux-image" in output
+    assert closing(output) == "0 passed, 1 failed"
+
+
+@pytest.mark.parametrize(
+    "said, reason",
+    [
+        ("a.c:1: error: no", "building modules failed"),
+        ("a.h:1:2: warning: odd", "a.h:1:2: warning: odd"),
+        ("WARNING: modpost: missing", "WARNING: modpost: missing"),
+    ],
+)
+def test_bad_build_is_a_failed_row(one_tree, tmp_path, monkeypatch, said, reason):
+    folder = tmp_path / "pf_probe/build/nine"
+    folder.mkdir(parents=True)
+
+    def bad_build(tree, arguments, log):
+        log.write(f"{said}\n")
+        log.flush()
+        if "error" in said:
+            raise kernel.KernelError("building modules failed")
+        return folder
+
+    monkeypatch.setattr(build, "build", bad_build)
+    status, output = one_tree()
+    assert status == 1
+    assert f"    {said}\nnine: FAILED: {reason} " in output
+    assert closing(output) == "0 passed, 1 failed"
+    assert folder.exists() == ("error" in said)
+
+
+def test_remark_on_the_tools_is_no_warning():
+    assert not matrix.WARNING.search("warning: the compiler differs from the one")
+
+
+@pytest.mark.parametrize(
+    "outcome, said, status, cell, reason",
+    [
+        (0, ["# difference=0 counted=9"] * 20, 0, "0 in 20 runs", ""),
+        (0, ["# difference=-3 counted=9"], 1, "3 in 1 runs", "difference from"),
+        (0, ["ok 1 - no oracle"], 1, "-", "difference from the exact count: -"),
+        (1, ["not ok 1 - sum", "# got: 3"], 1, "-", "guest tests: 0 passed, 1 failed"),
+    ],
+)
+def test_row_of_a_guest(
+    one_tree, tmp_path, monkeypatch, outcome, said, status, cell, reason
+):
+    monkeypatch.setattr(build, "build", lambda *_: tmp_path)
+    for name in matrix.PROGRAMS:
+        (tmp_path / name).touch()
+    totals = tap.Totals(1 - outcome, ["sum"] * outcome)
+    run = vm.Run(vm.Outcome(outcome), "", ["VM: begin a", *said], totals, tmp_path, 1)
+    monkeypatch.setattr(vm, "boot", lambda *_: run)
+    got, output = one_tree()
+    assert got == status
+    assert closing(output) == ("0 passed, 1 failed" if status else "1 passed, 0 failed")
+    row = next(x for x in output.splitlines() if x.startswith("nine  "))
+    assert row.split()[:4] == ["nine", "9.9", "amd64", "ok"]
+    assert cell in row
+    assert (f"FAILED: {reason}" in output) == bool(status)
+    assert ("    a: not ok 1 - sum\n    # got: 3\n" in output) == bool(outcome)

@@ -78,14 +78,13 @@ def get(tree: kernel.Tree) -> Toolchain:
 
     It is one kernel's own: what a release builds its next kernel with may differ.
     """
-    asked = tree.kernel
-    prefix = f"{TRIPLETS[asked.arch]}-"
+    asked, home = tree.kernel, kernel.os_release().get("VERSION_CODENAME")
+    if (asked.suite, asked.arch) == (home, kernel.host_arch()):
+        return Toolchain("", "gcc", None)
     named = re.search(r"\bgcc-\d+", (tree.kdir / ".kernelvariables").read_text())
     if named is None:
         raise kernel.KernelError(f"no compiler is named in {tree.kdir}")
-    gcc, home = named[0], kernel.os_release().get("VERSION_CODENAME")
-    if (asked.suite, asked.arch) == (home, kernel.host_arch()):
-        return Toolchain(prefix, gcc, None)
+    prefix, gcc = f"{TRIPLETS[asked.arch]}-", named[0]
     cache = kernel.cache_dir()
     root = cache / "toolchains" / tree.root.name
     with kernel.locked(cache):

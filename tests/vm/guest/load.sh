@@ -21,7 +21,8 @@ refused "process_id=0" "Invalid argument" "process_id=PID is required" process_i
 refused "process_id=-5" "Invalid argument" "process_id=PID is required" process_id=-5
 refused "process_id=abc" "Invalid argument" "process_id=PID is required" process_id=abc
 # What busybox says for ESRCH.
-refused "no such process" "No such process|module has wrong symbol version" "no process 4000000" process_id=4000000
+refused "no such process" "No such process|module has wrong symbol version" \
+	"no process 4000000" process_id=4000000
 refused "a kernel thread" "Invalid argument" "2 is a kernel thread" process_id=2
 refused "max_faults=0" "Invalid argument" "1 or more" process_id=$target max_faults=0
 refused "max_faults=10^12" "Cannot allocate memory|Out of memory" "more memory than there is" \
@@ -38,7 +39,8 @@ is "mode of the file" "$(stat -c %a /proc/pf_probe_B)" 400
 like "not for other users" "$(/reader nobody /proc/pf_probe_B 2>&1)" "Permission denied"
 is "parameters can be read back" "$(cat /sys/module/pf_probe_B/parameters/process_id)" $target
 like "head line" "$(head -n 1 /proc/pf_probe_B)" \
-	"^# pf_probe_B version=[0-9.]+ pid=$target comm=sleep clock=CLOCK_MONOTONIC loaded=[0-9]+ epoch=[0-9]+\.[0-9]{9} page=[0-9]+ kernel=$(uname -r) arch=$(uname -m)$"
+	"^# pf_probe_B version=[0-9.]+ pid=$target comm=sleep clock=CLOCK_MONOTONIC loaded=[0-9]+ \
+epoch=[0-9]+\.[0-9]{9} page=[0-9]+ kernel=$(uname -r) arch=$(uname -m)$"
 rmmod pf_probe_A && rmmod pf_probe_B && rmmod pf_probe_C
 
 refused "placement=x" "Invalid argument" "auto, entry or jump" process_id=$target placement=x
