@@ -11,7 +11,7 @@
  *	faults time COMMAND...		print the CPU time of a command in ns, which are clock units
  *
  * The clock is the time-stamp counter: in QEMU with -icount shift=0 it goes on by one with each
- * instruction, whatever program or part of the kernel runs it. The kernel takes it for one of 1 GHz.
+ * instruction, whatever program or part of the kernel runs it. To the kernel that is 1 GHz.
  *
  * A round is one page table: it exists before the first round, and its pages are given back after
  * each. A few rounds cost more, for a timer interrupt or another program was in them; the median

@@ -104,11 +104,11 @@ throughput() {
 	tries=0
 	while [ $tries -lt "$2" ]; do
 		tries=$((tries + 1))
-		hold ./faults threads "$1" 500
+		hold ./faults threads "$1" 200
 		let_go
 		without=$(cat /tmp/held)
-		hold ./faults threads "$1" 500
-		must insmod pf_probe_B.ko process_id=$pid max_faults=4000000
+		hold ./faults threads "$1" 200
+		must insmod pf_probe_B.ko process_id=$pid
 		let_go
 		must rmmod pf_probe_B
 		echo "=throughput $1 $without $(cat /tmp/held)"

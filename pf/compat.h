@@ -17,8 +17,8 @@
 #error "pf_probe needs Linux 5.10 or newer"
 #endif
 
-#ifndef CONFIG_64BIT
-#error "pf_probe needs a 64-bit kernel"
+#if !defined(CONFIG_64BIT) || defined(CONFIG_CPU_BIG_ENDIAN)
+#error "pf_probe needs a 64-bit, little-endian kernel"
 #endif
 
 #ifndef CONFIG_KPROBES

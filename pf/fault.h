@@ -69,6 +69,12 @@ static_assert(sizeof(struct pf_fault) <= 40);
 /* No fault line is longer, the newline and no terminating zero counted. */
 #define PF_FAULT_LINE_MAX 192
 
+/*
+ * These write a little more than they add, up to PF_PUT_SLACK bytes behind the end they return:
+ * moves of a fixed size are far cheaper than what fits exactly.
+ */
+#define PF_PUT_SLACK 24
+
 static inline char *pf_put_str(char *p, const char *s)
 {
 	while (*s)
@@ -79,41 +85,58 @@ static inline char *pf_put_str(char *p, const char *s)
 /* A literal's length is known to the compiler: a few wide stores instead of a loop. */
 #define pf_put_lit(p, lit) ((char *)memcpy((p), (lit), sizeof(lit) - 1) + sizeof(lit) - 1)
 
-/* Decimal, padded with spaces to at least @width. Two digits a division. */
+/* Decimal, padded with spaces to at least @width, up to 8. Two digits a division. */
 static inline char *pf_put_dec(char *p, u64 value, unsigned int width)
 {
 	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
 				    "25262728293031323334353637383940414243444546474849"
 				    "50515253545556575859606162636465666768697071727374"
 				    "75767778798081828384858687888990919293949596979899";
-	char digits[24];
-	unsigned int at = sizeof(digits);
+	char digits[2 * PF_PUT_SLACK];
+	unsigned int at = PF_PUT_SLACK, len;
 
 	while (value >= 10) {
 		u64 rest = value / 100;
-		unsigned int pair = value - rest * 100;
 
 		at -= 2;
-		memcpy(digits + at, pairs + 2 * pair, 2);
+		memcpy(digits + at, pairs + 2 * (value - rest * 100), 2);
 		value = rest;
 	}
-	if (value || at == sizeof(digits))
+	if (value || at == PF_PUT_SLACK)
 		digits[--at] = '0' + value;
-	for (; width > sizeof(digits) - at; width--)
-		*p++ = ' ';
-	memcpy(p, digits + at, sizeof(digits) - at);
-	return p + sizeof(digits) - at;
+	len = PF_PUT_SLACK - at;
+	if (width > len) {
+		memcpy(p, "        ", 8);
+		p += width - len;
+	}
+	memcpy(p, digits + at, PF_PUT_SLACK);
+	return p + len;
 }
 
-/* Hexadecimal with 0x in front, no leading zeros. */
+/* The 8 hexadecimal digits of @value, the first one in the lowest byte. */
+static inline u64 pf_hex_digits(u32 value)
+{
+	u64 x = value;
+
+	/* One digit a byte, the last one lowest ... */
+	x = (x | x << 16) & 0x0000ffff0000ffffULL;
+	x = (x | x << 8) & 0x00ff00ff00ff00ffULL;
+	x = (x | x << 4) & 0x0f0f0f0f0f0f0f0fULL;
+	/* ... '0' more each, and 'a' - '0' - 10 more where adding 6 carries. */
+	x += 0x3030303030303030ULL +
+	     ((x + 0x0606060606060606ULL) >> 4 & 0x0101010101010101ULL) * ('a' - '0' - 10);
+	return __builtin_bswap64(x);
+}
+
+/* Hexadecimal with 0x in front, no leading zeros. For little-endian machines. */
 static inline char *pf_put_hex(char *p, u64 value)
 {
-	int shift = value ? (63 - __builtin_clzll(value)) & ~3 : 0;
+	unsigned int len = value ? (67 - __builtin_clzll(value)) / 4 : 1;
+	u64 digits[4] = { pf_hex_digits(value >> 32), pf_hex_digits(value) };
 
 	p = pf_put_lit(p, "0x");
-	for (; shift >= 0; shift -= 4)
-		*p++ = "0123456789abcdef"[(value >> shift) & 15];
-	return p;
+	memcpy(p, (const char *)digits + 16 - len, 16);
+	return p + len;
 }
 
 /**

@@ -341,8 +341,8 @@ static u64 pf_list_nr_recorded(void)
 struct pf_place {
 	struct pf_chunk *chunk;
 	u32 gen; /* the chunk's, when the cursor came to it */
-	u32 nr; /* records of it that have been read */
-	u64 at; /* records of the lane that have been passed */
+	u32 nr; /* records of it that have been passed */
+	u64 base; /* the chunk's */
 };
 
 /**
@@ -350,8 +350,10 @@ struct pf_place {
  * @horizon_ns: records up to this time are to be read now
  * @nr_overwritten: records that were overwritten before this cursor came to them
  * @cpu: whose lane is next in time
- * @others_ns: and remains so up to this time
- * @places: by CPU number
+ * @run_ns: and remains so up to this time
+ * @run: the next record of that lane ...
+ * @run_end: ... and the end of those that can be seen in its chunk
+ * @places: by CPU number; that of @cpu is brought up to date when the run ends
  *
  * To be used by one thread at a time. Any number of cursors can be in use.
  */
@@ -359,7 +361,9 @@ struct pf_cursor {
 	u64 horizon_ns;
 	u64 nr_overwritten;
 	unsigned int cpu;
-	u64 others_ns;
+	u64 run_ns;
+	const struct pf_fault *run;
+	const struct pf_fault *run_end;
 	struct pf_place places[];
 };
 
@@ -374,6 +378,16 @@ static struct pf_cursor *pf_cursor_new(void)
 static void pf_cursor_rewind(struct pf_cursor *cursor)
 {
 	memset(cursor, 0, struct_size(cursor, places, nr_cpu_ids));
+}
+
+static void pf_cursor_end_run(struct pf_cursor *cursor)
+{
+	struct pf_place *place = &cursor->places[cursor->cpu];
+
+	if (cursor->run)
+		place->nr = cursor->run - place->chunk->faults;
+	cursor->run = NULL;
+	cursor->run_end = NULL;
 }
 
 /**
@@ -392,7 +406,7 @@ static void pf_cursor_extend(struct pf_cursor *cursor)
 
 	synchronize_rcu();
 	cursor->horizon_ns = now_ns;
-	cursor->others_ns = 0;
+	pf_cursor_end_run(cursor);
 }
 
 /* Moves on to the lane's next chunk. False if there is none. */
@@ -407,11 +421,11 @@ static bool pf_cursor_next_chunk(struct pf_cursor *cursor, unsigned int cpu)
 	else if (place->nr == READ_ONCE(chunk->nr))
 		chunk = chunk->next;
 	if (chunk && (chunk != place->chunk || chunk->gen != place->gen)) {
+		cursor->nr_overwritten += chunk->base - (place->base + place->nr);
 		place->chunk = chunk;
 		place->gen = chunk->gen;
+		place->base = chunk->base;
 		place->nr = 0;
-		cursor->nr_overwritten += chunk->base - place->at;
-		place->at = chunk->base;
 	}
 	raw_spin_unlock(&pf_list.lock);
 	return chunk;
@@ -427,7 +441,6 @@ static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, struct pf
 
 		if (chunk && place->nr < smp_load_acquire(&chunk->nr)) {
 			*fault = chunk->faults[place->nr];
-			fault->cpu = cpu;
 			smp_rmb(); /* pairs with pf_list_recycle() */
 			if (likely(READ_ONCE(chunk->gen) == place->gen))
 				return fault->time_ns <= cursor->horizon_ns;
@@ -435,6 +448,35 @@ static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, struct pf
 		if (!pf_cursor_next_chunk(cursor, cpu))
 			return false;
 	}
+}
+
+/* Finds the lane that comes next in time, and how far it is alone. */
+static noinline bool pf_cursor_begin_run(struct pf_cursor *cursor)
+{
+	u64 first_ns = U64_MAX, second_ns = cursor->horizon_ns;
+	struct pf_fault fault;
+	struct pf_place *place;
+	unsigned int cpu;
+
+	pf_cursor_end_run(cursor);
+	for_each_possible_cpu(cpu) {
+		if (!pf_cursor_peek(cursor, cpu, &fault))
+			continue;
+		if (fault.time_ns < first_ns) {
+			second_ns = min(second_ns, first_ns);
+			first_ns = fault.time_ns;
+			cursor->cpu = cpu;
+		} else {
+			second_ns = min(second_ns, fault.time_ns);
+		}
+	}
+	if (first_ns == U64_MAX)
+		return false;
+	place = &cursor->places[cursor->cpu];
+	cursor->run_ns = second_ns;
+	cursor->run = place->chunk->faults + place->nr;
+	cursor->run_end = place->chunk->faults + smp_load_acquire(&place->chunk->nr);
+	return true;
 }
 
 /**
@@ -445,35 +487,24 @@ static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, struct pf
  * Context: any; takes the list's lock once a chunk.
  * Return: false if there is none up to the horizon
  */
-static bool pf_cursor_next(struct pf_cursor *cursor, struct pf_fault *fault)
+static inline bool pf_cursor_next(struct pf_cursor *cursor, struct pf_fault *fault)
 {
 	for (;;) {
-		u64 first_ns = U64_MAX, second_ns = U64_MAX;
-		unsigned int cpu;
-
 		/* Faults come in runs on one CPU: look at the others only when the run ends. */
-		if (likely(cursor->others_ns) &&
-		    pf_cursor_peek(cursor, cursor->cpu, fault) &&
-		    fault->time_ns <= cursor->others_ns) {
-			cursor->places[cursor->cpu].nr++;
-			cursor->places[cursor->cpu].at++;
-			return true;
-		}
+		if (likely(cursor->run < cursor->run_end)) {
+			const struct pf_place *place = &cursor->places[cursor->cpu];
 
-		for_each_possible_cpu(cpu) {
-			if (!pf_cursor_peek(cursor, cpu, fault))
-				continue;
-			if (fault->time_ns < first_ns) {
-				second_ns = first_ns;
-				first_ns = fault->time_ns;
-				cursor->cpu = cpu;
-			} else if (fault->time_ns < second_ns) {
-				second_ns = fault->time_ns;
+			*fault = *cursor->run;
+			fault->cpu = cursor->cpu;
+			smp_rmb(); /* pairs with pf_list_recycle() */
+			if (likely(fault->time_ns <= cursor->run_ns &&
+				   READ_ONCE(place->chunk->gen) == place->gen)) {
+				cursor->run++;
+				return true;
 			}
 		}
-		if (first_ns == U64_MAX)
+		if (!pf_cursor_begin_run(cursor))
 			return false;
-		cursor->others_ns = second_ns;
 	}
 }
 

@@ -125,7 +125,7 @@ def make(row: Row, log: Path) -> tuple[kernel.Tree, Path]:
 
 
 def show(lines: Iterable[str]) -> None:
-    print("".join(f"    {line}\n" for line in lines), end="")
+    print("".join(f"    {line[:200]}\n" for line in lines), end="")
 
 
 def try_kernel(row: Row, cases: dict[str, Path]) -> None:
