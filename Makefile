@@ -17,13 +17,17 @@ RELEASE      = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' \
 VERSION     := $(shell sed -n 's/^.define PF_VERSION //p' pf_common.h)
 
 .DEFAULT_GOAL := all
-.PHONY: help all modules test test-matrix demo check install uninstall clean FORCE
+.PHONY: help all modules test test-matrix demo check bench bench-deps bench-check install uninstall \
+	clean FORCE
 
 help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
 	@echo "make demo         trace a real program in a virtual machine, from insmod to a picture"
 	@echo "make test         unit tests, and guest tests in a virtual machine"
+	@echo "make test-matrix  the guest tests on every kernel of tests/vm/kernels"
 	@echo "make check        build with every warning an error, sparse and format checks"
+	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them)"
+	@echo "make bench-check  fail if a figure is over its limit in bench/limits"
 	@echo "make modules      only the modules         make user    only the reader"
 	@echo "make install      modules, pf_user, page_fault_plot, manual page; make uninstall"
 	@echo "make clean        remove what was built"
@@ -48,6 +52,21 @@ user: user.c FORCE
 test:
 	@tests/deps
 	@CC='$(CC)' PYTHON='$(PYTHON)' KERNEL='$(KERNEL)' tests/run
+
+test-matrix:
+	@tests/deps matrix
+	@$(PYTHON) tests/vm/matrix.py
+
+bench:
+	@tests/deps
+	@$(PYTHON) bench/bench.py
+
+bench-deps:
+	@tests/deps bench
+
+bench-check:
+	@tests/deps
+	@$(PYTHON) bench/bench.py check
 
 demo:
 	@tests/deps

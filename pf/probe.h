@@ -187,43 +187,49 @@ NOKPROBE_SYMBOL(pf_probe_enter);
 static struct kprobe pf_kprobes[2];
 static struct kprobe *pf_kprobe; /* of the two, the one in use */
 
-/* A struct kprobe is filled anew for each registration: the core leaves traces in it. */
-static int pf_kprobe_register(struct kprobe *kp, unsigned int offset, u32 flags)
+/*
+ * At an address, or at the entry if that is NULL. A struct kprobe is filled anew for each
+ * registration: the core leaves traces in it.
+ */
+static int pf_kprobe_register(struct kprobe *kp, kprobe_opcode_t *addr, u32 flags)
 {
 	*kp = (struct kprobe){
-		.symbol_name = PF_SYMBOL,
-		.offset = offset,
+		.symbol_name = addr ? NULL : PF_SYMBOL,
+		.addr = addr,
 		.pre_handler = pf_probe_enter,
 		.flags = flags,
 	};
 	return register_kprobe(kp);
 }
 
-/* Where behind the entry of handle_mm_fault() a jump can go, or -EOPNOTSUPP. */
-static int pf_probe_jump_offset(void)
+/* Where behind the entry of handle_mm_fault() a jump can go, or an ERR_PTR. */
+static kprobe_opcode_t *pf_probe_jump_addr(void)
 {
 	struct kprobe *kp = &pf_kprobes[0];
+	kprobe_opcode_t *addr;
 	int ret;
 
-	/* A disabled probe changes no code; it only tells the address. */
-	ret = pf_kprobe_register(kp, 0, KPROBE_FLAG_DISABLED);
+	/* A disabled probe changes no code; it only tells the address, maybe behind an endbr64. */
+	ret = pf_kprobe_register(kp, NULL, KPROBE_FLAG_DISABLED);
 	if (ret)
-		return ret;
-	ret = pf_jump_offset((const u8 *)kp->addr);
+		return ERR_PTR(ret);
+	addr = kp->addr;
 	unregister_kprobe(kp);
-	return ret;
+	ret = pf_jump_offset((const u8 *)addr);
+	return ret < 0 ? ERR_PTR(ret) : (kprobe_opcode_t *)((u8 *)addr + ret);
 }
 
 /* Registers a probe that is a jump, or none. */
 static int pf_probe_register_jump(void)
 {
 	struct kprobe *kp = &pf_kprobes[0];
+	kprobe_opcode_t *addr;
 	int ret, tries;
 
-	ret = pf_probe_jump_offset();
-	if (ret < 0)
-		return ret;
-	ret = pf_kprobe_register(kp, ret, 0);
+	addr = pf_probe_jump_addr();
+	if (IS_ERR(addr))
+		return PTR_ERR(addr);
+	ret = pf_kprobe_register(kp, addr, 0);
 	if (ret)
 		return ret;
 	pf_kprobe = kp;
@@ -270,7 +276,7 @@ static int pf_probe_register(const char *placement)
 		 * Before the other probe goes, so that no fault is lost: what both see is one
 		 * record and one retry.
 		 */
-		ret = pf_kprobe_register(&pf_kprobes[1], 0, 0);
+		ret = pf_kprobe_register(&pf_kprobes[1], NULL, 0);
 		if (ret) {
 			pr_err("no kprobe in " PF_SYMBOL "() (error %d): are they enabled here?\n",
 			       ret);

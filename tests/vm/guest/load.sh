@@ -40,13 +40,18 @@ like "not for other users" "$(/reader nobody /proc/pf_probe_B 2>&1)" "Permission
 is "parameters can be read back" "$(cat /sys/module/pf_probe_B/parameters/process_id)" $target
 like "head line" "$(head -n 1 /proc/pf_probe_B)" \
 	"^# pf_probe_B version=[0-9.]+ pid=$target comm=sleep clock=CLOCK_MONOTONIC loaded=[0-9]+ \
-epoch=[0-9]+\.[0-9]{9} page=[0-9]+ kernel=$(uname -r) arch=$(uname -m)$"
+epoch=[0-9]+\.[0-9]{9} page=[0-9]+ kernel=$(uname -r | sed 's/[+.]/\\&/g') arch=$(uname -m)$"
 rmmod pf_probe_A && rmmod pf_probe_B && rmmod pf_probe_C
 
 refused "placement=x" "Invalid argument" "auto, entry or jump" process_id=$target placement=x
+wanted=entry
+[ "$(uname -m)" != x86_64 ] || wanted=jump
 for placement in entry auto; do
-	ok "placement=$placement loads" insmod /pf_probe_B.ko process_id=$target placement=$placement
+	dmesg_mark
+	insmod /pf_probe_B.ko process_id=$target placement=$placement
 	rmmod pf_probe_B
+	[ $placement = entry ] && is=entry || is=$wanted
+	like "placement=$placement is $is here" "$(dmesg_since)" "probe placement: $is$"
 done
 # A jump needs the kernel's leave; without it, auto falls back to the entry.
 echo 0 >/proc/sys/debug/kprobes-optimization 2>/dev/null
