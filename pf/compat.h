@@ -39,7 +39,10 @@
  */
 static inline int pf_jump_offset(const u8 *code)
 {
-	static const u8 nop[] = { 0x0f, 0x1f, 0x44, 0x00, 0x00 };
+	static const u8 nops[][5] = {
+		{ 0x0f, 0x1f, 0x44, 0x00, 0x00 },
+		{ 0x66, 0x66, 0x66, 0x66, 0x90 }, /* on some AMD processors, before 5.13 */
+	};
 	static const u8 endbr[][4] = {
 		{ 0xf3, 0x0f, 0x1e, 0xfa },
 		{ 0x66, 0x0f, 0x1f, 0x00 }, /* sealed, since 5.18 */
@@ -50,9 +53,10 @@ static inline int pf_jump_offset(const u8 *code)
 	for (i = 0; i < ARRAY_SIZE(endbr); i++)
 		if (!memcmp(code, endbr[i], sizeof(endbr[i])))
 			offset = sizeof(endbr[i]);
-	if (memcmp(code + offset, nop, sizeof(nop)))
-		return -EOPNOTSUPP;
-	return offset + sizeof(nop);
+	for (i = 0; i < ARRAY_SIZE(nops); i++)
+		if (!memcmp(code + offset, nops[i], sizeof(nops[i])))
+			return offset + sizeof(nops[i]);
+	return -EOPNOTSUPP;
 }
 
 /* Has the kernel replaced a kprobe's breakpoint by a jump? */

@@ -135,8 +135,8 @@ def try_kernel(row: Row, cases: dict[str, Path]) -> None:
     try:
         tree, folder = make(row, log)
         files = [*sorted(folder.glob("*.ko")), *(folder / x for x in PROGRAMS)]
-        guest = run.guest_of(tree, files, cases, TIMEOUT_S)
-        row.run = vm.boot(guest, f"matrix-{row.kernel.name}", lambda line: None)
+        name = f"matrix-{row.kernel.name}"
+        row.run = run.boot(tree, files, cases, TIMEOUT_S, name, lambda line: None)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         if row.build == "failed":
             show(log.read_text().splitlines()[-20:])

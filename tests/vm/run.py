@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Run the guest tests, tests/vm/guest/*.sh, in one boot of a kernel.
+"""Run the guest tests, tests/vm/guest/*.sh, on a kernel.
 
 The files given (modules built for that kernel, static programs) lie in the guest's
 root folder, which is where the tests run.  Nothing is built here.  The exit status
@@ -16,12 +16,14 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import kernel
 import modules
 import vm
+
+SERIAL = "\n# vm: serial\n"
 
 
 def show(line: str) -> None:
@@ -52,6 +54,40 @@ def guest_of(
     )
 
 
+def boot(
+    tree: kernel.Tree,
+    files: Sequence[Path],
+    cases: dict[str, Path],
+    timeout_s: float,
+    name: str,
+    on_line: Callable[[str], None],
+) -> vm.Run:
+    """Boot for these tests; what came of it is as of one run.
+
+    Tests with a line "# vm: serial" get a boot of their own, where QEMU runs one
+    virtual CPU at a time: it does not stand it well when the kernel changes code that
+    another one is about to execute, see HACKING.md.
+    """
+    serial = {x: path for x, path in cases.items() if SERIAL in path.read_text()}
+    parallel = {x: path for x, path in cases.items() if x not in serial}
+    whole: vm.Run | None = None
+    for part in filter(None, (parallel, serial)):
+        guest = guest_of(tree, files, part, timeout_s)
+        guest.accel = vm.accelerator(tree.kernel.arch, part is serial)
+        run = vm.boot(guest, name, on_line)
+        if whole:
+            run.lines[:0] = whole.lines
+            run.seconds += whole.seconds
+            run.totals.add(whole.totals)
+            if whole.outcome > run.outcome:
+                run.outcome, run.reason = whole.outcome, whole.reason
+                run.folder = whole.folder
+        whole = run
+    if whole is None:
+        raise kernel.KernelError("no tests")
+    return whole
+
+
 def main() -> int:
     kernels = kernel.known_kernels()
     parser = argparse.ArgumentParser(
@@ -75,9 +111,9 @@ def main() -> int:
     try:
         tree = kernel.get(kernels[args.kernel])
         wanted = {name: cases[name] for name in args.only or cases}
-        guest = guest_of(tree, args.files, wanted, args.timeout)
         print(f"# Linux {tree.release} ({tree.kernel.arch})", flush=True)
-        run = vm.boot(guest, f"test-{args.kernel}", show)
+        name = f"test-{args.kernel}"
+        run = boot(tree, args.files, wanted, args.timeout, name, show)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         print(f"VM LOST: {error}")
         print("0 passed, 1 failed")

@@ -136,13 +136,14 @@ def use_kvm(cpuinfo: str, kvm_writable: bool) -> bool:
     return kvm_writable and not flags.isdisjoint(("vmx", "svm"))
 
 
-def accelerator(arch: str) -> tuple[str, ...]:
-    """QEMU's options for the processor."""
+def accelerator(arch: str, serial: bool = False) -> tuple[str, ...]:
+    """QEMU's options for the processor; `serial` runs one virtual CPU at a time."""
     cpuinfo = Path("/proc/cpuinfo").read_text()
     native = arch == kernel.host_arch()
     if native and use_kvm(cpuinfo, os.access("/dev/kvm", os.W_OK)):
         return ("-accel", "kvm", "-cpu", "host")
-    return ("-accel", "tcg,thread=multi", "-cpu", MACHINES[arch].cpu)
+    thread = "single" if serial else "multi"
+    return ("-accel", f"tcg,thread={thread}", "-cpu", MACHINES[arch].cpu)
 
 
 def cpio_entry(number: int, name: str, mode: int, data: bytes) -> Iterator[bytes]:

@@ -28,14 +28,13 @@ wait $!
 is "but a recycled number is not the target" "$(recorded)" "$before"
 rmmod pf_probe_B
 
-printf '#!/bin/sh\nkill -STOP $$\n' >'/tmp/a b\c'
-chmod +x '/tmp/a b\c'
-'/tmp/a b\c' &
+cp /workload '/tmp/a b\c'
+'/tmp/a b\c' run fault-forever &
 pid=$!
-wait_for stopped $pid
+wait_for grep -q 'a b' /proc/$pid/comm
 insmod /pf_probe_B.ko process_id=$pid
 like "a name with a blank and a backslash" "$(cat /proc/pf_probe_B)" ' comm=a\\040b\\134c '
-kill -CONT $pid
+kill $pid
 wait $pid
 rmmod pf_probe_B
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # rmmod under load and under readers: no hang, no crash, the reader is told.
+# vm: serial
 . /tap.sh
 plan 41
 
