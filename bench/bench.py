@@ -53,7 +53,7 @@ EMPTY = {
 }
 # Name -> (module, its parameters, in words)
 MODULES = {
-    "A": ("A", "", "pf_probe_A"),
+    "A": ("A", "", "pf_probe_A, printing"),
     "B": ("B", "", "pf_probe_B"),
     "C": ("C", "", "pf_probe_C"),
     "B-entry": ("B", "placement=entry", "pf_probe_B placement=entry"),
@@ -489,18 +489,19 @@ def report(results: Results, tree: kernel.Tree) -> str:
 ## A page fault
 
 Instructions added to a page fault on anonymous memory, of the traced process and of
-another one. Without tracing a fault takes {base['read']:,.0f} when it reads and
-{base['write']:,.0f} when it writes. The median and the quartiles of {ROUNDS} rounds of
-{ROUND_FAULTS} faults tell what is done in the fault; the mean has in it what else the
-system did meanwhile, such as a tracer's own program that stores or prints events.
-Recorded are the faults of the traced process that the tracer had in its output.
+another one. Without tracing a fault takes {base['read']:,.0f} when it reads and {base['write']:,.0f} when it writes.
+The median and the quartiles of {ROUNDS} rounds of {ROUND_FAULTS} faults tell what is done in the fault.
+The mean has in it what else the system did meanwhile, such as a tracer's own program
+that stores or prints events; where that takes part in half of the rounds, so has the
+median. Recorded are the faults of the traced process that are in the tracer's output.
 
 {cost_table(results)}
 ## From the record to text
 
 Instructions of program and kernel together: what comes once, such as start-up, and what
 each record adds, by {MANY - FEW:,} records, with the other tools {MANY_PEERS - FEW:,}.
-Bytes are those of kernel memory, and of perf.data and trace.dat.
+Bytes are those of kernel memory, and of perf.data and trace.dat; the latter is compressed,
+and these faults are much alike.
 
 {drain_table(results)}
 ## More CPUs

@@ -150,5 +150,6 @@ peer_drain() {
 	nr=$1
 	shift
 	must ./faults time $IN_HOST sh -c "$* >/tmp/text 2>/dev/null"
+	[ "$(wc -l </tmp/text)" -ge "$nr" ] || die "not all of $nr faults are in its text"
 	echo "=size $what $nr $(tail -n 1 /tmp/said) $size"
 }

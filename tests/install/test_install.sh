@@ -45,7 +45,7 @@ installed() {
 		-e "s|/$release/|/R/|" -e 's|/extra/|/updates/|' -e 's|\.ko\..z$|.ko|' | LC_ALL=C sort)
 }
 
-echo 1..12
+echo 1..14
 source=$scratch/src/pf_probe-$version
 mkdir -p "$source"
 git ls-files | cpio -pdm "$source" 2>/dev/null
@@ -77,4 +77,8 @@ ok "dkms add" $dkms add "pf_probe/$version"
 ok "dkms build" $dkms build "pf_probe/$version" -k "$release" --kernelsourcedir "$KDIR"
 ok "dkms made the three modules" sh -c "ls $scratch/dkms/pf_probe/$version/$release/*/module |
 	grep -c '^pf_probe_[ABC].ko' | grep -qx 3"
+ok "dkms install" $dkms install "pf_probe/$version" -k "$release" --kernelsourcedir "$KDIR" \
+	--no-depmod
+ok "puts them where modprobe looks" sh -c "find $scratch/modules/$release/updates/dkms -name '*.ko*' |
+	wc -l | grep -qx 3"
 exit $failed

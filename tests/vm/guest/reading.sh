@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # /proc/pf_probe_X: every way of reading it, and `user`.
 . /tap.sh
-plan 25
+plan 29
 
 proc=/proc/pf_probe_B
 start_stopped /workload run touch 300
@@ -51,6 +51,33 @@ is "user to standard output" "$(/user -o - B 2>/dev/null | grep -c PID)" "$recor
 rmmod pf_probe_B
 like "user without a probe" "$(/user 2>&1)" "insmod"
 is "and its exit status" "$(/user >/dev/null 2>&1; echo $?)" 1
+
+start_stopped /workload run touch 200
+insmod /pf_probe_B.ko process_id=$pid
+/user --follow >/tmp/followed 2>&1 &
+follower=$!
+kill -CONT $pid
+wait $pid
+wait $follower
+is "user --follow ends when the target does" $? 0
+is "and has every fault" "$(grep -c 'PID =' out/pf_probe_B.log) page faults" \
+	"$(sed -n 's/.*: \([0-9]* page faults\).*/\1/p' /tmp/followed)"
+rmmod pf_probe_B
+
+start_stopped /workload run fault-forever
+insmod /pf_probe_B.ko process_id=$pid
+rm -f out/pf_probe_B.log
+/user --follow >/tmp/followed 2>&1 &
+follower=$!
+kill -CONT $pid
+wait_for sh -c "grep -q 'PID =' out/.pf_probe_B.log*"
+kill -INT $follower
+wait $follower
+is "Ctrl-C ends it" $? 130
+like "and leaves a log" "$(head -n 2 out/pf_probe_B.log)" "^   0:: PID = "
+kill $pid
+wait $pid 2>/dev/null
+rmmod pf_probe_B
 
 # A million records.
 /workload track B "max_faults=1100000" zero 1000000 >/tmp/result
