@@ -9,7 +9,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/init.h>
-#include <linux/kstrtox.h>
+#include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 
@@ -105,12 +105,14 @@ static int pf_start(void)
 	ret = pf_list_init(max_faults, cont_store);
 	if (ret)
 		goto clear_target;
-	ret = pf_proc_create();
-	if (ret)
-		goto free_list;
+	pf_loaded_ns = ktime_get_mono_fast_ns();
+	ktime_get_real_ts64(&pf_loaded_epoch);
 	ret = pf_probe_register(placement);
 	if (ret)
-		goto remove_proc;
+		goto free_list;
+	ret = pf_proc_create();
+	if (ret)
+		goto unregister_probe;
 
 	pf_target_comm(comm);
 	pr_info("tracking process %d (%s), probe placement: %s\n", pf_target.nr, comm,
@@ -119,8 +121,8 @@ static int pf_start(void)
 		 PF_CHUNK_FAULTS, sizeof(struct pf_fault));
 	return 0;
 
-remove_proc:
-	pf_proc_remove();
+unregister_probe:
+	pf_probe_unregister();
 free_list:
 	pf_list_free();
 clear_target:

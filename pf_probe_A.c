@@ -15,6 +15,8 @@
 #define PRINT_INTERVAL_MS 50
 
 static struct pf_cursor *print_cursor;
+/* Of its own and unbound: with a slow console a run can take minutes. */
+static struct workqueue_struct *print_wq;
 static void print_new(struct work_struct *work);
 static DECLARE_DELAYED_WORK(print_work, print_new);
 
@@ -44,12 +46,13 @@ static void print_new(struct work_struct *work)
 		pf_cursor_extend(print_cursor);
 		print_up_to_horizon();
 	}
-	schedule_delayed_work(&print_work, msecs_to_jiffies(PRINT_INTERVAL_MS));
+	queue_delayed_work(print_wq, &print_work, msecs_to_jiffies(PRINT_INTERVAL_MS));
 }
 
 static void print_rest(void)
 {
 	cancel_delayed_work_sync(&print_work);
+	destroy_workqueue(print_wq);
 	pf_cursor_extend(print_cursor);
 	print_up_to_horizon();
 	if (print_cursor->nr_overwritten)
@@ -60,18 +63,25 @@ static void print_rest(void)
 
 static int __init pf_probe_A_init(void)
 {
-	int ret;
+	int ret = -ENOMEM;
 
+	print_wq = alloc_workqueue(KBUILD_MODNAME, WQ_UNBOUND, 1);
 	print_cursor = pf_cursor_new();
-	if (!print_cursor)
-		return -ENOMEM;
-	ret = pf_start();
-	if (ret) {
-		kvfree(print_cursor);
-		return ret;
+	if (!print_wq || !print_cursor) {
+		pr_err("no memory for the printer\n");
+		goto free_printer;
 	}
-	schedule_delayed_work(&print_work, 0);
+	ret = pf_start();
+	if (ret)
+		goto free_printer;
+	queue_delayed_work(print_wq, &print_work, 0);
 	return 0;
+
+free_printer:
+	kvfree(print_cursor);
+	if (print_wq)
+		destroy_workqueue(print_wq);
+	return ret;
 }
 
 static void __exit pf_probe_A_exit(void)

@@ -489,8 +489,10 @@ def report(results: Results, tree: kernel.Tree) -> str:
 ## A page fault
 
 Instructions added to a page fault on anonymous memory, of the traced process and of
-another one. Without tracing a fault takes {base['read']:,.0f} when it reads and {base['write']:,.0f} when it writes.
-The median and the quartiles of {ROUNDS} rounds of {ROUND_FAULTS} faults tell what is done in the fault.
+another one. Without tracing a fault takes {base['read']:,.0f} when it reads and
+{base['write']:,.0f} when it writes.
+The median and the quartiles of {ROUNDS} rounds of {ROUND_FAULTS} faults tell what is done
+in the fault.
 The mean has in it what else the system did meanwhile, such as a tracer's own program
 that stores or prints events; where that takes part in half of the rounds, so has the
 median. Recorded are the faults of the traced process that are in the tracer's output.
@@ -507,7 +509,8 @@ and these faults are much alike.
 ## More CPUs
 
 Threads of one process that only take faults, on as many virtual CPUs under
-multi-threaded TCG: faults a second with pf_probe_B as a share of those without, by {SCALING_TRIES} tries
+multi-threaded TCG: faults a second with pf_probe_B as a share of those without, by
+{SCALING_TRIES} tries
 of each, in turns. It is wall-clock time on a machine with {os.cpu_count()} CPUs, on which
 other programs may run: that only slows, so the best tries tell most.
 

@@ -34,22 +34,24 @@ static int notrace empty_return(struct kretprobe_instance *ri, struct pt_regs *r
 NOKPROBE_SYMBOL(empty_return);
 
 static struct kprobe entry_probe = { .symbol_name = SYMBOL, .pre_handler = empty_enter };
-static struct kprobe jump_probe = { .symbol_name = SYMBOL, .pre_handler = empty_enter };
+static struct kprobe jump_probe = { .pre_handler = empty_enter };
 static struct kretprobe return_probe = { .kp.symbol_name = SYMBOL, .handler = empty_return };
 
 static int register_jump(void)
 {
 	struct kprobe address = { .symbol_name = SYMBOL, .flags = KPROBE_FLAG_DISABLED };
+	u8 *start;
 	int ret, tries;
 
 	ret = register_kprobe(&address);
 	if (ret)
 		return ret;
-	ret = pf_jump_offset((const u8 *)address.addr);
+	start = (u8 *)address.addr;
 	unregister_kprobe(&address);
+	ret = pf_jump_offset(start);
 	if (ret < 0)
 		return ret;
-	jump_probe.offset = ret;
+	jump_probe.addr = (kprobe_opcode_t *)(start + ret);
 	ret = register_kprobe(&jump_probe);
 	if (ret)
 		return ret;

@@ -29,7 +29,7 @@
 
 /**
  * pf_jump_offset() - where in a function a kprobe can become a jump and still sees the arguments
- * @code: the function's first 9 bytes
+ * @code: the function's first 9 bytes, or what follows the endbr64 that it begins with
  *
  * That is right behind the 5-byte nop that fentry left for ftrace: a kprobe on the nop itself is
  * made a client of ftrace, which costs more, while behind it no instruction has run yet either.

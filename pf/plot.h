@@ -28,6 +28,7 @@ static int pf_plot_init(unsigned int nr_charts)
 	pf_plot_cursor = pf_cursor_new();
 	pf_plot_charts = kvcalloc(nr_charts, sizeof(*pf_plot_charts), GFP_KERNEL);
 	if (!pf_plot_cursor || !pf_plot_charts) {
+		pr_err("no memory for the plot\n");
 		pf_plot_free();
 		return -ENOMEM;
 	}

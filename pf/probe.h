@@ -219,7 +219,7 @@ static kprobe_opcode_t *pf_probe_jump_addr(void)
 	return ret < 0 ? ERR_PTR(ret) : (kprobe_opcode_t *)((u8 *)addr + ret);
 }
 
-/* Registers a probe that is a jump, or none. */
+/* Registers a probe that is a jump. With -EBUSY it is there, but as a breakpoint. */
 static int pf_probe_register_jump(void)
 {
 	struct kprobe *kp = &pf_kprobes[0];

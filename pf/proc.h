@@ -60,6 +60,7 @@ struct pf_reader {
 	struct pf_cursor *cursor;
 };
 
+/* To be set by who loads the module: */
 static u64 pf_loaded_ns; /* CLOCK_MONOTONIC when the module was loaded ... */
 static struct timespec64 pf_loaded_epoch; /* ... and the time of day then */
 
@@ -272,6 +273,8 @@ static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
 	struct pf_reader *reader = m->private;
 	__poll_t mask = 0;
 
+	if (READ_ONCE(pf_proc_closing))
+		return EPOLLERR | EPOLLHUP;
 	poll_wait(file, &pf_proc_wait, wait);
 	/* Pairs with the one in pf_proc_remove(): either that sees the waiter or we see closing. */
 	smp_mb();
@@ -279,9 +282,8 @@ static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
 		return EPOLLERR | EPOLLHUP;
 
 	mutex_lock(&m->lock);
-	if (reader->item != PF_ITEM_NEWS && reader->item != PF_ITEM_END)
-		mask = EPOLLIN | EPOLLRDNORM;
-	else if (reader->nr_known != pf_proc_news())
+	/* In any other state there is something to read, if only the end of file. */
+	if (reader->item != PF_ITEM_NEWS || reader->nr_known != pf_proc_news())
 		mask = EPOLLIN | EPOLLRDNORM;
 	mutex_unlock(&m->lock);
 	if (!mask)
@@ -305,8 +307,6 @@ static const struct proc_ops pf_proc_ops = {
  */
 static int pf_proc_create(void)
 {
-	pf_loaded_ns = ktime_get_mono_fast_ns();
-	ktime_get_real_ts64(&pf_loaded_epoch);
 	if (!proc_create(KBUILD_MODNAME, 0400, NULL, &pf_proc_ops)) {
 		pr_err("can't make /proc/" KBUILD_MODNAME "\n");
 		return -ENOMEM;
@@ -314,12 +314,25 @@ static int pf_proc_create(void)
 	return 0;
 }
 
+/*
+ * Empties the wait queue: those who sleep on it go when they are told of the end, those who keep
+ * an entry there (epoll) are told to let go of it by POLLFREE.
+ */
+static void pf_proc_send_away(void)
+{
+	while (wq_has_sleeper(&pf_proc_wait)) {
+		wake_up_poll(&pf_proc_wait, EPOLLERR | EPOLLHUP | POLLFREE);
+		msleep(1);
+	}
+}
+
 /**
  * pf_proc_remove() - take /proc/pf_probe_X away, under its readers if need be
  *
- * remove_proc_entry() waits for calls under way and releases open files; later calls fail. But
- * poll() leaves an entry in our wait queue after the call: those who sleep on it go when woken, as
- * the file tells them of its end; those who keep it (epoll) are told to let go by POLLFREE.
+ * remove_proc_entry() waits for calls under way and releases open files. But poll() leaves an entry
+ * in our wait queue after the call, and once the file is gone, /proc answers poll() with "readable
+ * and writable" on its own, which does not wake who waits for neither. So the queue is emptied
+ * while we still answer, and nobody is let in any more.
  *
  * Context: process context, may sleep.
  */
@@ -327,14 +340,13 @@ static void pf_proc_remove(void)
 {
 	WRITE_ONCE(pf_proc_closing, true);
 	smp_mb();
-	wake_up_poll(&pf_proc_wait, EPOLLERR | EPOLLHUP);
+	pf_proc_send_away();
 	remove_proc_entry(KBUILD_MODNAME, NULL);
-	while (wq_has_sleeper(&pf_proc_wait)) {
-		wake_up_poll(&pf_proc_wait, EPOLLERR | EPOLLHUP | POLLFREE);
-		msleep(1);
-	}
+	pf_proc_send_away(); /* who came in between */
 	cancel_delayed_work_sync(&pf_proc_wake_work);
-	/* Whoever let go by POLLFREE may hold the queue's lock until a grace period is over. */
+	/* The last one to leave may still be on the way out of the queue's lock. */
+	spin_lock_irq(&pf_proc_wait.lock);
+	spin_unlock_irq(&pf_proc_wait.lock);
 	synchronize_rcu();
 }
 

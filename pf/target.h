@@ -95,14 +95,18 @@ static __always_inline u32 pf_target_tid(void)
 	return *(const int *)((const char *)task_pid(current) + pf_target.nr_offset);
 }
 
+/* No fault can come any more: every thread has given up its address space, late in its exit. */
 static bool pf_target_exited(void)
 {
-	struct task_struct *leader;
-	bool exited;
+	struct task_struct *leader, *thread;
+	bool exited = true;
 
 	rcu_read_lock();
 	leader = pid_task(pf_target.pid, PIDTYPE_TGID);
-	exited = !leader || !atomic_read(&leader->signal->live);
+	if (leader)
+		for_each_thread(leader, thread)
+			if (READ_ONCE(thread->mm))
+				exited = false;
 	rcu_read_unlock();
 	return exited;
 }
@@ -110,7 +114,7 @@ static bool pf_target_exited(void)
 /* Room for a name of which every byte is escaped as \ooo. */
 #define PF_COMM_MAX (4 * TASK_COMM_LEN)
 
-/* The process's name, escaped as seq_path() does, so that it has no blank in it. */
+/* The process's name, escaped as seq_path() does: no blanks, no control characters. */
 static void pf_target_comm(char buf[PF_COMM_MAX])
 {
 	struct task_struct *leader;
@@ -122,7 +126,9 @@ static void pf_target_comm(char buf[PF_COMM_MAX])
 	strscpy(comm, (leader ?: pf_target.task)->comm, sizeof(comm));
 	rcu_read_unlock();
 	len = string_escape_mem(comm, strlen(comm), buf, PF_COMM_MAX - 1, ESCAPE_OCTAL,
-				" \t\n\\");
+				"\001\002\003\004\005\006\007\010\011\012\013\014\015\016\017"
+				"\020\021\022\023\024\025\026\027\030\031\032\033\034\035\036\037"
+				" \\\177");
 	buf[min_t(size_t, len, PF_COMM_MAX - 1)] = '\0';
 }
 

@@ -6,7 +6,7 @@
  *	reader rewind FILE	twice with lseek(0) in between; the fault lines have to be the same
  *	reader again FILE	to the end, then twice more; prints what the later reads gave
  *	reader poll FILE	to the end, then poll(); prints the drain that comes then
- *	reader hold HOW FILE	HOW=open|read|poll|epoll: do so until the file fails or ends,
+ *	reader hold HOW FILE	HOW=open|read|poll|hup|epoll: do so until the file fails or ends,
  *				print "ready", then how it ended
  *	reader nobody FILE	open it as user 65534
  */
@@ -87,7 +87,7 @@ static int hold(const char *how)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 	int fd = open_path(), events = epoll_create1(0);
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p = { .fd = fd, .events = POLLIN }, hup = { .fd = fd };
 	char *text = read_all(fd, 4096);
 	int n = 0;
 
@@ -98,6 +98,8 @@ static int hold(const char *how)
 	for (;;) {
 		if (!strcmp(how, "poll"))
 			n = poll(&p, 1, POLL_MS);
+		else if (!strcmp(how, "hup"))
+			n = poll(&hup, 1, POLL_MS);
 		else if (!strcmp(how, "epoll"))
 			n = epoll_wait(events, &event, 1, POLL_MS);
 		else if (!strcmp(how, "open"))
