@@ -17,8 +17,8 @@ RELEASE      = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' \
 VERSION     := $(shell sed -n 's/^.define PF_VERSION //p' pf_common.h)
 
 .DEFAULT_GOAL := all
-.PHONY: help all modules test test-matrix demo check bench bench-deps bench-check install uninstall \
-	clean FORCE
+.PHONY: help all modules test test-matrix demo check bench bench-deps bench-check \
+	install uninstall clean FORCE
 
 help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"

@@ -79,6 +79,6 @@ ok "dkms made the three modules" sh -c "ls $scratch/dkms/pf_probe/$version/$rele
 	grep -c '^pf_probe_[ABC].ko' | grep -qx 3"
 ok "dkms install" $dkms install "pf_probe/$version" -k "$release" --kernelsourcedir "$KDIR" \
 	--no-depmod
-ok "puts them where modprobe looks" sh -c "find $scratch/modules/$release/updates/dkms -name '*.ko*' |
-	wc -l | grep -qx 3"
+ok "puts them where modprobe looks" sh -c \
+	"find $scratch/modules/$release/updates/dkms -name '*.ko*' | wc -l | grep -qx 3"
 exit $failed
