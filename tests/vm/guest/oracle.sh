@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Exact to the fault: what was recorded is what the kernel counted for the process.
 . /tap.sh
-plan 27
+plan 28
 
 for run in $(seq 20); do
 	result=$(/workload track B "" mix)
@@ -13,6 +13,8 @@ for placement in entry auto; do
 	result=$(/workload track B "placement=$placement" mix)
 	like "mix, placement=$placement" "$result" "^difference=0 .*status=0 .*missed=0"
 done
+like "an instruction fetch is told, at its own address" "$(cat /tmp/track.log)" \
+	"Address (0x[0-9a-f]+) at .* ip=\\1 access=exec mode=user region=code"
 result=$(/workload track B "" threads 64)
 like "64 threads" "$result" "^difference=0 .*status=0 .*dropped=0"
 is "64 threads, each seen" \
