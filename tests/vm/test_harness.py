@@ -17,6 +17,7 @@ import build
 import kernel
 import matrix
 import modules
+import run
 import tap
 import toolchain
 import vm
@@ -133,6 +134,17 @@ def test_no_tests_is_a_failure(tmp_path):
     status, output = run_case(tmp_path)
     assert closing(output) == "0 passed, 1 failed"
     assert status == vm.Outcome.FAILED
+
+
+def test_serial_and_parallel_tests_are_one_run(tmp_path):
+    tree = kernel.get(kernel.known_kernels()["default"])
+    cases = {name: tmp_path / name for name in ("a", "b")}
+    cases["a"].write_text("# vm: none\n# vm: serial\necho 1..1; echo not ok 1 - a")
+    cases["b"].write_text("echo 1..1; echo ok 1 - b")
+    both = run.boot(tree, [], cases, 60, "harness", print)
+    assert both.outcome == vm.Outcome.FAILED
+    assert both.totals.closing == "1 passed, 1 failed"
+    assert "ok 1 - b" in both.lines and "not ok 1 - a" in both.lines
 
 
 def test_qemu_that_cannot_start_is_lost():
@@ -502,8 +514,8 @@ def test_row_of_a_guest(
     for name in matrix.PROGRAMS:
         (tmp_path / name).touch()
     totals = tap.Totals(1 - outcome, ["sum"] * outcome)
-    run = vm.Run(vm.Outcome(outcome), "", ["VM: begin a", *said], totals, tmp_path, 1)
-    monkeypatch.setattr(vm, "boot", lambda *_: run)
+    came = vm.Run(vm.Outcome(outcome), "", ["VM: begin a", *said], totals, tmp_path, 1)
+    monkeypatch.setattr(run, "boot", lambda *_: came)
     got, output = one_tree()
     assert got == status
     assert closing(output) == ("0 passed, 1 failed" if status else "1 passed, 0 failed")
