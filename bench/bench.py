@@ -23,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,9 +40,13 @@ import vm  # noqa: E402
 
 ICOUNT = ("-accel", "tcg", "-cpu", "max", "-icount", "shift=0,sleep=off")
 MULTI = ("-accel", "tcg,thread=multi", "-cpu", "max")
+# With several CPUs the kernel distrusts QEMU's time-stamp counter and takes the HPET: a
+# device, for each reading of which a virtual CPU waits for QEMU's one big lock.
+MULTI_APPEND = "tsc=reliable"
 LIMITS = HERE / "limits"
 RESULTS = HERE / "results.md"
 TOLERANCE = 1.03
+WIDTH = 95  # of a line of text in results.md
 
 ROUND_FAULTS = 512  # as in faults.c
 ROUNDS = 41
@@ -69,6 +74,7 @@ PEERS = {
     "bpftrace_tracepoint": ("bpftrace", "bpftrace, tracepoint + printf"),
     "bpftrace_kprobe": ("bpftrace", "bpftrace, kprobe + printf"),
 }
+NOT_INSTALLED = "not installed"  # as in peers.sh
 PEER_TEXT = {
     "perf_record-text": ("perf", "perf script", "-i /tmp/perf.data"),
     "trace_cmd-text": ("trace-cmd", "trace-cmd report", "/tmp/trace.dat"),
@@ -90,7 +96,9 @@ MANY_CHECK = 101_000
 MANY_PEERS = 51_000
 
 SCALING_CPUS = (1, 2, 4)
-SCALING_TRIES = 31
+SCALING_TRIES = 41
+SCALING_MS = 100  # short, to find the moments in which the machine is quiet
+SCALING_PROBES = ("pf_probe_B", "a jump that only reads the clock")
 PLOTTER_SIZES = (10**4, 10**5, 10**6, 10**7)
 
 
@@ -126,8 +134,8 @@ class Results:
     `costs` by tracer, "traced" or "other", and kind of fault; `recorded` faults by peer
     and kind; `absent` what could not be measured and why; `sizes` by what was done and
     number of records: instructions and bytes; `figures` by name; `throughput` by
-    threads: faults a second without and with the probe, of each try; `plotter` by
-    number of records: seconds and MB.
+    threads: faults a second without a probe and with each of SCALING_PROBES, of each
+    try; `plotter` by number of records: seconds and MB.
     """
 
     costs: dict[tuple[str, str, str], Cost] = field(default_factory=dict)
@@ -135,7 +143,7 @@ class Results:
     absent: dict[str, str] = field(default_factory=dict)
     sizes: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
     figures: dict[str, float] = field(default_factory=dict)
-    throughput: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
+    throughput: dict[int, list[tuple[float, ...]]] = field(default_factory=dict)
     plotter: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     def take(self, line: str) -> None:
@@ -168,9 +176,10 @@ class Results:
             self.figures[name] = float(value)
             say(f"{name}: {float(value):g}")
         elif word == "=throughput":
-            threads, without, probed = map(int, rest)
-            self.throughput.setdefault(threads, []).append((without, probed))
-            say(f"{threads} threads: {probed / without:.3f} of {without}/s")
+            threads, without, *probed = map(int, rest)
+            self.throughput.setdefault(threads, []).append((without, *probed))
+            shares = " and ".join(f"{x / without:.3f}" for x in probed)
+            say(f"{threads} threads: {shares} of {without}/s")
         elif word != "VM:":
             say(line)
 
@@ -178,6 +187,11 @@ class Results:
         """Instructions that a tracer adds to a fault."""
         cost = self.costs[name, who, kind]
         return cost.median - self.costs["nothing", "traced", kind].median
+
+    def failed(self) -> list[str]:
+        """The peers that are installed, but gave no result, and why."""
+        absent = self.absent.items()
+        return [f"{TEXT[x]}: {why}" for x, why in absent if why != NOT_INSTALLED]
 
     def each(self, name: str) -> tuple[float, float, float]:
         """Instructions and bytes a record, and the instructions that come once."""
@@ -298,8 +312,9 @@ class Bench:
 
     def scaling(self) -> None:
         for cpus in SCALING_CPUS:
-            case = f"throughput {cpus} {SCALING_TRIES}"
-            self.boot({"scaling": case}, accel=MULTI, smp=cpus)
+            case = f"throughput {cpus} {SCALING_TRIES} {SCALING_MS}"
+            options = {"accel": MULTI, "append": MULTI_APPEND, "smp": cpus}
+            self.boot({"scaling": case}, **options)
 
     def plotter(self) -> None:
         for size in PLOTTER_SIZES:
@@ -396,6 +411,11 @@ def first_line(*command: str) -> str:
     return (done.stdout + done.stderr).strip().partition("\n")[0].strip()
 
 
+def paragraph(text: str) -> str:
+    """Text in lines of even length, whatever figures are put into it."""
+    return textwrap.fill(" ".join(text.split()), WIDTH) + "\n"
+
+
 def row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |\n"
 
@@ -448,13 +468,20 @@ def drain_table(results: Results) -> str:
 
 
 def scaling_table(results: Results) -> str:
-    text = row("threads and CPUs", "best tries", "median of tries", "quartiles")
-    text += row(*["---:"] * 4)
+    text = row("threads and CPUs", "probe", "best tries", "median", "quartiles")
+    text += row("---:", "---", *["---:"] * 3)
     for threads, tries in results.throughput.items():
-        without, probed = (max(each) for each in zip(*tries))
-        low, middle, high = statistics.quantiles([b / a for a, b in tries], n=4)
-        best = f"{probed / without:.2f}"
-        text += row(str(threads), best, f"{middle:.2f}", f"{low:.2f} to {high:.2f}")
+        without, *with_each = zip(*tries)
+        for words, probed in zip(SCALING_PROBES, with_each):
+            shares = [b / a for a, b in zip(without, probed)]
+            low, middle, high = statistics.quantiles(shares, n=4)
+            text += row(
+                str(threads),
+                words,
+                f"{max(probed) / max(without):.2f}",
+                f"{middle:.2f}",
+                f"{low:.2f} to {high:.2f}",
+            )
     return text
 
 
@@ -480,6 +507,37 @@ def report(results: Results, tree: kernel.Tree) -> str:
         }.items()
     ]
     listed = "".join(f"- {version}\n" for version in versions)
+    fault = paragraph(
+        f"""
+        Instructions added to a page fault on anonymous memory, of the traced process and
+        of another one. Without tracing a fault takes {base['read']:,.0f} when it reads and
+        {base['write']:,.0f} when it writes. The median and the quartiles of {ROUNDS}
+        rounds of {ROUND_FAULTS} faults tell what is done in the fault. The mean has in it
+        what else the system did meanwhile, such as a tracer's own program that stores or
+        prints events; where that takes part in half of the rounds, so has the median.
+        Recorded are the faults of the traced process that are in the tracer's output.
+        """
+    )
+    text = paragraph(
+        f"""
+        Instructions of program and kernel together: what comes once, such as start-up, and
+        what each record adds, by {MANY - FEW:,} records, with the other tools
+        {MANY_PEERS - FEW:,}. Bytes are those of kernel memory, and of perf.data and
+        trace.dat; the latter is compressed, and these faults are much alike.
+        """
+    )
+    scaling = paragraph(
+        f"""
+        Threads of one process that only take faults, on as many virtual CPUs under
+        multi-threaded TCG: faults a second with a probe as a share of those without, by
+        {SCALING_TRIES} tries of each, in turns. For comparison there is a probe that does
+        nothing but to read the clock: all that it loses is the kprobe's, the clock's and
+        QEMU's, of which the virtual CPUs read the time under one lock. It is wall-clock
+        time on a machine with {os.cpu_count()} CPUs, on which other programs may run: that
+        only slows, so the best tries tell most. With more virtual CPUs than that they slow
+        each other, too.
+        """
+    )
     return f"""\
 # What tracing costs
 
@@ -488,32 +546,15 @@ def report(results: Results, tree: kernel.Tree) -> str:
 {listed}
 ## A page fault
 
-Instructions added to a page fault on anonymous memory, of the traced process and of
-another one. Without tracing a fault takes {base['read']:,.0f} when it reads and
-{base['write']:,.0f} when it writes.
-The median and the quartiles of {ROUNDS} rounds of {ROUND_FAULTS} faults tell what is done
-in the fault.
-The mean has in it what else the system did meanwhile, such as a tracer's own program
-that stores or prints events; where that takes part in half of the rounds, so has the
-median. Recorded are the faults of the traced process that are in the tracer's output.
-
+{fault}
 {cost_table(results)}
 ## From the record to text
 
-Instructions of program and kernel together: what comes once, such as start-up, and what
-each record adds, by {MANY - FEW:,} records, with the other tools {MANY_PEERS - FEW:,}.
-Bytes are those of kernel memory, and of perf.data and trace.dat; the latter is compressed,
-and these faults are much alike.
-
+{text}
 {drain_table(results)}
 ## More CPUs
 
-Threads of one process that only take faults, on as many virtual CPUs under
-multi-threaded TCG: faults a second with pf_probe_B as a share of those without, by
-{SCALING_TRIES} tries
-of each, in turns. It is wall-clock time on a machine with {os.cpu_count()} CPUs, on which
-other programs may run: that only slows, so the best tries tell most.
-
+{scaling}
 {scaling_table(results)}
 ## page_fault_plot.py
 
@@ -551,6 +592,8 @@ def main() -> int:
             text = report(bench.results, bench.tree)
             RESULTS.write_text(text)
             say(f"\n{text}")
+        if bench.results.failed():
+            raise BenchError("no figures of " + "; of ".join(bench.results.failed()))
     except (
         BenchError,
         kernel.KernelError,

@@ -2,6 +2,8 @@
 /*
  * The least that a tracer of handle_mm_fault() can cost: a kprobe whose handler does nothing, at
  * the entry (place=entry), as a jump behind it (place=jump), or at the return (place=return).
+ * With place=clock it is a jump again, and its handler reads the clock, as it must who wants to
+ * tell when a fault was.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -9,7 +11,9 @@
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/percpu.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 
 #include "../pf/compat.h"
 
@@ -19,13 +23,22 @@
 
 static char *place = "entry";
 module_param(place, charp, 0444);
-MODULE_PARM_DESC(place, "entry, jump or return (default entry)");
+MODULE_PARM_DESC(place, "entry, jump, clock or return (default entry)");
 
 static int notrace empty_enter(struct kprobe *kp, struct pt_regs *regs)
 {
 	return 0;
 }
 NOKPROBE_SYMBOL(empty_enter);
+
+static DEFINE_PER_CPU(u64, latest_ns);
+
+static int notrace clock_enter(struct kprobe *kp, struct pt_regs *regs)
+{
+	this_cpu_write(latest_ns, ktime_get_mono_fast_ns());
+	return 0;
+}
+NOKPROBE_SYMBOL(clock_enter);
 
 static int notrace empty_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
@@ -70,9 +83,13 @@ static int __init empty_probe_init(void)
 		return register_kprobe(&entry_probe);
 	if (sysfs_streq(place, "jump"))
 		return register_jump();
+	if (sysfs_streq(place, "clock")) {
+		jump_probe.pre_handler = clock_enter;
+		return register_jump();
+	}
 	if (sysfs_streq(place, "return"))
 		return register_kretprobe(&return_probe);
-	pr_err("place=%s: it has to be entry, jump or return\n", place);
+	pr_err("place=%s: it has to be entry, jump, clock or return\n", place);
 	return -EINVAL;
 }
 
@@ -80,7 +97,7 @@ static void __exit empty_probe_exit(void)
 {
 	if (sysfs_streq(place, "entry"))
 		unregister_kprobe(&entry_probe);
-	else if (sysfs_streq(place, "jump"))
+	else if (sysfs_streq(place, "jump") || sysfs_streq(place, "clock"))
 		unregister_kprobe(&jump_probe);
 	else
 		unregister_kretprobe(&return_probe);

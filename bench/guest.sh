@@ -99,20 +99,36 @@ memory() {
 	must rmmod pf_probe_B
 }
 
-# throughput THREADS TRIES: faults a second, without and with a module, in turns.
+on_tsc() {
+	grep -qx tsc /sys/devices/system/clocksource/clocksource0/current_clocksource
+}
+
+# faulting THREADS MS ATTACH DETACH: the faults a second are in /tmp/held.
+faulting() {
+	hold ./faults threads "$1" "$2"
+	$3
+	let_go
+	$4
+}
+
+# throughput THREADS TRIES MS: faults a second, in turns: without a probe, with a module, with a
+# probe that does no more than to read the clock.
 throughput() {
+	wait_for on_tsc || die "the clock is not the time-stamp counter"
 	tries=0
 	while [ $tries -lt "$2" ]; do
 		tries=$((tries + 1))
-		hold ./faults threads "$1" 200
-		let_go
-		without=$(cat /tmp/held)
-		hold ./faults threads "$1" 200
-		must insmod pf_probe_B.ko process_id=$pid
-		let_go
-		must rmmod pf_probe_B
-		echo "=throughput $1 $without $(cat /tmp/held)"
+		faulting "$1" "$3" : :
+		speeds=$(cat /tmp/held)
+		faulting "$1" "$3" attach_module "must rmmod pf_probe_B"
+		speeds="$speeds $(cat /tmp/held)"
+		faulting "$1" "$3" "must insmod empty_probe.ko place=clock" "must rmmod empty_probe"
+		echo "=throughput $1 $speeds $(cat /tmp/held)"
 	done
 	dmesg | grep -q 'pf_probe_B: .* dropped=[1-9]' && die "the list was too short"
 	return 0
+}
+
+attach_module() {
+	must insmod pf_probe_B.ko process_id=$pid
 }

@@ -6,19 +6,23 @@
 
 . /guest.sh
 
+# What the tracers write is to be found here, too. Nothing of the host's own /tmp is needed.
+grep -q ' /host/tmp ' /proc/mounts || mount --bind /tmp /host/tmp || exit 1
+
 EVENTS=/sys/kernel/tracing
 EVENT=$EVENTS/events/exceptions/page_fault_user
-IN_HOST='chroot /host /usr/bin/env PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root'
+# With a home of their own: no settings of whoever runs this.
+IN_HOST='chroot /host /usr/bin/env PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp'
 
-# A peer that does not work here is a result, too.
+# A peer that does not work here is a result, too; why may be in what it said last.
 die() {
-	echo "=absent $what $* $(head -n 1 /tmp/said /tmp/tracer.err 2>/dev/null | tail -n 1)"
+	echo "=absent $what $* $(cat /tmp/said /tmp/tracer.err 2>/dev/null | tail -n 1)"
 	exit 0
 }
 
 # trace COMMAND...: start a tracer.
 trace() {
-	rm -f /tmp/perf.data /tmp/trace.dat
+	rm -f /tmp/perf.data /tmp/trace.dat /tmp/trace.txt
 	$IN_HOST "$@" >/tmp/tracer.out 2>/tmp/tracer.err &
 	tracer=$!
 }
@@ -69,7 +73,7 @@ trace_cmd_stop() {
 }
 
 trace_cmd_text() {
-	$IN_HOST trace-cmd report /tmp/trace.dat 2>/dev/null | grep page_fault_user:
+	$IN_HOST trace-cmd report /tmp/trace.dat 2>/tmp/tracer.err | grep page_fault_user:
 }
 
 perf_record_start() {
@@ -82,7 +86,7 @@ perf_record_stop() {
 }
 
 perf_record_text() {
-	$IN_HOST perf script -i /tmp/perf.data 2>/dev/null | grep page-faults
+	$IN_HOST perf script -i /tmp/perf.data 2>/tmp/tracer.err | grep page-faults
 }
 
 perf_trace_start() {
@@ -136,7 +140,9 @@ peer() {
 
 peer_costs() { # KIND
 	cost $peer traced "$1"
-	echo "=recorded $peer $1 $("${peer}_text" | wc -l)"
+	recorded=$("${peer}_text" | wc -l)
+	[ "$recorded" -gt 0 ] || die "recorded nothing"
+	echo "=recorded $peer $1 $recorded"
 	cost $peer other "$1"
 }
 
@@ -149,7 +155,7 @@ peer_drain() {
 	size=$(cat /tmp/perf.data /tmp/trace.dat 2>/dev/null | wc -c)
 	nr=$1
 	shift
-	must ./faults time $IN_HOST sh -c "$* >/tmp/text 2>/dev/null"
+	must ./faults time $IN_HOST sh -c "$* >/tmp/text 2>/tmp/tracer.err"
 	[ "$(wc -l </tmp/text)" -ge "$nr" ] || die "not all of $nr faults are in its text"
 	echo "=size $what $nr $(tail -n 1 /tmp/said) $size"
 }
