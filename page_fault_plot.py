@@ -5,6 +5,8 @@
 The log is what `user` writes, or /proc/pf_probe_X itself, or a log of 2020. Every
 fault becomes a mark at its time and its address. Address space that was not touched
 is left out: each touched area gets a panel of its own, highest addresses on top.
+What a log tells beyond that is drawn too: how each fault ended and how long it took,
+the files that are mapped, the processes.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import re
 import signal
 import sys
 import warnings
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Iterable
@@ -64,6 +67,13 @@ OTHER_LINE = re.compile(rb"\s*(?:\d+::\s*)?(?:EXIT_CODE\s*|#.*)?", re.DOTALL)
 ACCESSES = ("read", "write", "exec", "")  # "" is what a log of 2020 says: nothing
 NO_ACCESS = len(ACCESSES) - 1
 MAX_REGIONS = 255
+
+# How a fault ended. "" is what a log without outcomes says.
+RESULTS = ("", "minor", "major", "sigbus", "sigsegv", "oom", "hwpoison", "error")
+NO_RESULT, MINOR, MAJOR = range(3)  # all above MAJOR have failed
+MAX_MAPS = 65535
+MAX_NAME = 4096  # bytes of a mapping's name, as it is written
+NO_OFFSET = (1 << 64) - 1
 
 
 def _word(text: bytes) -> int:
@@ -118,6 +128,23 @@ def _numbers(
     return value, fits
 
 
+def _hashes(loads: np.ndarray, start: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Hashes of the byte strings of these widths at start; uint64 of shape (n,).
+
+    loads: uint64, the 8 bytes at each place of the text; start, width: int64 (n,).
+    """
+    value = width.astype(np.uint64)
+    left = np.flatnonzero(width > 0)
+    at = 0
+    while len(left):
+        part = loads[start[left] + at] & KEEP_BYTES[np.minimum(width[left] - at, 8)]
+        part = (value[left] ^ part) * np.uint64(0x9FB21C651E98DF25)
+        value[left] = part ^ (part >> np.uint64(29))
+        at += 8
+        left = left[width[left] > at]
+    return value
+
+
 @dataclass
 class Log:
     """A log's faults, in columns of n, and what it says about the recording."""
@@ -128,7 +155,14 @@ class Log:
     tid: np.ndarray  # uint32, 0: the log doesn't say
     access: np.ndarray  # uint8, index into ACCESSES
     region: np.ndarray  # uint8, index into regions
+    result: np.ndarray  # uint8, index into RESULTS
+    latency_ns: np.ndarray  # uint64, 0: not said
+    map: np.ndarray  # uint16, index into maps
+    offset: np.ndarray  # uint64, of the page in the mapped file; NO_OFFSET: not said
     regions: list[str] = field(default_factory=lambda: [""])  # [0] "": not said
+    maps: list[str] = field(default_factory=lambda: [""])  # [0] "": not said
+    comms: dict[int, str] = field(default_factory=dict)  # a PID's name, the last one
+    nr_births: int = 0  # "# child" lines
     head: dict[str, str] = field(default_factory=dict)
     summary: dict[str, int] = field(default_factory=dict)
     nr_bad: int = 0
@@ -146,6 +180,22 @@ class Log:
             size = 4096
         return size.bit_length() - 1
 
+    @property
+    def nr_children(self) -> int:
+        """Children that were recorded along with the process; 0 where none is told."""
+        return self.summary.get("children", self.nr_births)
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Does it say how faults ended?"""
+        return bool(self.result.any())
+
+    def comm_of(self, pid: int) -> str:
+        """The last name that is told of a process."""
+        if pid not in self.comms and self.head.get("pid") == str(pid):
+            return self.head.get("comm", "?")
+        return self.comms.get(pid, "?")
+
 
 COLUMNS = {
     "time_ns": np.uint64,
@@ -154,6 +204,10 @@ COLUMNS = {
     "tid": np.uint32,
     "access": np.uint8,
     "region": np.uint8,
+    "result": np.uint8,
+    "latency_ns": np.uint64,
+    "map": np.uint16,
+    "offset": np.uint64,
 }
 
 
@@ -165,6 +219,11 @@ class _Reader:
         self.region_names = [""]
         self.region_codes = {_word(b""): 0}
         self.access_codes = {_word(a.encode()): i for i, a in enumerate(ACCESSES)}
+        self.result_codes = {_word(r.encode()): i for i, r in enumerate(RESULTS)}
+        self.map_names = {b"": 0}
+        self.map_codes: dict[int, int] = {}  # by hash
+        self.comms: dict[int, str] = {}
+        self.nr_births = 0
         self.head: dict[str, str] = {}
         self.summary: dict[str, int] = {}
         self.nr_lines = self.nr_bad = self.first_bad = 0
@@ -210,6 +269,7 @@ class _Reader:
 
         rows = {name: np.zeros(len(line_end), t) for name, t in COLUMNS.items()}
         rows["access"][:] = NO_ACCESS
+        rows["offset"][:] = NO_OFFSET
         good = np.zeros(len(line_end), dtype=bool)
         good[line[fits]] = True
         rows["pid"][line] = pid
@@ -218,11 +278,28 @@ class _Reader:
 
         # The key=value words, in any order; a key of no interest costs nothing here.
         line_of = np.repeat(np.arange(len(line_end)), nr_words)
-        found = np.flatnonzero(word & KEEP_BYTES[4] == _word(b"tid="))
+        first_4 = word & KEEP_BYTES[4]
+        found = np.flatnonzero(first_4 == _word(b"tid="))
         tid, is_number = _numbers(text, start[found] + 4, end[found], 10)
         is_number &= tid < 1 << 32
         rows["tid"][line_of[found]] = np.where(is_number, tid, 0)
-        for name, code in (("access", self._access), ("region", self._region)):
+        found = np.flatnonzero(first_4 == _word(b"map="))
+        rows["map"][line_of[found]] = self._map(
+            block, loads, start[found] + 4, end[found]
+        )
+        found = np.flatnonzero(word == _word(b"latency_"))
+        found = found[loads[start[found] + 3] == _word(b"ency_ns=")]
+        latency, is_number = _numbers(text, start[found] + 11, end[found], 10)
+        rows["latency_ns"][line_of[found]] = np.where(is_number, latency, 0)
+        found = np.flatnonzero(word & KEEP_BYTES[7] == _word(b"offset="))
+        offset, is_number = _numbers(text, start[found] + 9, end[found], 16)
+        is_number &= loads[start[found] + 7] & KEEP_BYTES[2] == _word(b"0x")
+        rows["offset"][line_of[found]] = np.where(is_number, offset, NO_OFFSET)
+        for name, code in (
+            ("access", self._access),
+            ("region", self._region),
+            ("result", self._result),
+        ):
             key = name.encode() + b"="
             found = np.flatnonzero(word & KEEP_BYTES[7] == _word(key))
             width = end[found] - start[found] - 7
@@ -242,22 +319,29 @@ class _Reader:
         """Parse a last line without a newline.
 
         It may be whole. If it was cut off within its time, the number that is left
-        tells a time before that of the fault above.
+        tells a time before that of the fault above. If that one has a mapping, times
+        may step back, and it's by the lack of a mapping that the cut is seen.
         """
         self.feed(line + b"\n")
-        times = self.parts["time_ns"]
+        times, maps = self.parts["time_ns"], self.parts["map"]
         if len(times) > 1 and len(times[-2]) and len(times[-1]):
-            if times[-1][0] < times[-2][-1]:
+            if maps[-2][-1]:
+                is_cut = not maps[-1][0]
+                maps[-1][:] = 0  # it may be cut off in the name
+            else:
+                is_cut = times[-1][0] < times[-2][-1]
+            if is_cut:
                 for parts in self.parts.values():
                     parts.pop()
                 self.bad(self.nr_lines)
 
     def _access(self, value: np.ndarray) -> np.ndarray:
         """Words to codes of ACCESSES; one that is new to us is told as none."""
-        codes = np.full(len(value), NO_ACCESS, dtype=np.uint8)
-        for word, code in self.access_codes.items():
-            codes[value == word] = code
-        return codes
+        return _codes(value, self.access_codes, NO_ACCESS)
+
+    def _result(self, value: np.ndarray) -> np.ndarray:
+        """Words to codes of RESULTS; one that is new to us is told as none."""
+        return _codes(value, self.result_codes, NO_RESULT)
 
     def _region(self, value: np.ndarray) -> np.ndarray:
         """Words to indices of region_names, which grows as new ones come."""
@@ -286,6 +370,32 @@ class _Reader:
             self.region_codes[_word(name)] = code
         return code
 
+    def _map(
+        self, block: bytes, loads: np.ndarray, start: np.ndarray, end: np.ndarray
+    ) -> np.ndarray:
+        """Mappings' names, block[start:end], to their codes; uint16 of shape (n,)."""
+        width = end - start
+        found, first, which = np.unique(
+            _hashes(loads, start, np.where(width <= MAX_NAME, width, 0)),
+            return_index=True,
+            return_inverse=True,
+        )
+        codes = np.zeros(len(found), dtype=np.uint16)
+        for i in np.argsort(first):
+            value, at = int(found[i]), first[i]
+            if value not in self.map_codes:
+                self.map_codes[value] = self._map_code(block[start[at] : end[at]])
+            codes[i] = self.map_codes[value]
+        return codes[which]
+
+    def _map_code(self, name: bytes) -> int:
+        """A name's index in map_names, 0 where there's no room for it."""
+        if len(name) > MAX_NAME:
+            return 0
+        if name not in self.map_names and len(self.map_names) <= MAX_MAPS:
+            self.map_names[name] = len(self.map_names)
+        return self.map_names.get(name, 0)
+
     def _odd_line(
         self, line: bytes, i: int, rows: dict[str, np.ndarray], good: np.ndarray
     ) -> None:
@@ -303,6 +413,16 @@ class _Reader:
                 known = access in ACCESSES
                 rows["access"][i] = ACCESSES.index(access) if known else NO_ACCESS
                 rows["region"][i] = self._region_code(keys.get(b"region", b""))
+                result = keys.get(b"result", b"").decode("latin-1")
+                known = result in RESULTS
+                rows["result"][i] = RESULTS.index(result) if known else NO_RESULT
+                latency = keys.get(b"latency_ns", b"")
+                known = re.fullmatch(rb"\d{1,19}", latency)
+                rows["latency_ns"][i] = int(latency) if known else 0
+                rows["map"][i] = self._map_code(keys.get(b"map", b""))
+                offset = keys.get(b"offset", b"")
+                known = re.fullmatch(rb"0x[0-9a-fA-F]{1,16}", offset)
+                rows["offset"][i] = int(offset, 16) if known else NO_OFFSET
                 return
         elif OTHER_LINE.fullmatch(line):
             self._comment(line.lstrip())
@@ -310,7 +430,10 @@ class _Reader:
         self.bad(self.nr_lines + int(i) + 1)
 
     def _comment(self, line: bytes) -> None:
-        """Of the lines about the recording, the first head and the last summary."""
+        """Of the lines about the recording, the first head and the last summary.
+
+        And the names that processes got at birth or later.
+        """
         if line.startswith(b"# pf_probe_") and not self.head:
             pairs = _pairs(line)
             self.head = {plain(k): plain(v) for k, v in pairs.items()}
@@ -321,6 +444,11 @@ class _Reader:
                 for k, v in _pairs(line).items()
                 if re.fullmatch(rb"\d{1,20}", v)
             }
+        elif line.startswith((b"# child ", b"# exec ")):
+            pairs = _pairs(line)
+            self.nr_births += line.startswith(b"# child ")
+            if re.fullmatch(rb"\d{1,9}", pairs.get(b"pid", b"")):
+                self.comms[int(pairs[b"pid"])] = plain(pairs.get(b"comm", b""))
 
     def bad(self, line_number: int) -> None:
         """Count a bad line."""
@@ -336,11 +464,22 @@ class _Reader:
         return Log(
             **columns,
             regions=self.region_names,
+            maps=[plain(name) for name in self.map_names],
+            comms=self.comms,
+            nr_births=self.nr_births,
             head=self.head,
             summary=self.summary,
             nr_bad=self.nr_bad,
             first_bad=self.first_bad,
         )
+
+
+def _codes(value: np.ndarray, table: dict[int, int], other: int) -> np.ndarray:
+    """Words (uint64) to the codes that the table has for them; uint8."""
+    codes = np.full(len(value), other, dtype=np.uint8)
+    for word, code in table.items():
+        codes[value == word] = code
+    return codes
 
 
 def _pairs(text: bytes) -> dict[bytes, bytes]:
@@ -473,14 +612,37 @@ class PageLocator(Locator):
 COLOURS = ("#4ba3dd", "#d55e00", "#8e1a78", "#4d5560")
 INK, FAINT, GROUND, ALARM = "#22262b", "#7b828b", "#f5f6f8", "#b00020"
 
+# What stands out of the minor faults.
+MAJOR_MARK = {
+    "marker": "o",
+    "markersize": 5.5,
+    "markerfacecolor": "none",
+    "markeredgecolor": INK,
+    "markeredgewidth": 0.9,
+}
+FAILED_MARK = {
+    "marker": "x",
+    "markersize": 6,
+    "markeredgecolor": ALARM,
+    "markeredgewidth": 1.6,
+}
+UNSEEN = ("abandoned", "unfinished")  # counted, but not in the log
+
 # Inches.
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 12.0, 1.35, 1.95, 0.85, 0.72
 LOSS_LINE, STRIP, GAP, MIN_PANEL, EDGE = 0.22, 0.95, 0.26, 0.36, 0.035
 CELL = 1 / 75  # of a binned picture: 2 pixels of a PNG
 DPI = 150
 
+LANE, LATENCY = 0.17, 0.85  # heights: of a process, of the panel of latencies
+NAMES = 1.3  # room for the names of mapped files, between the panels and their labels
+NAME_CHARS, NAME_PITCH = 21, 0.125
+MAX_SAME = 3  # a name is shown so often in a panel, or not at all
+RING = 0.07  # marks of major and failed faults are at least that far apart
+
 MAX_MARKS = 1500  # per square inch; where there are more, they are binned
 STRIP_BINS = 200
+MAX_LANES = 12
 
 
 def time_unit(duration_ns: int) -> tuple[float, str]:
@@ -497,6 +659,12 @@ def time_text(time_ns: int) -> str:
     value = time_ns / length
     digits = 0 if value >= 100 or length == 1 else 1 if value >= 10 else 2
     return f"{value:,.{digits}f} {name}"
+
+
+def short_time_text(time_ns: int) -> str:
+    """A round duration without decimals: 1 µs, 100 ms."""
+    length, name = time_unit(time_ns)
+    return f"{time_ns / length:,.0f} {name}"
 
 
 def size_text(size: int) -> str:
@@ -530,37 +698,99 @@ def losses(log: Log) -> list[str]:
     return told
 
 
+@dataclass(frozen=True)
+class Lanes:
+    """Who faulted, a row each: a process, or all that run one program if many do."""
+
+    names: list[str]  # in the order of their first faults, what is left over last
+    lane: np.ndarray  # uint8 (n,), index into names
+
+
+def find_lanes(log: Log, max_lanes: int = MAX_LANES) -> Lanes | None:
+    """The rows of processes; None if the log is of one process, or not of children."""
+    if not log.nr_children:
+        return None
+    pids, which = np.unique(log.pid, return_inverse=True)
+    if len(pids) < 2:
+        return None
+    comms = [log.comm_of(pid) for pid in pids.tolist()]
+    if len(pids) <= max_lanes:
+        names = [f"{comm} {pid}" for comm, pid in zip(comms, pids)]
+    else:
+        many = {comm: n for comm, n in Counter(comms).items() if n > 1}
+        names = [f"{c} \u00d7{many[c]:,}" if c in many else c for c in comms]
+    titles, lane_of_pid = np.unique(names, return_inverse=True)
+    lane = lane_of_pid[which]
+    first = np.full(len(titles), np.iinfo(np.uint64).max, dtype=np.uint64)
+    np.minimum.at(first, lane, log.time_ns)
+    shown = np.arange(len(titles))
+    if len(titles) > max_lanes:
+        shown = np.argsort(-np.bincount(lane), kind="stable")[: max_lanes - 1]
+    shown = shown[np.argsort(first[shown], kind="stable")]
+    row = np.full(len(titles), len(shown))
+    row[shown] = np.arange(len(shown))
+    rows = titles[shown].tolist()
+    nr_others = np.count_nonzero(row[lane_of_pid] == len(shown))
+    if nr_others:
+        rows.append(f"{nr_others:,} others")
+    return Lanes(rows, row[lane].astype(np.uint8))
+
+
+def _nr_pages(log: Log, pages: np.ndarray) -> int:
+    """How many pages were touched; each process counts its own."""
+    if not log.nr_children:
+        return _nr_distinct(pages)
+    order = np.lexsort((pages, log.pid))
+    page, pid = pages[order], log.pid[order]
+    return int(np.count_nonzero((np.diff(page) != 0) | (np.diff(pid) != 0))) + 1
+
+
 def draw(figure: Figure, log: Log) -> None:
     """Draw a log that has at least one fault, and set the figure's size."""
     shift = np.uint64(log.page_shift)
     pages = log.address >> shift
     panels = find_panels(pages)
     where = panel_of(pages, panels)
-    nr_pages = _nr_distinct(pages)
+    nr_pages = _nr_pages(log, pages)
     del pages
+    lanes = find_lanes(log)
+    files = np.array(["/" in name for name in log.maps])
+    aside = NAMES * bool(files[log.map].any())
 
     start = log.time_ns.min()
     duration = int(log.time_ns.max() - start)
     unit, unit_name = time_unit(duration)
     elapsed = (log.time_ns - start) / unit
 
-    top = TOP + LOSS_LINE * bool(losses(log))
-    height = top + STRIP + BOTTOM + 4.4 + 0.32 * len(panels)
-    figure.set_size_inches(WIDTH, height)
-    figure.set_facecolor("white")
-    axes = _lay_out(figure, height, top, panels, log.page_shift)
-    strip, areas = axes[0], axes[1:]
+    page = _Page(
+        figure,
+        top=TOP + LOSS_LINE * bool(losses(log)),
+        aside=aside,
+        nr_lanes=len(lanes.names) if lanes else 0,
+        has_latency=log.has_outcomes,
+        panels=panels,
+        page_shift=log.page_shift,
+    )
+    strip = page.strip
     pad = duration / unit * 0.01 or 1.0
     strip.set_xlim(-pad, duration / unit + pad)
     strip.xaxis.set_major_locator(
         MaxNLocator(11, steps=[1, 2, 5, 10], integer=unit == 1)
     )
-    areas[0].set_xlabel(f"time since the first fault ({unit_name})", size=9, color=INK)
+    page.lowest.set_xlabel(
+        f"time since the first fault ({unit_name})", size=9, color=INK
+    )
 
     _draw_strip(strip, log, start, duration, unit)
-    binned = []
-    for i, (axis, panel) in enumerate(zip(areas, panels)):
+    order = None
+    if log.has_outcomes:  # then the log is in the order in which faults ended
+        order = np.argsort(log.time_ns, kind="stable")
+        where = where[order]
+    binned, shared = [], False
+    for i, (axis, panel) in enumerate(zip(page.areas, panels)):
         here = np.flatnonzero(where == i)
+        if order is not None:
+            here = order[here]
         base = panel.first << log.page_shift
         above = (log.address[here] - np.uint64(base)).astype(np.float64)
         access = log.access[here]
@@ -568,11 +798,16 @@ def draw(figure: Figure, log: Log) -> None:
             _draw_marks(axis, elapsed[here], above, access)
         else:
             binned.append((axis, _count_cells(axis, elapsed[here], above, access)))
-        _label_panel(axis, panel, log, here)
+        shared |= _draw_rings(axis, elapsed[here], above, log.result[here])
+        _label_panel(axis, panel, log, here, aside)
+        if aside:
+            _name_files(axis, log, here, above, files)
     _draw_cells(binned)
-    _draw_title(
-        figure, height, height - top - STRIP / 2, log, nr_pages, duration, binned
-    )
+    if lanes:
+        _draw_lanes(page.lanes, log, lanes, elapsed, aside)
+    if log.has_outcomes:
+        _draw_latencies(page.latency, log, order, elapsed, aside)
+    _draw_title(page, log, nr_pages, duration, binned, shared)
 
 
 def _nr_distinct(values: np.ndarray) -> int:
@@ -587,14 +822,43 @@ def _inches(axis: Axes) -> tuple[float, float]:
     return wide * box.width, tall * box.height
 
 
-def _lay_out(
-    figure: Figure, height: float, top: float, panels: list[Panel], page_shift: int
-) -> list[Axes]:
-    """The axes: the strip's, then the panels', lowest first, sharing X."""
+class _Page:
+    """The axes, sharing X, from the top: strip, lanes, areas (lowest first), latency."""
 
-    def add(bottom: float, tall: float, **kwargs: object) -> Axes:
-        box = LEFT / WIDTH, bottom / height, 1 - (LEFT + RIGHT) / WIDTH, tall / height
-        axis = figure.add_axes(box, facecolor=GROUND, **kwargs)
+    def __init__(
+        self,
+        figure: Figure,
+        top: float,  # inches, as aside
+        aside: float,
+        nr_lanes: int,
+        has_latency: bool,
+        panels: list[Panel],
+        page_shift: int,
+    ) -> None:
+        self.figure = figure
+        self.width, self.right = WIDTH + aside, RIGHT + aside
+        head = top + STRIP + (nr_lanes * LANE + GAP if nr_lanes else 0)
+        foot = BOTTOM + (LATENCY + GAP if has_latency else 0)
+        self.height = height = head + foot + 4.4 + 0.32 * len(panels)
+        figure.set_size_inches(self.width, height)
+        figure.set_facecolor("white")
+        self.strip_middle = height - top - STRIP / 2
+        self.strip = self._add(height - top - STRIP, STRIP)
+        self.areas = self._add_areas(panels, page_shift, foot, height - head - 0.2)
+        self.lanes = self.latency = None
+        if nr_lanes:
+            self.lanes = self._add(height - head, nr_lanes * LANE, sharex=self.strip)
+        if has_latency:
+            self.latency = self._add(BOTTOM, LATENCY, sharex=self.strip)
+        self.lowest = self.latency or self.areas[0]
+        for axis in figure.axes:
+            axis.tick_params(labelbottom=axis is self.lowest)
+
+    def _add(self, bottom: float, tall: float, **kwargs: object) -> Axes:
+        width, height = self.width, self.height
+        wide = 1 - (LEFT + self.right) / width
+        box = LEFT / width, bottom / height, wide, tall / height
+        axis = self.figure.add_axes(box, facecolor=GROUND, **kwargs)
         for side in ("top", "right"):
             axis.spines[side].set_visible(False)
         for side in ("bottom", "left"):
@@ -604,54 +868,53 @@ def _lay_out(
         axis.tick_params(color=FAINT, labelcolor=INK, labelsize=8, length=3)
         return axis
 
-    strip = add(height - top - STRIP, STRIP)
-    strip.tick_params(labelbottom=False)
+    def _add_areas(
+        self, panels: list[Panel], page_shift: int, bottom: float, top: float
+    ) -> list[Axes]:
+        """The areas' axes, in the room from bottom to top (inches)."""
+        # Heights grow with the logarithm of the areas', so that none drowns another.
+        weights = [np.log2(1 + panel.nr_pages) ** 2 for panel in panels]
+        room = top - bottom - (len(panels) - 1) * GAP - len(panels) * MIN_PANEL
+        axes = []
+        for i, (panel, weight) in enumerate(zip(panels, weights)):
+            tall = MIN_PANEL + room * weight / sum(weights)
+            axis = self._add(bottom, tall, sharex=self.strip)
+            axis.tick_params(bottom=i == 0)
+            axis.spines["bottom"].set_visible(i == 0)
+            axis.grid(True, axis="y", color="white", linewidth=0.8)
+            base, size = panel.first << page_shift, panel.nr_pages << page_shift
+            edge = size * EDGE / (tall - 2 * EDGE)
+            axis.set_ylim(-edge, size + edge)
+            ticks = min(max(int(tall / 0.2), 1), 8)
+            axis.yaxis.set_major_locator(PageLocator(base, 1 << page_shift, ticks))
+            axis.yaxis.set_major_formatter(
+                FuncFormatter(lambda y, _, base=base: f"{base + int(y):#x}")
+            )
+            for label in axis.get_yticklabels():
+                label.set_family("monospace")
+            if i:
+                left_out = (panel.first - panels[i - 1].last - 1) << page_shift
+                _draw_break(self, bottom - GAP, left_out)
+            bottom += tall + GAP
+            axes.append(axis)
+        return axes
 
-    # Heights grow with the logarithm of the areas', so that none drowns another.
-    weights = [np.log2(1 + panel.nr_pages) ** 2 for panel in panels]
-    nr_gaps = len(panels) - 1
-    room = height - top - STRIP - 0.2 - BOTTOM - nr_gaps * GAP - len(panels) * MIN_PANEL
-    bottom = BOTTOM
-    axes = [strip]
-    for i, (panel, weight) in enumerate(zip(panels, weights)):
-        tall = MIN_PANEL + room * weight / sum(weights)
-        axis = add(bottom, tall, sharex=strip)
-        axis.tick_params(labelbottom=i == 0, bottom=i == 0)
-        axis.spines["bottom"].set_visible(i == 0)
-        axis.grid(True, axis="y", color="white", linewidth=0.8)
-        base, size = panel.first << page_shift, panel.nr_pages << page_shift
-        edge = size * EDGE / (tall - 2 * EDGE)
-        axis.set_ylim(-edge, size + edge)
-        ticks = min(max(int(tall / 0.2), 1), 8)
-        axis.yaxis.set_major_locator(PageLocator(base, 1 << page_shift, ticks))
-        axis.yaxis.set_major_formatter(
-            FuncFormatter(lambda y, _, base=base: f"{base + int(y):#x}")
-        )
-        for label in axis.get_yticklabels():
-            label.set_family("monospace")
-        if i:
-            left_out = (panel.first - panels[i - 1].last - 1) << page_shift
-            _draw_break(figure, height, bottom - GAP, left_out)
-        bottom += tall + GAP
-        axes.append(axis)
-    return axes
 
-
-def _draw_break(figure: Figure, height: float, bottom: float, left_out: int) -> None:
+def _draw_break(page: _Page, bottom: float, left_out: int) -> None:
     """Mark a gap between two panels: zigzag edges, and how much is not shown."""
     rise = np.array([0.0, 0.3, 0.4, 0.6, 0.7, 1.0]) * GAP
     aside = np.array([0.0, 0.0, -0.05, 0.05, 0.0, 0.0])
     line = Line2D(
-        (LEFT + aside) / WIDTH,
-        (bottom + rise) / height,
-        transform=figure.transFigure,
+        (LEFT + aside) / page.width,
+        (bottom + rise) / page.height,
+        transform=page.figure.transFigure,
         color=FAINT,
         linewidth=0.8,
     )
-    figure.add_artist(line)
-    figure.text(
-        (LEFT + WIDTH - RIGHT) / 2 / WIDTH,
-        (bottom + GAP / 2) / height,
+    page.figure.add_artist(line)
+    page.figure.text(
+        (LEFT + page.width - page.right) / 2 / page.width,
+        (bottom + GAP / 2) / page.height,
         f"{size_text(left_out)} not touched",
         ha="center",
         va="center_baseline",
@@ -711,12 +974,33 @@ def _draw_marks(axis: Axes, x: np.ndarray, y: np.ndarray, access: np.ndarray) ->
     )
 
 
+def _draw_rings(axis: Axes, x: np.ndarray, y: np.ndarray, result: np.ndarray) -> bool:
+    """Marks around major faults and on failed ones; True if one stands for several."""
+    shared = False
+    wide, tall = _inches(axis)
+    (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
+    for is_such, style in (
+        (result == MAJOR, MAJOR_MARK),
+        (result > MAJOR, FAILED_MARK),
+    ):
+        such = np.flatnonzero(is_such)
+        spot = ((y[such] - low) * (tall / RING / (high - low))).astype(np.int64) << 32
+        spot += ((x[such] - left) * (wide / RING / (right - left))).astype(np.int64)
+        places = np.unique(spot, return_index=True)[1]
+        shared |= len(places) < len(such)
+        such = such[places]
+        if len(such):
+            style = style | {"markersize": 5.5 if len(such) <= 100 else 4}
+            axis.plot(x[such], y[such], linestyle="", zorder=3, clip_on=False, **style)
+    return shared
+
+
 def _count_cells(
-    axis: Axes, x: np.ndarray, y: np.ndarray, access: np.ndarray
+    axis: Axes, x: np.ndarray, y: np.ndarray, access: np.ndarray, rows: int = 0
 ) -> np.ndarray:
     """Faults a cell of the panel, by access: int64 of shape (rows, columns, accesses)."""
     wide, tall = _inches(axis)
-    columns, rows = int(wide / CELL), max(int(tall / CELL), 1)
+    columns, rows = int(wide / CELL), rows or max(int(tall / CELL), 1)
     kinds = len(ACCESSES)
     (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
     cell = ((y - low) * (rows / (high - low))).astype(np.int64)
@@ -747,32 +1031,168 @@ def _draw_cells(binned: list[tuple[Axes, np.ndarray]]) -> None:
         )
 
 
-def _label_panel(axis: Axes, panel: Panel, log: Log, here: np.ndarray) -> None:
+def _draw_lanes(
+    axis: Axes, log: Log, lanes: Lanes, elapsed: np.ndarray, aside: float
+) -> None:
+    """A row a process: its faults over time, and on the right how many there are."""
+    nr_lanes = len(lanes.names)
+    axis.set_ylim(0, nr_lanes)
+    row = nr_lanes - 1 - lanes.lane.astype(np.float64) + 0.5  # the first one on top
+    _draw_cells([(axis, _count_cells(axis, elapsed, row, log.access, nr_lanes))])
+    for y in range(1, nr_lanes):
+        axis.axhline(y, color="white", linewidth=1.5, zorder=3)
+    axis.set_yticks(np.arange(nr_lanes) + 0.5)
+    names = [literal(lane_label(name)) for name in reversed(lanes.names)]
+    axis.set_yticklabels(names, size=7.5)
+    axis.tick_params(axis="y", length=0)
+    axis.tick_params(axis="x", bottom=False)
+    axis.spines["bottom"].set_visible(False)
+    counts = np.bincount(lanes.lane, minlength=nr_lanes)
+    spent = np.bincount(lanes.lane, log.latency_ns, nr_lanes)
+    for i, count in enumerate(counts):
+        words = plural(count, "fault")
+        if log.has_outcomes:
+            words += f", {time_text(spent[i])}"
+        _note(axis, words, aside, (1 - (i + 0.5) / nr_lanes), size=7.5, color=FAINT)
+
+
+def _draw_latencies(
+    axis: Axes, log: Log, order: np.ndarray, elapsed: np.ndarray, aside: float
+) -> None:
+    """How long faults took, on a logarithmic scale, in the order of time."""
+    order = order[log.result[order] != NO_RESULT]
+    latency = log.latency_ns[order]
+    height = np.log10(np.maximum(latency, 1))
+    low, high = np.floor(height.min()), np.ceil(height.max())
+    high = max(high, low + 1)
+    edge = (high - low) * EDGE / (LATENCY - 2 * EDGE)
+    axis.set_ylim(low - edge, high + edge)
+    axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axis.yaxis.set_major_formatter(
+        FuncFormatter(lambda y, _: short_time_text(round(10**y)))
+    )
+    axis.grid(True, axis="y", color="white", linewidth=0.8)
+    x, access = elapsed[order], log.access[order]
+    if len(order) <= MAX_MARKS * np.prod(_inches(axis)):
+        _draw_marks(axis, x, height, access)
+    else:
+        _draw_cells([(axis, _count_cells(axis, x, height, access))])
+    _draw_rings(axis, x, height, log.result[order])
+    _note(axis, "time a fault took", aside, 0.5, 6, size=9, weight="bold", color=INK)
+    words = f"median {time_text(np.median(latency))}, max {time_text(latency.max())}"
+    _note(axis, words, aside, 0.5, -6, size=8, color=FAINT)
+
+
+def _name_files(
+    axis: Axes, log: Log, here: np.ndarray, above: np.ndarray, files: np.ndarray
+) -> None:
+    """Beside the panel, where a mapped file was touched: its name, if there is room.
+
+    here: indices of the panel's faults; above: their addresses, from the panel's first;
+    files: of which of log.maps there is a name. Those with most faults come first.
+    """
+    known = np.flatnonzero(files[log.map[here]])
+    if not len(known):
+        return
+    here, above = here[known], above[known]
+    # Where the file would begin in memory: one for all parts of a library.
+    page = log.address[here] >> np.uint64(log.page_shift) << np.uint64(log.page_shift)
+    begin = page - log.offset[here]
+    begin[log.offset[here] == NO_OFFSET] = 0
+    order = np.lexsort((begin, log.map[here]))
+    begin, number, above = begin[order], log.map[here][order], above[order]
+    change = (begin[1:] != begin[:-1]) | (number[1:] != number[:-1])
+    first = np.concatenate(([0], np.flatnonzero(change) + 1))
+    counts = np.diff(first, append=len(order))
+    names = [file_label(log.maps[i]) for i in number[first].tolist()]
+    places = Counter(names)
+    lows = np.minimum.reduceat(above, first)
+    highs = np.maximum.reduceat(above, first)
+
+    low, high = axis.get_ylim()
+    per_inch = (high - low) / _inches(axis)[1]
+    taken: list[float] = []
+    for i in np.argsort(-counts, kind="stable"):
+        middle = (lows[i] + highs[i]) / 2
+        if places[names[i]] > MAX_SAME:
+            continue
+        if any(abs(middle - other) < NAME_PITCH * per_inch for other in taken):
+            continue
+        taken.append(middle)
+        half = max(highs[i] - lows[i], 0.05 * per_inch) / 2
+        axis.add_line(
+            Line2D(
+                [1.005, 1.005],
+                [middle - half, middle + half],
+                transform=axis.get_yaxis_transform(),
+                clip_on=False,
+                color=FAINT,
+                linewidth=1.5,
+                solid_capstyle="butt",
+            )
+        )
+        _note(axis, names[i], -0.02, (middle - low) / (high - low), size=7, color=FAINT)
+
+
+def lane_label(name: str, width: int = 20) -> str:
+    """A row's name, short enough for its place; its number stays whole."""
+    comm, blank, number = name.rpartition(" ")
+    room = width - len(blank + number)
+    return name if len(comm) <= room else comm[: room - 1] + "…" + blank + number
+
+
+def file_label(path: str) -> str:
+    """A file's name without its folder, short enough for its place."""
+    name = path.removesuffix(" (deleted)").rsplit("/", 1)[1]
+    return name if len(name) <= NAME_CHARS else name[: NAME_CHARS - 1] + "…"
+
+
+def _note(
+    axis: Axes, words: str, aside: float, y: float, up: float = 0, **kwargs: object
+) -> None:
+    """Words on the right, aside by inches, y: in parts of the height, up: in points."""
+    axis.annotate(
+        literal(words),
+        (1, y),
+        xytext=(8 + 72 * aside, up),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="left",
+        va="center",
+        annotation_clip=False,
+        **kwargs,
+    )
+
+
+def _label_panel(
+    axis: Axes, panel: Panel, log: Log, here: np.ndarray, aside: float
+) -> None:
     """On the right: which regions, the size, the faults (here: their indices)."""
     counts = np.bincount(log.region[here], minlength=len(log.regions))
     names = [log.regions[i] for i in np.argsort(-counts, kind="stable") if counts[i]]
     label = region_label([name for name in names if name])
     size = size_text(panel.nr_pages << log.page_shift)
-    place = {"xycoords": "axes fraction", "textcoords": "offset points"}
-    place.update(xy=(1, 0.5), ha="left", annotation_clip=False)
+    lines = [f"{size}, {plural(len(here), 'fault')}"]
+    if log.has_outcomes:
+        lines.append(outcome_text(log, here))
+    middle = 6 * len(lines) if label else 6 * (len(lines) - 1)
     if label:
-        axis.annotate(
-            literal(label),
-            xytext=(8, 6),
-            va="center",
-            size=9,
-            weight="bold",
-            color=INK,
-            **place,
-        )
-    axis.annotate(
-        f"{size}, {plural(len(here), 'fault')}",
-        xytext=(8, -6 if label else 0),
-        va="center",
-        size=8,
-        color=FAINT,
-        **place,
-    )
+        _note(axis, label, aside, 0.5, middle, size=9, weight="bold", color=INK)
+    for i, line in enumerate(lines):
+        up = middle - 12 * (i + bool(label))
+        _note(axis, line, aside, 0.5, up, size=8, color=FAINT)
+
+
+def outcome_text(log: Log, here: np.ndarray) -> str:
+    """How long these faults took, and how many of them were not minor."""
+    words = [time_text(int(log.latency_ns[here].sum()))]
+    nr_major = np.count_nonzero(log.result[here] == MAJOR)
+    nr_failed = np.count_nonzero(log.result[here] > MAJOR)
+    if nr_major:
+        words.append(f"{nr_major:,} major")
+    if nr_failed:
+        words.append(f"{nr_failed:,} failed")
+    return ", ".join(words)
 
 
 def region_label(names: list[str], width: int = 20) -> str:
@@ -791,13 +1211,7 @@ def literal(text: str) -> str:
 
 
 def _draw_title(
-    figure: Figure,
-    height: float,
-    strip: float,
-    log: Log,
-    nr_pages: int,
-    duration: int,
-    binned: list,
+    page: _Page, log: Log, nr_pages: int, duration: int, binned: list, shared: bool
 ) -> None:
     """Title, counts, losses, legend; at the bottom, where the log is from."""
     pids = {str(pid) for pid in np.unique(log.pid)}
@@ -805,21 +1219,32 @@ def _draw_title(
     comm = log.head.get("comm")
     title = f"Page faults of {comm}, PID {pid}" if comm else f"Page faults of PID {pid}"
     others = len(pids - {pid})
-    if others:
+    if log.nr_children:
+        title += f" and {log.nr_children:,} child{'ren' if log.nr_children > 1 else ''}"
+    elif others:
         title += f" and {others:,} other process{'es' if others > 1 else ''}"
-    parts = [f"{plural(len(log), 'fault')} in {time_text(duration)}"]
+    results = np.bincount(log.result, minlength=len(RESULTS))
+    nr_failed = int(results[MAJOR + 1 :].sum())
+    faults = plural(len(log), "fault")
+    if log.has_outcomes:
+        faults += f" ({results[MINOR]:,} minor, {results[MAJOR]:,} major"
+        faults += f", {nr_failed:,} failed)" if nr_failed else ")"
+    parts = [f"{faults} in {time_text(duration)}"]
     parts.append(f"on {plural(nr_pages, 'page')}")
     tids = np.unique(log.tid)
     if tids.any():
         parts.append(f"by {plural(np.count_nonzero(tids), 'thread')}")
     subtitle = " ".join(parts)
+    if log.has_outcomes:
+        subtitle += f", taking {time_text(int(log.latency_ns.sum()))} in all"
     lost = losses(log)
     if not lost and log.summary:
         subtitle += "; nothing lost"
 
     def text(x: float, y: float, words: str, **kwargs: object) -> None:
-        figure.text(x / WIDTH, y / height, literal(words), **kwargs)
+        page.figure.text(x / page.width, y / height, literal(words), **kwargs)
 
+    height = page.height
     text(LEFT, height - 0.42, title, size=15, weight="bold", color=INK)
     text(LEFT, height - 0.68, subtitle, size=10, color=INK)
     if lost:
@@ -827,19 +1252,25 @@ def _draw_title(
         text(LEFT, height - 0.91, words, size=9.5, weight="bold", color=ALARM)
 
     counts = np.bincount(log.access, minlength=len(ACCESSES))
+    entries = []
     if counts[:NO_ACCESS].any():
-        handles = [
-            Line2D([], [], linestyle="", marker="s", markersize=6, color=COLOURS[i])
+        entries = [
+            (
+                {"marker": "s", "markersize": 6, "color": COLOURS[i]},
+                f"{ACCESSES[i] or 'not told'} {counts[i]:,}",
+            )
             for i in np.flatnonzero(counts)
         ]
-        names = [
-            f"{ACCESSES[i] or 'not told'} {counts[i]:,}" for i in np.flatnonzero(counts)
-        ]
-        figure.legend(
-            handles,
-            names,
+    if results[MAJOR]:
+        entries.append((MAJOR_MARK, f"major {results[MAJOR]:,}"))
+    if nr_failed:
+        entries.append((FAILED_MARK, f"failed {nr_failed:,}"))
+    if entries:
+        page.figure.legend(
+            [Line2D([], [], linestyle="", **style) for style, _ in entries],
+            [words for _, words in entries],
             loc="center left",
-            bbox_to_anchor=((WIDTH - RIGHT) / WIDTH, strip / height),
+            bbox_to_anchor=(1 - page.right / page.width, page.strip_middle / height),
             borderaxespad=0.2,
             frameon=False,
             fontsize=9,
@@ -855,6 +1286,11 @@ def _draw_title(
     if binned:
         most = max(int(c.sum(axis=2).max()) for _, c in binned)
         notes.insert(0, f"darker: more faults at one spot, up to {most:,}")
+    if shared:
+        notes.append("a ring or cross: one fault or more")
+    unseen = [f"{log.summary[k]:,} {k}" for k in UNSEEN if log.summary.get(k)]
+    if unseen:
+        notes.append("faults without an outcome, not shown: " + ", ".join(unseen))
     text(LEFT, 0.14, "   ".join(filter(None, notes)), size=7.5, color=FAINT)
 
 

@@ -43,16 +43,23 @@ static bool probe_debug = PROBE_DEBUG;
 
 #include "pf/compat.h"
 
+#include "pf/family.h"
 #include "pf/fault.h"
 #include "pf/fault_list.h"
+#include "pf/map.h"
 #include "pf/probe.h"
 #include "pf/proc.h"
 #include "pf/target.h"
+
+#define PF_MAXACTIVE_MAX 1048576 /* a thread each, and more than these run nowhere */
 
 static int process_id;
 static unsigned long max_faults = 1048576;
 static bool cont_store = CONT_STORE;
 static char *placement = "auto";
+static bool outcome;
+static unsigned int maxactive = 4096; /* half a megabyte of the kernel's */
+static bool children;
 
 /* Not a number is answered as 0 is, in our words, by pf_target_set(). */
 static int pf_param_set_process_id(const char *val, const struct kernel_param *kp)
@@ -78,6 +85,12 @@ MODULE_PARM_DESC(cont_store, "When full: 0 drop new faults, 1 overwrite the olde
 module_param(placement, charp, 0444);
 MODULE_PARM_DESC(placement, "How to probe: jump, entry, or auto for a jump if possible"
 		 " (default auto)");
+module_param(outcome, bool, 0444);
+MODULE_PARM_DESC(outcome, "Watch how each fault ends: result, latency, tries (default 0)");
+module_param(maxactive, uint, 0444);
+MODULE_PARM_DESC(maxactive, "With outcome=1: faults under way at a time (default 4096)");
+module_param(children, bool, 0444);
+MODULE_PARM_DESC(children, "Record the processes that it forks from now on, too (default 0)");
 module_param(probe_print, bool, 0600);
 MODULE_PARM_DESC(probe_print, PROBE_PRINT_DESC " (default " __stringify(PROBE_PRINT) ")");
 module_param(probe_debug, bool, 0600);
@@ -99,30 +112,54 @@ static int pf_start(void)
 	char comm[PF_COMM_MAX];
 	int ret;
 
+	if (!maxactive || maxactive > PF_MAXACTIVE_MAX) {
+		pr_err("maxactive=%u: it has to be 1 to %u\n", maxactive, PF_MAXACTIVE_MAX);
+		return -EINVAL;
+	}
 	ret = pf_target_set(process_id);
 	if (ret)
 		return ret;
-	ret = pf_list_init(max_faults, cont_store);
+	ret = pf_list_init(max_faults, cont_store, outcome || children);
 	if (ret)
 		goto clear_target;
-	pf_loaded_ns = ktime_get_mono_fast_ns();
-	ktime_get_real_ts64(&pf_loaded_epoch);
-	ret = pf_probe_register(placement);
+	ret = pf_map_init();
 	if (ret)
 		goto free_list;
+	if (children) {
+		ret = pf_family_start();
+		if (ret)
+			goto free_map;
+	}
+	ret = pf_probe_register(placement, outcome ? maxactive : 0, children);
+	if (ret)
+		goto stop_family;
+	pf_loaded_ns = ktime_get_mono_fast_ns();
+	ktime_get_real_ts64(&pf_loaded_epoch);
 	ret = pf_proc_create();
 	if (ret)
 		goto unregister_probe;
 
+	/* All is there: from here on, faults are recorded. */
+	if (children)
+		set_bit(pf_target.task->tgid, pf_family.members);
+	WRITE_ONCE(pf_target.tgid, pf_target.task->tgid);
+
 	pf_target_comm(comm);
-	pr_info("tracking process %d (%s), probe placement: %s\n", pf_target.nr, comm,
-		pf_probe_placement());
-	pf_debug("%lu chunks of %u faults, %zu bytes a fault\n", pf_list.nr_chunks,
-		 PF_CHUNK_FAULTS, sizeof(struct pf_fault));
+	pr_info("tracking process %d (%s)%s, probe placement: %s\n", pf_target.nr, comm,
+		children ? " and its children" : "", pf_probe_placement());
+	pf_debug("%lu chunks of %u faults, %u bytes a fault\n", pf_list.nr_chunks,
+		 pf_list.chunk_faults, PF_CHUNK_BYTES / pf_list.chunk_faults);
 	return 0;
 
 unregister_probe:
 	pf_probe_unregister();
+stop_family:
+	if (children) {
+		pf_family_stop();
+		pf_family_free();
+	}
+free_map:
+	pf_map_free();
 free_list:
 	pf_list_free();
 clear_target:
@@ -138,13 +175,27 @@ clear_target:
  */
 static void pf_stop(void (*finish)(void))
 {
+	struct pf_totals totals;
+
 	pf_probe_unregister();
+	if (children)
+		pf_family_stop();
 	pf_proc_remove();
 	if (finish)
 		finish();
+	totals = pf_probe_totals(pf_all_exited());
 	pr_info("recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%lu\n",
-		pf_list_nr_recorded(), pf_probe_nr_retries(), pf_list_nr_dropped(),
+		pf_list_nr_recorded(), totals.nr_retries, pf_list_nr_dropped(),
 		pf_list.nr_overwritten, pf_probe_nr_missed());
+	if (totals.nr_abandoned)
+		pr_info("abandoned=%llu: given back to be tried again, which never came\n",
+			totals.nr_abandoned);
+	if (totals.nr_unfinished)
+		pr_info("unfinished=%llu: not recorded, as they were still under way\n",
+			totals.nr_unfinished);
+	if (children)
+		pf_family_free();
+	pf_map_free();
 	pf_list_free();
 	pf_target_clear();
 }

@@ -23,12 +23,12 @@ static DECLARE_DELAYED_WORK(print_work, print_new);
 /* With probe_print off the faults of the time pass unprinted. */
 static void print_up_to_horizon(void)
 {
-	char line[PF_FAULT_LINE_MAX];
-	struct pf_fault fault;
+	static char line[PF_PROC_LINE_MAX];
 
-	while (pf_cursor_next(print_cursor, &fault)) {
+	pf_map_flush();
+	while (pf_cursor_next(print_cursor)) {
 		if (READ_ONCE(probe_print)) {
-			size_t len = pf_fault_format(line, &fault, pf_target.nr);
+			size_t len = pf_proc_line(print_cursor, line);
 
 			pr_info("%.*s", (int)len, line);
 		}

@@ -14,6 +14,8 @@ static void plot(void)
 	pf_plot_fill(1);
 	pf_plot_title(title, sizeof(title));
 	pf_chart_draw(pf_plot_charts, title, pf_plot_emit, NULL);
+	if (outcome)
+		pf_plot_draw_latency();
 	pf_plot_free();
 }
 

@@ -48,6 +48,7 @@ struct summary {
 	char *line;
 	size_t len;
 	u64 recorded, retries, dropped, overwritten, missed;
+	u64 major, children;		/* 0 if not watched */
 	bool exited;
 };
 
@@ -383,6 +384,8 @@ static void take_summary(struct stream *s, const char *line, size_t len)
 		.dropped = find_number(line, len, " dropped="),
 		.overwritten = find_number(line, len, " overwritten="),
 		.missed = find_number(line, len, " missed="),
+		.major = find_number(line, len, " major="),
+		.children = find_number(line, len, " children="),
 		.exited = !strncmp(find_value(line, len, " target="), "exited", strlen("exited")),
 	};
 	flush_log(s);
@@ -606,8 +609,9 @@ static void warn_of_losses(const struct stream *s)
 		    "load the module with max_faults=%llu or more, or read with --follow",
 		    s->log_name, sum->overwritten, sum->recorded);
 	if (sum->missed)
-		say("WARNING: %s: %llu faults were missed, the kernel was in another probe: "
-		    "stop other tracers", s->log_name, sum->missed);
+		say("WARNING: %s: %llu faults were missed, the kernel was in another probe: stop "
+		    "other tracers; or with outcome=1 too many slept: load it with a larger "
+		    "maxactive", s->log_name, sum->missed);
 	/* `overwritten` counts for this reader, so that this holds at the end of every drain. */
 	if (s->between && s->now.nr_faults + sum->overwritten != sum->recorded)
 		say("WARNING: %s: %llu faults were read, but recorded=%llu overwritten=%llu: "
@@ -623,8 +627,12 @@ static void report(const struct stream *s)
 
 	fprintf(to, "%s: %llu page fault%s", s->log_name, log->nr_faults,
 		log->nr_faults == 1 ? "" : "s");
+	if (s->sum.major)
+		fprintf(to, ", %llu major,", s->sum.major);
 	if (*s->pid)
 		fprintf(to, " of PID %s (%s)", s->pid, s->comm);
+	if (s->sum.children)
+		fprintf(to, " and %llu child%s", s->sum.children, s->sum.children == 1 ? "" : "ren");
 	if (s->sum.line)
 		fprintf(to, ", %llu retries folded", s->sum.retries);
 	fprintf(to, ", %llu.%03llu s\n", span_ms / 1000, span_ms % 1000);

@@ -814,48 +814,71 @@ static inline void pf_chart_draw_table_row(const struct pf_chart *c, u64 origin_
 	pf_chart_align(o, from, 9);
 	from = o->len;
 	pf_chart_add(o, "0x%llx", c->extents[0].first);
-	pf_chart_align(o, from, 17);
+	pf_chart_align(o, from, 14);
 	from = o->len;
 	pf_chart_add(o, "0x%llx", c->extents[c->nr_extents - 1].last);
-	pf_chart_align(o, from, 17);
+	pf_chart_align(o, from, 14);
 	from = o->len;
 	pf_chart_add_time(o, c->first_ns - origin_ns);
 	pf_chart_align(o, from, 13);
 	from = o->len;
 	pf_chart_add_time(o, c->last_ns - origin_ns);
-	pf_chart_align(o, from, 13);
+	pf_chart_align(o, from, 12);
+}
+
+/* How the faults of a region ended, if that is known. */
+struct pf_chart_outcomes {
+	u64 nr_minor;
+	u64 nr_major;
+};
+
+static inline void pf_chart_add_outcomes(struct pf_chart_out *o,
+					 const struct pf_chart_outcomes *outcomes)
+{
+	if (outcomes)
+		pf_chart_add(o, " %10llu %8llu", outcomes->nr_minor, outcomes->nr_major);
 }
 
 /**
  * pf_chart_draw_table() - tell how many faults each region had, where and when
  * @charts: NR_PF_REGION charts by enum pf_region, each laid out
+ * @outcomes: as many, or NULL
  * @emit: called with each line
  * @ctx: passed to @emit
  *
  * Times count from the first fault of all regions, so that charts can be put side by side.
  */
-static inline void pf_chart_draw_table(const struct pf_chart *charts, pf_chart_emit_fn emit,
-				       void *ctx)
+static inline void pf_chart_draw_table(const struct pf_chart *charts,
+				       const struct pf_chart_outcomes *outcomes,
+				       pf_chart_emit_fn emit, void *ctx)
 {
 	struct pf_chart_out out = { .emit = emit, .ctx = ctx };
+	struct pf_chart_outcomes all = {};
 	u64 origin_ns = ~0ULL, total = 0;
 	unsigned int i;
 
 	for (i = 0; i < NR_PF_REGION; i++) {
 		origin_ns = min(origin_ns, charts[i].first_ns);
 		total += charts[i].nr_faults;
+		all.nr_minor += outcomes ? outcomes[i].nr_minor : 0;
+		all.nr_major += outcomes ? outcomes[i].nr_major : 0;
 	}
 
-	pf_chart_add(&out, "%-7s%12s%9s%17s%17s%13s%13s", "region", "faults", "share",
-		     "lowest page", "highest page", "first fault", "last fault");
+	pf_chart_add(&out, "%-7s%11s", "region", "faults");
+	if (outcomes)
+		pf_chart_add(&out, "%11s%9s", "minor", "major");
+	pf_chart_add(&out, "%9s%14s%14s%13s%12s", "share", "lowest page", "highest page",
+		     "first fault", "last fault");
 	pf_chart_end_line(&out);
 	for (i = 0; i < NR_PF_REGION; i++) {
-		pf_chart_add(&out, "%-7s%12llu", pf_region_names[i], charts[i].nr_faults);
+		pf_chart_add(&out, "%-7s%11llu", pf_region_names[i], charts[i].nr_faults);
+		pf_chart_add_outcomes(&out, outcomes ? &outcomes[i] : NULL);
 		if (charts[i].nr_faults)
 			pf_chart_draw_table_row(&charts[i], origin_ns, total, &out);
 		pf_chart_end_line(&out);
 	}
-	pf_chart_add(&out, "%-7s%12llu", "all", total);
+	pf_chart_add(&out, "%-7s%11llu", "all", total);
+	pf_chart_add_outcomes(&out, outcomes ? &all : NULL);
 	pf_chart_end_line(&out);
 }
 

@@ -8,6 +8,7 @@
 
 #include <linux/compiler.h>
 #include <linux/errno.h>
+#include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
 #include <linux/types.h>
@@ -23,6 +24,26 @@
 
 #ifndef CONFIG_KPROBES
 #error "pf_probe needs a kernel with CONFIG_KPROBES=y"
+#endif
+
+#if !defined(CONFIG_KRETPROBES) || !defined(CONFIG_TRACEPOINTS) || !defined(CONFIG_IRQ_WORK)
+#error "pf_probe needs a kernel with CONFIG_KRETPROBES=y, CONFIG_TRACEPOINTS=y, CONFIG_IRQ_WORK=y"
+#endif
+
+/*
+ * The path of a mapped file, as /proc/PID/maps shows it. Since 6.7 (def3ae83da02) the f_path of a
+ * file that overlayfs has mapped is the one in the layer below.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+static inline const struct path *pf_file_path(struct file *file)
+{
+	return file_user_path(file);
+}
+#else
+static inline const struct path *pf_file_path(struct file *file)
+{
+	return &file->f_path;
+}
 #endif
 
 #ifdef CONFIG_X86_64

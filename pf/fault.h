@@ -33,41 +33,134 @@ enum pf_region {
 	NR_PF_REGION
 };
 
-static const char *const pf_access_names[] = { "read", "write", "exec" };
-static const char *const pf_mode_names[] = { "user", "kernel", "gup", "remote" };
-static const char *const pf_region_names[] = { "code", "data", "heap",	 "stack",
-					       "file", "anon", "special" };
+/* Flags that tell more of the mapping, of those with a file behind them. */
+#define PF_KIND_COW 1 /* a write to a private mapping, which gets a copy of the page */
+#define PF_KIND_SHARED 2
+#define PF_KIND_HUGETLB 4
+
+enum pf_result {
+	PF_RESULT_NONE, /* not watched: outcome=0 */
+	PF_RESULT_MINOR,
+	PF_RESULT_MAJOR,
+	PF_RESULT_SIGBUS,
+	PF_RESULT_SIGSEGV,
+	PF_RESULT_OOM,
+	PF_RESULT_HWPOISON,
+	PF_RESULT_ERROR,
+	NR_PF_RESULT
+};
+
+/* Of 8 bytes each, the terminating zero not needed: see pf_put_word(). */
+#define PF_WORD 8
+
+static const char pf_access_names[][PF_WORD] = { "read", "write", "exec" };
+static const char pf_mode_names[][PF_WORD] = { "user", "kernel", "gup", "remote" };
+static const char pf_region_names[][PF_WORD] = { "code", "data", "heap",   "stack",
+						 "file", "anon", "special" };
+static const char pf_result_names[][PF_WORD + 1] = { "",	"minor", "major",    "sigbus",
+						     "sigsegv", "oom",	 "hwpoison", "error" };
+static const char *const pf_kind_names[] = { "",	"cow",	       "shared",	 "?",
+					     "hugetlb", "cow,hugetlb", "shared,hugetlb", "?" };
 
 static_assert(ARRAY_SIZE(pf_access_names) == NR_PF_ACCESS);
 static_assert(ARRAY_SIZE(pf_mode_names) == NR_PF_MODE);
 static_assert(ARRAY_SIZE(pf_region_names) == NR_PF_REGION);
+static_assert(ARRAY_SIZE(pf_result_names) == NR_PF_RESULT);
+
+/* Process and thread numbers are below PID_MAX_LIMIT. */
+#define PF_PID_BITS 22
+#define PF_TRIES_MAX 63U
+#define PF_LATENCY_MAX_NS ((1ULL << 42) - 1)
 
 /**
  * struct pf_fault - one record of the fault list
  * @time_ns: CLOCK_MONOTONIC at the first entry of the fault
  * @address: the faulting address (page-aligned where the architecture tells no more)
  * @ip: user-space instruction pointer, 0 if there was none
+ * @thread: all of @tid, @tries and @result
  * @tid: the thread, as the process that loaded the module numbers it
- * @cpu: where the fault was taken; filled in when the record is read
+ * @tries: how often the fault was entered, up to PF_TRIES_MAX; 0 if that is not watched
+ * @result: enum pf_result
+ * @what: all that follows, see pf_what()
  * @access: enum pf_access
  * @mode: enum pf_mode
+ * @kind: PF_KIND_*
  * @region: enum pf_region
+ * @map: number of the mapping in map.h, 0 for one that has no more of a name than its region
  */
 struct pf_fault {
 	u64 time_ns;
 	u64 address;
 	u64 ip;
-	u32 tid;
-	u16 cpu;
-	u8 access : 4;
-	u8 mode : 4;
-	u8 region;
+	union {
+		u32 thread;
+		struct {
+			u32 tid : PF_PID_BITS;
+			u32 tries : 6;
+			u32 result : 4;
+		};
+	};
+	union {
+		u32 what;
+		struct {
+			u32 access : 2;
+			u32 mode : 2;
+			u32 kind : 4;
+			u32 region : 8;
+			u32 map : 16;
+		};
+	};
 };
 
-static_assert(sizeof(struct pf_fault) <= 40);
+/**
+ * struct pf_extra - what a record has beside it if outcomes or children are watched
+ * @latency_ns: from the first entry to the last return, up to PF_LATENCY_MAX_NS (73 minutes)
+ * @pid: the process, numbered as @tid is
+ */
+struct pf_extra {
+	u64 latency_ns : 42;
+	u64 pid : PF_PID_BITS;
+};
 
-/* No fault line is longer, the newline and no terminating zero counted. */
-#define PF_FAULT_LINE_MAX 192
+static_assert(sizeof(struct pf_fault) + sizeof(struct pf_extra) <= 40);
+
+/* One store of a whole word, as the compiler makes none of assigning bit-fields one by one. */
+static inline u32 pf_what(u32 access, u32 mode, u32 kind, u32 region, u32 map)
+{
+	return access | mode << 2 | kind << 4 | region << 8 | map << 16;
+}
+
+/* The part of pf_fault.thread that tells of the outcome. */
+static inline u32 pf_outcome(u32 tries, enum pf_result result)
+{
+	return tries << PF_PID_BITS | (u32)result << (PF_PID_BITS + 6);
+}
+
+/**
+ * struct pf_context - what a fault's line tells beside the record
+ * @pid: its process, as the process that loaded the module numbers it
+ * @cpu: where it was taken, or completed if outcomes are watched
+ * @latency_ns: see struct pf_extra; shown if the record has a result
+ * @map: the mapping's name, NULL to name it by its region
+ * @map_len: the length of @map in bytes
+ * @offset: of the page in the mapped file, in bytes, PF_NO_OFFSET if there is none
+ */
+struct pf_context {
+	u32 pid;
+	u32 cpu;
+	u64 latency_ns;
+	const char *map;
+	size_t map_len;
+	u64 offset;
+};
+
+#define PF_NO_OFFSET (~0ULL)
+
+/*
+ * No fault line is longer, the newline and no terminating zero counted, but for the mapping's name,
+ * which comes on top.
+ */
+#define PF_FAULT_LINE_MAX 320
 
 /*
  * These write a little more than they add, up to PF_PUT_SLACK bytes behind the end they return:
@@ -80,6 +173,16 @@ static inline char *pf_put_str(char *p, const char *s)
 	while (*s)
 		*p++ = *s++;
 	return p;
+}
+
+/* A word from a table of words of PF_WORD bytes, filled up with zeros. */
+static inline char *pf_put_word(char *p, const char word[PF_WORD])
+{
+	u64 bytes;
+
+	memcpy(&bytes, word, PF_WORD);
+	memcpy(p, &bytes, PF_WORD);
+	return p + (fls64(bytes) + 7) / 8;
 }
 
 /* A literal's length is known to the compiler: a few wide stores instead of a loop. */
@@ -139,22 +242,69 @@ static inline char *pf_put_hex(char *p, u64 value)
 	return p + len;
 }
 
+/* The mappings that have no other name, by region, and what stands before it. */
+#define PF_OWN_MAP 24
+
+static const struct {
+	char text[PF_OWN_MAP - 1];
+	u8 len;
+} pf_own_maps[] = {
+#define PF_OWN(text) { text, sizeof(text) - 1 }
+	PF_OWN("code map=?"),	      PF_OWN("data map=anon"), PF_OWN("heap map=[heap]"),
+	PF_OWN("stack map=[stack]"),  PF_OWN("file map=?"),    PF_OWN("anon map=anon"),
+	PF_OWN("special map=[vdso]"),
+#undef PF_OWN
+};
+
+static_assert(ARRAY_SIZE(pf_own_maps) == NR_PF_REGION);
+static_assert(sizeof(pf_own_maps[0]) <= PF_PUT_SLACK);
+
+/* What only some faults have: more of the kind and the outcome, a mapping with a name. */
+static inline char *pf_fault_format_rest(char *p, const struct pf_fault *f,
+					 const struct pf_context *c)
+{
+	p = pf_put_word(p, pf_region_names[f->region]);
+	if (f->kind) {
+		p = pf_put_lit(p, " kind=");
+		p = pf_put_str(p, pf_kind_names[f->kind]);
+	}
+	if (f->result) {
+		p = pf_put_lit(p, " result=");
+		p = pf_put_str(p, pf_result_names[f->result]);
+		p = pf_put_lit(p, " latency_ns=");
+		p = pf_put_dec(p, c->latency_ns, 0);
+		p = pf_put_lit(p, " tries=");
+		p = pf_put_dec(p, f->tries, 0);
+	}
+	p = pf_put_lit(p, " map=");
+	if (!c->map)
+		return pf_put_str(p, strchr(pf_own_maps[f->region].text, '=') + 1);
+	memcpy(p, c->map, c->map_len);
+	p += c->map_len;
+	if (c->offset != PF_NO_OFFSET) {
+		p = pf_put_lit(p, " offset=");
+		p = pf_put_hex(p, c->offset);
+	}
+	return p;
+}
+
 /**
  * pf_fault_format() - write a fault's line, newline included, not zero-terminated
- * @buf: at least PF_FAULT_LINE_MAX bytes
+ * @buf: at least PF_FAULT_LINE_MAX bytes, and @c->map_len more
  * @f: the fault
- * @pid: its process, as the process that loaded the module numbers it
+ * @c: what else is known of it
  *
  * vsnprintf() would cost more than capturing the fault did.
  *
  * Return: the line's length in bytes
  */
-static inline size_t pf_fault_format(char *buf, const struct pf_fault *f, u32 pid)
+static inline size_t pf_fault_format(char *buf, const struct pf_fault *f,
+				     const struct pf_context *c)
 {
 	char *p = buf;
 
 	p = pf_put_lit(p, "PID = ");
-	p = pf_put_dec(p, pid, 8);
+	p = pf_put_dec(p, c->pid, 8);
 	p = pf_put_lit(p, " Page Fault at Address ");
 	p = pf_put_hex(p, f->address);
 	p = pf_put_lit(p, " at Time ");
@@ -162,15 +312,20 @@ static inline size_t pf_fault_format(char *buf, const struct pf_fault *f, u32 pi
 	p = pf_put_lit(p, " tid=");
 	p = pf_put_dec(p, f->tid, 0);
 	p = pf_put_lit(p, " cpu=");
-	p = pf_put_dec(p, f->cpu, 0);
+	p = pf_put_dec(p, c->cpu, 0);
 	p = pf_put_lit(p, " ip=");
 	p = pf_put_hex(p, f->ip);
 	p = pf_put_lit(p, " access=");
-	p = pf_put_str(p, pf_access_names[f->access]);
+	p = pf_put_word(p, pf_access_names[f->access]);
 	p = pf_put_lit(p, " mode=");
-	p = pf_put_str(p, pf_mode_names[f->mode]);
+	p = pf_put_word(p, pf_mode_names[f->mode]);
 	p = pf_put_lit(p, " region=");
-	p = pf_put_str(p, pf_region_names[f->region]);
+	if (f->kind || f->result || c->map) {
+		p = pf_fault_format_rest(p, f, c);
+	} else {
+		memcpy(p, &pf_own_maps[f->region], PF_OWN_MAP);
+		p += pf_own_maps[f->region].len;
+	}
 	*p++ = '\n';
 	return p - buf;
 }

@@ -5,7 +5,8 @@
  * A CPU takes an empty chunk under a raw spinlock and then fills it alone: who pushes has
  * preemption off, so a push is a few plain stores and one release of the chunk's count; no atomic,
  * no cache line that another CPU writes. A CPU's chunks are chained in the order it took them: its
- * lane. A reader walks all lanes with a cursor and merges them by time.
+ * lane. A reader walks all lanes with a cursor and merges them by the time at which the records
+ * were made: with outcomes, when the fault completed, else when it was entered.
  *
  * All memory is taken by pf_list_init(). When it is used up, either new faults are dropped, or
  * the oldest chunk is emptied and used again (cont_store); both are counted.
@@ -50,8 +51,11 @@ struct pf_chunk {
 	struct pf_fault faults[];
 };
 
-#define PF_CHUNK_FAULTS \
-	((u32)((PF_CHUNK_BYTES - sizeof(struct pf_chunk)) / sizeof(struct pf_fault)))
+/* How many records a chunk has room for, alone and each with its struct pf_extra. */
+#define PF_CHUNK_FAULTS_OF(bytes) ((u32)((PF_CHUNK_BYTES - sizeof(struct pf_chunk)) / (bytes)))
+#define PF_CHUNK_FAULTS PF_CHUNK_FAULTS_OF(sizeof(struct pf_fault))
+#define PF_CHUNK_FAULTS_EXTRA \
+	PF_CHUNK_FAULTS_OF(sizeof(struct pf_fault) + sizeof(struct pf_extra))
 
 /**
  * struct pf_lane - what a CPU has of the list
@@ -76,6 +80,8 @@ static struct {
 	struct pf_chunk *oldest, *youngest; /* by ->younger */
 	struct pf_chunk *spare; /* emptied, not in use, by ->younger */
 	unsigned long max_faults;
+	u32 chunk_faults; /* records in a chunk */
+	bool has_extra;
 	bool cont_store;
 	bool full; /* nothing left, and not cont_store */
 	long budget; /* records not yet promised to any chunk; unused if cont_store */
@@ -84,6 +90,12 @@ static struct {
 } pf_list = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(pf_list.lock),
 };
+
+/* What the chunk's records have beside them, if pf_list.has_extra: an array behind theirs. */
+static __always_inline struct pf_extra *pf_chunk_extras(struct pf_chunk *chunk)
+{
+	return (struct pf_extra *)&chunk->faults[PF_CHUNK_FAULTS_EXTRA];
+}
 
 static void pf_list_free(void)
 {
@@ -100,14 +112,16 @@ static void pf_list_free(void)
  * pf_list_init() - take all the memory the list will ever need
  * @max_faults: capacity in records
  * @cont_store: overwrite the oldest when full, instead of dropping the new
+ * @has_extra: each record has a struct pf_extra
  *
  * Every CPU can have a chunk that it fills no further, hence one more a CPU than the records need.
  *
  * Context: process context, may sleep.
  * Return: 0, -EINVAL or -ENOMEM
  */
-static int pf_list_init(unsigned long max_faults, bool cont_store)
+static int pf_list_init(unsigned long max_faults, bool cont_store, bool has_extra)
 {
+	u32 chunk_faults = has_extra ? PF_CHUNK_FAULTS_EXTRA : PF_CHUNK_FAULTS;
 	unsigned long nr_chunks, available;
 	unsigned int cpu;
 
@@ -116,7 +130,7 @@ static int pf_list_init(unsigned long max_faults, bool cont_store)
 		return -EINVAL;
 	}
 
-	nr_chunks = max_faults / PF_CHUNK_FAULTS + 1 + num_possible_cpus();
+	nr_chunks = max_faults / chunk_faults + 1 + num_possible_cpus();
 	available = (unsigned long)si_mem_available() << PAGE_SHIFT;
 	if (nr_chunks > available / (PF_CHUNK_BYTES + sizeof(*pf_list.chunks)))
 		goto no_memory;
@@ -140,6 +154,8 @@ static int pf_list_init(unsigned long max_faults, bool cont_store)
 	for_each_possible_cpu(cpu)
 		per_cpu(pf_lane, cpu).chunk = &pf_no_chunk;
 	pf_list.max_faults = max_faults;
+	pf_list.chunk_faults = chunk_faults;
+	pf_list.has_extra = has_extra;
 	pf_list.cont_store = cont_store;
 	pf_list.budget = max_faults;
 	return 0;
@@ -185,7 +201,7 @@ static struct pf_chunk *pf_list_empty_chunk(void)
 
 	/* The newest max_faults stay, and what shares a chunk with the first of them. */
 	while (pf_list.cont_store &&
-	       pf_list.nr_retired >= pf_list.max_faults + PF_CHUNK_FAULTS) {
+	       pf_list.nr_retired >= pf_list.max_faults + pf_list.chunk_faults) {
 		chunk = pf_list_recycle();
 		if (!chunk)
 			break;
@@ -224,8 +240,17 @@ static void pf_list_revoke(void)
 	}
 }
 
+/* When the list is full for good: the fault is counted as lost. */
+static __always_inline bool pf_list_lose(void)
+{
+	if (!READ_ONCE(pf_list.full))
+		return false;
+	this_cpu_inc(pf_lane.nr_dropped);
+	return true;
+}
+
 /**
- * pf_list_room() - when this CPU's chunk is full
+ * pf_list_room() - when this CPU's chunk is full, and pf_list_lose() is false
  *
  * Context: preemption off; takes the list's raw spinlock.
  * Return: the chunk to go on with, or NULL if the list is full: then the fault is counted as lost
@@ -234,10 +259,7 @@ static notrace struct pf_chunk *pf_list_room(void)
 {
 	struct pf_lane *lane = this_cpu_ptr(&pf_lane);
 	struct pf_chunk *chunk, *filled;
-	u32 grant = PF_CHUNK_FAULTS;
-
-	if (READ_ONCE(pf_list.full))
-		goto lost;
+	u32 chunk_faults = pf_list.chunk_faults, grant = chunk_faults;
 
 	raw_spin_lock(&pf_list.lock);
 	filled = lane->chunk;
@@ -250,19 +272,19 @@ static notrace struct pf_chunk *pf_list_room(void)
 			pf_list_revoke();
 		if (pf_list.budget <= 0) {
 			WRITE_ONCE(pf_list.full, true);
-			goto unlock;
+			goto lost;
 		}
-		grant = min_t(long, pf_list.budget, PF_CHUNK_FAULTS);
+		grant = min_t(long, pf_list.budget, chunk_faults);
 	}
 
 	chunk = filled;
-	if (filled != &pf_no_chunk && filled->nr < PF_CHUNK_FAULTS) {
-		grant = min(grant, PF_CHUNK_FAULTS - filled->nr);
+	if (filled != &pf_no_chunk && filled->nr < chunk_faults) {
+		grant = min(grant, chunk_faults - filled->nr);
 	} else {
 		pf_list.nr_retired += filled->nr;
 		chunk = pf_list_empty_chunk();
 		if (!chunk)
-			goto unlock;
+			goto lost;
 		chunk->cpu = smp_processor_id();
 		chunk->base = filled->base + filled->nr;
 		chunk->limit = 0;
@@ -284,10 +306,9 @@ static notrace struct pf_chunk *pf_list_room(void)
 	raw_spin_unlock(&pf_list.lock);
 	return chunk;
 
-unlock:
-	raw_spin_unlock(&pf_list.lock);
 lost:
-	lane->nr_dropped++;
+	raw_spin_unlock(&pf_list.lock);
+	this_cpu_inc(pf_lane.nr_dropped);
 	return NULL;
 }
 NOKPROBE_SYMBOL(pf_list_room);
@@ -347,23 +368,31 @@ struct pf_place {
 
 /**
  * struct pf_cursor - one reader's place in the list
- * @horizon_ns: records up to this time are to be read now
+ * @fault: the record read last ...
+ * @extra: ... what it has beside it, all 0 if nothing ...
+ * @cpu: ... and whose it is; that lane is next in time
+ * @horizon_ns: records made up to this time are to be read now
  * @nr_overwritten: records that were overwritten before this cursor came to them
- * @cpu: whose lane is next in time
- * @run_ns: and remains so up to this time
+ * @run_ns: up to this time the lane of @cpu is alone
  * @run: the next record of that lane ...
  * @run_end: ... and the end of those that can be seen in its chunk
+ * @run_chunk: that chunk
+ * @run_gen: and what it was then
  * @places: by CPU number; that of @cpu is brought up to date when the run ends
  *
  * To be used by one thread at a time. Any number of cursors can be in use.
  */
 struct pf_cursor {
+	struct pf_fault fault;
+	struct pf_extra extra;
+	unsigned int cpu;
 	u64 horizon_ns;
 	u64 nr_overwritten;
-	unsigned int cpu;
 	u64 run_ns;
 	const struct pf_fault *run;
 	const struct pf_fault *run_end;
+	struct pf_chunk *run_chunk;
+	u32 run_gen;
 	struct pf_place places[];
 };
 
@@ -431,8 +460,8 @@ static bool pf_cursor_next_chunk(struct pf_cursor *cursor, unsigned int cpu)
 	return chunk;
 }
 
-/* The lane's next record up to the horizon, not yet passed. */
-static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, struct pf_fault *fault)
+/* When the lane's next record up to the horizon, not yet passed, was made. */
+static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, u64 *made_ns)
 {
 	struct pf_place *place = &cursor->places[cpu];
 
@@ -440,34 +469,41 @@ static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, struct pf
 		struct pf_chunk *chunk = place->chunk;
 
 		if (chunk && place->nr < smp_load_acquire(&chunk->nr)) {
-			*fault = chunk->faults[place->nr];
+			*made_ns = chunk->faults[place->nr].time_ns;
+			if (pf_list.has_extra)
+				*made_ns += pf_chunk_extras(chunk)[place->nr].latency_ns;
 			smp_rmb(); /* pairs with pf_list_recycle() */
 			if (likely(READ_ONCE(chunk->gen) == place->gen))
-				return fault->time_ns <= cursor->horizon_ns;
+				return *made_ns <= cursor->horizon_ns;
 		}
 		if (!pf_cursor_next_chunk(cursor, cpu))
 			return false;
 	}
 }
 
+/* When the record read last was made. */
+static inline u64 pf_cursor_made_ns(const struct pf_cursor *cursor)
+{
+	return cursor->fault.time_ns + cursor->extra.latency_ns;
+}
+
 /* Finds the lane that comes next in time, and how far it is alone. */
 static noinline bool pf_cursor_begin_run(struct pf_cursor *cursor)
 {
-	u64 first_ns = U64_MAX, second_ns = cursor->horizon_ns;
-	struct pf_fault fault;
+	u64 first_ns = U64_MAX, second_ns = cursor->horizon_ns, made_ns;
 	struct pf_place *place;
 	unsigned int cpu;
 
 	pf_cursor_end_run(cursor);
 	for_each_possible_cpu(cpu) {
-		if (!pf_cursor_peek(cursor, cpu, &fault))
+		if (!pf_cursor_peek(cursor, cpu, &made_ns))
 			continue;
-		if (fault.time_ns < first_ns) {
+		if (made_ns < first_ns) {
 			second_ns = min(second_ns, first_ns);
-			first_ns = fault.time_ns;
+			first_ns = made_ns;
 			cursor->cpu = cpu;
 		} else {
-			second_ns = min(second_ns, fault.time_ns);
+			second_ns = min(second_ns, made_ns);
 		}
 	}
 	if (first_ns == U64_MAX)
@@ -476,36 +512,49 @@ static noinline bool pf_cursor_begin_run(struct pf_cursor *cursor)
 	cursor->run_ns = second_ns;
 	cursor->run = place->chunk->faults + place->nr;
 	cursor->run_end = place->chunk->faults + smp_load_acquire(&place->chunk->nr);
+	cursor->run_chunk = place->chunk;
+	cursor->run_gen = place->gen;
 	return true;
 }
 
-/**
- * pf_cursor_next() - the next record in time
- * @cursor: the cursor
- * @fault: where to copy it
- *
- * Context: any; takes the list's lock once a chunk.
- * Return: false if there is none up to the horizon
- */
-static inline bool pf_cursor_next(struct pf_cursor *cursor, struct pf_fault *fault)
+/* As pf_cursor_next(), for who has asked for pf_list.has_extra before. */
+static __always_inline bool pf_cursor_next_of(struct pf_cursor *cursor, bool has_extra)
 {
 	for (;;) {
-		/* Faults come in runs on one CPU: look at the others only when the run ends. */
-		if (likely(cursor->run < cursor->run_end)) {
-			const struct pf_place *place = &cursor->places[cursor->cpu];
+		const struct pf_fault *from = cursor->run;
 
-			*fault = *cursor->run;
-			fault->cpu = cursor->cpu;
+		/* Faults come in runs on one CPU: look at the others only when the run ends. */
+		if (likely(from < cursor->run_end)) {
+			struct pf_chunk *chunk = cursor->run_chunk;
+			u64 made_ns = from->time_ns;
+
+			cursor->fault = *from;
+			if (has_extra) {
+				cursor->extra = pf_chunk_extras(chunk)[from - chunk->faults];
+				made_ns += cursor->extra.latency_ns;
+			}
 			smp_rmb(); /* pairs with pf_list_recycle() */
-			if (likely(fault->time_ns <= cursor->run_ns &&
-				   READ_ONCE(place->chunk->gen) == place->gen)) {
-				cursor->run++;
+			if (likely(made_ns <= cursor->run_ns &&
+				   READ_ONCE(chunk->gen) == cursor->run_gen)) {
+				cursor->run = from + 1;
 				return true;
 			}
 		}
 		if (!pf_cursor_begin_run(cursor))
 			return false;
 	}
+}
+
+/**
+ * pf_cursor_next() - the next record in time, to @cursor->fault, @cursor->extra and @cursor->cpu
+ * @cursor: the cursor
+ *
+ * Context: any; takes the list's lock once a chunk.
+ * Return: false if there is none up to the horizon
+ */
+static inline bool pf_cursor_next(struct pf_cursor *cursor)
+{
+	return pf_cursor_next_of(cursor, pf_list.has_extra);
 }
 
 #endif /* PF_FAULT_LIST_H */

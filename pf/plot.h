@@ -10,15 +10,19 @@
 #include <linux/sched.h>
 
 #include "chart.h"
+#include "family.h"
 #include "fault_list.h"
+#include "histogram.h"
 #include "target.h"
 
 /* Taken at load: at unload there is nobody to tell that there was no memory for the plot. */
 static struct pf_chart *pf_plot_charts;
 static struct pf_cursor *pf_plot_cursor;
+static struct pf_histogram *pf_plot_histograms; /* by region; filled if outcomes are watched */
 
 static void pf_plot_free(void)
 {
+	kvfree(pf_plot_histograms);
 	kvfree(pf_plot_charts);
 	kvfree(pf_plot_cursor);
 }
@@ -27,7 +31,8 @@ static int pf_plot_init(unsigned int nr_charts)
 {
 	pf_plot_cursor = pf_cursor_new();
 	pf_plot_charts = kvcalloc(nr_charts, sizeof(*pf_plot_charts), GFP_KERNEL);
-	if (!pf_plot_cursor || !pf_plot_charts) {
+	pf_plot_histograms = kvcalloc(NR_PF_REGION, sizeof(*pf_plot_histograms), GFP_KERNEL);
+	if (!pf_plot_cursor || !pf_plot_charts || !pf_plot_histograms) {
 		pr_err("no memory for the plot\n");
 		pf_plot_free();
 		return -ENOMEM;
@@ -41,36 +46,59 @@ static void pf_plot_emit(void *ctx, const char *line)
 	printk(KERN_INFO "%s\n", line);
 }
 
-static void pf_plot_pass(bool by_region, bool survey)
+static __always_inline void pf_plot_pass(bool by_region, bool survey, bool has_extra)
 {
-	struct pf_fault fault;
+	struct pf_cursor *cursor = pf_plot_cursor;
+	const struct pf_fault *fault = &cursor->fault;
+	struct pf_chart *charts = pf_plot_charts;
 	unsigned int nr = 0;
 
-	pf_cursor_rewind(pf_plot_cursor);
-	pf_cursor_extend(pf_plot_cursor);
-	while (pf_cursor_next(pf_plot_cursor, &fault)) {
-		struct pf_chart *chart = &pf_plot_charts[by_region ? fault.region : 0];
+	pf_cursor_rewind(cursor);
+	pf_cursor_extend(cursor);
+	while (pf_cursor_next_of(cursor, has_extra)) {
+		struct pf_chart *chart = &charts[by_region ? fault->region : 0];
 
 		if (survey)
-			pf_chart_survey(chart, &fault);
+			pf_chart_survey(chart, fault);
 		else
-			pf_chart_plot(chart, &fault);
+			pf_chart_plot(chart, fault);
+		if (survey && has_extra && fault->result)
+			pf_histogram_add(&pf_plot_histograms[fault->region], fault->result,
+					 cursor->extra.latency_ns);
 		if (!(++nr % 4096))
 			cond_resched();
 	}
 }
 
 /* Counts all faults into the charts: into one for all, or one for each region. */
-static void pf_plot_fill(unsigned int nr_charts)
+static __always_inline void pf_plot_fill(unsigned int nr_charts)
 {
 	unsigned int i;
 
 	for (i = 0; i < nr_charts; i++)
 		pf_chart_init(&pf_plot_charts[i], PAGE_SHIFT);
-	pf_plot_pass(nr_charts > 1, true);
+	if (pf_list.has_extra)
+		pf_plot_pass(nr_charts > 1, true, true);
+	else
+		pf_plot_pass(nr_charts > 1, true, false);
 	for (i = 0; i < nr_charts; i++)
 		pf_chart_layout(&pf_plot_charts[i]);
-	pf_plot_pass(nr_charts > 1, false);
+	if (pf_list.has_extra)
+		pf_plot_pass(nr_charts > 1, false, true);
+	else
+		pf_plot_pass(nr_charts > 1, false, false);
+}
+
+/* After the charts: how long the faults took, if that is known. */
+static void pf_plot_draw_latency(void)
+{
+	struct pf_histogram *all = &pf_plot_histograms[0];
+	unsigned int i;
+
+	for (i = 1; i < NR_PF_REGION; i++)
+		pf_histogram_merge(all, &pf_plot_histograms[i]);
+	pf_plot_emit(NULL, "");
+	pf_histogram_draw(all, pf_plot_emit, NULL);
 }
 
 /* Writes "PID 4494 (brave): 12003 page faults" to @title and says what was lost. */
@@ -81,8 +109,12 @@ static void pf_plot_title(char *title, size_t size)
 	int len;
 
 	pf_target_comm(comm);
-	len = scnprintf(title, size, "PID %d (%s): %llu page faults", pf_target.nr, comm,
-			pf_list_nr_recorded() - pf_list.nr_overwritten);
+	len = scnprintf(title, size, "PID %d (%s)", pf_target.nr, comm);
+	if (pf_family.nr_children)
+		len += scnprintf(title + len, size - len, " and %llu child%s",
+				 pf_family.nr_children, pf_family.nr_children > 1 ? "ren" : "");
+	len += scnprintf(title + len, size - len, ": %llu page faults",
+			 pf_list_nr_recorded() - pf_list.nr_overwritten);
 	if (nr_dropped)
 		len += scnprintf(title + len, size - len, ", %llu more DROPPED", nr_dropped);
 	if (pf_list.nr_overwritten)

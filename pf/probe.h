@@ -13,6 +13,7 @@
 #ifndef PF_PROBE_H
 #define PF_PROBE_H
 
+#include <linux/cache.h>
 #include <linux/delay.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
@@ -22,15 +23,31 @@
 #include <linux/string.h>
 
 #include "compat.h"
+#include "family.h"
 #include "fault_list.h"
+#include "map.h"
 #include "target.h"
 
-/* The fault that a thread of the target has entered last. */
+/*
+ * What is known of a thread's fault from one entry to the next.
+ * @address: of the fault
+ * @nr_completed: min_flt + maj_flt
+ * @time_ns: with outcomes: the first entry
+ * @tid: whose it is, 0 if nobody's
+ * @tries: with outcomes: how many there were
+ *
+ * That is the fault that the thread has entered last. With outcomes, where each end is seen, it is
+ * one that has been given back to be tried again.
+ */
 struct pf_latest {
 	u64 address;
-	u64 nr_completed; /* min_flt + maj_flt */
+	union {
+		u64 nr_completed;
+		u64 time_ns;
+	};
 	u32 tid;
-} __aligned(32);
+	u32 tries;
+} ____cacheline_aligned; /* or neighbours on two CPUs would write to one line */
 
 /*
  * By tid, and by the lowest bits of it, as those of one process are mostly neighbours: two threads
@@ -40,16 +57,52 @@ struct pf_latest {
 #define NR_PF_LATEST 8192
 
 static struct pf_latest pf_latest[NR_PF_LATEST];
-static DEFINE_PER_CPU(u64, pf_nr_retries);
+
+/* Counted where it happens; only the sums over all CPUs mean something. */
+struct pf_counts {
+	u64 nr_retries;
+	u64 nr_tries; /* with outcomes: all entries ... */
+	u64 nr_given_back; /* ... that were left for the fault to be tried again ... */
+	u64 nr_abandoned; /* ... which never happened */
+};
+
+static DEFINE_PER_CPU(struct pf_counts, pf_counts);
+
+/**
+ * struct pf_try - with outcomes: what the entry has to tell the return
+ * @time_ns: the fault's first entry
+ * @address: the fault's
+ * @what: as in struct pf_fault
+ * @before: tries of the fault before this one, and FAULT_FLAG_TRIED; mostly 0
+ */
+struct pf_try {
+	u64 time_ns;
+	u64 address;
+	u32 what;
+	u32 before;
+};
+
+#define PF_TRIES_BEFORE (PF_TRIES_MAX << 16) /* bits in pf_try.before */
+#define PF_ONE_TRY_BEFORE (1 << 16)
+
+static struct kretprobe pf_kretprobe; /* with outcomes */
+static atomic_t pf_nr_pending; /* with outcomes: faults left to be tried again */
+
+static __always_inline struct pf_latest *pf_latest_of(u32 tid)
+{
+	struct pf_latest *latest = &pf_latest[tid % NR_PF_LATEST];
+
+	OPTIMIZER_HIDE_VAR(latest); /* or the compiler works it out again for each use */
+	return latest;
+}
 
 /* Is this entry by the current task a retry? If not, it is the task's latest fault from now on. */
 static __always_inline bool pf_fault_is_retry(u64 address, unsigned int flags)
 {
 	u64 nr_completed = current->min_flt + current->maj_flt;
 	u32 tid = current->pid;
-	struct pf_latest *latest = &pf_latest[tid % NR_PF_LATEST];
+	struct pf_latest *latest = pf_latest_of(tid);
 
-	OPTIMIZER_HIDE_VAR(latest); /* or the compiler works it out again for each use */
 	/* Where a thread has lost its place to another, FAULT_FLAG_TRIED still tells. */
 	if (unlikely(latest->address == address || (flags & FAULT_FLAG_TRIED))) {
 		if (latest->tid == tid ? latest->address == address &&
@@ -63,35 +116,8 @@ static __always_inline bool pf_fault_is_retry(u64 address, unsigned int flags)
 	return false;
 }
 
-static __always_inline enum pf_region pf_region_of(const struct vm_area_struct *vma, u64 address)
-{
-	const struct mm_struct *mm = vma->vm_mm;
-	u64 page = address & PAGE_MASK;
-
-	if (vma->vm_file) {
-		/* Not by exe_file alone: overlayfs maps another struct file than exec opened. */
-		if (page < mm->end_code && address >= (mm->start_code & PAGE_MASK))
-			return PF_REGION_CODE;
-		if ((page < mm->end_data && page >= mm->end_code) ||
-		    vma->vm_file == rcu_access_pointer(mm->exe_file))
-			return PF_REGION_DATA;
-		return PF_REGION_FILE;
-	}
-	if (unlikely(vma->vm_ops))
-		return PF_REGION_SPECIAL;
-	if (vma->vm_flags & VM_STACK)
-		return PF_REGION_STACK;
-	if (page >= mm->brk)
-		return PF_REGION_ANON;
-	if (address >= mm->start_brk)
-		return PF_REGION_HEAP;
-	if (address >= (mm->start_data & PAGE_MASK))
-		return PF_REGION_DATA; /* bss */
-	return PF_REGION_ANON;
-}
-
 /* The arguments: vm_fault_t handle_mm_fault(vma, address, flags, regs), since 5.9 */
-static __always_inline const struct vm_area_struct *pf_arg_vma(struct pt_regs *regs)
+static __always_inline struct vm_area_struct *pf_arg_vma(struct pt_regs *regs)
 {
 	return (void *)regs_get_kernel_argument(regs, 0);
 }
@@ -111,48 +137,155 @@ static __always_inline bool pf_arg_has_regs(struct pt_regs *regs)
 	return regs_get_kernel_argument(regs, 3);
 }
 
-static __always_inline void pf_record(struct pf_chunk *chunk, u64 time_ns, u64 address,
-				      unsigned int flags, struct pt_regs *regs)
+static __always_inline enum pf_region pf_region_of_anon(const struct vm_area_struct *vma,
+							 u64 address)
+{
+	const struct mm_struct *mm = vma->vm_mm;
+
+	if (vma->vm_flags & VM_STACK)
+		return PF_REGION_STACK;
+	if ((address & PAGE_MASK) >= mm->brk)
+		return PF_REGION_ANON;
+	if (address >= mm->start_brk)
+		return PF_REGION_HEAP;
+	if (address >= (mm->start_data & PAGE_MASK))
+		return PF_REGION_DATA; /* bss */
+	return PF_REGION_ANON;
+}
+
+static __always_inline enum pf_region pf_region_of_file(const struct vm_area_struct *vma,
+							 u64 address)
+{
+	const struct mm_struct *mm = vma->vm_mm;
+	u64 page = address & PAGE_MASK;
+
+	/* Not by exe_file alone: overlayfs maps another struct file than exec opened. */
+	if (page < mm->end_code && address >= (mm->start_code & PAGE_MASK))
+		return PF_REGION_CODE;
+	if ((page < mm->end_data && page >= mm->end_code) ||
+	    vma->vm_file == rcu_access_pointer(mm->exe_file))
+		return PF_REGION_DATA;
+	return PF_REGION_FILE;
+}
+
+static __always_inline u32 pf_kind_of(const struct vm_area_struct *vma, u32 access)
+{
+	u32 kind = vma->vm_flags & VM_HUGETLB ? PF_KIND_HUGETLB : 0;
+
+	/* MAYSHARE: a shared mapping of a file that was opened for reading is not VM_SHARED. */
+	if (vma->vm_flags & VM_MAYSHARE)
+		kind |= PF_KIND_SHARED;
+	else if (access == PF_ACCESS_WRITE && !kind)
+		kind = PF_KIND_COW;
+	return kind;
+}
+
+/* Most faults are the program's own, in anonymous memory. */
+static __always_inline bool pf_is_plain(const struct vm_area_struct *vma, unsigned int flags)
 {
 	const unsigned int usual = FAULT_FLAG_USER | FAULT_FLAG_INSTRUCTION | FAULT_FLAG_REMOTE;
-	u32 nr = chunk->nr;
-	struct pf_fault *fault = &chunk->faults[nr];
 
-	OPTIMIZER_HIDE_VAR(fault);
+	return likely((flags & usual) == FAULT_FLAG_USER && !vma->vm_ops);
+}
+
+static __always_inline u32 pf_what_of_plain(const struct vm_area_struct *vma, u64 address,
+					    unsigned int flags)
+{
+	return pf_what(flags & FAULT_FLAG_WRITE ? PF_ACCESS_WRITE : PF_ACCESS_READ, PF_MODE_USER, 0,
+		       pf_region_of_anon(vma, address), 0);
+}
+
+/* pf_fault.what of any fault. */
+static noinline notrace u32 pf_what_of(struct pt_regs *regs)
+{
+	struct vm_area_struct *vma = pf_arg_vma(regs);
+	unsigned int flags = pf_arg_flags(regs);
+	u64 address = pf_arg_address(regs);
+	u32 access = PF_ACCESS_READ, mode = PF_MODE_USER, region, kind = 0, map = 0;
+
+	if (flags & FAULT_FLAG_INSTRUCTION)
+		access = PF_ACCESS_EXEC;
+	else if (flags & FAULT_FLAG_WRITE)
+		access = PF_ACCESS_WRITE;
+	if (flags & FAULT_FLAG_REMOTE)
+		mode = PF_MODE_REMOTE;
+	else if (!pf_arg_has_regs(regs))
+		mode = PF_MODE_GUP;
+	else if (!(flags & FAULT_FLAG_USER))
+		mode = PF_MODE_KERNEL;
+	if (!vma->vm_ops) { /* the kernel's own rule: /dev/zero, privately, is anonymous, too */
+		region = pf_region_of_anon(vma, address);
+	} else if (vma->vm_file) {
+		region = pf_region_of_file(vma, address);
+		kind = pf_kind_of(vma, access);
+		map = pf_map_of_file(vma);
+	} else {
+		region = PF_REGION_SPECIAL;
+		map = pf_map_of_special(vma);
+	}
+	return pf_what(access, mode, kind, region, map);
+}
+NOKPROBE_SYMBOL(pf_what_of);
+
+/* All of a record but what it was; pf_outcome() tells of its end, if that is watched. */
+static __always_inline void pf_describe(struct pf_fault *fault, u64 time_ns, u64 address,
+					u32 outcome_bits)
+{
 	fault->time_ns = time_ns;
 	fault->address = address;
 	/* Not the fault's own regs: in a system call they are the kernel's, which are secret. */
 	fault->ip = instruction_pointer(task_pt_regs(current));
-	fault->tid = pf_target_tid();
-	fault->access = flags & FAULT_FLAG_WRITE ? PF_ACCESS_WRITE : PF_ACCESS_READ;
-	fault->mode = PF_MODE_USER;
-	if (unlikely((flags & usual) != FAULT_FLAG_USER)) {
-		if (flags & FAULT_FLAG_INSTRUCTION)
-			fault->access = PF_ACCESS_EXEC;
-		if (flags & FAULT_FLAG_REMOTE)
-			fault->mode = PF_MODE_REMOTE;
-		else if (!pf_arg_has_regs(regs))
-			fault->mode = PF_MODE_GUP;
-		else if (!(flags & FAULT_FLAG_USER))
-			fault->mode = PF_MODE_KERNEL;
-	}
-	fault->region = pf_region_of(pf_arg_vma(regs), address);
-	pf_list_publish(chunk, nr);
+	fault->thread = pf_target_nr_of(task_pid(current)) | outcome_bits;
 }
 
 /*
- * These two are out of line for the registers that they use: what is not called need not save any.
+ * These are out of line, and called last, for the registers that they use: what calls nothing, or
+ * goes on to what it calls, need not save any.
  */
+static noinline notrace void pf_publish_any(struct pf_chunk *chunk, u32 nr, struct pt_regs *regs)
+{
+	chunk->faults[nr].what = pf_what_of(regs);
+	pf_list_publish(chunk, nr);
+}
+NOKPROBE_SYMBOL(pf_publish_any);
+
+static __always_inline void pf_record(struct pf_chunk *chunk, u64 time_ns, u64 address,
+				      unsigned int flags, struct pt_regs *regs, bool family)
+{
+	const struct vm_area_struct *vma = pf_arg_vma(regs);
+	u32 nr = chunk->nr;
+	struct pf_fault *fault = &chunk->faults[nr];
+
+	OPTIMIZER_HIDE_VAR(fault);
+	pf_describe(fault, time_ns, address, 0);
+	if (family)
+		pf_chunk_extras(chunk)[nr] = (struct pf_extra){
+			.pid = pf_target_nr_of(task_tgid(current)),
+		};
+	if (!pf_is_plain(vma, flags))
+		return pf_publish_any(chunk, nr, regs);
+	fault->what = pf_what_of_plain(vma, address, flags);
+	pf_list_publish(chunk, nr);
+}
+
+static noinline notrace void pf_record_first(struct pf_chunk *chunk, u64 time_ns,
+					     struct pt_regs *regs)
+{
+	pf_record(chunk, time_ns, pf_arg_address(regs), pf_arg_flags(regs), regs,
+		  pf_list.has_extra);
+}
+NOKPROBE_SYMBOL(pf_record_first);
+
 static noinline notrace void pf_record_in_new_chunk(u64 time_ns, struct pt_regs *regs)
 {
-	struct pf_chunk *chunk = pf_list_room();
+	struct pf_chunk *chunk = pf_list_lose() ? NULL : pf_list_room();
 
 	if (chunk)
-		pf_record(chunk, time_ns, pf_arg_address(regs), pf_arg_flags(regs), regs);
+		pf_record_first(chunk, time_ns, regs);
 }
 NOKPROBE_SYMBOL(pf_record_in_new_chunk);
 
-static noinline notrace int pf_capture(struct kprobe *kp, struct pt_regs *regs)
+static __always_inline int pf_capture_for(struct pt_regs *regs, bool family)
 {
 	u64 time_ns = ktime_get_mono_fast_ns();
 	unsigned int flags = pf_arg_flags(regs);
@@ -160,23 +293,221 @@ static noinline notrace int pf_capture(struct kprobe *kp, struct pt_regs *regs)
 	struct pf_chunk *chunk;
 
 	if (pf_fault_is_retry(address, flags)) {
-		this_cpu_inc(pf_nr_retries);
+		this_cpu_inc(pf_counts.nr_retries);
 		return 0;
 	}
 	chunk = pf_list_chunk();
 	if (likely(chunk->nr < READ_ONCE(chunk->limit)))
-		pf_record(chunk, time_ns, address, flags, regs);
+		pf_record(chunk, time_ns, address, flags, regs, family);
 	else
 		pf_record_in_new_chunk(time_ns, regs);
 	return 0;
 }
+
+static noinline notrace int pf_capture(struct kprobe *kp, struct pt_regs *regs)
+{
+	return pf_capture_for(regs, false);
+}
 NOKPROBE_SYMBOL(pf_capture);
 
-static int notrace pf_probe_enter(struct kprobe *kp, struct pt_regs *regs)
+static noinline notrace int pf_capture_family(struct kprobe *kp, struct pt_regs *regs)
+{
+	return pf_capture_for(regs, true);
+}
+NOKPROBE_SYMBOL(pf_capture_family);
+
+/* With outcomes, and faults waiting to be tried again: is this one of them? */
+static noinline notrace void pf_try_resume(struct pf_try *try)
+{
+	u32 tid = current->pid;
+	struct pf_latest *latest = pf_latest_of(tid);
+
+	if (latest->tid != tid)
+		return;
+	if (latest->address == try->address) {
+		try->time_ns = latest->time_ns;
+		try->before |= latest->tries * PF_ONE_TRY_BEFORE;
+		this_cpu_inc(pf_counts.nr_retries);
+	} else {
+		this_cpu_inc(pf_counts.nr_abandoned);
+	}
+	latest->tid = 0;
+	atomic_dec(&pf_nr_pending);
+}
+NOKPROBE_SYMBOL(pf_try_resume);
+
+/*
+ * With outcomes: a try begins.
+ *
+ * Return: 0, to have its return watched
+ */
+static notrace int pf_try_begin(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct pf_try *try = (struct pf_try *)ri->data;
+	const struct vm_area_struct *vma = pf_arg_vma(regs);
+	unsigned int flags = pf_arg_flags(regs);
+	u64 address = pf_arg_address(regs);
+
+	try->address = address;
+	try->before = flags & FAULT_FLAG_TRIED;
+	try->what = pf_is_plain(vma, flags) ? pf_what_of_plain(vma, address, flags) :
+					      pf_what_of(regs);
+	this_cpu_inc(pf_counts.nr_tries);
+	try->time_ns = ktime_get_mono_fast_ns();
+	if (unlikely(atomic_read(&pf_nr_pending)))
+		pf_try_resume(try);
+	return 0;
+}
+NOKPROBE_SYMBOL(pf_try_begin);
+
+/* Preemption has been off since the record's clock was read: see pf_cursor_extend(). */
+static __always_inline void pf_complete(struct pf_chunk *chunk, const struct pf_try *try,
+					u32 outcome_bits, u64 latency_ns, bool family)
+{
+	u32 nr = chunk->nr;
+	struct pf_fault *fault = &chunk->faults[nr];
+
+	pf_describe(fault, try->time_ns, try->address, outcome_bits);
+	fault->what = try->what;
+	pf_chunk_extras(chunk)[nr] = (struct pf_extra){
+		.latency_ns = min(latency_ns, PF_LATENCY_MAX_NS),
+		.pid = family ? pf_target_nr_of(task_tgid(current)) : 0,
+	};
+	pf_list_publish(chunk, nr);
+}
+
+static noinline notrace void pf_complete_in_new_chunk(const struct pf_try *try, u32 outcome_bits,
+						      u64 latency_ns)
+{
+	struct pf_chunk *chunk = pf_list_lose() ? NULL : pf_list_room();
+
+	if (chunk)
+		pf_complete(chunk, try, outcome_bits, latency_ns, true);
+}
+NOKPROBE_SYMBOL(pf_complete_in_new_chunk);
+
+static __always_inline void pf_try_complete(const struct pf_try *try, u32 outcome_bits, bool family)
+{
+	u64 latency_ns = ktime_get_mono_fast_ns() - try->time_ns;
+	struct pf_chunk *chunk = pf_list_chunk();
+
+	if (likely(chunk->nr < READ_ONCE(chunk->limit)))
+		pf_complete(chunk, try, outcome_bits, latency_ns, family);
+	else
+		pf_complete_in_new_chunk(try, outcome_bits, latency_ns);
+}
+
+static u32 pf_try_nr(const struct pf_try *try)
+{
+	return min((try->before & PF_TRIES_BEFORE) / PF_ONE_TRY_BEFORE + 1, PF_TRIES_MAX);
+}
+NOKPROBE_SYMBOL(pf_try_nr);
+
+/* The fault is given back to be tried again. */
+static void pf_try_again(const struct pf_try *try)
+{
+	u32 tid = current->pid;
+	struct pf_latest *latest = pf_latest_of(tid);
+
+	this_cpu_inc(pf_counts.nr_given_back);
+	/* A thread that loses its place here begins anew. */
+	if (!latest->tid)
+		atomic_inc(&pf_nr_pending);
+	latest->address = try->address;
+	latest->time_ns = try->time_ns;
+	latest->tries = pf_try_nr(try);
+	latest->tid = tid;
+}
+NOKPROBE_SYMBOL(pf_try_again);
+
+/* How a try that is not to be repeated has ended, as mm_account_fault() has it. */
+static enum pf_result pf_result_of(vm_fault_t ret, bool tried)
+{
+	if (!(ret & VM_FAULT_ERROR))
+		return (ret & VM_FAULT_MAJOR) || tried ? PF_RESULT_MAJOR : PF_RESULT_MINOR;
+	if (ret & VM_FAULT_OOM)
+		return PF_RESULT_OOM;
+	if (ret & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE))
+		return PF_RESULT_HWPOISON;
+	if (ret & VM_FAULT_SIGSEGV)
+		return PF_RESULT_SIGSEGV;
+	return ret & VM_FAULT_SIGBUS ? PF_RESULT_SIGBUS : PF_RESULT_ERROR;
+}
+NOKPROBE_SYMBOL(pf_result_of);
+
+/* With outcomes: the end of anything but a minor fault in one try. */
+static noinline notrace void pf_try_end_any(const struct pf_try *try, vm_fault_t ret)
+{
+	enum pf_result result = pf_result_of(ret, try->before & FAULT_FLAG_TRIED);
+
+	if (ret & VM_FAULT_RETRY)
+		pf_try_again(try);
+	else
+		pf_try_complete(try, pf_outcome(pf_try_nr(try), result), true);
+}
+NOKPROBE_SYMBOL(pf_try_end_any);
+
+/* With outcomes: handle_mm_fault() returns. Preemption is off, as in any kretprobe's handler. */
+static __always_inline int pf_try_end_of(struct kretprobe_instance *ri, struct pt_regs *regs,
+					 bool family)
+{
+	const struct pf_try *try = (struct pf_try *)ri->data;
+	vm_fault_t ret = (__force vm_fault_t)regs_return_value(regs);
+
+	OPTIMIZER_HIDE_VAR(try); /* or the compiler keeps it twice */
+	if (unlikely((ret & (VM_FAULT_RETRY | VM_FAULT_ERROR | VM_FAULT_MAJOR)) || try->before))
+		pf_try_end_any(try, ret);
+	else
+		pf_try_complete(try, pf_outcome(1, PF_RESULT_MINOR), family);
+	return 0;
+}
+
+static notrace int pf_try_end(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	return pf_try_end_of(ri, regs, false);
+}
+NOKPROBE_SYMBOL(pf_try_end);
+
+static notrace int pf_try_end_family(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	return pf_try_end_of(ri, regs, true);
+}
+NOKPROBE_SYMBOL(pf_try_end_family);
+
+/*
+ * With outcomes it is our own kprobe that decides whose return is watched, and hands the others to
+ * nobody: it costs them far less than to be refused by a kretprobe would. The kretprobe itself is
+ * registered in the same place, disabled: nothing calls its handler but this.
+ */
+static __always_inline int pf_watch(struct pt_regs *regs)
+{
+	return pf_kretprobe.kp.pre_handler(&pf_kretprobe.kp, regs);
+}
+
+/* The handlers, by what is asked for. */
+static int notrace pf_enter(struct kprobe *kp, struct pt_regs *regs)
 {
 	return pf_target_is_current() ? pf_capture(kp, regs) : 0;
 }
-NOKPROBE_SYMBOL(pf_probe_enter);
+NOKPROBE_SYMBOL(pf_enter);
+
+static int notrace pf_enter_family(struct kprobe *kp, struct pt_regs *regs)
+{
+	return pf_family_has(current) ? pf_capture_family(kp, regs) : 0;
+}
+NOKPROBE_SYMBOL(pf_enter_family);
+
+static int notrace pf_enter_outcome(struct kprobe *kp, struct pt_regs *regs)
+{
+	return pf_target_is_current() ? pf_watch(regs) : 0;
+}
+NOKPROBE_SYMBOL(pf_enter_outcome);
+
+static int notrace pf_enter_family_outcome(struct kprobe *kp, struct pt_regs *regs)
+{
+	return pf_family_has(current) ? pf_watch(regs) : 0;
+}
+NOKPROBE_SYMBOL(pf_enter_family_outcome);
 
 #define PF_SYMBOL "handle_mm_fault"
 
@@ -184,142 +515,211 @@ NOKPROBE_SYMBOL(pf_probe_enter);
 #define PF_JUMP_TRIES 200
 #define PF_JUMP_TRY_MS 10
 
-static struct kprobe pf_kprobes[2];
-static struct kprobe *pf_kprobe; /* of the two, the one in use */
+static struct kprobe pf_kprobe;
+static kprobe_pre_handler_t pf_probe_handler; /* one of the above */
+static bool pf_probe_is_jump;
 
 /*
- * At an address, or at the entry if that is NULL. A struct kprobe is filled anew for each
+ * At an address, or at the entry if that is NULL. The struct kprobe is filled anew for each
  * registration: the core leaves traces in it.
  */
-static int pf_kprobe_register(struct kprobe *kp, kprobe_opcode_t *addr, u32 flags)
+static int pf_kprobe_register(kprobe_opcode_t *addr, u32 flags)
 {
-	*kp = (struct kprobe){
+	pf_kprobe = (struct kprobe){
 		.symbol_name = addr ? NULL : PF_SYMBOL,
 		.addr = addr,
-		.pre_handler = pf_probe_enter,
+		.pre_handler = pf_probe_handler,
 		.flags = flags,
 	};
-	return register_kprobe(kp);
+	return register_kprobe(&pf_kprobe);
 }
 
 /* Where behind the entry of handle_mm_fault() a jump can go, or an ERR_PTR. */
 static kprobe_opcode_t *pf_probe_jump_addr(void)
 {
-	struct kprobe *kp = &pf_kprobes[0];
 	kprobe_opcode_t *addr;
 	int ret;
 
 	/* A disabled probe changes no code; it only tells the address, maybe behind an endbr64. */
-	ret = pf_kprobe_register(kp, NULL, KPROBE_FLAG_DISABLED);
+	ret = pf_kprobe_register(NULL, KPROBE_FLAG_DISABLED);
 	if (ret)
 		return ERR_PTR(ret);
-	addr = kp->addr;
-	unregister_kprobe(kp);
+	addr = pf_kprobe.addr;
+	unregister_kprobe(&pf_kprobe);
 	ret = pf_jump_offset((const u8 *)addr);
 	return ret < 0 ? ERR_PTR(ret) : (kprobe_opcode_t *)((u8 *)addr + ret);
 }
 
-/* Registers a probe that is a jump. With -EBUSY it is there, but as a breakpoint. */
+/* Registers a probe that is a jump, or none. */
 static int pf_probe_register_jump(void)
 {
-	struct kprobe *kp = &pf_kprobes[0];
 	kprobe_opcode_t *addr;
 	int ret, tries;
 
 	addr = pf_probe_jump_addr();
 	if (IS_ERR(addr))
 		return PTR_ERR(addr);
-	ret = pf_kprobe_register(kp, addr, 0);
+	ret = pf_kprobe_register(addr, 0);
 	if (ret)
 		return ret;
-	pf_kprobe = kp;
 	for (tries = 0; tries < PF_JUMP_TRIES; tries++) {
-		if (pf_jump_in_place((const u8 *)kp->addr))
+		if (pf_jump_in_place((const u8 *)pf_kprobe.addr)) {
+			pf_probe_is_jump = true;
 			return 0;
+		}
 		msleep(PF_JUMP_TRY_MS);
 	}
+	unregister_kprobe(&pf_kprobe);
 	return -EBUSY;
 }
 
+static int pf_probe_place(bool jump, bool entry)
+{
+	int ret = -EOPNOTSUPP;
+
+	if (!entry) {
+		ret = pf_probe_register_jump();
+		if (ret && jump)
+			pr_err("no jump can be placed in " PF_SYMBOL "() (error %d): use "
+			       "placement=auto\n", ret);
+	}
+	if (ret && !jump) {
+		ret = pf_kprobe_register(NULL, 0);
+		if (ret)
+			pr_err("no kprobe in " PF_SYMBOL "() (error %d): are they enabled here?\n",
+			       ret);
+	}
+	return ret;
+}
+
+/* See pf_watch(). */
+static int pf_kretprobe_register(unsigned int maxactive, bool family)
+{
+	int ret;
+
+	pf_kretprobe = (struct kretprobe){
+		.kp.symbol_name = PF_SYMBOL,
+		.kp.flags = KPROBE_FLAG_DISABLED,
+		.entry_handler = pf_try_begin,
+		.handler = family ? pf_try_end_family : pf_try_end,
+		.data_size = sizeof(struct pf_try),
+		.maxactive = maxactive,
+	};
+	ret = register_kretprobe(&pf_kretprobe);
+	if (ret)
+		pr_err("outcome=1: no kretprobe in " PF_SYMBOL "() (error %d): load it without\n",
+		       ret);
+	return ret;
+}
+
 /**
- * pf_probe_register() - begin to record the target's faults
+ * pf_probe_register() - place the probe; the target's faults are seen once pf_target.tgid is set
  * @placement: "jump", "entry", or "auto" for a jump where one is possible
+ * @maxactive: outcomes are watched, of as many faults at a time; 0: they are not
+ * @family: pf_family_has() tells whose faults are recorded, not pf_target_is_current()
  *
  * On x86 a kprobe that the kernel can turn into a jump costs two thirds of one at the entry, which
  * goes through ftrace. As a breakpoint it would be far dearer than either, so it is kept only if
  * it is seen to be a jump: kprobes may not be optimised at all (debug.kprobes-optimization=0).
  *
- * Needs pf_list_init() and pf_target_set() done.
+ * Needs pf_list_init() and pf_map_init() done.
  *
  * Context: process context, sleeps for up to PF_JUMP_TRIES * PF_JUMP_TRY_MS.
  * Return: 0, -EINVAL for another placement, -EOPNOTSUPP or -EBUSY if "jump" can't be had, or
- * what register_kprobe() says
+ * what register_kprobe() or register_kretprobe() says
  */
-static int pf_probe_register(const char *placement)
+static int pf_probe_register(const char *placement, unsigned int maxactive, bool family)
 {
 	bool jump = sysfs_streq(placement, "jump"), entry = sysfs_streq(placement, "entry");
-	int ret = -EOPNOTSUPP;
+	int ret;
 
 	if (!jump && !entry && !sysfs_streq(placement, "auto")) {
 		pr_err("placement=%s: it has to be auto, entry or jump\n", placement);
 		return -EINVAL;
 	}
-	if (!entry)
-		ret = pf_probe_register_jump();
-	if (ret && jump) {
-		pr_err("no jump can be placed in " PF_SYMBOL "() (error %d): use placement=auto\n",
-		       ret);
-		goto unregister;
+	if (maxactive) {
+		pf_probe_handler = family ? pf_enter_family_outcome : pf_enter_outcome;
+		ret = pf_kretprobe_register(maxactive, family);
+		if (ret)
+			return ret;
+	} else {
+		pf_probe_handler = family ? pf_enter_family : pf_enter;
 	}
-	if (ret) {
-		/*
-		 * Before the other probe goes, so that no fault is lost: what both see is one
-		 * record and one retry.
-		 */
-		ret = pf_kprobe_register(&pf_kprobes[1], NULL, 0);
-		if (ret) {
-			pr_err("no kprobe in " PF_SYMBOL "() (error %d): are they enabled here?\n",
-			       ret);
-			goto unregister;
-		}
-		if (pf_kprobe)
-			unregister_kprobe(pf_kprobe);
-		pf_kprobe = &pf_kprobes[1];
-	}
-	return 0;
-
-unregister:
-	if (pf_kprobe)
-		unregister_kprobe(pf_kprobe);
+	ret = pf_probe_place(jump, entry);
+	if (ret && maxactive)
+		unregister_kretprobe(&pf_kretprobe);
 	return ret;
 }
 
 /* How the probe is placed, for people. */
 static const char *pf_probe_placement(void)
 {
-	return pf_kprobe == &pf_kprobes[0] ? "jump" : "entry";
+	return pf_probe_is_jump ? "jump" : "entry";
 }
 
-/* After it no handler runs any more, on any CPU. Sleeps. */
+static bool pf_probe_has_outcome(void)
+{
+	return pf_kretprobe.maxactive;
+}
+
+/*
+ * After it no handler runs any more, on any CPU. Who still sleeps within a fault returns through
+ * the kernel's own code, which knows that our handler is gone. Sleeps.
+ */
 static void pf_probe_unregister(void)
 {
-	unregister_kprobe(pf_kprobe);
+	unregister_kprobe(&pf_kprobe);
+	if (pf_probe_has_outcome())
+		unregister_kretprobe(&pf_kretprobe);
 }
 
-static u64 pf_probe_nr_retries(void)
+/**
+ * struct pf_totals - what was seen besides the records
+ * @nr_retries: entries that belong to a fault that has been entered before
+ * @nr_abandoned: with outcomes: faults left to be tried again, which never happened
+ * @nr_unfinished: with outcomes: faults that have been entered and not ended
+ */
+struct pf_totals {
+	u64 nr_retries;
+	u64 nr_abandoned;
+	u64 nr_unfinished;
+};
+
+/* @exited: no fault can come any more, so those that were to be tried again have been abandoned. */
+static struct pf_totals pf_probe_totals(bool exited)
 {
-	u64 sum = 0;
+	/* First what has ended: what begins in between is unfinished at most. */
+	u64 nr_ended = pf_list_nr_recorded() + pf_list_nr_dropped();
+	struct pf_totals totals = {};
+	u64 nr_tries = 0, nr_pending;
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += READ_ONCE(per_cpu(pf_nr_retries, cpu));
-	return sum;
+		nr_ended += READ_ONCE(per_cpu(pf_counts, cpu).nr_given_back);
+	nr_pending = atomic_read(&pf_nr_pending);
+	for_each_possible_cpu(cpu) {
+		const struct pf_counts *counts = &per_cpu(pf_counts, cpu);
+
+		totals.nr_retries += READ_ONCE(counts->nr_retries);
+		totals.nr_abandoned += READ_ONCE(counts->nr_abandoned);
+		nr_tries += READ_ONCE(counts->nr_tries);
+	}
+	if (pf_probe_has_outcome())
+		totals.nr_unfinished = nr_tries - nr_ended;
+	if (exited)
+		totals.nr_abandoned += nr_pending;
+	else
+		totals.nr_unfinished += nr_pending;
+	return totals;
 }
 
-/* Entries that the kprobe core skipped, because a probe was hit inside a probe. */
+/*
+ * Entries that the kprobe core skipped, because a probe was hit inside a probe, or whose return was
+ * not watched, because too many others were.
+ */
 static unsigned long pf_probe_nr_missed(void)
 {
-	return READ_ONCE(pf_kprobe->nmissed);
+	return READ_ONCE(pf_kprobe.nmissed) + READ_ONCE(pf_kretprobe.nmissed);
 }
 
 #endif /* PF_PROBE_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * /proc/pf_probe_X: the list as text. Each open file is a reader of its own: from the first fault
- * to the last of the moment, in time order, then the summary, EXIT_CODE and an end of file. When
- * more has come, who reads on gets that, in the same way. Nothing is consumed.
+ * to the last of the moment, in the order of the list, then the summary, EXIT_CODE and an end of
+ * file. When more has come, who reads on gets that, in the same way. Nothing is consumed.
  */
 #ifndef PF_PROC_H
 #define PF_PROC_H
@@ -20,8 +20,10 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "family.h"
 #include "fault.h"
 #include "fault_list.h"
+#include "map.h"
 #include "probe.h"
 #include "target.h"
 
@@ -34,6 +36,7 @@
 enum pf_item {
 	PF_ITEM_HEAD,
 	PF_ITEM_FAULT,
+	PF_ITEM_EVENT,
 	PF_ITEM_SUMMARY,
 	PF_ITEM_EXIT_CODE,
 	PF_ITEM_END, /* until read() has returned 0 */
@@ -45,18 +48,22 @@ enum pf_item {
  * @item: what is to be shown at position @pos
  * @pos: seq_file's count of items
  * @nr_shown: faults shown since the start
+ * @nr_results: of these, by enum pf_result
+ * @nr_events: events of the family shown since the start
+ * @has_fault: there is a fault, to be shown next or after the event
  * @nr_known: faults and target's end, as pf_proc_news() told when the last drain began
  * @target_exited: as it was then
- * @fault: the fault to be shown, if @item is PF_ITEM_FAULT
- * @cursor: behind @fault
+ * @cursor: at the fault, if @has_fault
  */
 struct pf_reader {
 	enum pf_item item;
 	loff_t pos;
 	u64 nr_shown;
+	u64 nr_results[NR_PF_RESULT];
+	u32 nr_events;
+	bool has_fault;
 	u64 nr_known;
 	bool target_exited;
-	struct pf_fault fault;
 	struct pf_cursor *cursor;
 };
 
@@ -70,10 +77,35 @@ static DECLARE_DELAYED_WORK(pf_proc_wake_work, pf_proc_wake);
 static u64 pf_proc_told; /* the pf_proc_news() that waiters were woken for */
 static bool pf_proc_closing;
 
+/* The most that pf_proc_line() writes. */
+#define PF_PROC_LINE_MAX (PF_FAULT_LINE_MAX + PF_MAP_NAME_MAX)
+
+/**
+ * pf_proc_line() - the line of the record that a cursor read last
+ * @cursor: the cursor
+ * @buf: at least PF_PROC_LINE_MAX bytes
+ *
+ * The mapping has its name only after pf_map_flush().
+ *
+ * Return: the line's length in bytes, newline included; it is not zero-terminated
+ */
+static inline size_t pf_proc_line(const struct pf_cursor *cursor, char *buf)
+{
+	struct pf_context context = {
+		.pid = cursor->extra.pid ?: pf_target.nr,
+		.cpu = cursor->cpu,
+		.latency_ns = cursor->extra.latency_ns,
+	};
+
+	pf_map_describe(&cursor->fault, &context);
+	return pf_fault_format(buf, &cursor->fault, &context);
+}
+
 /* A number that changes whenever a reader would see something new. */
 static u64 pf_proc_news(void)
 {
-	return pf_list_nr_recorded() + pf_list_nr_dropped() + pf_target_exited();
+	return pf_list_nr_recorded() + pf_list_nr_dropped() +
+	       READ_ONCE(pf_family.nr_events) + pf_all_exited();
 }
 
 /* Looks for news, and again later as long as somebody waits for some. */
@@ -89,45 +121,71 @@ static void pf_proc_wake(struct work_struct *work)
 		schedule_delayed_work(&pf_proc_wake_work, msecs_to_jiffies(PF_PROC_POLL_MS));
 }
 
+static const struct pf_family_event *pf_proc_event(const struct pf_reader *reader)
+{
+	return pf_family_event(reader->nr_events,
+			       reader->has_fault ? pf_cursor_made_ns(reader->cursor) :
+						   reader->cursor->horizon_ns);
+}
+
+/* A child is told of before its first fault. */
+static void pf_proc_choose(struct pf_reader *reader)
+{
+	if (unlikely(pf_proc_event(reader)))
+		reader->item = PF_ITEM_EVENT;
+	else
+		reader->item = reader->has_fault ? PF_ITEM_FAULT : PF_ITEM_SUMMARY;
+}
+
 static void pf_proc_next_fault(struct pf_reader *reader)
 {
-	if (pf_cursor_next(reader->cursor, &reader->fault)) {
-		reader->item = PF_ITEM_FAULT;
+	reader->has_fault = pf_cursor_next(reader->cursor);
+	if (likely(reader->has_fault)) {
 		reader->nr_shown++;
-	} else {
-		reader->item = PF_ITEM_SUMMARY;
+		reader->nr_results[reader->cursor->fault.result]++;
 	}
+	pf_proc_choose(reader);
 }
 
 static void pf_proc_drain(struct pf_reader *reader)
 {
 	/* Before looking at the list: who reads "exited" has had all the faults there will be. */
-	reader->target_exited = pf_target_exited();
+	reader->target_exited = pf_all_exited();
 	reader->nr_known = pf_proc_news();
 	pf_cursor_extend(reader->cursor);
+	pf_map_flush();
 	pf_proc_next_fault(reader);
 }
 
+/* What was to be shown has been. */
+static void pf_proc_advance(struct pf_reader *reader)
+{
+	switch (reader->item) {
+	case PF_ITEM_HEAD:
+		pf_proc_drain(reader);
+		break;
+	case PF_ITEM_EVENT:
+		reader->nr_events++;
+		pf_proc_choose(reader);
+		break;
+	case PF_ITEM_SUMMARY:
+		reader->item = PF_ITEM_EXIT_CODE;
+		break;
+	case PF_ITEM_EXIT_CODE:
+		reader->item = PF_ITEM_END;
+		break;
+	default:
+		break;
+	}
+}
+
+/* Only counts: pf_proc_show() goes on to the next item when it has shown one. */
 static void *pf_proc_next(struct seq_file *m, void *v, loff_t *pos)
 {
 	struct pf_reader *reader = m->private;
 
 	reader->pos = ++*pos;
-	switch (reader->item) {
-	case PF_ITEM_HEAD:
-		pf_proc_drain(reader);
-		break;
-	case PF_ITEM_FAULT:
-		pf_proc_next_fault(reader);
-		break;
-	case PF_ITEM_SUMMARY:
-		reader->item = PF_ITEM_EXIT_CODE;
-		break;
-	default:
-		reader->item = PF_ITEM_END;
-		return NULL;
-	}
-	return reader;
+	return reader->item == PF_ITEM_END ? NULL : reader;
 }
 
 static void *pf_proc_start(struct seq_file *m, loff_t *pos)
@@ -138,6 +196,8 @@ static void *pf_proc_start(struct seq_file *m, loff_t *pos)
 		reader->item = PF_ITEM_HEAD;
 		reader->pos = 0;
 		reader->nr_shown = 0;
+		reader->nr_events = 0;
+		memset(reader->nr_results, 0, sizeof(reader->nr_results));
 		pf_cursor_rewind(reader->cursor);
 	}
 	if (*pos != reader->pos) /* seq_file goes from 0 step by step; nothing else can be had */
@@ -170,32 +230,76 @@ static void pf_proc_show_head(struct seq_file *m)
 	seq_printf(m, " arch=%s\n", init_utsname()->machine);
 }
 
+static void pf_proc_show_event(struct seq_file *m, const struct pf_family_event *event)
+{
+	char comm[PF_COMM_MAX];
+
+	pf_text_escape(comm, sizeof(comm), event->comm);
+	if (event->ppid)
+		seq_printf(m, "# child time=%llu pid=%u ppid=%u comm=%s\n", event->time_ns,
+			   event->pid, event->ppid, comm);
+	else
+		seq_printf(m, "# exec time=%llu pid=%u comm=%s\n", event->time_ns, event->pid,
+			   comm);
+}
+
+static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *reader)
+{
+	struct pf_totals totals = pf_probe_totals(reader->target_exited);
+	const u64 *nr = reader->nr_results;
+
+	seq_printf(m, "# recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%lu "
+		   "target=%s",
+		   reader->nr_shown + reader->cursor->nr_overwritten, totals.nr_retries,
+		   pf_list_nr_dropped(), reader->cursor->nr_overwritten, pf_probe_nr_missed(),
+		   reader->target_exited ? "exited" : "running");
+	if (pf_probe_has_outcome())
+		seq_printf(m, " minor=%llu major=%llu failed=%llu abandoned=%llu unfinished=%llu",
+			   nr[PF_RESULT_MINOR], nr[PF_RESULT_MAJOR],
+			   reader->nr_shown - nr[PF_RESULT_MINOR] - nr[PF_RESULT_MAJOR],
+			   totals.nr_abandoned, totals.nr_unfinished);
+	if (pf_family.members)
+		seq_printf(m, " children=%llu untold=%llu", READ_ONCE(pf_family.nr_children),
+			   READ_ONCE(pf_family.nr_untold));
+	seq_putc(m, '\n');
+}
+
+/* As many faults as there is room for: one call a fault would cost as much as its line. */
+static void pf_proc_show_faults(struct seq_file *m, struct pf_reader *reader)
+{
+	char *buf, *p;
+	size_t room = seq_get_buf(m, &buf);
+
+	for (p = buf; reader->item == PF_ITEM_FAULT && room - (p - buf) >= PF_PROC_LINE_MAX;) {
+		p += pf_proc_line(reader->cursor, p);
+		pf_proc_next_fault(reader);
+	}
+	/* If there is no room at all: shown again when the buffer has been read, or is bigger. */
+	seq_commit(m, p == buf ? -1 : p - buf);
+}
+
 static int pf_proc_show(struct seq_file *m, void *v)
 {
 	struct pf_reader *reader = m->private;
-	char *buf;
 
 	switch (reader->item) {
 	case PF_ITEM_HEAD:
 		pf_proc_show_head(m);
 		break;
 	case PF_ITEM_FAULT:
-		if (likely(seq_get_buf(m, &buf) >= PF_FAULT_LINE_MAX))
-			seq_commit(m, pf_fault_format(buf, &reader->fault, pf_target.nr));
-		else
-			seq_commit(m, -1); /* full: shown again when this has been read */
+		pf_proc_show_faults(m, reader);
+		return 0;
+	case PF_ITEM_EVENT:
+		pf_proc_show_event(m, pf_proc_event(reader));
 		break;
 	case PF_ITEM_SUMMARY:
-		seq_printf(m, "# recorded=%llu retries=%llu dropped=%llu overwritten=%llu "
-			   "missed=%lu target=%s\n",
-			   reader->nr_shown + reader->cursor->nr_overwritten,
-			   pf_probe_nr_retries(), pf_list_nr_dropped(),
-			   reader->cursor->nr_overwritten, pf_probe_nr_missed(),
-			   reader->target_exited ? "exited" : "running");
+		pf_proc_show_summary(m, reader);
 		break;
 	default:
 		seq_puts(m, "EXIT_CODE\n");
 	}
+	if (!seq_has_overflowed(m))
+		pf_proc_advance(reader);
 	return 0;
 }
 

@@ -9,21 +9,23 @@
 #ifndef PF_TARGET_H
 #define PF_TARGET_H
 
+#include <linux/cache.h>
 #include <linux/err.h>
 #include <linux/pid_namespace.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
-#include <linux/string_helpers.h>
+
+#include "text.h"
 
 static struct {
-	pid_t tgid; /* in the initial namespace, as current->tgid is */
+	pid_t tgid; /* in the initial namespace, as current->tgid is; 0 is nobody's */
 	struct pid *pid;
 	size_t nr_offset; /* in struct pid, of the number in the loader's pid namespace */
 	pid_t nr; /* the process as the loader numbers it */
 	struct task_struct *task; /* keeps the name readable when the process is gone */
-} pf_target;
+} pf_target __read_mostly; /* by each fault of each process */
 
 /**
  * pf_target_set() - choose the process to track
@@ -73,7 +75,6 @@ static int pf_target_set(pid_t nr)
 	pf_target.nr_offset = offsetof(struct pid, numbers) + offsetof(struct upid, nr) +
 			      task_active_pid_ns(current)->level * sizeof(struct upid);
 	pf_target.task = task;
-	pf_target.tgid = task->tgid;
 	return 0;
 }
 
@@ -89,47 +90,54 @@ static __always_inline bool pf_target_is_current(void)
 	return current->tgid == pf_target.tgid && task_tgid(current) == pf_target.pid;
 }
 
-/* The current task's number in the loader's namespace; it has one there, as the target has. */
-static __always_inline u32 pf_target_tid(void)
+/*
+ * A number in the loader's namespace. Each thread of the target has one there, and so has each of
+ * its children.
+ */
+static __always_inline u32 pf_target_nr_of(const struct pid *pid)
 {
-	return *(const int *)((const char *)task_pid(current) + pf_target.nr_offset);
+	return *(const int *)((const char *)pid + pf_target.nr_offset);
 }
 
-/* No fault can come any more: every thread has given up its address space, late in its exit. */
+/*
+ * No fault can come any more: every thread has given up its address space, late in its exit.
+ * To be called under rcu_read_lock().
+ */
+static bool pf_process_exited(struct task_struct *leader)
+{
+	struct task_struct *thread;
+
+	for_each_thread(leader, thread)
+		if (READ_ONCE(thread->mm))
+			return false;
+	return true;
+}
+
 static bool pf_target_exited(void)
 {
-	struct task_struct *leader, *thread;
-	bool exited = true;
+	struct task_struct *leader;
+	bool exited;
 
 	rcu_read_lock();
 	leader = pid_task(pf_target.pid, PIDTYPE_TGID);
-	if (leader)
-		for_each_thread(leader, thread)
-			if (READ_ONCE(thread->mm))
-				exited = false;
+	exited = !leader || pf_process_exited(leader);
 	rcu_read_unlock();
 	return exited;
 }
 
-/* Room for a name of which every byte is escaped as \ooo. */
-#define PF_COMM_MAX (4 * TASK_COMM_LEN)
+#define PF_COMM_MAX PF_TEXT_MAX(TASK_COMM_LEN)
 
-/* The process's name, escaped as seq_path() does: no blanks, no control characters. */
+/* The process's name, escaped. */
 static void pf_target_comm(char buf[PF_COMM_MAX])
 {
 	struct task_struct *leader;
 	char comm[TASK_COMM_LEN];
-	size_t len;
 
 	rcu_read_lock();
 	leader = pid_task(pf_target.pid, PIDTYPE_TGID);
 	strscpy(comm, (leader ?: pf_target.task)->comm, sizeof(comm));
 	rcu_read_unlock();
-	len = string_escape_mem(comm, strlen(comm), buf, PF_COMM_MAX - 1, ESCAPE_OCTAL,
-				"\001\002\003\004\005\006\007\010\011\012\013\014\015\016\017"
-				"\020\021\022\023\024\025\026\027\030\031\032\033\034\035\036\037"
-				" \\\177");
-	buf[min_t(size_t, len, PF_COMM_MAX - 1)] = '\0';
+	pf_text_escape(buf, PF_COMM_MAX, comm);
 }
 
 #endif /* PF_TARGET_H */

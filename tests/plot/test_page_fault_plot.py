@@ -38,6 +38,25 @@ NEW = (
 )
 
 
+# outcome=1 and children=1: the order is that in which faults completed.
+FAMILY = b"""\
+# pf_probe_B version=1.0 pid=124 comm=make clock=CLOCK_MONOTONIC page=4096
+   0:: PID =      124 Page Fault at Address 0xfc4b008 at Time 4928859895 tid=124 cpu=1 \
+ip=0x7f9c0e6d8106 access=write mode=user region=heap result=minor latency_ns=1210 tries=1 \
+map=[heap]
+# child time=4928860895 pid=125 ppid=124 comm=make
+# exec time=4928860995 pid=125 comm=a\\040sh
+   1:: PID =      125 Page Fault at Address 0x7f9c0e6d8000 at Time 4928869895 tid=125 cpu=0 \
+ip=0x7f9c0e6d8106 access=read mode=user region=file kind=shared result=major \
+latency_ns=181210 tries=2 map=/usr/lib/x86_64-linux-gnu/libc.so.6 offset=0x1d2000
+   2:: PID =      124 Page Fault at Address 0x7ffc0e6d8010 at Time 4928869000 tid=126 cpu=0 \
+ip=0x7f9c0e6d8106 access=write mode=user region=stack result=sigbus latency_ns=999 tries=1 \
+map=[stack]
+# recorded=3 retries=1 dropped=0 overwritten=0 missed=0 target=exited minor=1 major=1 failed=1 \
+abandoned=2 unfinished=0 children=1
+"""
+
+
 def summary(recorded: int, dropped: int = 0, overwritten: int = 0, missed: int = 0):
     return (
         b"# recorded=%d retries=41 dropped=%d overwritten=%d missed=%d target=exited\n"
@@ -56,16 +75,16 @@ def fault(
     ).encode()
 
 
-def compiler_log(nr_faults: int, seed: int = 1) -> bytes:
+def compiler_log(nr_faults: int, seed: int = 1, outcomes: bool = False) -> bytes:
     """A log like a compiler's: code, data, heap, libraries, arenas, stack."""
     rng = np.random.default_rng(seed)
     areas = [  # first page, pages, share of the faults, region, access
-        (0x55F391C00, 6200, 0.15, "code", "exec"),
-        (0x55F393438, 420, 0.05, "data", "write"),
-        (0x55F3D0A3C, 5200, 0.50, "heap", "write"),
-        (0x7FAA28000, 900, 0.12, "anon", "write"),
-        (0x7FAA3A000, 1756, 0.15, "file", "read"),
-        (0x7FFD5F6B3, 46, 0.03, "stack", "write"),
+        (0x55F391C00, 6200, 0.15, "code", "exec", "/usr/lib/gcc/cc1plus"),
+        (0x55F393438, 420, 0.05, "data", "write", "anon"),
+        (0x55F3D0A3C, 5200, 0.50, "heap", "write", "[heap]"),
+        (0x7FAA28000, 900, 0.12, "anon", "write", "anon"),
+        (0x7FAA3A000, 1756, 0.15, "file", "read", "/usr/lib/libstdc++.so.6.0.30"),
+        (0x7FFD5F6B3, 46, 0.03, "stack", "write", "[stack]"),
     ]
     kind = rng.choice(len(areas), nr_faults, p=[a[2] for a in areas])
     part = np.sort(rng.random(nr_faults))
@@ -73,11 +92,20 @@ def compiler_log(nr_faults: int, seed: int = 1) -> bytes:
     spread = np.clip(part + rng.normal(0, 0.05, nr_faults), 0, 0.9999)
     lines = [HEAD]
     for i, k in enumerate(kind):
-        first, pages, _, region, access = areas[k]
-        address = (first + int(spread[i] * pages)) * 4096 + 8 * int(rng.integers(512))
+        first, pages, _, region, access, name = areas[k]
+        page = int(spread[i] * pages)
+        address = (first + page) * 4096 + 8 * int(rng.integers(512))
         tid, cpu = 4494 + i % 5, i % 2
         keys = {"tid": tid, "cpu": cpu, "ip": "0x55f3920ce1b5"}
         keys.update(access=access, mode="user", region=region)
+        if outcomes:
+            major = name.startswith("/") and i % 9 == 0
+            keys.update(kind="shared" if region == "file" else "cow")
+            keys.update(result="major" if major else "minor")
+            keys.update(latency_ns=(300_000 if major else 900) + i % 97)
+            keys.update(tries=1 + major, map=name)
+            if name.startswith("/"):
+                keys.update(offset=hex(page * 4096))
         lines.append(fault(times[i], address, counter=i, **keys))
     lines.append(summary(nr_faults))
     return b"".join(lines)
@@ -94,6 +122,14 @@ def rows(log: plot.Log) -> list[tuple]:
         for t, a, p, d, c, r in zip(
             log.time_ns, log.address, log.pid, log.tid, log.access, log.region
         )
+    ]
+
+
+def outcomes(log: plot.Log) -> list[tuple]:
+    """What the log says of each fault's end and of its mapping."""
+    return [
+        (plot.RESULTS[r], int(t), log.maps[m], -1 if o == plot.NO_OFFSET else int(o))
+        for r, t, m, o in zip(log.result, log.latency_ns, log.map, log.offset)
     ]
 
 
@@ -220,10 +256,11 @@ def test_blocks_may_end_anywhere(block_bytes):
     assert (log.nr_bad, log.first_bad) == (1, 64)
 
 
-def test_the_fast_path_reads_what_the_exact_rule_reads(monkeypatch):
+@pytest.mark.parametrize("with_outcomes", [False, True])
+def test_the_fast_path_reads_what_the_exact_rule_reads(monkeypatch, with_outcomes):
     """Damaged lines: whatever happens to one, both ways agree on it."""
     rng = random.Random(4)
-    lines = compiler_log(300).splitlines(keepends=True)
+    lines = compiler_log(300, outcomes=with_outcomes).splitlines(keepends=True)
     for _ in range(3000):
         line = bytearray(rng.choice(lines[:300]))
         for _ in range(rng.randint(1, 2)):
@@ -241,8 +278,9 @@ def test_the_fast_path_reads_what_the_exact_rule_reads(monkeypatch):
     monkeypatch.setattr(plot, "NR_FIXED", 10**6)
     exact = read(text)
     assert rows(fast) == rows(exact)
+    assert outcomes(fast) == outcomes(exact)
     assert (fast.nr_bad, fast.first_bad) == (exact.nr_bad, exact.first_bad)
-    assert 1000 < fast.nr_bad < 3000
+    assert (400 if with_outcomes else 1000) < fast.nr_bad < 3000
 
 
 BAD_LINES = [
@@ -283,6 +321,115 @@ def test_a_last_line_without_newline_counts_unless_cut_off_in_its_time():
     assert len(read(text)) == 2
     log = read(text[:-3])
     assert (len(log), log.nr_bad, log.first_bad) == (1, 1, 2)
+
+
+# --- outcomes, mappings, children: reading ---------------------------------
+
+
+@pytest.mark.parametrize("block_bytes", [1, 100, 333, 1 << 20])
+def test_reads_outcomes_mappings_and_children(block_bytes):
+    log = read(FAMILY, block_bytes=block_bytes)
+    assert rows(log) == [
+        (4928859895, 0xFC4B008, 124, 124, "write", "heap"),
+        (4928869895, 0x7F9C0E6D8000, 125, 125, "read", "file"),
+        (4928869000, 0x7FFC0E6D8010, 124, 126, "write", "stack"),
+    ]
+    assert outcomes(log) == [
+        ("minor", 1210, "[heap]", -1),
+        ("major", 181210, "/usr/lib/x86_64-linux-gnu/libc.so.6", 0x1D2000),
+        ("sigbus", 999, "[stack]", -1),
+    ]
+    assert (log.nr_bad, log.nr_births, log.nr_children) == (0, 1, 1)
+    assert (log.comm_of(124), log.comm_of(125), log.comm_of(9)) == ("make", "a sh", "?")
+    assert log.summary["abandoned"] == 2
+
+
+def test_old_logs_say_nothing_of_outcomes_and_mappings():
+    for text in (OLD, HEAD + NEW):
+        log = read(text)
+        assert outcomes(log) == [("", 0, "", -1)]
+        assert not log.has_outcomes
+        assert (log.nr_children, log.comms) == (0, {})
+
+
+def test_each_new_key_may_be_missing():
+    log = read(
+        fault(1, 0x1000, result="minor")
+        + fault(2, 0x1000, latency_ns=5)
+        + fault(3, 0x1000, map="/a")
+        + fault(4, 0x1000, offset="0x1000")
+        + fault(5, 0x1000, result="postponed", latency_ns="x", map="", offset="12")
+        + fault(6, 0x1000, result="a-word-of-many-bytes", latency_ns=10**19)
+        + fault(7, 0x1000, latency_ns="", latency="3", offset="0x", maps="/b")
+    )
+    assert log.nr_bad == 0
+    assert outcomes(log) == [
+        ("minor", 0, "", -1),
+        ("", 5, "", -1),
+        ("", 0, "/a", -1),
+        ("", 0, "", 0x1000),
+        ("", 0, "", -1),
+        ("", 0, "", -1),
+        ("", 0, "", -1),
+    ]
+
+
+def test_every_result_is_known():
+    for result in plot.RESULTS[1:]:
+        text = fault(1, 0x1000, result=result, latency_ns=7, tries=1, map="?")
+        assert outcomes(read(text)) == [(result, 7, "?", -1)]
+
+
+def test_names_are_unescaped():
+    names = rb"/tmp/a\040b", rb"/c\134d", rb"/\303\244=e", rb"/x\012y"
+    text = b"".join(NEW.replace(b"\n", b" map=%s\n" % name) for name in names)
+    found = [entry[2] for entry in outcomes(read(text))]
+    assert found == ["/tmp/a b", "/c\\d", "/ä=e", "/x\N{REPLACEMENT CHARACTER}y"]
+
+
+def test_names_of_any_length_are_told_apart():
+    names = ["/" + "n" * i + last for i in range(60) for last in "ab"]
+    names += ["/" + "m" * (plot.MAX_NAME - 2) + last for last in "ab"]
+    text = b"".join(fault(i, 0x1000, map=name) for i, name in enumerate(names)) * 2
+    assert [entry[2] for entry in outcomes(read(text))] == names * 2
+    long = fault(1, 0x1000, map="/" * (plot.MAX_NAME + 1))
+    assert outcomes(read(long)) == [("", 0, "", -1)]
+
+
+def test_more_names_than_can_be_told_apart(monkeypatch):
+    monkeypatch.setattr(plot, "MAX_MAPS", 100)
+    text = b"".join(fault(i, 0x1000, map=f"/{i}") for i in range(300))
+    found = [entry[2] for entry in outcomes(read(text, block_bytes=4096))]
+    assert found == [f"/{i}" if i < 100 else "" for i in range(300)]
+
+
+@pytest.mark.parametrize("block_bytes", [7, 4096, 1 << 22])
+def test_comments_between_the_lines_lose_nothing(block_bytes):
+    lines = compiler_log(400, outcomes=True).splitlines(keepends=True)
+    comments = [
+        b"# child time=%d pid=%d ppid=4494 comm=sh\n# a note map=/no tid=1 result=major\n"
+        % (i, 5000 + i)
+        for i in range(len(lines))
+    ]
+    mixed = b"".join(a + b for a, b in zip(lines, comments))
+    log, plain = read(mixed, block_bytes=block_bytes), read(b"".join(lines))
+    assert rows(log) == rows(plain)
+    assert outcomes(log) == outcomes(plain)
+    assert (log.nr_bad, log.nr_births) == (0, len(lines))
+    assert log.comms == {5000 + i: "sh" for i in range(len(lines))}
+
+
+def test_a_last_line_cut_off_is_seen_though_times_step_back():
+    lines = FAMILY.splitlines(keepends=True)
+    whole, last = b"".join(lines[:5]), lines[5].rstrip(b"\n")
+    assert last.endswith(b"map=[stack]")
+    assert len(read(whole + last)) == 3  # its time is before that of the one above
+    for end in (b"Time 49288", b"tid=1", b"result=sig", b"latency_ns=9"):
+        cut = last[: last.index(end) + len(end)]
+        log = read(whole + cut)
+        assert (len(log), log.nr_bad, log.first_bad) == (2, 1, 6)
+    log = read(whole + last[:-4])
+    assert outcomes(log)[2] == ("sigbus", 999, "", -1)
 
 
 # --- panels ----------------------------------------------------------------
@@ -524,6 +671,286 @@ def test_labels_do_not_touch_each_other(nr_faults):
         assert not any(box.overlaps(other) for other in boxes[:i])
 
 
+# --- outcomes, mappings, children: pictures --------------------------------
+
+
+def rings(figure: Figure, style: dict) -> list[tuple[float, float]]:
+    """Where the areas have such marks."""
+    return [
+        (float(x), float(y))
+        for axis in figure.axes
+        for line in axis.lines
+        if line.get_marker() == style["marker"]
+        for x, y in zip(*line.get_data())
+    ]
+
+
+def test_an_old_log_gets_nothing_new():
+    for text in (OLD * 3, compiler_log(3000)):
+        log = read(text)
+        figure = drawn(text)
+        panels = plot.find_panels(log.address >> np.uint64(12))
+        assert len(figure.axes) == 1 + len(panels)
+        assert figure.get_size_inches()[0] == plot.WIDTH
+        assert rings(figure, plot.MAJOR_MARK) == []
+        words = texts(figure)
+        for word in (
+            "minor",
+            "major",
+            "taking",
+            "child",
+            "time a fault took",
+            "cc1plus\n",
+        ):
+            assert word not in words.replace("of cc1plus", "")
+
+
+def test_major_faults_stand_out():
+    text = HEAD + b"".join(
+        fault(
+            i * 10**6,
+            0x10000 + 0x1000 * i,
+            access="read",
+            region="file",
+            result="major" if i % 10 == 3 else "minor",
+            latency_ns=2_000_000 if i % 10 == 3 else 1000,
+        )
+        for i in range(40)
+    )
+    figure = drawn(text + summary(40))
+    expected = [(i - 0.0, 0x1000 * i) for i in (3, 13, 23, 33)]
+    found = rings(figure, plot.MAJOR_MARK)
+    assert found[:4] == expected
+    assert found[4:] == [(x, pytest.approx(np.log10(2e6))) for x, _ in expected]
+    (legend,) = figure.legends
+    assert [t.get_text() for t in legend.get_texts()] == ["read 40", "major 4"]
+    words = texts(figure)
+    assert "40 faults (36 minor, 4 major) in 39.0 ms on 40 pages" in words
+    assert "taking 8.04 ms in all; nothing lost" in words
+    assert "8.04 ms, 4 major" in words
+    assert "median 1.00 µs, max 2.00 ms" in words
+    assert "one fault or more" not in words
+
+
+def test_failed_faults_stand_out():
+    figure = drawn(FAMILY)
+    assert len(rings(figure, plot.FAILED_MARK)) == 2  # in its area, and by its latency
+    words = texts(figure)
+    assert "3 faults (1 minor, 1 major, 1 failed) in 10.0 µs" in words
+    assert "failed 1" in words.splitlines()
+    assert "not shown: 2 abandoned" in words
+
+
+def test_every_major_fault_has_a_ring_near():
+    text = compiler_log(20000, outcomes=True)
+    figure, log = drawn(text), read(text)
+    major = np.flatnonzero(log.result == plot.MAJOR)
+    assert len(major) > 500
+    where = plot.panel_of(
+        log.address >> np.uint64(12),
+        panels := plot.find_panels(log.address >> np.uint64(12)),
+    )
+    elapsed = (log.time_ns - log.time_ns.min()) / 1e9
+    nr_rings = 0
+    for i, axis in enumerate(figure.axes[1 : 1 + len(panels)]):
+        here = major[where[major] == i]
+        drawn_here = [a for a in axis.lines if a.get_marker() == "o"]
+        assert len(drawn_here) == bool(len(here))
+        if not drawn_here:
+            continue
+        above = (log.address[here] - np.uint64(panels[i].first << 12)).astype(float)
+        to_pixels = axis.transData.transform
+        marks = to_pixels(np.column_stack(drawn_here[0].get_data()))
+        faults = to_pixels(np.column_stack((elapsed[here], above)))
+        away = np.abs(faults[:, None] - marks[None]).max(axis=2).min(axis=1)
+        assert away.max() <= plot.RING * figure.dpi + 0.01
+        nr_rings += len(marks)
+    assert nr_rings < len(major)  # one for all in the same spot, and that is said
+    assert "a ring or cross: one fault or more" in texts(figure)
+
+
+@pytest.mark.parametrize("nr_faults", [1, 300, 60000])
+def test_latencies_have_a_panel(nr_faults):
+    text = compiler_log(nr_faults, outcomes=True)
+    figure = drawn(text)
+    (axis,) = [a for a in figure.axes if "time a fault took" in texts(a)]
+    assert axis.get_xlim() == figure.axes[0].get_xlim()
+    assert axis.get_xlabel().startswith("time since the first fault")
+    assert sum(bool(a.get_xlabel()) for a in figure.axes) == 1
+    low, high = axis.get_ylim()
+    latency = np.log10(read(text).latency_ns)
+    assert low < latency.min() and latency.max() < high
+    marks = sum(len(c.get_offsets()) for c in axis.collections)
+    assert marks == nr_faults or (nr_faults == 60000 and axis.images)
+
+
+def test_a_latency_of_zero_and_none_are_drawn():
+    drawn(fault(1, 0x1000, result="minor", latency_ns=0))
+    figure = drawn(fault(1, 0x1000, result="minor") + fault(2, 0x1000))
+    (axis,) = [a for a in figure.axes if "time a fault took" in texts(a)]
+    assert sum(len(c.get_offsets()) for c in axis.collections) == 1
+
+
+def test_faults_are_drawn_in_the_order_of_time():
+    times = [5, 3, 9, 1, 7, 2]
+    text = b"".join(
+        fault(t, 0x1000 * t, access="read", result="minor", latency_ns=t * 10)
+        for t in times
+    )
+    log = read(text)
+    assert log.time_ns.tolist() == times
+    strip, *others = drawn(text).axes
+    for axis in others:
+        x = np.concatenate([c.get_offsets()[:, 0] for c in axis.collections])
+        assert x.tolist() == sorted(x.tolist())
+    heights = sum(bar.get_height() for bar in strip.patches)
+    assert heights == len(times)
+    ordered = b"".join(
+        sorted(text.splitlines(keepends=True), key=lambda w: w.split()[10])
+    )
+    pictures = []
+    for log_text in (text, ordered):
+        figure, file = Figure(), io.BytesIO()
+        plot.draw(figure, read(log_text))
+        figure.savefig(file, format="png", metadata={"Software": None})
+        pictures.append(file.getvalue())
+    assert pictures[0] == pictures[1]
+
+
+def family_log(comms: list[str], nr_each: int = 3, told: bool = True) -> bytes:
+    """One process with children of these names, one after the other."""
+    lines, pids = [HEAD], range(5000, 5000 + len(comms))
+    lines += [fault(i, 0x1000 * i, tid=4494, access="read") for i in range(nr_each)]
+    for i, (pid, comm) in enumerate(zip(pids, comms)):
+        start = 1000 * (i + 1)
+        lines.append(f"# child time={start} pid={pid} ppid=4494 comm=fork\n".encode())
+        lines.append(f"# exec time={start} pid={pid} comm={comm}\n".encode())
+        for j in range(nr_each):
+            lines.append(fault(start + j, 0x1000 * j, pid, tid=pid, access="write"))
+    end = summary(nr_each * (len(comms) + 1))
+    if told:
+        end = end.replace(b"\n", b" children=%d\n" % len(comms))
+    return b"".join(lines) + end
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_children_are_told_and_have_rows(told):
+    text = family_log(["sh", r"a\040b"], told=told)
+    log = read(text)
+    lanes = plot.find_lanes(log)
+    assert lanes.names == ["cc1plus 4494", "sh 5000", "a b 5001"]
+    assert lanes.lane.tolist() == [0] * 3 + [1] * 3 + [2] * 3
+    figure = drawn(text)
+    words = texts(figure)
+    assert "Page faults of cc1plus, PID 4494 and 2 children" in words.splitlines()
+    # Three pages in each of three address spaces.
+    assert "9 faults in 2.00 µs on 9 pages by 3 threads; nothing lost" in words
+    (axis,) = [a for a in figure.axes if "sh 5000" in texts(a)]
+    assert texts(axis).count("3 faults") == 3
+    picture = axis.images[0].get_array()
+    drawn_in = [np.flatnonzero(row[:, 3]).tolist() for row in picture]
+    assert all(drawn_in) and len(drawn_in) == 3
+    assert (
+        max(drawn_in[2]) < min(drawn_in[1]) < min(drawn_in[0])
+    )  # the first one on top
+
+
+def test_one_child_and_none():
+    assert "PID 4494 and 1 child\n" in texts(drawn(family_log(["sh"])))
+    alone = HEAD + NEW + summary(1).replace(b"\n", b" children=0\n")
+    assert "PID 4494\n" in texts(drawn(alone))
+    # A child that had no fault: none to compare with.
+    assert plot.find_lanes(read(alone.replace(b"children=0", b"children=1"))) is None
+
+
+def test_many_processes_share_rows_by_program():
+    comms = ["sh", "cc1", "as"] * 20 + ["ld"]
+    lanes = plot.find_lanes(read(family_log(comms)))
+    assert lanes.names == ["cc1plus", "sh ×20", "cc1 ×20", "as ×20", "ld"]
+    assert np.bincount(lanes.lane).tolist() == [3, 60, 60, 60, 3]
+
+
+def test_many_programs_leave_a_row_for_the_others():
+    comms = [f"p{i}" for i in range(40)] + ["p7"] * 5
+    lanes = plot.find_lanes(read(family_log(comms)))
+    assert len(lanes.names) == plot.MAX_LANES
+    assert lanes.names[-1] == "30 others"
+    assert "p7 ×6" in lanes.names
+    counts = np.bincount(lanes.lane)
+    assert counts[lanes.names.index("p7 ×6")] == 18
+    assert counts[-1] == 90 and counts.sum() == 3 * 46
+
+
+def test_names_of_rows_and_files_fit():
+    assert plot.lane_label("cc1 125") == "cc1 125"
+    assert plot.lane_label("cc1plus") == "cc1plus"
+    assert plot.lane_label("abcdefghijkl001 4000001") == "abcdefghijk… 4000001"
+    assert plot.file_label("/usr/lib/libc.so.6") == "libc.so.6"
+    assert plot.file_label("/memfd:a b (deleted)") == "memfd:a b"
+    assert plot.file_label("/" + "x" * 30) == "x" * 20 + "…"
+
+
+def test_files_are_named_where_they_are_mapped():
+    figure = drawn(compiler_log(3000, outcomes=True))
+    named = {
+        axis: [
+            n for n in axis.texts if n.get_text() in ("cc1plus", "libstdc++.so.6.0.30")
+        ]
+        for axis in figure.axes
+    }
+    assert sum(map(len, named.values())) == 2
+    log = read(compiler_log(3000, outcomes=True))
+    for axis, notes in named.items():
+        for note in notes:
+            (code,) = [i for i, n in enumerate(log.maps) if n.endswith(note.get_text())]
+            of_it = log.address[log.map == code]
+            label = axis.yaxis.get_major_formatter()
+            base = int(label(0, 0), 16)
+            low, high = axis.get_ylim()
+            middle = base + low + note.xy[1] * (high - low)
+            assert middle == pytest.approx((int(of_it.min()) + int(of_it.max())) / 2)
+
+
+def test_a_file_that_is_everywhere_is_not_named():
+    def log(nr_places: int) -> bytes:
+        return b"".join(
+            fault(i, (0x7F0000 + 8 * i) << 12, map="/libc.so.6", offset="0x0")
+            for i in range(nr_places)
+        )
+
+    assert texts(drawn(log(plot.MAX_SAME))).count("libc.so.6") == plot.MAX_SAME
+    assert "libc.so.6" not in texts(drawn(log(plot.MAX_SAME + 1)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FAMILY,
+        compiler_log(1, outcomes=True),
+        compiler_log(5000, outcomes=True),
+        family_log(["abcdefghijklmno"] * 3 + ["sh"] * 9),
+        family_log([f"abcdefghijkl{i:03d}" for i in range(40)]),
+    ],
+    ids=["family", "one", "many", "processes", "programs"],
+)
+def test_new_labels_do_not_touch_each_other(text):
+    figure = drawn(text)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    labels = [*figure.texts, *figure.legends]
+    for axis in figure.axes:
+        low, high = axis.get_ylim()
+        ticks = axis.get_yticklabels()
+        labels += [t for t in ticks if low <= t.get_position()[1] <= high]
+        labels += axis.texts
+    boxes = [label.get_window_extent(renderer) for label in labels]
+    width, height = figure.canvas.get_width_height()
+    for i, box in enumerate(boxes):
+        assert box.x0 >= 0 and box.y0 >= 0, labels[i]
+        assert box.x1 <= width and box.y1 <= height, labels[i]
+        for other, label in zip(boxes[:i], labels):
+            assert not box.overlaps(other), (labels[i], label)
+
+
 # --- the program -----------------------------------------------------------
 
 
@@ -724,9 +1151,10 @@ def test_a_display_that_is_not_there_gives_a_file(log_path, monkeypatch):
     assert done.stdout == f"{log_path.with_suffix('.png')}\n"
 
 
-def test_100000_faults_take_seconds(tmp_path):
+@pytest.mark.parametrize("with_outcomes", [False, True])
+def test_100000_faults_take_seconds(tmp_path, with_outcomes):
     """A generous bound: a loop over lines in Python would still break it."""
-    text = compiler_log(20000) * 5
+    text = compiler_log(20000, outcomes=with_outcomes) * 5
     start = time.process_time()
     log = read(text)
     assert len(log) == 100000

@@ -735,15 +735,20 @@ static void test_random(void)
 static void test_table(void)
 {
 	static const char *const expected[] = {
-		"region       faults    share      lowest page     highest page  first fault   last fault",
-		"code            700    8.8 %      0x55d3c4a25      0x55d3c6564      2.18 ms       2.98 s",
-		"data              0",
-		"heap           6000   75.1 %      0x55d3c7577      0x55d3c8ce6       301 ms       3.01 s",
-		"stack            30    0.4 %      0x7ffd1c384      0x7ffd1c3a1      32.9 ms       2.76 s",
-		"file             60    0.8 %      0x7faa3b00d      0x7faa3b28b         0 ns      2.95 ms",
-		"anon           1200   15.0 %      0x7faa3a8f8      0x7faa3ada7       1.50 s       1.90 s",
-		"special           1    0.0 %      0x7ffd1c3ee      0x7ffd1c3ee      1.20 ms      1.20 ms",
-		"all            7991",
+		"region      faults    share   lowest page  highest page  first fault  last fault",
+		"code           700    8.8 %   0x55d3c4a25   0x55d3c6564      2.18 ms      2.98 s",
+		"data             0",
+		"heap          6000   75.1 %   0x55d3c7577   0x55d3c8ce6       301 ms      3.01 s",
+		"stack           30    0.4 %   0x7ffd1c384   0x7ffd1c3a1      32.9 ms      2.76 s",
+		"file            60    0.8 %   0x7faa3b00d   0x7faa3b28b         0 ns     2.95 ms",
+		"anon          1200   15.0 %   0x7faa3a8f8   0x7faa3ada7       1.50 s      1.90 s",
+		"special          1    0.0 %   0x7ffd1c3ee   0x7ffd1c3ee      1.20 ms     1.20 ms",
+		"all           7991",
+	};
+	static const struct pf_chart_outcomes outcomes[NR_PF_REGION] = {
+		[PF_REGION_CODE] = { 650, 50 },
+		[PF_REGION_HEAP] = { 6000, 0 },
+		[PF_REGION_ANON] = { 10000000000, 123456789 },
 	};
 	struct pf_chart *charts = malloc(NR_PF_REGION * sizeof(*charts));
 	unsigned int i;
@@ -752,7 +757,7 @@ static void test_table(void)
 	add_compiler();
 	for (i = 0; i < NR_PF_REGION; i++)
 		pf_chart_init(&charts[i], PAGE_4K);
-	pf_chart_draw_table(charts, keep_line, NULL);
+	pf_chart_draw_table(charts, NULL, keep_line, NULL);
 	for (i = 0; i < nr_faults; i++)
 		/* A region without faults. */
 		if (faults[i].region != PF_REGION_DATA)
@@ -760,8 +765,15 @@ static void test_table(void)
 	for (i = 0; i < NR_PF_REGION; i++)
 		pf_chart_layout(&charts[i]);
 	nr_lines = 0;
-	pf_chart_draw_table(charts, keep_line, NULL);
+	pf_chart_draw_table(charts, NULL, keep_line, NULL);
 	ok(lines_are(expected, ARRAY_SIZE(expected)), "the table of regions");
+	nr_lines = 0;
+	pf_chart_draw_table(charts, outcomes, keep_line, NULL);
+	ok(lines_fit && !strcmp(lines[0], "region      faults      minor    major    share   "
+					  "lowest page  highest page  first fault  last fault") &&
+	   !strcmp(lines[1], "code           700        650       50    8.8 %   "
+			     "0x55d3c4a25   0x55d3c6564      2.18 ms      2.98 s") &&
+	   !strcmp(lines[8], "all           7991 10000006650 123456839"), "with outcomes");
 	free(charts);
 }
 

@@ -69,11 +69,11 @@ static void test_numbers(void)
 	ok(hex, "hexadecimal: %d random numbers", NR_RANDOM);
 }
 
-static bool line_is(const struct pf_fault *f, u32 pid, const char *expected)
+static bool line_is(const struct pf_fault *f, const struct pf_context *c, const char *expected)
 {
 	/* Of the exact size, as above; a line that were longer would have no room. */
-	char *buf = malloc(PF_FAULT_LINE_MAX);
-	size_t len = pf_fault_format(buf, f, pid);
+	char *buf = malloc(PF_FAULT_LINE_MAX + c->map_len);
+	size_t len = pf_fault_format(buf, f, c);
 	bool same = len == strlen(expected) && !memcmp(buf, expected, len);
 
 	if (!same)
@@ -89,36 +89,77 @@ static void test_lines(void)
 		.address = 0x7faa3b0fccf8,
 		.ip = 0x55f3920ce1b5,
 		.tid = 4497,
-		.cpu = 1,
 		.access = PF_ACCESS_WRITE,
 		.mode = PF_MODE_USER,
 		.region = PF_REGION_HEAP,
 	};
+	static const struct pf_context usual_context = { .pid = 4494, .cpu = 1 };
 	static const struct pf_fault nothing = { .time_ns = 0 };
+	static const struct pf_context no_context = { .pid = 1 };
 	static const struct pf_fault most = {
 		.time_ns = ~0ULL,
 		.address = ~0ULL,
 		.ip = ~0ULL,
-		.tid = ~0U,
-		.cpu = 0xffff,
+		.tid = (1 << PF_PID_BITS) - 1,
+		.tries = PF_TRIES_MAX,
+		.result = PF_RESULT_HWPOISON,
 		.access = PF_ACCESS_WRITE,
 		.mode = PF_MODE_KERNEL,
 		.region = PF_REGION_SPECIAL,
+		.kind = PF_KIND_SHARED | PF_KIND_HUGETLB,
 	};
+	char name[4097], expected[5000];
+	struct pf_context most_context = {
+		.pid = ~0U,
+		.cpu = ~0U,
+		.latency_ns = PF_LATENCY_MAX_NS,
+		.map = name,
+		.map_len = sizeof(name) - 1,
+		.offset = ~1ULL,
+	};
+	struct pf_fault file = usual;
+	struct pf_context file_context = usual_context;
 
-	ok(line_is(&usual, 4494,
+	ok(line_is(&usual, &usual_context,
 		   "PID =     4494 Page Fault at Address 0x7faa3b0fccf8 at Time 1389595218602 "
-		   "tid=4497 cpu=1 ip=0x55f3920ce1b5 access=write mode=user region=heap\n"),
+		   "tid=4497 cpu=1 ip=0x55f3920ce1b5 access=write mode=user region=heap "
+		   "map=[heap]\n"),
 	   "a usual line");
-	ok(line_is(&nothing, 1,
+	ok(line_is(&nothing, &no_context,
 		   "PID =        1 Page Fault at Address 0x0 at Time 0 "
-		   "tid=0 cpu=0 ip=0x0 access=read mode=user region=code\n"),
+		   "tid=0 cpu=0 ip=0x0 access=read mode=user region=code map=?\n"),
 	   "all fields 0");
-	ok(line_is(&most, ~0U,
-		   "PID = 4294967295 Page Fault at Address 0xffffffffffffffff "
-		   "at Time 18446744073709551615 tid=4294967295 cpu=65535 "
-		   "ip=0xffffffffffffffff access=write mode=kernel region=special\n"),
-	   "the longest value in each field");
+
+	file.region = PF_REGION_FILE;
+	file.kind = PF_KIND_COW;
+	file_context.map = "/a/b";
+	file_context.map_len = 4;
+	file_context.offset = 0;
+	ok(line_is(&file, &file_context,
+		   "PID =     4494 Page Fault at Address 0x7faa3b0fccf8 at Time 1389595218602 "
+		   "tid=4497 cpu=1 ip=0x55f3920ce1b5 access=write mode=user region=file kind=cow "
+		   "map=/a/b offset=0x0\n"),
+	   "in a file, at offset 0");
+	file.kind = 0;
+	file.result = PF_RESULT_MAJOR;
+	file.tries = 2;
+	file_context.latency_ns = 50000001;
+	file_context.offset = PF_NO_OFFSET;
+	ok(line_is(&file, &file_context,
+		   "PID =     4494 Page Fault at Address 0x7faa3b0fccf8 at Time 1389595218602 "
+		   "tid=4497 cpu=1 ip=0x55f3920ce1b5 access=write mode=user region=file result=major "
+		   "latency_ns=50000001 tries=2 map=/a/b\n"),
+	   "with an outcome, without an offset");
+
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = 0;
+	snprintf(expected, sizeof(expected),
+		 "PID = 4294967295 Page Fault at Address 0xffffffffffffffff "
+		 "at Time 18446744073709551615 tid=4194303 cpu=4294967295 "
+		 "ip=0xffffffffffffffff access=write mode=kernel region=special "
+		 "kind=shared,hugetlb result=hwpoison latency_ns=4398046511103 tries=63 "
+		 "map=%s offset=0xfffffffffffffffe\n", name);
+	ok(line_is(&most, &most_context, expected), "the longest value in each field");
 }
 
 /* Each value in turn: its word, and never a line longer than PF_FAULT_LINE_MAX. */
@@ -128,40 +169,71 @@ static void test_names(void)
 	static const char *const mode[] = { "user", "kernel", "gup", "remote" };
 	static const char *const region[] = { "code", "data", "heap",	 "stack",
 					      "file", "anon", "special" };
-	char line[PF_FAULT_LINE_MAX + 1], expected[100];
-	unsigned int a, m, r;
+	static const char *const map[] = { "?", "anon", "[heap]", "[stack]", "?", "anon", "[vdso]" };
+	static const char *const result[] = { "minor", "major",	   "sigbus", "sigsegv",
+					      "oom",   "hwpoison", "error" };
+	static const struct pf_context context = {
+		.pid = ~0U, .cpu = ~0U, .latency_ns = ~0ULL,
+	};
+	char line[PF_FAULT_LINE_MAX + 1], expected[200];
+	unsigned int a, m, r, o;
 	size_t longest = 0;
 	bool right = true;
 
 	for (a = 0; a < NR_PF_ACCESS; a++) {
 		for (m = 0; m < NR_PF_MODE; m++) {
 			for (r = 0; r < NR_PF_REGION; r++) {
-				struct pf_fault f = {
-					.time_ns = ~0ULL, .address = ~0ULL, .ip = ~0ULL,
-					.tid = ~0U,	  .cpu = 0xffff,    .access = a,
-					.mode = m,	  .region = r,
-				};
-				size_t len = pf_fault_format(line, &f, ~0U);
+				for (o = 0; o < NR_PF_RESULT; o++) {
+					struct pf_fault f = {
+						.time_ns = ~0ULL, .address = ~0ULL, .ip = ~0ULL,
+						.access = a,	  .mode = m,	    .region = r,
+						.result = o,	  .tries = 63,	    .tid = 4194303,
+					};
+					size_t len = pf_fault_format(line, &f, &context);
 
-				longest = max(longest, len);
-				line[len] = 0;
-				snprintf(expected, sizeof(expected), " access=%s mode=%s region=%s\n",
-					 access[a], mode[m], region[r]);
-				right = strstr(line, expected) && right;
+					longest = max(longest, len);
+					line[len] = 0;
+					snprintf(expected, sizeof(expected),
+						 " access=%s mode=%s region=%s%s%s%s map=%s\n",
+						 access[a], mode[m], region[r], o ? " result=" : "",
+						 o ? result[o - 1] : "",
+						 o ? " latency_ns=18446744073709551615 tries=63" :
+						     "", map[r]);
+					right = strstr(line, expected) && right;
+				}
 			}
 		}
 	}
-	ok(right, "the name of each access, mode and region");
+	ok(right, "the name of each access, mode, region and result");
 	ok(longest <= PF_FAULT_LINE_MAX, "the longest line, %zu bytes, fits in %d", longest,
 	   PF_FAULT_LINE_MAX);
 }
 
+/* The whole words that the fault path stores, against the fields. */
+static void test_words(void)
+{
+	struct pf_fault f = { .time_ns = 0 };
+
+	f.what = pf_what(PF_ACCESS_EXEC, PF_MODE_REMOTE, PF_KIND_SHARED | PF_KIND_HUGETLB,
+			 PF_REGION_SPECIAL, 0xfffe);
+	ok(f.access == PF_ACCESS_EXEC && f.mode == PF_MODE_REMOTE && f.kind == 6 &&
+	   f.region == PF_REGION_SPECIAL && f.map == 0xfffe, "what a fault was, in one word");
+	f.thread = 4194303 | pf_outcome(PF_TRIES_MAX, PF_RESULT_ERROR);
+	ok(f.tid == 4194303 && f.tries == PF_TRIES_MAX && f.result == PF_RESULT_ERROR,
+	   "thread and outcome, in one word");
+	f.thread = 17;
+	ok(f.tid == 17 && !f.tries && f.result == PF_RESULT_NONE, "and without an outcome");
+}
+
 int main(void)
 {
-	ok(sizeof(struct pf_fault) <= 40, "a record takes %zu bytes, at most 40",
+	ok(sizeof(struct pf_fault) == 32, "a record takes %zu bytes, 32 wanted",
 	   sizeof(struct pf_fault));
+	ok(sizeof(struct pf_extra) == 8, "and %zu more with outcomes or children, 8 wanted",
+	   sizeof(struct pf_extra));
 	test_numbers();
 	test_lines();
 	test_names();
+	test_words();
 	return tap_done();
 }

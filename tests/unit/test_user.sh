@@ -399,6 +399,24 @@ debug_tells_reads_and_drains() {
 	check grep -q '^user: debug: ./in: drain 1 ends, 2 faults so far$' err
 }
 
+children_and_major_faults_are_told() {
+	{
+		echo "$head_line"
+		faults 1 2
+		echo '# child time=1002500000 pid=4495 ppid=4494 comm=my\040prog'
+		faults 3 4
+		echo "$(summary 4) minor=3 major=1 failed=0 abandoned=0 unfinished=0 children=1 untold=0"
+		echo EXIT_CODE
+	} >in
+	run 0 ./in
+	reference <in >want
+	check cmp want out/in.log
+	check grep -qF 'out/in.log: 4 page faults, 1 major, of PID 4494 (my\040prog) and 1 child, 41' msg
+	sed 's/children=1 /children=12 /' in >more
+	run 0 ./more
+	check grep -qF ' and 12 children, ' msg
+}
+
 losses_are_warned_of() {
 	stream 1000 1000 4000 >dropped
 	stream 1000 5000 0 4000 >overwritten

@@ -16,9 +16,11 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import compiler
 import kernel
 import modules
 import vm
@@ -39,7 +41,11 @@ def cases_in(folder: Path) -> dict[str, Path]:
 
 
 def guest_of(
-    tree: kernel.Tree, files: Iterable[Path], cases: dict[str, Path], timeout_s: float
+    tree: kernel.Tree,
+    files: Iterable[Path],
+    cases: dict[str, Path],
+    disk: Path,
+    timeout_s: float,
 ) -> vm.Guest:
     """The guest that runs these tests; KernelError if a module is not its own."""
     for path in files:
@@ -49,9 +55,15 @@ def guest_of(
         tree=tree,
         cases={name: path.read_text() for name, path in cases.items()},
         files={path.name: path for path in files},
-        disk=True,
+        disk=disk,
         timeout_s=timeout_s,
     )
+
+
+def fill_disk(folder: Path, arch: str) -> None:
+    """What is on the guest's disk: a compiler, where it can run the host's."""
+    if arch == kernel.host_arch():
+        compiler.copy_to(folder / "compiler")
 
 
 def boot(
@@ -72,9 +84,11 @@ def boot(
     parallel = {x: path for x, path in cases.items() if x not in serial}
     whole: vm.Run | None = None
     for part in [x for x in (parallel, serial) if x] or [parallel]:
-        guest = guest_of(tree, files, part, timeout_s)
-        guest.accel = vm.accelerator(tree.kernel.arch, part is serial)
-        run = vm.boot(guest, name, on_line)
+        with tempfile.TemporaryDirectory() as disk:
+            fill_disk(Path(disk), tree.kernel.arch)
+            guest = guest_of(tree, files, part, Path(disk), timeout_s)
+            guest.accel = vm.accelerator(tree.kernel.arch, part is serial)
+            run = vm.boot(guest, name, on_line)
         if whole:
             run.lines[:0] = whole.lines
             run.seconds += whole.seconds

@@ -5,11 +5,14 @@
  *	workload run NAME [N]		run one, as a program of its own
  *	workload track X PARAMS NAME [N]	run one under pf_probe_X.ko with these parameters,
  *				print one line of key=value, leave the log in /tmp/track.log
+ *	workload track X PARAMS command COMMAND...	the same with any other program
  *	workload pages		from that log, the pages that `touch` touched, as numbers from 0
  *
  * What the kernel itself counted is (ru_minflt + ru_majflt of wait4) less (fields 10 and 12 of
- * /proc/PID/stat when the module was loaded); `difference` is what was recorded less that.
- * Workloads ignore SIGCHLD, or wait4() would add the faults of their own children.
+ * /proc/PID/stat when the module was loaded); `difference` is what was recorded less that and less
+ * the faults that failed, which the kernel does not count. With outcome=1 minor_difference and
+ * major_difference are the same for each. Workloads ignore SIGCHLD, or wait4() would add the faults
+ * of their own children; with children=1, it is to add them.
  */
 #include <err.h>
 #include <errno.h>
@@ -17,6 +20,7 @@
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,6 +41,8 @@
 #define SWAPPED_PAGES 4096
 #define CGROUP "/sys/fs/cgroup/small" /* made by the test, with little memory and swap to go to */
 #define TOUCH_ADDRESS ((void *)0x200000000000)
+#define MANY_COLD_PAGES 16384
+#define SLEEPERS 8
 
 static long page_size;
 static const char *self;
@@ -246,6 +252,166 @@ static void run_mix(long n)
 	err(1, "%s", self);
 }
 
+static void prepare_cold(void)
+{
+	make_file(COLD_FILE, MANY_COLD_PAGES);
+	drop_caches();
+}
+
+/* Each page of a file that is on disk only, once, in an order that no read-ahead foresees. */
+static void run_cold(long n)
+{
+	int fd = open(COLD_FILE, O_RDONLY);
+	volatile char *p;
+
+	(void)n;
+	if (fd < 0)
+		err(1, "%s", COLD_FILE);
+	p = map(NULL, MANY_COLD_PAGES, PROT_READ, MAP_SHARED, fd);
+	madvise((void *)p, MANY_COLD_PAGES * page_size, MADV_RANDOM);
+	/* The step has no factor in common with the number of pages, a power of two. */
+	for (size_t i = 0; i < MANY_COLD_PAGES; i++)
+		(void)p[i * 10007 % MANY_COLD_PAGES * page_size];
+}
+
+static void run_populate(long n)
+{
+	map(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1);
+}
+
+static sigjmp_buf after_signal;
+
+static void on_signal(int sig)
+{
+	siglongjmp(after_signal, sig);
+}
+
+/* N pages behind the end of a file. */
+static void run_sigbus(long n)
+{
+	int fd = memfd_create("short", 0);
+	volatile char *p = map(NULL, n + 1, PROT_READ, MAP_SHARED, fd);
+	static volatile long i;
+
+	if (fd < 0 || ftruncate(fd, page_size))
+		err(1, "memfd");
+	signal(SIGBUS, on_signal);
+	for (i = 1; i <= n; i++) {
+		if (!sigsetjmp(after_signal, 1))
+			(void)p[i * page_size];
+	}
+}
+
+static int named_file(const char *path, size_t nr_pages)
+{
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+
+	if (fd < 0 || ftruncate(fd, nr_pages * page_size))
+		err(1, "%s", path);
+	return fd;
+}
+
+/* A path of over PATH_MAX, by going there: no call takes it whole. Ends in /the-end/file. */
+static int far_file(void)
+{
+	char name[201];
+	int fd;
+
+	memset(name, 'x', 200);
+	name[200] = 0;
+	if (chdir("/tmp"))
+		err(1, "/tmp");
+	for (int i = 0; i < 25; i++) {
+		if ((mkdir(name, 0700) && errno != EEXIST) || chdir(name))
+			err(1, "%s", name);
+	}
+	if ((mkdir("the-end", 0700) && errno != EEXIST) || chdir("the-end"))
+		err(1, "the-end");
+	fd = named_file("file", 1);
+	if (chdir("/"))
+		err(1, "/");
+	return fd;
+}
+
+/* One write of a shared mapping's page, at each of these offsets in pages. */
+static void touch_mapped(int fd, size_t nr_pages, size_t at)
+{
+	char *p = mmap(NULL, nr_pages * page_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		       at * page_size);
+
+	if (p == MAP_FAILED)
+		err(1, "mmap");
+	touch(p, nr_pages, true);
+}
+
+/* Files with all kinds of names; the test has the same list. */
+static void run_names(long n)
+{
+	int fd = named_file("/tmp/mapped twice", 8), hugetlb;
+	char *p;
+
+	(void)n;
+	touch_mapped(fd, 2, 0);
+	touch_mapped(fd, 2, 5);
+	fd = named_file("/tmp/new\nline\\", 1);
+	touch_mapped(fd, 1, 0);
+	fd = named_file("/tmp/deleted", 1);
+	unlink("/tmp/deleted");
+	touch_mapped(fd, 1, 0);
+	touch_mapped(far_file(), 1, 0);
+	fd = memfd_create("my memfd", 0);
+	if (fd < 0 || ftruncate(fd, page_size))
+		err(1, "memfd");
+	touch_mapped(fd, 1, 0);
+	fd = shm_open("/my-shm", O_RDWR | O_CREAT, 0600);
+	if (fd < 0 || ftruncate(fd, page_size))
+		err(1, "shm");
+	touch_mapped(fd, 1, 0);
+	fd = named_file("/tmp/private", 1);
+	touch(map(NULL, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd), 1, true);
+	hugetlb = memfd_create("huge", MFD_HUGETLB);
+	if (hugetlb < 0 || ftruncate(hugetlb, 2 << 20))
+		err(1, "hugetlb");
+	p = mmap(NULL, 2 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, hugetlb, 0);
+	if (p == MAP_FAILED)
+		err(1, "hugetlb");
+	*p = 1;
+}
+
+static void prepare_names(void)
+{
+	int fd = open("/proc/sys/vm/nr_hugepages", O_WRONLY);
+
+	if (fd < 0 || write(fd, "4", 1) != 1)
+		err(1, "nr_hugepages");
+	close(fd);
+}
+
+/* N files, each mapped and touched once. */
+static void run_many_files(long n)
+{
+	char path[32];
+
+	for (long i = 0; i < n; i++) {
+		int fd;
+
+		snprintf(path, sizeof(path), "/tmp/many-%ld", i);
+		fd = named_file(path, 1);
+		touch_mapped(fd, 1, 0);
+		close(fd);
+		unlink(path);
+	}
+}
+
+/* One page of a file at N places. */
+static void run_many_maps(long n)
+{
+	int fd = named_file("/tmp/many", 1);
+
+	while (n--)
+		touch_mapped(fd, 1, 0);
+}
+
 static void write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
@@ -264,6 +430,7 @@ static void prepare_paging(void)
 struct monitor {
 	int fd;
 	long nr_pages;
+	unsigned int delay_us;
 };
 
 /* Answers each fault on a userfaultfd with a page, until all have come. */
@@ -281,29 +448,120 @@ static void *answer_faults(void *arg)
 		if (poll(&p, 1, 30000) != 1 || read(m->fd, &msg, sizeof(msg)) != sizeof(msg))
 			errx(1, "userfaultfd: no message");
 		copy.dst = msg.arg.pagefault.address & -page_size;
+		usleep(m->delay_us);
 		if (ioctl(m->fd, UFFDIO_COPY, &copy))
 			err(1, "UFFDIO_COPY");
 	}
 	return NULL;
 }
 
-static void touch_userfaultfd(void)
+/* Memory of which each first touch waits for an answer on *fd. */
+static char *answered(size_t nr_pages, int *fd)
 {
-	struct monitor m = { .fd = syscall(SYS_userfaultfd, O_CLOEXEC), .nr_pages = 64 };
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	pthread_t thread;
-	char *p = anon(m.nr_pages);
+	char *p = anon(nr_pages);
 
+	*fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 	reg.range.start = (uintptr_t)p;
-	reg.range.len = m.nr_pages * page_size;
-	if (m.fd < 0 || ioctl(m.fd, UFFDIO_API, &api) || ioctl(m.fd, UFFDIO_REGISTER, &reg))
+	reg.range.len = nr_pages * page_size;
+	if (*fd < 0 || ioctl(*fd, UFFDIO_API, &api) || ioctl(*fd, UFFDIO_REGISTER, &reg))
 		err(1, "userfaultfd");
+	return p;
+}
+
+static void touch_userfaultfd(long nr_pages, unsigned int delay_us)
+{
+	struct monitor m = { .nr_pages = nr_pages, .delay_us = delay_us };
+	char *p = answered(nr_pages, &m.fd);
+	pthread_t thread;
+
 	if (pthread_create(&thread, NULL, answer_faults, &m))
 		errx(1, "pthread_create");
 	touch(p, m.nr_pages, true);
 	pthread_join(thread, NULL);
 	close(m.fd);
+}
+
+/* N faults that take 50 ms each. */
+static void run_slow(long n)
+{
+	touch_userfaultfd(n, 50000);
+}
+
+static void *touch_one(void *arg)
+{
+	touch(arg, 1, true);
+	return NULL;
+}
+
+/* Threads that sleep in a fault, all at a time, until there is a file /tmp/wake. */
+static void run_sleepers(long n)
+{
+	struct monitor m = { .nr_pages = SLEEPERS };
+	char *p = answered(SLEEPERS, &m.fd);
+	pthread_t threads[SLEEPERS];
+
+	(void)n;
+	for (int i = 0; i < SLEEPERS; i++)
+		if (pthread_create(&threads[i], NULL, touch_one, p + i * page_size))
+			errx(1, "pthread_create");
+	while (access("/tmp/wake", F_OK))
+		usleep(10000);
+	answer_faults(&m);
+	for (int i = 0; i < SLEEPERS; i++)
+		pthread_join(threads[i], NULL);
+}
+
+/* A fault that sleeps is cut short by a signal, and the program does something else then. */
+static void run_cut_short(long n)
+{
+	char *other = anon(1);
+	int fd;
+	char *p = answered(1, &fd);
+
+	(void)n;
+	signal(SIGALRM, on_signal);
+	if (!sigsetjmp(after_signal, 1)) {
+		ualarm(100000, 0);
+		touch(p, 1, true);
+	}
+	touch(other, 1, true);
+}
+
+/* Children, children's children, one that becomes another program, one that outlives its parent. */
+static void run_family(long n)
+{
+	pthread_t thread;
+
+	for (long i = 0; i < n; i++) {
+		pid_t child = fork();
+
+		if (child < 0)
+			err(1, "fork");
+		if (!child) {
+			touch(anon(10), 10, true);
+			if (i % 3 == 0)
+				run_family(n / 2);
+			if (i % 3 == 1)
+				execl(self, self, "run", "after-exec", "7", NULL);
+			pthread_create(&thread, NULL, thread_touch, (void *)20);
+			pthread_join(thread, NULL);
+			_exit(0);
+		}
+	}
+	while (wait(NULL) > 0)
+		touch(anon(5), 5, true);
+}
+
+/* The process ends at once; its child goes on until there is a file /tmp/wake. */
+static void run_orphan(long n)
+{
+	if (fork())
+		return;
+	while (access("/tmp/wake", F_OK))
+		usleep(10000);
+	touch(anon(n), n, true);
 }
 
 static void *touch_swapped(void *arg)
@@ -331,7 +589,7 @@ static void run_paging(long n)
 		err(1, "MAP_HUGETLB");
 	touch(p, 2 * huge / page_size, true);
 
-	touch_userfaultfd();
+	touch_userfaultfd(64, 0);
 
 	/* Two threads in the same pages, of which less than half fit into memory. */
 	p = anon(SWAPPED_PAGES);
@@ -354,6 +612,17 @@ static const struct workload {
 	{ "mix", prepare_mix, run_mix },
 	{ "paging", prepare_paging, run_paging },
 	{ "after-exec", NULL, run_after_exec },
+	{ "cold", prepare_cold, run_cold },
+	{ "populate", NULL, run_populate },
+	{ "sigbus", NULL, run_sigbus },
+	{ "names", prepare_names, run_names },
+	{ "many-files", NULL, run_many_files },
+	{ "many-maps", NULL, run_many_maps },
+	{ "slow", NULL, run_slow },
+	{ "sleepers", NULL, run_sleepers },
+	{ "cut-short", NULL, run_cut_short },
+	{ "family", NULL, run_family },
+	{ "orphan", NULL, run_orphan },
 };
 
 static const struct workload *find(const char *name)
@@ -364,11 +633,16 @@ static const struct workload *find(const char *name)
 	errx(2, "no workload %s", name);
 }
 
-/* min_flt + maj_flt from /proc/PID/stat */
-static long stat_faults(pid_t pid)
+struct faults {
+	long minor;
+	long major;
+};
+
+/* min_flt and maj_flt from /proc/PID/stat */
+static struct faults stat_faults(pid_t pid)
 {
-	unsigned long minor, major;
 	char path[64], line[1024];
+	struct faults faults;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -376,16 +650,25 @@ static long stat_faults(pid_t pid)
 	if (!f || !fgets(line, sizeof(line), f))
 		err(1, "%s", path);
 	fclose(f);
-	if (sscanf(strrchr(line, ')'), ") %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu", &minor,
-		   &major) != 2)
+	if (sscanf(strrchr(line, ')'), ") %*c %*d %*d %*d %*d %*d %*u %ld %*u %ld", &faults.minor,
+		   &faults.major) != 2)
 		errx(1, "%s: not understood", path);
-	return minor + major;
+	return faults;
+}
+
+/* The number behind ` key=`, or 0. */
+static long number(const char *summary, const char *key)
+{
+	const char *at = strstr(summary, key);
+
+	return at ? atol(at + strlen(key)) : 0;
 }
 
 /* Drains the module's file to /tmp/track.log. Returns the number of fault lines. */
 static long drain(const char *module, char *summary, size_t size)
 {
-	char path[32], line[4096];
+	char path[32];
+	static char line[65536];
 	bool complete = false;
 	long nr_lines = 0;
 	FILE *in, *out;
@@ -400,7 +683,7 @@ static long drain(const char *module, char *summary, size_t size)
 		if (!strncmp(line, "PID = ", 6))
 			nr_lines++;
 		else if (!strncmp(line, "# recorded=", 11))
-			snprintf(summary, size, "%.*s", (int)strcspn(line + 2, "\n"), line + 2);
+			snprintf(summary, size, "%.*s", (int)strcspn(line + 1, "\n"), line + 1);
 		else if (!strcmp(line, "EXIT_CODE\n"))
 			complete = true;
 	}
@@ -412,10 +695,13 @@ static long drain(const char *module, char *summary, size_t size)
 	return nr_lines;
 }
 
-static int track(char probe, const char *params, const struct workload *w, long n)
+static int track(char probe, const char *params, const char *name, char **args)
 {
-	char path[32], module[16], args[256], summary[256] = "";
-	long before, counted, nr_lines, recorded, dropped;
+	bool other = !strcmp(name, "command");
+	const struct workload *w = other ? NULL : find(name);
+	char path[32], module[16], options[256], summary[512] = "";
+	struct faults before, counted;
+	long nr_lines;
 	struct rusage usage;
 	int fd, status;
 	pid_t pid;
@@ -430,31 +716,43 @@ static int track(char probe, const char *params, const struct workload *w, long 
 	if (pid < 0)
 		err(1, "fork");
 	if (!pid) {
-		signal(SIGCHLD, SIG_IGN);
-		if (w->prepare)
+		if (!strstr(params, "children=1"))
+			signal(SIGCHLD, SIG_IGN);
+		if (w && w->prepare)
 			w->prepare();
 		raise(SIGSTOP);
-		w->run(n);
-		_exit(0);
+		if (w)
+			w->run(*args ? atol(*args) : 0);
+		else
+			execvp(*args, args);
+		_exit(w ? 0 : 127);
 	}
 	if (waitpid(pid, &status, WUNTRACED) != pid || !WIFSTOPPED(status))
-		errx(1, "%s: preparation failed", w->name);
-	snprintf(args, sizeof(args), "process_id=%d %s", pid, params);
-	if (syscall(SYS_finit_module, fd, args, 0))
+		errx(1, "%s: preparation failed", name);
+	snprintf(options, sizeof(options), "process_id=%d %s", pid, params);
+	if (syscall(SYS_finit_module, fd, options, 0))
 		err(1, "%s: insmod", module);
 	before = stat_faults(pid);
 	kill(pid, SIGCONT);
 	if (wait4(pid, &status, 0, &usage) != pid)
 		err(1, "wait4");
-	counted = usage.ru_minflt + usage.ru_majflt - before;
+	counted.minor = usage.ru_minflt - before.minor;
+	counted.major = usage.ru_majflt - before.major;
 	nr_lines = drain(module, summary, sizeof(summary));
 	if (syscall(SYS_delete_module, module, 0))
 		err(1, "%s: rmmod", module);
 
-	if (sscanf(summary, "recorded=%ld retries=%*d dropped=%ld", &recorded, &dropped) != 2)
+	if (!strstr(summary, " recorded=") || !strstr(summary, " dropped="))
 		errx(1, "no summary");
-	printf("difference=%ld counted=%ld lines=%ld major=%ld status=%d %s\n",
-	       recorded + dropped - counted, counted, nr_lines, usage.ru_majflt, status, summary);
+	printf("difference=%ld counted=%ld lines=%ld major=%ld status=%d%s",
+	       number(summary, " recorded=") + number(summary, " dropped=") -
+		       number(summary, " failed=") - counted.minor - counted.major,
+	       counted.minor + counted.major, nr_lines, usage.ru_majflt, status, summary);
+	if (strstr(summary, " minor="))
+		printf(" minor_difference=%ld major_difference=%ld",
+		       number(summary, " minor=") - counted.minor,
+		       number(summary, " major=") - counted.major);
+	puts("");
 	return 0;
 }
 
@@ -462,7 +760,7 @@ static int print_pages(void)
 {
 	unsigned long address, base = (unsigned long)TOUCH_ADDRESS;
 	FILE *log = fopen("/tmp/track.log", "r");
-	char line[4096];
+	static char line[65536];
 
 	if (!log)
 		err(1, "/tmp/track.log");
@@ -482,9 +780,10 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "pages"))
 		return print_pages();
 	if (argc >= 5 && !strcmp(argv[1], "track"))
-		return track(*argv[2], argv[3], find(argv[4]), argc > 5 ? atol(argv[5]) : 0);
+		return track(*argv[2], argv[3], argv[4], argv + 5);
 	if (argc < 3 || strcmp(argv[1], "run"))
-		errx(2, "usage: workload run NAME [N] | track A|B|C PARAMS NAME [N] | pages");
+		errx(2, "usage: workload run NAME [N] | track A|B|C PARAMS NAME [N] |"
+			" track A|B|C PARAMS command COMMAND... | pages");
 	w = find(argv[2]);
 	signal(SIGCHLD, SIG_IGN);
 	if (w->prepare)

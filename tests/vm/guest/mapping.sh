@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# map= and offset=: the file that a fault was in, whatever its name, and how many there are.
+. /tap.sh
+plan 25
+
+# touches TEXT: fault lines with this in them.
+touches() {
+	grep -c -F -e "$1" /tmp/track.log
+}
+
+x200=$(printf '%200s' '' | tr ' ' x)
+result=$(/workload track B "" names)
+like "all kinds of names: exact" "$result" "^difference=0 .*status=0"
+is "two mappings of a file share its name" "$(touches 'map=/tmp/mapped\040twice offset=0x')" 4
+is "each with its offsets" \
+	"$(sed -n 's/.*map=\/tmp\/mapped\\040twice offset=//p' /tmp/track.log | tr '\n' ' ')" \
+	"0x0 0x1000 0x5000 0x6000 "
+is "a newline and a backslash" "$(touches 'map=/tmp/new\012line\134 offset=0x0')" 1
+is "a deleted file" "$(touches 'map=/tmp/deleted\040(deleted) offset=0x0')" 1
+is "a path longer than PATH_MAX: its end" \
+	"$(grep -c "map=\.\.\./$x200/$x200/the-end/file offset=0x0$" /tmp/track.log)" 1
+is "memfd" "$(touches 'map=/memfd:my\040memfd\040(deleted) offset=0x0')" 1
+is "shared memory" "$(touches 'map=/dev/shm/my-shm offset=0x0')" 1
+is "kind=shared" "$(touches 'region=file kind=shared map=/tmp/deleted')" 1
+is "kind=cow" "$(touches 'region=file kind=cow map=/tmp/private offset=0x0')" 1
+is "kind=hugetlb" "$(touches 'region=file kind=shared,hugetlb map=/memfd:huge')" 1
+like "the program" "$(cat /tmp/track.log)" \
+	"access=exec .*region=code map=/workload offset=0x[0-9a-f]*000$"
+is "each line has a name" "$(grep '^PID' /tmp/track.log | grep -v -c ' map=[^ ]')" 0
+is "and none is unknown" "$(touches 'map=?')" 0
+
+/workload track B "" mix >/tmp/result
+like "[heap]" "$(cat /tmp/track.log)" "region=heap map=\[heap\]$"
+like "[stack]" "$(cat /tmp/track.log)" "region=stack map=\[stack\]$"
+like "anon" "$(cat /tmp/track.log)" "region=anon map=anon$"
+
+# The file is let go at once: a file system that was in use can be unmounted under the module.
+mkdir -p /tmp/mnt && mount -t tmpfs x /tmp/mnt && cp /workload /tmp/mnt/
+start_stopped /tmp/mnt/workload run touch 10
+insmod /pf_probe_B.ko process_id=$pid
+kill -CONT $pid
+wait $pid
+ok "files are let go" wait_for umount /tmp/mnt
+like "and their names stay" "$(cat /proc/pf_probe_B)" " map=/tmp/mnt/workload offset=0x"
+rmmod pf_probe_B
+
+# 4,096 files: the others have no name, but are counted like all.
+result=$(/workload track B "" many-files 5000)
+like "5,000 files: exact" "$result" "^difference=0 .*status=0"
+named=$(touches 'map=/tmp/many-')
+unnamed=$(touches 'map=?')
+is "each has a name or a question mark" $((named + unnamed)) 5000
+ok "some 4,096 have names" test "$named" -le 4096 -a "$named" -gt 4080
+
+result=$(/workload track B "" many-maps 15000)
+like "15,000 mappings: exact" "$result" "^difference=0 .*status=0"
+is "all with the file's name" "$(touches 'map=/tmp/many')" 15000
+placed=$(touches 'map=/tmp/many offset=0x0')
+ok "some 12,000 with an offset" test "$placed" -gt 12000 -a "$placed" -lt 12300
+rm -f /tmp/many /tmp/track.log

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# outcome=1: how each fault ended, and how long it took. Minor and major are what the kernel counts.
+. /tap.sh
+plan 57
+
+exact="^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0 .*failed=0 abandoned=0 \
+unfinished=0 minor_difference=0 major_difference=0$"
+
+for run in $(seq 20); do
+	result=$(/workload track B "outcome=1" mix)
+	like "mix, run $run" "$result" "$exact"
+	diag "$result"
+done
+like "placement=entry" "$(/workload track B "outcome=1 placement=entry" mix)" "$exact"
+like "64 threads" "$(/workload track B "outcome=1" threads 64)" "$exact"
+
+# The same as in paging.sh.
+dd if=/dev/zero of=/disk/swap bs=1M count=64 2>/dev/null
+chmod 600 /disk/swap
+mkswap /disk/swap >/dev/null
+swapon /disk/swap
+mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir /sys/fs/cgroup/small
+echo 16M >/sys/fs/cgroup/small/memory.max
+for run in $(seq 5); do
+	result=$(/workload track B "outcome=1" paging)
+	like "huge pages, userfaultfd, swap, run $run" "$result" "$exact"
+	diag "$result"
+done
+rmdir /sys/fs/cgroup/small
+umount /sys/fs/cgroup
+swapoff /disk/swap
+rm /disk/swap
+
+dmesg_mark
+result=$(/workload track B "outcome=1" cold)
+like "16,384 cold pages: exact" "$result" "$exact"
+is "are 16,384 major faults" \
+	"$(grep -c 'region=file kind=shared result=major .* map=/disk/cold ' /tmp/track.log)" 16384
+is "with their places in the file" "$(sed -n 's/.* map=\/disk\/cold offset=//p' /tmp/track.log |
+	sort -u | wc -l)" 16384
+major=$(echo "$result" | sed 's/.* major=\([0-9]*\) failed.*/\1/')
+plot=$(dmesg_since | sed -n '/^Latency of page faults/,/^pf_probe_B: recorded/p')
+like "the histogram tells them" "$plot" \
+	"^Latency of page faults: [0-9]+ minor, $major major, 0 failed"
+ok "in at most 20 lines" test "$(echo "$plot" | wc -l)" -le 21
+is "and its rows make up the sum" \
+	"$(echo "$plot" | awk '/ - / { sum += $7 } END { print sum }')" "$major"
+diag "$plot"
+
+dmesg_mark
+like "C: exact" "$(/workload track C "outcome=1" mix)" "$exact"
+table=$(dmesg_since | sed -n '/^region /,/^all /p')
+like "C: its table has minor and major" "$table" \
+	"^all +$(grep -c '^PID' /tmp/track.log) +$(grep -c result=minor /tmp/track.log) \
++$(grep -c result=major /tmp/track.log)$"
+is "C: for each region" "$(echo "$table" | awk '$1 == "file" { print $3, $4 }')" \
+	"$(grep -c 'region=file .*result=minor' /tmp/track.log) \
+$(grep -c 'region=file .*result=major' /tmp/track.log)"
+diag "$table"
+like "A: prints it" "$(dmesg_mark; /workload track A "outcome=1" touch 10; dmesg_since)" \
+	"^pf_probe_A: PID = .*result=minor latency_ns=[0-9]+ tries=1 map=anon"
+
+/workload track B "outcome=1" slow 5 >/tmp/result
+like "5 faults answered after 50 ms: exact" "$(cat /tmp/result)" "$exact"
+is "each took at least 50 ms" "$(sed -n 's/.* latency_ns=\([0-9]*\) .*/\1/p' /tmp/track.log |
+	awk '$1 >= 50000000' | wc -l)" 5
+ok "and had two tries or more" test "$(grep -c 'tries=[2-9]' /tmp/track.log)" -ge 5
+# Time is that of the entry, the order that of the ends.
+ends=$(sed -n 's/.* Time \([0-9]*\) .* latency_ns=\([0-9]*\) .*/\1 \2/p' /tmp/track.log |
+	awk '{ printf "%.0f\n", $1 + $2 }')
+is "lines are in the order of their ends" "$ends" "$(echo "$ends" | sort -n)"
+
+like "MAP_POPULATE: exact" "$(/workload track B "outcome=1" populate 300)" "$exact"
+is "is 300 times mode=gup" "$(grep -c 'mode=gup region=anon result=minor' /tmp/track.log)" 300
+
+result=$(/workload track B "outcome=1" sigbus 7)
+like "behind a file's end: exact but for what failed" "$result" \
+	"^difference=0 .*failed=7 .*minor_difference=0 major_difference=0$"
+is "7 times result=sigbus" \
+	"$(grep -c 'result=sigbus .*map=/memfd:short\\040(deleted) offset=0x' /tmp/track.log)" 7
+
+result=$(/workload track B "outcome=1" cut-short)
+like "a fault cut short by a signal is told" "$result" "^difference=0 .*abandoned=1 unfinished=0"
+
+result=$(/workload track B "outcome=1 max_faults=1000" touch 5000)
+like "dropped: counted right" "$result" "^difference=0 .*lines=1000 .*dropped=4"
+result=$(/workload track B "outcome=1 max_faults=1000 cont_store=1" touch 5000)
+like "overwritten: counted right" "$result" "^difference=0 .*dropped=0 overwritten=[34]"
+
+# Asleep in a fault, all eight: more than maxactive allows, and when the module goes.
+asleep() {
+	test "$(grep -l '^State:.[SD]' /proc/$pid/task/[0-9]*/status | grep -v -c "/$pid/status")" -eq 8
+}
+for maxactive in 4096 3; do
+	rm -f /tmp/wake
+	start_stopped /workload run sleepers
+	insmod /pf_probe_B.ko process_id=$pid outcome=1 maxactive=$maxactive
+	kill -CONT $pid
+	wait_for asleep
+	summary=$(tail -n 2 /proc/pf_probe_B | head -n 1)
+	if [ $maxactive = 4096 ]; then
+		like "eight asleep are told as unfinished" "$summary" " missed=0 .* unfinished=8$"
+	else
+		like "maxactive=3: five are told as missed" "$summary" " missed=[5-9][0-9]* .* unfinished=3$"
+	fi
+	dmesg_mark
+	rmmod pf_probe_B
+	like "rmmod meanwhile tells how many" "$(dmesg_since)" "^pf_probe_B: unfinished=[38]:"
+	touch /tmp/wake
+	wait $pid
+	is "and they wake up unharmed" $? 0
+done
+rm -f /tmp/wake
+
+dmesg_mark
+sleep 1000 &
+for bad in 0 10000000; do
+	insmod /pf_probe_B.ko process_id=$! outcome=1 maxactive=$bad 2>/dev/null
+	like "maxactive=$bad is refused" "$(dmesg_since)" "maxactive=$bad: it has to be 1 to"
+done
+ok "no module after that" fails grep -q pf_probe /proc/modules
+kill $!
