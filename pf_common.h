@@ -58,7 +58,7 @@ static unsigned long max_faults = 1048576;
 static bool cont_store = CONT_STORE;
 static char *placement = "auto";
 static bool outcome;
-static unsigned int maxactive = 4096; /* half a megabyte of the kernel's */
+static unsigned int maxactive = 1024;
 static bool children;
 
 /* Not a number is answered as 0 is, in our words, by pf_target_set(). */
@@ -88,7 +88,7 @@ MODULE_PARM_DESC(placement, "How to probe: jump, entry, or auto for a jump if po
 module_param(outcome, bool, 0444);
 MODULE_PARM_DESC(outcome, "Watch how each fault ends: result, latency, tries (default 0)");
 module_param(maxactive, uint, 0444);
-MODULE_PARM_DESC(maxactive, "With outcome=1: faults under way at a time (default 4096)");
+MODULE_PARM_DESC(maxactive, "With outcome=1: faults under way at a time (default 1024)");
 module_param(children, bool, 0444);
 MODULE_PARM_DESC(children, "Record the processes that it forks from now on, too (default 0)");
 module_param(probe_print, bool, 0600);
@@ -122,13 +122,11 @@ static int pf_start(void)
 	ret = pf_list_init(max_faults, cont_store, outcome || children);
 	if (ret)
 		goto clear_target;
-	ret = pf_map_init();
-	if (ret)
-		goto free_list;
+	pf_map_init();
 	if (children) {
 		ret = pf_family_start();
 		if (ret)
-			goto free_map;
+			goto free_list;
 	}
 	ret = pf_probe_register(placement, outcome ? maxactive : 0, children);
 	if (ret)
@@ -158,8 +156,6 @@ stop_family:
 		pf_family_stop();
 		pf_family_free();
 	}
-free_map:
-	pf_map_free();
 free_list:
 	pf_list_free();
 clear_target:

@@ -51,6 +51,9 @@ WIDTH = 95  # of a line of text in results.md
 ROUND_FAULTS = 512  # as in faults.c
 ROUNDS = 41
 KINDS = ("read", "write")
+# A write to a page of a mapped file that is in memory: the record names the file, too.
+FILE_KIND = "file"
+FILE_TRACERS = ("B", "B-outcome")
 EMPTY = {
     "entry": "empty kprobe at the entry",
     "jump": "empty kprobe behind the entry, a jump",
@@ -64,6 +67,13 @@ MODULES = {
     "B-entry": ("B", "placement=entry", "pf_probe_B placement=entry"),
     "B-cont_store": ("B", "cont_store=1 max_faults=8192", "pf_probe_B cont_store=1"),
     "B-full": ("B", "max_faults=1", "pf_probe_B, its buffer full"),
+    "B-children": ("B", "children=1", "pf_probe_B children=1"),
+    "B-outcome": ("B", "outcome=1", "pf_probe_B outcome=1"),
+    "B-outcome-entry": (
+        "B",
+        "outcome=1 placement=entry",
+        "pf_probe_B outcome=1 placement=entry",
+    ),
 }
 # Name -> (the tool to look for, in words)
 PEERS = {
@@ -206,6 +216,8 @@ class Results:
             for name, who, kind in self.costs
             if name in MODULES and kind == "read"
         }
+        for name in FILE_TRACERS:
+            figures[f"file/{name}"] = self.added(name, "traced", FILE_KIND)
         figures["drain"] = self.each("drain")[0]
         figures["plot/B"] = self.each("plot-B")[0]
         figures["plot/C"] = self.each("plot-C")[0]
@@ -243,6 +255,10 @@ def costs_case(kinds: tuple[str, ...]) -> str:
         for name, (module, parameters, _) in MODULES.items():
             for who in ("traced", "other"):
                 calls.append(f"module {name} {module} '{parameters}' {who} {kind}")
+    calls.append(f"nothing {FILE_KIND}")
+    for name in FILE_TRACERS:
+        module, parameters, _ = MODULES[name]
+        calls.append(f"module {name} {module} '{parameters}' traced {FILE_KIND}")
     return "\n".join(calls)
 
 
@@ -429,7 +445,9 @@ def cost_table(results: Results) -> str:
         if name in results.absent:
             text += row(TEXT[name], results.absent[name], *[""] * 5)
             continue
-        for kind in KINDS:
+        for kind in (*KINDS, FILE_KIND):
+            if (name, "traced", kind) not in results.costs:
+                continue
             traced = results.costs[name, "traced", kind]
             base = results.costs["nothing", "traced", kind]
             low, high = (x - base.median for x in traced.quartiles)
@@ -494,7 +512,10 @@ def plotter_table(results: Results) -> str:
 
 def report(results: Results, tree: kernel.Tree) -> str:
     """The results as Markdown."""
-    base = {kind: results.costs["nothing", "traced", kind].median for kind in KINDS}
+    base = {
+        kind: results.costs["nothing", "traced", kind].median
+        for kind in (*KINDS, FILE_KIND)
+    }
     package = re.sub(r"^linux-image-", "", tree.root.name)
     versions = [f"kernel {package} ({tree.kernel.suite})"]
     versions.append(first_line("qemu-system-x86_64", "--version"))
@@ -511,7 +532,8 @@ def report(results: Results, tree: kernel.Tree) -> str:
         f"""
         Instructions added to a page fault on anonymous memory, of the traced process and
         of another one. Without tracing a fault takes {base['read']:,.0f} when it reads and
-        {base['write']:,.0f} when it writes. The median and the quartiles of {ROUNDS}
+        {base['write']:,.0f} when it writes; a write to a page of a mapped file that is in
+        memory takes {base['file']:,.0f}. The median and the quartiles of {ROUNDS}
         rounds of {ROUND_FAULTS} faults tell what is done in the fault. The mean has in it
         what else the system did meanwhile, such as a tracer's own program that stores or
         prints events; where that takes part in half of the rounds, so has the median.

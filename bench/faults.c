@@ -3,8 +3,9 @@
  * What bench.py runs in the guest: a program that takes page faults and counts what they cost.
  *
  *	faults clock			check that the clock counts instructions
- *	faults read|write ROUNDS	stop; when continued, take 512 faults a round; print the clock
- *					units of each round and the faults by the kernel's own count
+ *	faults read|write|file ROUNDS	stop; when continued, take 512 faults a round, on anonymous
+ *					memory or on a file in memory; print the clock units of each
+ *					round and the faults by the kernel's own count
  *	faults many N			stop; when continued, take N read faults
  *	faults threads N MS		stop; when continued, fault in N threads for MS milliseconds;
  *					print the faults a second
@@ -54,6 +55,18 @@ static char *map_round(void)
 	return p;
 }
 
+/* The same of a file: pages that are given back are still in memory. */
+static char *map_file_round(void)
+{
+	int fd = memfd_create("round", 0);
+	char *p = map_round();
+
+	if (fd < 0 || ftruncate(fd, ROUND_BYTES) ||
+	    mmap(p, ROUND_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != p)
+		err(1, "memfd");
+	return p;
+}
+
 static void touch(volatile char *p, size_t nr_pages, bool write)
 {
 	for (size_t i = 0; i < nr_pages; i++) {
@@ -78,9 +91,8 @@ static long nr_faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
-static void run_rounds(bool write, long nr_rounds)
+static void run_rounds(char *p, bool write, long nr_rounds)
 {
-	char *p = map_round();
 	long taken;
 
 	if (nr_rounds < 1 || nr_rounds > MAX_ROUNDS)
@@ -222,9 +234,11 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(what, "clock"))
 		check_clock();
 	else if (argc == 3 && !strcmp(what, "read"))
-		run_rounds(false, atol(argv[2]));
+		run_rounds(map_round(), false, atol(argv[2]));
 	else if (argc == 3 && !strcmp(what, "write"))
-		run_rounds(true, atol(argv[2]));
+		run_rounds(map_round(), true, atol(argv[2]));
+	else if (argc == 3 && !strcmp(what, "file"))
+		run_rounds(map_file_round(), true, atol(argv[2]));
 	else if (argc == 3 && !strcmp(what, "many"))
 		run_many(atol(argv[2]));
 	else if (argc == 4 && !strcmp(what, "threads"))
@@ -232,7 +246,7 @@ int main(int argc, char **argv)
 	else if (argc > 2 && !strcmp(what, "time"))
 		time_command(argv + 2);
 	else
-		errx(2, "usage: faults clock | read|write ROUNDS | many N | threads N MS |"
+		errx(2, "usage: faults clock | read|write|file ROUNDS | many N | threads N MS |"
 			" time COMMAND...");
 	return 0;
 }

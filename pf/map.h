@@ -75,21 +75,25 @@ struct pf_map {
 
 static struct {
 	raw_spinlock_t lock; /* whoever adds */
-	struct pf_file *files;
-	struct pf_map *maps; /* by number; that of none, 0, is not used */
-	u16 *hash; /* numbers of maps, 0 for none */
 	u32 nr_files;
 	u32 nr_maps;
 	u32 nr_named; /* files that the worker is done with */
 	struct irq_work added;
+	struct pf_file files[PF_NR_FILES];
+	struct pf_map maps[PF_NR_MAPS]; /* by number; that of none, 0, is not used */
+	u16 hash[1 << PF_MAP_HASH_BITS]; /* numbers of maps, 0 for none */
 } pf_map = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(pf_map.lock),
 };
 
-static __always_inline struct pf_file_id pf_file_id_of(const struct file *file)
+/* Of a file, or of a special mapping by its @name. */
+static __always_inline struct pf_file_id pf_file_id_of(const struct file *file, const char *name)
 {
-	const struct inode *inode = file_inode(file);
+	const struct inode *inode;
 
+	if (!file)
+		return (struct pf_file_id){ .dentry = name };
+	inode = file_inode(file);
 	return (struct pf_file_id){
 		.dentry = file->f_path.dentry,
 		.mnt = file->f_path.mnt,
@@ -98,13 +102,13 @@ static __always_inline struct pf_file_id pf_file_id_of(const struct file *file)
 	};
 }
 
-static __always_inline u32 pf_map_hash(const struct pf_file_id *id, u64 start)
+static __always_inline u32 pf_map_hash(struct pf_file_id id, u64 start)
 {
-	return hash_64((uintptr_t)id->dentry ^ start >> PAGE_SHIFT, PF_MAP_HASH_BITS);
+	return hash_64((uintptr_t)id.dentry ^ start >> PAGE_SHIFT, PF_MAP_HASH_BITS);
 }
 
 /* The number of a mapping, or 0. */
-static __always_inline u32 pf_map_find(const struct pf_file_id *id, u64 start)
+static __always_inline u32 pf_map_find(struct pf_file_id id, u64 start)
 {
 	u32 place = pf_map_hash(id, start), nr;
 
@@ -112,15 +116,15 @@ static __always_inline u32 pf_map_find(const struct pf_file_id *id, u64 start)
 		const struct pf_map *map = &pf_map.maps[nr];
 		const struct pf_file_id *known = &pf_map.files[map->file].id;
 
-		if (map->start == start && known->dentry == id->dentry && known->ino == id->ino &&
-		    known->generation == id->generation && known->mnt == id->mnt)
+		if (map->start == start && known->dentry == id.dentry && known->ino == id.ino &&
+		    known->generation == id.generation && known->mnt == id.mnt)
 			return nr;
 		place = (place + 1) % BIT(PF_MAP_HASH_BITS);
 	}
 	return 0;
 }
 
-static u32 pf_map_insert(const struct pf_file_id *id, u64 start, u16 file)
+static u32 pf_map_insert(struct pf_file_id id, u64 start, u16 file)
 {
 	u32 place = pf_map_hash(id, start), nr = pf_map.nr_maps + 1;
 
@@ -141,7 +145,7 @@ static bool pf_map_is_full(void)
 	       PF_NR_MAPS;
 }
 
-static u32 pf_map_insert_file(const struct pf_file_id *id, struct file *file, const char *name)
+static u32 pf_map_insert_file(struct pf_file_id id, struct file *file, const char *name)
 {
 	u32 nr = pf_map.nr_files;
 
@@ -150,7 +154,7 @@ static u32 pf_map_insert_file(const struct pf_file_id *id, struct file *file, co
 	if (nr == PF_NR_FILES)
 		return PF_MAP_UNKNOWN;
 	pf_map.files[nr] = (struct pf_file){
-		.id = *id,
+		.id = id,
 		.file = file ? get_file(file) : NULL,
 		.name = name,
 		.len = name ? strlen(name) : 0,
@@ -163,7 +167,6 @@ static u32 pf_map_insert_file(const struct pf_file_id *id, struct file *file, co
 
 /**
  * pf_map_add() - find or enter a mapping that pf_map_find() does not know
- * @id: the file's
  * @start: the mapping's, PF_NO_START for a special mapping
  * @file: the file, NULL for a special mapping
  * @name: a special mapping's name, which stays, else NULL
@@ -171,9 +174,9 @@ static u32 pf_map_insert_file(const struct pf_file_id *id, struct file *file, co
  * Context: preemption off; takes a raw spinlock. What the worker is woken by can be used anywhere.
  * Return: its number, or PF_MAP_UNKNOWN
  */
-static noinline notrace u32 pf_map_add(const struct pf_file_id *id, u64 start, struct file *file,
-				       const char *name)
+static noinline notrace u32 pf_map_add(u64 start, struct file *file, const char *name)
 {
+	struct pf_file_id id = pf_file_id_of(file, name);
 	u32 nr = 0, of_file;
 
 	/* With nothing left to enter there is no need for the lock. */
@@ -205,42 +208,45 @@ NOKPROBE_SYMBOL(pf_map_add);
  */
 static __always_inline u32 pf_map_of_file(const struct vm_area_struct *vma)
 {
-	struct pf_file_id id = pf_file_id_of(vma->vm_file);
 	u64 start = vma->vm_start - ((u64)vma->vm_pgoff << PAGE_SHIFT);
 
-	return pf_map_find(&id, start) ?: pf_map_add(&id, start, vma->vm_file, NULL);
+	return pf_map_find(pf_file_id_of(vma->vm_file, NULL), start) ?:
+	       pf_map_add(start, vma->vm_file, NULL);
 }
 
 /* As pf_map_of_file() for what has neither a file nor is anonymous: [vdso] and the like. */
 static noinline notrace u32 pf_map_of_special(struct vm_area_struct *vma)
 {
-	struct pf_file_id id = {};
-
 	/* All these only return a constant. */
-	if (vma->vm_ops->name)
-		id.dentry = vma->vm_ops->name(vma);
-	if (!id.dentry)
+	const char *name = vma->vm_ops->name ? vma->vm_ops->name(vma) : NULL;
+
+	if (!name)
 		return 0;
-	return pf_map_find(&id, PF_NO_START) ?: pf_map_add(&id, PF_NO_START, NULL, id.dentry);
+	return pf_map_find(pf_file_id_of(NULL, name), PF_NO_START) ?:
+	       pf_map_add(PF_NO_START, NULL, name);
 }
 NOKPROBE_SYMBOL(pf_map_of_special);
 
-/* The file's path as the kernel's own processes see it; of one too long for that, the end. */
-static const char *pf_map_path(struct file *file, char *buf)
+/*
+ * Writes the file's path, as the kernel's own processes see it, escaped, to @text. Of one that is
+ * too long for d_path() or becomes so, the end: three names always fit, whatever is in them.
+ */
+static void pf_map_write_name(char *text, struct file *file, char *buf)
 {
 	char *path = d_path(pf_file_path(file), buf, PATH_MAX);
 
-	if (IS_ERR(path)) {
-		scnprintf(buf, PATH_MAX, ".../%pD4", file);
-		path = buf;
+	if (!IS_ERR(path))
+		pf_text_escape(text, PF_TEXT_MAX(PATH_MAX), path);
+	if (IS_ERR(path) || strlen(text) > PF_MAP_NAME_MAX) {
+		scnprintf(buf, PATH_MAX, ".../%pD3", file);
+		pf_text_escape(text, PF_TEXT_MAX(PATH_MAX), buf);
 	}
-	return path;
 }
 
 static void pf_map_name_files(struct work_struct *work)
 {
-	char *path = kmalloc(PATH_MAX, GFP_KERNEL);
-	char *text = kmalloc(PF_TEXT_MAX(PATH_MAX), GFP_KERNEL);
+	char *buf = kvmalloc(PATH_MAX, GFP_KERNEL);
+	char *text = kvmalloc(PF_TEXT_MAX(PATH_MAX), GFP_KERNEL);
 
 	while (pf_map.nr_named < smp_load_acquire(&pf_map.nr_files)) {
 		struct pf_file *file = &pf_map.files[pf_map.nr_named++];
@@ -248,21 +254,17 @@ static void pf_map_name_files(struct work_struct *work)
 
 		if (!file->file)
 			continue;
-		if (path && text) {
-			pf_text_escape(text, PF_TEXT_MAX(PATH_MAX),
-				       pf_map_path(file->file, path));
-			/* Escaped too long is cut as a path too long is: the end tells more. */
-			file->len = min_t(size_t, strlen(text), PF_MAP_NAME_MAX);
-			name = kstrdup(text + strlen(text) - file->len, GFP_KERNEL);
+		if (buf && text) {
+			pf_map_write_name(text, file->file, buf);
+			name = kstrdup(text, GFP_KERNEL);
 		}
 		fput(file->file);
 		file->file = NULL;
-		if (!name)
-			file->len = 0; /* no memory: a question mark */
-		smp_store_release(&file->name, name);
+		file->len = name ? strlen(name) : 0;
+		smp_store_release(&file->name, name); /* without memory: a question mark */
 	}
-	kfree(path);
-	kfree(text);
+	kvfree(buf);
+	kvfree(text);
 }
 
 static DECLARE_WORK(pf_map_work, pf_map_name_files);
@@ -311,40 +313,21 @@ static inline void pf_map_describe(const struct pf_fault *f, struct pf_context *
 		c->offset = (f->address & PAGE_MASK) - map->start;
 }
 
+/* Before the first fault. */
+static void pf_map_init(void)
+{
+	init_irq_work(&pf_map.added, pf_map_wake);
+}
+
+/* When nobody adds any more. Sleeps. */
 static void pf_map_free(void)
 {
 	u32 i;
 
-	/* Who has a file by irq_work is waited for; nobody adds any more. */
-	if (pf_map.nr_files) {
-		pf_map_flush();
-		for (i = 0; i < pf_map.nr_files; i++)
-			if (pf_map.files[i].id.mnt)
-				kfree(pf_map.files[i].name);
-	}
-	kvfree(pf_map.files);
-	kvfree(pf_map.maps);
-	kvfree(pf_map.hash);
-}
-
-/**
- * pf_map_init() - take the tables' memory, three quarters of a megabyte
- *
- * Context: process context, may sleep.
- * Return: 0 or -ENOMEM
- */
-static int pf_map_init(void)
-{
-	init_irq_work(&pf_map.added, pf_map_wake);
-	pf_map.files = kvcalloc(PF_NR_FILES, sizeof(*pf_map.files), GFP_KERNEL);
-	pf_map.maps = kvcalloc(PF_NR_MAPS, sizeof(*pf_map.maps), GFP_KERNEL);
-	pf_map.hash = kvcalloc(BIT(PF_MAP_HASH_BITS), sizeof(*pf_map.hash), GFP_KERNEL);
-	if (!pf_map.files || !pf_map.maps || !pf_map.hash) {
-		pr_err("no memory for the table of mappings\n");
-		pf_map_free();
-		return -ENOMEM;
-	}
-	return 0;
+	pf_map_flush();
+	for (i = 0; i < pf_map.nr_files; i++)
+		if (pf_map.files[i].id.mnt) /* a special mapping's name is not ours */
+			kfree(pf_map.files[i].name);
 }
 
 #endif /* PF_MAP_H */

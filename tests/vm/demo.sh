@@ -20,7 +20,7 @@ pid=$!
 wait_for stopped $pid || exit 1
 echo "[1] $pid, stopped before it starts"
 
-type insmod pf_probe_B.ko process_id=$pid || exit 1
+type insmod pf_probe_B.ko process_id=$pid outcome=1 || exit 1
 type kill -CONT $pid
 wait $pid || exit 1
 type ./user || exit 1

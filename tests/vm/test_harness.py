@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import build
+import compiler
 import kernel
 import matrix
 import modules
@@ -524,3 +525,14 @@ def test_row_of_a_guest(
     assert cell in row
     assert (f"FAILED: {reason}" in output) == bool(status)
     assert ("    a: not ok 1 - sum\n    # got: 3\n" in output) == bool(outcome)
+
+
+def test_compiler_is_copied_with_all_that_it_is_loaded_with(tmp_path):
+    compiler.copy_to(tmp_path)
+    names = {program.name for program in compiler.programs()}
+    assert {"make", "gcc", "as", "cc1", "sh"} <= names
+    for program in compiler.programs():
+        needed = compiler.libraries(program)
+        assert any("ld-linux" in path.name for path in needed)
+        for path in (program, *needed):
+            assert os.access(tmp_path / path.relative_to("/"), os.R_OK)

@@ -311,17 +311,20 @@ static int named_file(const char *path, size_t nr_pages)
 	return fd;
 }
 
-/* A path of over PATH_MAX, by going there: no call takes it whole. Ends in /the-end/file. */
-static int far_file(void)
+/*
+ * A path of @depth times 200 of a character, then /the-end/file; by going there, as no call takes
+ * one of over PATH_MAX.
+ */
+static int far_file(char c, int depth)
 {
 	char name[201];
 	int fd;
 
-	memset(name, 'x', 200);
+	memset(name, c, 200);
 	name[200] = 0;
 	if (chdir("/tmp"))
 		err(1, "/tmp");
-	for (int i = 0; i < 25; i++) {
+	for (int i = 0; i < depth; i++) {
 		if ((mkdir(name, 0700) && errno != EEXIST) || chdir(name))
 			err(1, "%s", name);
 	}
@@ -358,14 +361,13 @@ static void run_names(long n)
 	fd = named_file("/tmp/deleted", 1);
 	unlink("/tmp/deleted");
 	touch_mapped(fd, 1, 0);
-	touch_mapped(far_file(), 1, 0);
+	touch_mapped(far_file('x', 25), 1, 0);
+	touch_mapped(far_file(' ', 7), 1, 0);
 	fd = memfd_create("my memfd", 0);
 	if (fd < 0 || ftruncate(fd, page_size))
 		err(1, "memfd");
 	touch_mapped(fd, 1, 0);
-	fd = shm_open("/my-shm", O_RDWR | O_CREAT, 0600);
-	if (fd < 0 || ftruncate(fd, page_size))
-		err(1, "shm");
+	fd = named_file("/dev/shm/my-shm", 1); /* as shm_open() does */
 	touch_mapped(fd, 1, 0);
 	fd = named_file("/tmp/private", 1);
 	touch(map(NULL, 1, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd), 1, true);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # map= and offset=: the file that a fault was in, whatever its name, and how many there are.
 . /tap.sh
-plan 25
+plan 27
 
 # touches TEXT: fault lines with this in them.
 touches() {
@@ -18,20 +18,22 @@ is "each with its offsets" \
 is "a newline and a backslash" "$(touches 'map=/tmp/new\012line\134 offset=0x0')" 1
 is "a deleted file" "$(touches 'map=/tmp/deleted\040(deleted) offset=0x0')" 1
 is "a path longer than PATH_MAX: its end" \
-	"$(grep -c "map=\.\.\./$x200/$x200/the-end/file offset=0x0$" /tmp/track.log)" 1
+	"$(grep -c "map=\.\.\./$x200/the-end/file offset=0x0$" /tmp/track.log)" 1
+is "a path that is too long when it is escaped, too" \
+	"$(grep -c 'map=\.\.\./\(\\040\)\{200\}/the-end/file offset=0x0$' /tmp/track.log)" 1
 is "memfd" "$(touches 'map=/memfd:my\040memfd\040(deleted) offset=0x0')" 1
 is "shared memory" "$(touches 'map=/dev/shm/my-shm offset=0x0')" 1
 is "kind=shared" "$(touches 'region=file kind=shared map=/tmp/deleted')" 1
 is "kind=cow" "$(touches 'region=file kind=cow map=/tmp/private offset=0x0')" 1
 is "kind=hugetlb" "$(touches 'region=file kind=shared,hugetlb map=/memfd:huge')" 1
-like "the program" "$(cat /tmp/track.log)" \
-	"access=exec .*region=code map=/workload offset=0x[0-9a-f]*000$"
 is "each line has a name" "$(grep '^PID' /tmp/track.log | grep -v -c ' map=[^ ]')" 0
 is "and none is unknown" "$(touches 'map=?')" 0
 
 /workload track B "" mix >/tmp/result
 like "[heap]" "$(cat /tmp/track.log)" "region=heap map=\[heap\]$"
 like "[stack]" "$(cat /tmp/track.log)" "region=stack map=\[stack\]$"
+like "the program" "$(cat /tmp/track.log)" \
+	"access=exec .*region=code map=/workload offset=0x[0-9a-f]*000$"
 like "anon" "$(cat /tmp/track.log)" "region=anon map=anon$"
 
 # The file is let go at once: a file system that was in use can be unmounted under the module.
@@ -42,6 +44,20 @@ kill -CONT $pid
 wait $pid
 ok "files are let go" wait_for umount /tmp/mnt
 like "and their names stay" "$(cat /proc/pf_probe_B)" " map=/tmp/mnt/workload offset=0x"
+rmmod pf_probe_B
+
+# A mount that only the traced process has.
+cat >/tmp/apart.sh <<'END'
+mkdir -p /tmp/apart && mount -t tmpfs x /tmp/apart && cp /workload /tmp/apart/
+exec /tmp/apart/workload run touch 10
+END
+unshare --mount sh -c 'kill -STOP $$; exec sh /tmp/apart.sh' &
+pid=$!
+wait_for stopped $pid
+insmod /pf_probe_B.ko process_id=$pid
+kill -CONT $pid
+wait $pid
+like "a file that only it sees" "$(cat /proc/pf_probe_B)" " map=/tmp/apart/workload offset=0x"
 rmmod pf_probe_B
 
 # 4,096 files: the others have no name, but are counted like all.

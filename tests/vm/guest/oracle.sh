@@ -25,4 +25,4 @@ like "23 pages are 23 records" "$(cat /tmp/result)" "^difference=0 counted=[0-9]
 is "at the right page numbers, in order" "$(/workload pages | tr '\n' ' ')" \
 	"$(seq 0 22 | tr '\n' ' ')"
 is "with access, mode and region" \
-	"$(grep -c 'Address 0x200000.*access=write mode=user region=anon$' /tmp/track.log)" 23
+	"$(grep -c 'Address 0x200000.*access=write mode=user region=anon map=anon$' /tmp/track.log)" 23
