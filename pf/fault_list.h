@@ -316,14 +316,20 @@ NOKPROBE_SYMBOL(pf_list_room);
 /**
  * pf_list_chunk() - the chunk that this CPU fills
  *
- * A record goes to faults[nr] if nr is less than limit. If not, pf_list_room() has a chunk where
- * it is.
+ * A record goes to faults[nr] if pf_list_has_room(). If not, pf_list_room() may find a chunk with
+ * room.
  *
  * Context: preemption off, and left off until pf_list_publish().
  */
 static __always_inline struct pf_chunk *pf_list_chunk(void)
 {
 	return this_cpu_read(pf_lane.chunk);
+}
+
+/* A limit that sinks meanwhile is seen too late or not: see pf_list_revoke(). */
+static __always_inline bool pf_list_has_room(const struct pf_chunk *chunk)
+{
+	return chunk->nr < data_race(chunk->limit);
 }
 
 /* Lets readers see the record written to faults[@nr]. */

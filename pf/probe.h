@@ -144,7 +144,7 @@ static __always_inline enum pf_region pf_region_of_anon(const struct vm_area_str
 
 	if (vma->vm_flags & VM_STACK)
 		return PF_REGION_STACK;
-	if ((address & PAGE_MASK) >= mm->brk)
+	if (likely(vma->vm_start > mm->brk) || (address & PAGE_MASK) >= mm->brk)
 		return PF_REGION_ANON;
 	if (address >= mm->start_brk)
 		return PF_REGION_HEAP;
@@ -297,7 +297,7 @@ static __always_inline int pf_capture_for(struct pt_regs *regs, bool family)
 		return 0;
 	}
 	chunk = pf_list_chunk();
-	if (likely(chunk->nr < READ_ONCE(chunk->limit)))
+	if (likely(pf_list_has_room(chunk)))
 		pf_record(chunk, time_ns, address, flags, regs, family);
 	else
 		pf_record_in_new_chunk(time_ns, regs);
@@ -391,7 +391,7 @@ static __always_inline void pf_try_complete(const struct pf_try *try, u32 outcom
 	u64 latency_ns = ktime_get_mono_fast_ns() - try->time_ns;
 	struct pf_chunk *chunk = pf_list_chunk();
 
-	if (likely(chunk->nr < READ_ONCE(chunk->limit)))
+	if (likely(pf_list_has_room(chunk)))
 		pf_complete(chunk, try, outcome_bits, latency_ns, family);
 	else
 		pf_complete_in_new_chunk(try, outcome_bits, latency_ns);
