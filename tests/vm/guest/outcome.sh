@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # outcome=1: how each fault ended, and how long it took. Minor and major are what the kernel counts.
 . /tap.sh
-plan 57
+plan 52
 
 exact="^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0 .*failed=0 abandoned=0 \
 unfinished=0 minor_difference=0 major_difference=0$"
@@ -13,25 +13,6 @@ for run in $(seq 20); do
 done
 like "placement=entry" "$(/workload track B "outcome=1 placement=entry" mix)" "$exact"
 like "64 threads" "$(/workload track B "outcome=1" threads 64)" "$exact"
-
-# The same as in paging.sh.
-dd if=/dev/zero of=/disk/swap bs=1M count=64 2>/dev/null
-chmod 600 /disk/swap
-mkswap /disk/swap >/dev/null
-swapon /disk/swap
-mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null
-echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-mkdir /sys/fs/cgroup/small
-echo 16M >/sys/fs/cgroup/small/memory.max
-for run in $(seq 5); do
-	result=$(/workload track B "outcome=1" paging)
-	like "huge pages, userfaultfd, swap, run $run" "$result" "$exact"
-	diag "$result"
-done
-rmdir /sys/fs/cgroup/small
-umount /sys/fs/cgroup
-swapoff /disk/swap
-rm /disk/swap
 
 dmesg_mark
 result=$(/workload track B "outcome=1" cold)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Exact to the fault with huge pages, hugetlb, userfaultfd and swap.
 . /tap.sh
-plan 22
+plan 27
 
 dd if=/dev/zero of=/disk/swap bs=1M count=64 2>/dev/null
 chmod 600 /disk/swap
@@ -15,6 +15,12 @@ ok "and a cgroup with little memory" sh -c "echo 16M >/sys/fs/cgroup/small/memor
 for run in $(seq 20); do
 	result=$(/workload track B "" paging)
 	like "paging, run $run" "$result" "^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
+	diag "$result"
+done
+for run in $(seq 5); do
+	result=$(/workload track B "outcome=1" paging)
+	like "paging, outcome=1, run $run" "$result" \
+		"^difference=0 .*missed=0 .*abandoned=0 .*minor_difference=0 major_difference=0$"
 	diag "$result"
 done
 
