@@ -33,10 +33,11 @@ enum pf_region {
 	NR_PF_REGION
 };
 
-/* Flags that tell more of the mapping, of those with a file behind them. */
+/* Flags that tell more: of mappings with a file behind them, and where the page came from. */
 #define PF_KIND_COW 1 /* a write to a private mapping, which gets a copy of the page */
 #define PF_KIND_SHARED 2
 #define PF_KIND_HUGETLB 4
+#define PF_KIND_SWAP 8 /* only with outcomes: a major fault in anonymous memory */
 
 enum pf_result {
 	PF_RESULT_NONE, /* not watched: outcome=0 */
@@ -59,8 +60,9 @@ static const char pf_region_names[][PF_WORD] = { "code", "data", "heap",   "stac
 						 "file", "anon", "special" };
 static const char pf_result_names[][PF_WORD + 1] = { "",	"minor", "major",    "sigbus",
 						     "sigsegv", "oom",	 "hwpoison", "error" };
-static const char *const pf_kind_names[] = { "",	"cow",	       "shared",	 "?",
-					     "hugetlb", "cow,hugetlb", "shared,hugetlb", "?" };
+static const char *const pf_kind_names[] = { "",	"cow", "shared",	 "?",
+					     "hugetlb", "?",   "shared,hugetlb", "?",
+					     "swap" };
 
 static_assert(ARRAY_SIZE(pf_access_names) == NR_PF_ACCESS);
 static_assert(ARRAY_SIZE(pf_mode_names) == NR_PF_MODE);
@@ -134,6 +136,12 @@ static inline u32 pf_what(u32 access, u32 mode, u32 kind, u32 region, u32 map)
 static inline u32 pf_outcome(u32 tries, enum pf_result result)
 {
 	return tries << PF_PID_BITS | (u32)result << (PF_PID_BITS + 6);
+}
+
+/* Mappings of files have a number, and special ones. */
+static inline bool pf_what_is_anon(u32 what)
+{
+	return !(what >> 16);
 }
 
 /**

@@ -34,7 +34,7 @@
  * @nr_completed: min_flt + maj_flt
  * @time_ns: with outcomes: the first entry
  * @tid: whose it is, 0 if nobody's
- * @tries: with outcomes: how many there were
+ * @before: with outcomes: struct pf_try's, of the try to come
  *
  * That is the fault that the thread has entered last. With outcomes, where each end is seen, it is
  * one that has been given back to be tried again.
@@ -46,7 +46,7 @@ struct pf_latest {
 		u64 time_ns;
 	};
 	u32 tid;
-	u32 tries;
+	u32 before;
 } ____cacheline_aligned; /* or neighbours on two CPUs would write to one line */
 
 /*
@@ -73,7 +73,8 @@ static DEFINE_PER_CPU(struct pf_counts, pf_counts);
  * @time_ns: the fault's first entry
  * @address: the fault's
  * @what: as in struct pf_fault
- * @before: tries of the fault before this one, and FAULT_FLAG_TRIED; mostly 0
+ * @before: FAULT_FLAG_TRIED, and of the fault's tries before this one: how many, in units of
+ *	PF_BEFORE_TRY, and PF_BEFORE_MAJOR if one of them has read from a disk; mostly 0
  */
 struct pf_try {
 	u64 time_ns;
@@ -82,8 +83,8 @@ struct pf_try {
 	u32 before;
 };
 
-#define PF_TRIES_BEFORE (PF_TRIES_MAX << 16) /* bits in pf_try.before */
-#define PF_ONE_TRY_BEFORE (1 << 16)
+#define PF_BEFORE_MAJOR (1U << 15)
+#define PF_BEFORE_TRY (1U << 16)
 
 static struct kretprobe pf_kretprobe; /* with outcomes */
 static atomic_t pf_nr_pending; /* with outcomes: faults left to be tried again */
@@ -326,7 +327,7 @@ static noinline notrace void pf_try_resume(struct pf_try *try)
 		return;
 	if (latest->address == try->address) {
 		try->time_ns = latest->time_ns;
-		try->before |= latest->tries * PF_ONE_TRY_BEFORE;
+		try->before |= latest->before;
 		this_cpu_inc(pf_counts.nr_retries);
 	} else {
 		this_cpu_inc(pf_counts.nr_abandoned);
@@ -397,14 +398,15 @@ static __always_inline void pf_try_complete(const struct pf_try *try, u32 outcom
 		pf_complete_in_new_chunk(try, outcome_bits, latency_ns);
 }
 
+/* Which try of the fault this is. */
 static u32 pf_try_nr(const struct pf_try *try)
 {
-	return min((try->before & PF_TRIES_BEFORE) / PF_ONE_TRY_BEFORE + 1, PF_TRIES_MAX);
+	return min(try->before / PF_BEFORE_TRY + 1, PF_TRIES_MAX);
 }
 NOKPROBE_SYMBOL(pf_try_nr);
 
 /* The fault is given back to be tried again. */
-static void pf_try_again(const struct pf_try *try)
+static void pf_try_again(const struct pf_try *try, bool major)
 {
 	u32 tid = current->pid;
 	struct pf_latest *latest = pf_latest_of(tid);
@@ -415,7 +417,7 @@ static void pf_try_again(const struct pf_try *try)
 		atomic_inc(&pf_nr_pending);
 	latest->address = try->address;
 	latest->time_ns = try->time_ns;
-	latest->tries = pf_try_nr(try);
+	latest->before = pf_try_nr(try) * PF_BEFORE_TRY | (major ? PF_BEFORE_MAJOR : 0);
 	latest->tid = tid;
 }
 NOKPROBE_SYMBOL(pf_try_again);
@@ -436,14 +438,19 @@ static enum pf_result pf_result_of(vm_fault_t ret, bool tried)
 NOKPROBE_SYMBOL(pf_result_of);
 
 /* With outcomes: the end of anything but a minor fault in one try. */
-static noinline notrace void pf_try_end_any(const struct pf_try *try, vm_fault_t ret)
+static noinline notrace void pf_try_end_any(struct pf_try *try, vm_fault_t ret)
 {
 	enum pf_result result = pf_result_of(ret, try->before & FAULT_FLAG_TRIED);
+	bool major = (ret & VM_FAULT_MAJOR) || (try->before & PF_BEFORE_MAJOR);
 
-	if (ret & VM_FAULT_RETRY)
-		pf_try_again(try);
-	else
-		pf_try_complete(try, pf_outcome(pf_try_nr(try), result), true);
+	if (ret & VM_FAULT_RETRY) {
+		pf_try_again(try, major);
+		return;
+	}
+	/* Anonymous memory has nowhere else to be read from. userfaultfd does not say major. */
+	if (major && pf_what_is_anon(try->what))
+		try->what |= pf_what(0, 0, PF_KIND_SWAP, 0, 0);
+	pf_try_complete(try, pf_outcome(pf_try_nr(try), result), true);
 }
 NOKPROBE_SYMBOL(pf_try_end_any);
 
@@ -451,7 +458,7 @@ NOKPROBE_SYMBOL(pf_try_end_any);
 static __always_inline int pf_try_end_of(struct kretprobe_instance *ri, struct pt_regs *regs,
 					 bool family)
 {
-	const struct pf_try *try = (struct pf_try *)ri->data;
+	struct pf_try *try = (struct pf_try *)ri->data;
 	vm_fault_t ret = (__force vm_fault_t)regs_return_value(regs);
 
 	OPTIMIZER_HIDE_VAR(try); /* or the compiler keeps it twice */
