@@ -51,7 +51,8 @@ static bool probe_debug = PROBE_DEBUG;
 #include "pf/proc.h"
 #include "pf/target.h"
 
-#define PF_MAXACTIVE_MAX 1048576 /* a thread each, and more than these run nowhere */
+/* Since 6.7 each possible CPU has room for all of these, 8 bytes each. */
+#define PF_MAXACTIVE_MAX 65536
 
 static int process_id;
 static unsigned long max_faults = 1048576;
@@ -139,7 +140,7 @@ static int pf_start(void)
 
 	/* All is there: from here on, faults are recorded. */
 	if (children)
-		set_bit(pf_target.task->tgid, pf_family.members);
+		pf_family_begin();
 	WRITE_ONCE(pf_target.tgid, pf_target.task->tgid);
 
 	pf_target_comm(comm);

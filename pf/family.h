@@ -153,6 +153,18 @@ free:
 	return ret;
 }
 
+/* From now on the target is a member, unless it has gone: then its number may be another's. */
+static void pf_family_begin(void)
+{
+	pid_t tgid = pf_target.task->tgid;
+
+	set_bit(tgid, pf_family.members);
+	rcu_read_lock();
+	if (!pid_task(pf_target.pid, PIDTYPE_TGID))
+		clear_bit(tgid, pf_family.members);
+	rcu_read_unlock();
+}
+
 /* After it no event comes any more. Sleeps. */
 static void pf_family_stop(void)
 {
@@ -161,12 +173,17 @@ static void pf_family_stop(void)
 	tracepoint_synchronize_unregister();
 }
 
-/* Has every member exited, so that there will be none any more? Walks all processes. */
+/*
+ * Has every member exited, so that there will be none any more? Walks all processes, but only once
+ * the target itself has exited.
+ */
 static bool pf_family_exited(void)
 {
 	struct task_struct *process;
 	bool exited = true;
 
+	if (!pf_target_exited())
+		return false;
 	rcu_read_lock();
 	for_each_process(process) {
 		if (pf_family_has(process) && !pf_process_exited(process)) {

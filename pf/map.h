@@ -180,11 +180,9 @@ static noinline notrace u32 pf_map_add(u64 start, struct file *file, const char 
 	u32 nr = 0, of_file;
 
 	/* With nothing left to enter there is no need for the lock. */
-	if (pf_map_is_full()) {
-		of_file = pf_map_find(id, PF_NO_START);
-		if (of_file || READ_ONCE(pf_map.nr_files) == PF_NR_FILES)
-			return of_file ?: PF_MAP_UNKNOWN;
-	}
+	of_file = pf_map_find(id, PF_NO_START);
+	if (of_file ? pf_map_is_full() : READ_ONCE(pf_map.nr_files) == PF_NR_FILES)
+		return of_file ?: PF_MAP_UNKNOWN;
 	raw_spin_lock(&pf_map.lock);
 	of_file = pf_map_find(id, PF_NO_START);
 	if (!of_file)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The probe: a kprobe in the entry of handle_mm_fault() that makes one record of every fault the
- * target takes.
+ * target takes. With outcomes it only hands the fault to a kretprobe, see pf_watch(), and the
+ * record is made when the function returns for the last time.
  *
  * One fault can enter handle_mm_fault() several times: when a try ends with VM_FAULT_RETRY, as for
  * every file page that has to be read from disk, the architecture's handler calls again. It mostly
@@ -31,7 +32,7 @@
 /*
  * What is known of a thread's fault from one entry to the next.
  * @address: of the fault
- * @nr_completed: min_flt + maj_flt
+ * @nr_completed: see pf_nr_completed()
  * @time_ns: with outcomes: the first entry
  * @tid: whose it is, 0 if nobody's
  * @before: with outcomes: struct pf_try's, of the try to come
@@ -97,10 +98,19 @@ static __always_inline struct pf_latest *pf_latest_of(u32 tid)
 	return latest;
 }
 
+/*
+ * A number that is the same only for as long as a thread completes no fault, and never that of
+ * another thread with the same tid: nanoseconds pass faster than faults do.
+ */
+static __always_inline u64 pf_nr_completed(const struct task_struct *task)
+{
+	return task->min_flt + task->maj_flt + task->start_time;
+}
+
 /* Is this entry by the current task a retry? If not, it is the task's latest fault from now on. */
 static __always_inline bool pf_fault_is_retry(u64 address, unsigned int flags)
 {
-	u64 nr_completed = current->min_flt + current->maj_flt;
+	u64 nr_completed = pf_nr_completed(current);
 	u32 tid = current->pid;
 	struct pf_latest *latest = pf_latest_of(tid);
 
@@ -317,7 +327,10 @@ static noinline notrace int pf_capture_family(struct kprobe *kp, struct pt_regs 
 }
 NOKPROBE_SYMBOL(pf_capture_family);
 
-/* With outcomes, and faults waiting to be tried again: is this one of them? */
+/*
+ * With outcomes, and faults waiting to be tried again: is this one of them? It is not if it was
+ * begun by another thread of that number, before this one was there.
+ */
 static noinline notrace void pf_try_resume(struct pf_try *try)
 {
 	u32 tid = current->pid;
@@ -325,15 +338,15 @@ static noinline notrace void pf_try_resume(struct pf_try *try)
 
 	if (latest->tid != tid)
 		return;
-	if (latest->address == try->address) {
+	if (latest->address == try->address && latest->time_ns >= current->start_time) {
 		try->time_ns = latest->time_ns;
 		try->before |= latest->before;
 		this_cpu_inc(pf_counts.nr_retries);
 	} else {
 		this_cpu_inc(pf_counts.nr_abandoned);
 	}
-	latest->tid = 0;
-	atomic_dec(&pf_nr_pending);
+	if (cmpxchg(&latest->tid, tid, 0) == tid)
+		atomic_dec(&pf_nr_pending);
 }
 NOKPROBE_SYMBOL(pf_try_resume);
 
@@ -370,8 +383,11 @@ static __always_inline void pf_complete(struct pf_chunk *chunk, const struct pf_
 
 	pf_describe(fault, try->time_ns, try->address, outcome_bits);
 	fault->what = try->what;
+	/* Above it, too, if the clock was set right in between and has stepped back. */
+	if (unlikely(latency_ns > PF_LATENCY_MAX_NS))
+		latency_ns = (s64)latency_ns < 0 ? 0 : PF_LATENCY_MAX_NS;
 	pf_chunk_extras(chunk)[nr] = (struct pf_extra){
-		.latency_ns = min(latency_ns, PF_LATENCY_MAX_NS),
+		.latency_ns = latency_ns,
 		.pid = family ? pf_target_nr_of(task_tgid(current)) : 0,
 	};
 	pf_list_publish(chunk, nr);
@@ -412,13 +428,12 @@ static void pf_try_again(const struct pf_try *try, bool major)
 	struct pf_latest *latest = pf_latest_of(tid);
 
 	this_cpu_inc(pf_counts.nr_given_back);
-	/* A thread that loses its place here begins anew. */
-	if (!latest->tid)
-		atomic_inc(&pf_nr_pending);
 	latest->address = try->address;
 	latest->time_ns = try->time_ns;
 	latest->before = pf_try_nr(try) * PF_BEFORE_TRY | (major ? PF_BEFORE_MAJOR : 0);
-	latest->tid = tid;
+	/* A thread that loses its place to this one begins anew. */
+	if (!xchg(&latest->tid, tid))
+		atomic_inc(&pf_nr_pending);
 }
 NOKPROBE_SYMBOL(pf_try_again);
 
@@ -704,6 +719,7 @@ static struct pf_totals pf_probe_totals(bool exited)
 	for_each_possible_cpu(cpu)
 		nr_ended += READ_ONCE(per_cpu(pf_counts, cpu).nr_given_back);
 	nr_pending = atomic_read(&pf_nr_pending);
+	smp_rmb();
 	for_each_possible_cpu(cpu) {
 		const struct pf_counts *counts = &per_cpu(pf_counts, cpu);
 
@@ -712,7 +728,7 @@ static struct pf_totals pf_probe_totals(bool exited)
 		nr_tries += READ_ONCE(counts->nr_tries);
 	}
 	if (pf_probe_has_outcome())
-		totals.nr_unfinished = nr_tries - nr_ended;
+		totals.nr_unfinished = nr_tries > nr_ended ? nr_tries - nr_ended : 0;
 	if (exited)
 		totals.nr_abandoned += nr_pending;
 	else

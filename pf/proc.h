@@ -386,8 +386,9 @@ static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
 		return EPOLLERR | EPOLLHUP;
 
 	mutex_lock(&m->lock);
-	/* In any other state there is something to read, if only the end of file. */
-	if (reader->item != PF_ITEM_NEWS || reader->nr_known != pf_proc_news())
+	/* In any other state, or after lseek(), there is something to read, if only the end. */
+	if (reader->item != PF_ITEM_NEWS || m->index != reader->pos ||
+	    reader->nr_known != pf_proc_news())
 		mask = EPOLLIN | EPOLLRDNORM;
 	mutex_unlock(&m->lock);
 	if (!mask)

@@ -5,6 +5,8 @@
  *	reader size N FILE	to standard output, N bytes a read
  *	reader rewind FILE	twice with lseek(0) in between; the fault lines have to be the same
  *	reader again FILE	to the end, then twice more; prints what the later reads gave
+ *	reader at FILE		in places here and there, in both ways; has to be what it is as a whole
+ *	reader repoll FILE	to the end, lseek(0), then poll() has to tell that there is something
  *	reader poll FILE	to the end, then poll(); prints the drain that comes then
  *	reader hold HOW FILE	HOW=open|read|poll|hup|epoll: do so until the file fails or ends,
  *				print "ready", then how it ended
@@ -66,6 +68,40 @@ static int rewind_twice(void)
 	if (strcmp(first, second))
 		errx(1, "different after lseek");
 	printf("same\n");
+	return 0;
+}
+
+/* Nothing may be recorded meanwhile. */
+static int read_here_and_there(void)
+{
+	int fd = open_path();
+	char *whole = read_all(fd, 1 << 20), *part = malloc(1 << 18);
+	size_t len = strlen(whole);
+
+	for (unsigned int i = 1; i <= 200; i++) {
+		size_t size = 1 + i * 7919 % 200000;
+		off_t at = i * 2654435761u % len;
+		ssize_t n = pread(fd, part, size, at);
+
+		if (n <= 0 || memcmp(part, whole + at, n))
+			errx(1, "pread: different at %ld", (long)at);
+		n = lseek(fd, at, SEEK_SET) == at ? read(fd, part, size) : -1;
+		if (n <= 0 || memcmp(part, whole + at, n))
+			errx(1, "read: different at %ld", (long)at);
+	}
+	printf("same\n");
+	return 0;
+}
+
+static int poll_after_rewind(void)
+{
+	int fd = open_path();
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	free(read_all(fd, 4096));
+	if (lseek(fd, 0, SEEK_SET))
+		err(1, "lseek");
+	printf("%s\n", poll(&p, 1, 3000) == 1 ? "readable" : "nothing");
 	return 0;
 }
 
@@ -135,6 +171,10 @@ int main(int argc, char **argv)
 		fputs(read_all(fd, 4096), stdout);
 		return 0;
 	}
+	if (!strcmp(what, "at"))
+		return read_here_and_there();
+	if (!strcmp(what, "repoll"))
+		return poll_after_rewind();
 	if (!strcmp(what, "poll"))
 		return poll_once();
 	if (!strcmp(what, "hold") && argc == 4)
@@ -145,5 +185,5 @@ int main(int argc, char **argv)
 		open_path();
 		return 0;
 	}
-	errx(2, "usage: reader size N|rewind|again|poll|hold HOW|nobody FILE");
+	errx(2, "usage: reader size N|rewind|again|at|repoll|poll|hold HOW|nobody FILE");
 }

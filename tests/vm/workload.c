@@ -531,6 +531,53 @@ static void run_cut_short(long n)
 	touch(other, 1, true);
 }
 
+static void *touch_and_tell(void *arg)
+{
+	pid_t *tid = arg;
+
+	*(volatile char *)TOUCH_ADDRESS = 1;
+	*tid = syscall(SYS_gettid);
+	return NULL;
+}
+
+/*
+ * N threads, one after the other, each with the number of the one before and with one fault, all
+ * at the same address.
+ */
+static void run_reused_tid(long n)
+{
+	size_t size = 1 << 20;
+	void *stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	pid_t tid, previous = 0;
+	pthread_attr_t attr;
+	pthread_t thread;
+	char path[64], text[16];
+
+	map(TOUCH_ADDRESS, 1, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1);
+	pthread_attr_init(&attr);
+	if (stack == MAP_FAILED || pthread_attr_setstack(&attr, stack, size))
+		errx(1, "no stack");
+	for (; n > 0; n--) {
+		if (previous) {
+			snprintf(text, sizeof(text), "%d", previous - 1);
+			write_file("/proc/sys/kernel/ns_last_pid", text);
+		}
+		if (pthread_create(&thread, &attr, touch_and_tell, &tid))
+			errx(1, "pthread_create");
+		pthread_join(thread, NULL);
+		if (previous && tid != previous)
+			errx(1, "%d was given, not %d again", tid, previous);
+		previous = tid;
+		madvise(TOUCH_ADDRESS, page_size, MADV_DONTNEED);
+		/* pthread_join() returns before the number is free again. */
+		snprintf(path, sizeof(path), "/proc/self/task/%d", tid);
+		while (!access(path, F_OK))
+			usleep(1000);
+	}
+}
+
 /* Children, children's children, one that becomes another program, one that outlives its parent. */
 static void run_family(long n)
 {
@@ -623,6 +670,7 @@ static const struct workload {
 	{ "slow", NULL, run_slow },
 	{ "sleepers", NULL, run_sleepers },
 	{ "cut-short", NULL, run_cut_short },
+	{ "reused-tid", NULL, run_reused_tid },
 	{ "family", NULL, run_family },
 	{ "orphan", NULL, run_orphan },
 };

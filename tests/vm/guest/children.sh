@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # children=1: the processes that the target forks, and theirs.
 . /tap.sh
-plan 33
+plan 35
 
 for run in $(seq 5); do
 	result=$(/workload track B "children=1" family 12)
@@ -33,6 +33,15 @@ like "a child's line" "$(cat /tmp/track.log)" \
 like "mix, with its child" "$(/workload track C "children=1 outcome=1" mix)" \
 	"^difference=0 .*children=1 .*major_difference=0$"
 like "placement=entry" "$(/workload track B "children=1 placement=entry" family 6)" "^difference=0 "
+start_stopped /workload run family 6
+insmod /pf_probe_B.ko process_id=$pid children=1 outcome=1
+kill -CONT $pid
+wait $pid
+is "any place can be read, with children and outcomes" "$(/reader at /proc/pf_probe_B)" same
+cat /proc/pf_probe_B >/tmp/whole
+/reader size 7 /proc/pf_probe_B >/tmp/sized
+ok "and in small pieces" cmp /tmp/whole /tmp/sized
+rmmod pf_probe_B
 dmesg_mark
 like "A" "$(/workload track A "children=1" family 2)" "^difference=0 "
 like "A prints the children's" "$(dmesg_since)" "^pf_probe_A: PID = .* tid="

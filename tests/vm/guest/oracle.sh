@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Exact to the fault: what was recorded is what the kernel counted for the process.
 . /tap.sh
-plan 28
+plan 30
 
 for run in $(seq 20); do
 	result=$(/workload track B "" mix)
@@ -19,6 +19,13 @@ result=$(/workload track B "" threads 64)
 like "64 threads" "$result" "^difference=0 .*status=0 .*dropped=0"
 is "64 threads, each seen" \
 	"$(sed -n 's/.* tid=\([0-9]*\) .*/\1/p' /tmp/track.log | sort -u | wc -l)" 65
+
+# The fault of a thread that begins is at the address of the only one of another, long gone.
+for outcome in 0 1; do
+	result=$(/workload track B "outcome=$outcome" reused-tid 11)
+	like "a thread's number that is given again, outcome=$outcome" "$result" "^difference=0 "
+	diag "$result"
+done
 
 /workload track B "" touch 23 >/tmp/result
 like "23 pages are 23 records" "$(cat /tmp/result)" "^difference=0 counted=[0-9]+ "

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # /proc/pf_probe_X: every way of reading it, and `user`.
 . /tap.sh
-plan 29
+plan 31
 
 proc=/proc/pf_probe_B
 start_stopped /workload run touch 300
@@ -32,6 +32,8 @@ for size in 1 7 4096 1000000; do
 	ok "reads of $size bytes give the same" cmp /tmp/sized /tmp/whole
 done
 is "lseek to 0 starts over" "$(/reader rewind $proc)" same
+is "poll() after lseek to 0 tells that there is something" "$(/reader repoll $proc)" readable
+is "any place can be read" "$(/reader at $proc)" same
 cat $proc >/tmp/first &
 cat $proc >/tmp/second &
 wait

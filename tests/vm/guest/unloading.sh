@@ -2,7 +2,7 @@
 # rmmod under load and under readers: no hang, no crash, the reader is told.
 # vm: serial
 . /tap.sh
-plan 41
+plan 61
 
 ready() { grep -q ready /tmp/hold.$1; }
 
@@ -31,6 +31,25 @@ for round in $(seq 10); do
 	wait $pid $loader 2>/dev/null
 	ok "round $round: /proc is clean" fails test -e /proc/pf_probe_B
 	ok "round $round: no module" fails grep -q pf_probe /proc/modules
+done
+
+# The same with all that there is to be let go: children, outcomes, files.
+for round in $(seq 10); do
+	while :; do /workload run threads 4; done &
+	loader=$!
+	start_stopped sh -c 'while :; do /workload run threads 4; /workload run touch 30; done'
+	placement=auto
+	[ $((round % 2)) = 0 ] && placement=entry
+	insmod /pf_probe_B.ko process_id=$pid children=1 outcome=1 max_faults=20000 cont_store=1 \
+		placement=$placement
+	kill -CONT $pid
+	/user --follow -o /dev/null B >/dev/null 2>&1 &
+	follower=$!
+	wait_for sh -c 'test "$(grep -c "^# exec" /proc/pf_probe_B)" -gt 3'
+	ok "round $round: rmmod with children and outcomes" rmmod pf_probe_B
+	kill -KILL $pid $loader
+	wait $pid $loader $follower 2>/dev/null
+	ok "round $round: all is let go" fails grep -q pf_probe /proc/modules
 done
 
 # The target dies in the midst of it.
