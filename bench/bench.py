@@ -454,13 +454,14 @@ def cost_table(results: Results) -> str:
             other = results.costs.get((name, "other", kind))
             recorded = results.recorded.get((name, kind))
             share = min(recorded / traced.nr_faults, 1) if recorded is not None else 0
+            unmeasured = "the same" if name.startswith("empty-") else ""
             text += row(
                 TEXT[name],
                 kind,
                 f"{traced.median - base.median:,.0f}",
                 f"{low:,.0f} to {high:,.0f}",
                 f"{traced.mean - base.mean:,.0f}",
-                f"{other.median - base.median:,.0f}" if other else "the same",
+                f"{other.median - base.median:,.0f}" if other else unmeasured,
                 "" if recorded is None else f"{share:.1%}",
             )
     return text
