@@ -3,7 +3,7 @@
  * Which mapping a fault was in, as a number in the record and a name for the reader.
  *
  * A mapping is a file and where the file would begin in memory: that gives the offset of any
- * address in it, and is the same for all parts of a library. The first fault of a mapping takes a
+ * address in it, and is the same for most parts of a library. The first fault of a mapping takes a
  * reference to the file and leaves the rest to a worker, which makes a path of it and lets the file
  * go again. Later faults know the file by what tells it from others, dead or alive, without a
  * reference: its places in memory may be used again, not together with inode number and generation.
