@@ -252,10 +252,35 @@ static void run_mix(long n)
 	err(1, "%s", self);
 }
 
+/* Pages of a file that are in memory. */
+static size_t nr_resident(const char *path, size_t nr_pages)
+{
+	unsigned char *resident = calloc(nr_pages, 1);
+	int fd = open(path, O_RDONLY);
+	void *p = map(NULL, nr_pages, PROT_READ, MAP_SHARED, fd);
+	size_t nr = 0;
+
+	if (!resident || mincore(p, nr_pages * page_size, resident))
+		err(1, "mincore");
+	for (size_t i = 0; i < nr_pages; i++)
+		nr += resident[i] & 1;
+	munmap(p, nr_pages * page_size);
+	close(fd);
+	free(resident);
+	return nr;
+}
+
+/* drop_caches leaves what is in use for a moment. */
 static void prepare_cold(void)
 {
 	make_file(COLD_FILE, MANY_COLD_PAGES);
-	drop_caches();
+	for (int i = 0; i < 100; i++) {
+		drop_caches();
+		if (!nr_resident(COLD_FILE, MANY_COLD_PAGES))
+			return;
+		usleep(100000);
+	}
+	errx(1, "%s stays in memory", COLD_FILE);
 }
 
 /* Each page of a file that is on disk only, once, in an order that no read-ahead foresees. */
