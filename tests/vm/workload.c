@@ -540,20 +540,37 @@ static void run_sleepers(long n)
 		pthread_join(threads[i], NULL);
 }
 
+static pthread_t main_thread;
+
+/* No answer to a fault, but a signal. */
+static void *cut_short(void *arg)
+{
+	struct uffd_msg msg;
+
+	if (read(*(int *)arg, &msg, sizeof(msg)) != sizeof(msg))
+		errx(1, "userfaultfd: no message");
+	pthread_kill(main_thread, SIGALRM);
+	return NULL;
+}
+
 /* A fault that sleeps is cut short by a signal, and the program does something else then. */
 static void run_cut_short(long n)
 {
 	char *other = anon(1);
 	int fd;
 	char *p = answered(1, &fd);
+	pthread_t thread;
 
 	(void)n;
+	main_thread = pthread_self();
 	signal(SIGALRM, on_signal);
 	if (!sigsetjmp(after_signal, 1)) {
-		ualarm(100000, 0);
+		if (pthread_create(&thread, NULL, cut_short, &fd))
+			errx(1, "pthread_create");
 		touch(p, 1, true);
 	}
 	touch(other, 1, true);
+	pthread_join(thread, NULL);
 }
 
 static void *touch_and_tell(void *arg)

@@ -81,6 +81,8 @@ for maxactive in 1024 3; do
 	insmod /pf_probe_B.ko process_id=$pid outcome=1 maxactive=$maxactive
 	kill -CONT $pid
 	wait_for asleep
+	sleep 0.5 # some may only have waited for their turn
+	wait_for asleep
 	summary=$(tail -n 2 /proc/pf_probe_B | head -n 1)
 	if [ $maxactive = 1024 ]; then
 		like "eight asleep are told as unfinished" "$summary" " missed=0 .* unfinished=8$"
