@@ -348,20 +348,22 @@ def log_lines(nr_records: int) -> Iterator[str]:
         f" arch=x86_64\n"
     )
     areas = (
-        (0x55D0C0000000, "write", "heap"),
-        (0x7FAA30000000, "read", "file"),
-        (0x7FAA80000000, "write", "anon"),
-        (0x7FFD10000000, "write", "stack"),
+        (0x55D0C0000000, "write", "heap", "[heap]"),
+        (0x7FAA30000000, "read", "file", "/usr/lib/x86_64-linux-gnu/libc.so.6"),
+        (0x7FAA80000000, "write", "anon", "anon"),
+        (0x7FFD10000000, "write", "stack", "[stack]"),
     )
     place = 1
     for i in range(nr_records):
         place = place * 1103515245 + 12345 & 0x7FFFFFFF
-        base, access, region = areas[place >> 16 & 3]
-        address = base + (i // 4 + (place >> 18 & 0xFF)) * 4096
+        base, access, region, name = areas[place >> 16 & 3]
+        offset = (i // 4 + (place >> 18 & 0xFF)) * 4096
+        place_in_file = f" offset={offset:#x}" if region == "file" else ""
         yield (
-            f"{i:4d}:: PID =     4494 Page Fault at Address {address:#x} at Time"
+            f"{i:4d}:: PID =     4494 Page Fault at Address {base + offset:#x} at Time"
             f" {start_ns + i * 2500 + (place & 1023)} tid={4494 + i % 5} cpu={i % 2}"
-            f" ip=0x55f3920ce1b5 access={access} mode=user region={region}\n"
+            f" ip=0x55f3920ce1b5 access={access} mode=user region={region}"
+            f" map={name}{place_in_file}\n"
         )
     yield (
         f"# recorded={nr_records} retries=0 dropped=0 overwritten=0 missed=0"

@@ -71,8 +71,10 @@ static_assert(ARRAY_SIZE(pf_result_names) == NR_PF_RESULT);
 
 /* Process and thread numbers are below PID_MAX_LIMIT. */
 #define PF_PID_BITS 22
-#define PF_TRIES_MAX 63U
-#define PF_LATENCY_MAX_NS ((1ULL << 42) - 1)
+#define PF_TRIES_BITS 6
+#define PF_TRIES_MAX ((1U << PF_TRIES_BITS) - 1)
+#define PF_LATENCY_BITS 42
+#define PF_LATENCY_MAX_NS ((1ULL << PF_LATENCY_BITS) - 1)
 
 /**
  * struct pf_fault - one record of the fault list
@@ -98,7 +100,7 @@ struct pf_fault {
 		u32 thread;
 		struct {
 			u32 tid : PF_PID_BITS;
-			u32 tries : 6;
+			u32 tries : PF_TRIES_BITS;
 			u32 result : 4;
 		};
 	};
@@ -120,7 +122,7 @@ struct pf_fault {
  * @pid: the process, numbered as @tid is
  */
 struct pf_extra {
-	u64 latency_ns : 42;
+	u64 latency_ns : PF_LATENCY_BITS;
 	u64 pid : PF_PID_BITS;
 };
 
@@ -135,7 +137,7 @@ static inline u32 pf_what(u32 access, u32 mode, u32 kind, u32 region, u32 map)
 /* The part of pf_fault.thread that tells of the outcome. */
 static inline u32 pf_outcome(u32 tries, enum pf_result result)
 {
-	return tries << PF_PID_BITS | (u32)result << (PF_PID_BITS + 6);
+	return tries << PF_PID_BITS | (u32)result << (PF_PID_BITS + PF_TRIES_BITS);
 }
 
 /* Mappings of files have a number, and special ones. */

@@ -10,7 +10,7 @@
 #include "fault.h"
 
 /* From 0, and from 1 << n ns, as far as a record's latency goes. */
-#define PF_HISTOGRAM_BUCKETS 43
+#define PF_HISTOGRAM_BUCKETS (PF_LATENCY_BITS + 1)
 
 /* With a title and a head no histogram is longer than 20 lines. */
 #define PF_HISTOGRAM_ROWS 18

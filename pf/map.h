@@ -22,7 +22,6 @@
 #include <linux/kprobes.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
-#include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>

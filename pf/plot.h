@@ -46,7 +46,7 @@ static void pf_plot_emit(void *ctx, const char *line)
 	printk(KERN_INFO "%s\n", line);
 }
 
-static __always_inline void pf_plot_pass(bool by_region, bool survey, bool has_extra)
+static __always_inline void pf_plot_pass_of(bool by_region, bool survey, bool has_extra)
 {
 	struct pf_cursor *cursor = pf_plot_cursor;
 	const struct pf_fault *fault = &cursor->fault;
@@ -70,6 +70,15 @@ static __always_inline void pf_plot_pass(bool by_region, bool survey, bool has_e
 	}
 }
 
+/* The question is asked once a pass, not once a fault. */
+static __always_inline void pf_plot_pass(bool by_region, bool survey)
+{
+	if (pf_list.has_extra)
+		pf_plot_pass_of(by_region, survey, true);
+	else
+		pf_plot_pass_of(by_region, survey, false);
+}
+
 /* Counts all faults into the charts: into one for all, or one for each region. */
 static __always_inline void pf_plot_fill(unsigned int nr_charts)
 {
@@ -77,16 +86,10 @@ static __always_inline void pf_plot_fill(unsigned int nr_charts)
 
 	for (i = 0; i < nr_charts; i++)
 		pf_chart_init(&pf_plot_charts[i], PAGE_SHIFT);
-	if (pf_list.has_extra)
-		pf_plot_pass(nr_charts > 1, true, true);
-	else
-		pf_plot_pass(nr_charts > 1, true, false);
+	pf_plot_pass(nr_charts > 1, true);
 	for (i = 0; i < nr_charts; i++)
 		pf_chart_layout(&pf_plot_charts[i]);
-	if (pf_list.has_extra)
-		pf_plot_pass(nr_charts > 1, false, true);
-	else
-		pf_plot_pass(nr_charts > 1, false, false);
+	pf_plot_pass(nr_charts > 1, false);
 }
 
 /* After the charts: how long the faults took, if that is known. */

@@ -101,11 +101,16 @@ static inline size_t pf_proc_line(const struct pf_cursor *cursor, char *buf)
 	return pf_fault_format(buf, &cursor->fault, &context);
 }
 
-/* A number that changes whenever a reader would see something new. */
-static u64 pf_proc_news(void)
+/* A number that changes whenever a reader would see something new. @exited: pf_all_exited() */
+static u64 pf_proc_news_of(bool exited)
 {
 	return pf_list_nr_recorded() + pf_list_nr_dropped() +
-	       READ_ONCE(pf_family.nr_events) + pf_all_exited();
+	       READ_ONCE(pf_family.nr_events) + exited;
+}
+
+static u64 pf_proc_news(void)
+{
+	return pf_proc_news_of(pf_all_exited());
 }
 
 /* Looks for news, and again later as long as somebody waits for some. */
@@ -151,7 +156,7 @@ static void pf_proc_drain(struct pf_reader *reader)
 {
 	/* Before looking at the list: who reads "exited" has had all the faults there will be. */
 	reader->target_exited = pf_all_exited();
-	reader->nr_known = pf_proc_news();
+	reader->nr_known = pf_proc_news_of(reader->target_exited);
 	pf_cursor_extend(reader->cursor);
 	pf_map_flush();
 	pf_proc_next_fault(reader);

@@ -83,20 +83,20 @@ def boot(
     serial = {x: path for x, path in cases.items() if SERIAL in path.read_text()}
     parallel = {x: path for x, path in cases.items() if x not in serial}
     whole: vm.Run | None = None
-    for part in [x for x in (parallel, serial) if x] or [parallel]:
-        with tempfile.TemporaryDirectory() as disk:
-            fill_disk(Path(disk), tree.kernel.arch)
+    with tempfile.TemporaryDirectory() as disk:
+        fill_disk(Path(disk), tree.kernel.arch)
+        for part in [x for x in (parallel, serial) if x] or [parallel]:
             guest = guest_of(tree, files, part, Path(disk), timeout_s)
             guest.accel = vm.accelerator(tree.kernel.arch, part is serial)
             run = vm.boot(guest, name, on_line)
-        if whole:
-            run.lines[:0] = whole.lines
-            run.seconds += whole.seconds
-            run.totals.add(whole.totals)
-            if whole.outcome > run.outcome:
-                run.outcome, run.reason = whole.outcome, whole.reason
-                run.folder = whole.folder
-        whole = run
+            if whole:
+                run.lines[:0] = whole.lines
+                run.seconds += whole.seconds
+                run.totals.add(whole.totals)
+                if whole.outcome > run.outcome:
+                    run.outcome, run.reason = whole.outcome, whole.reason
+                    run.folder = whole.folder
+            whole = run
     assert whole
     return whole
 

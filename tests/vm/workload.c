@@ -93,13 +93,18 @@ static void make_file(const char *path, size_t nr_pages)
 	free(page);
 }
 
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		err(1, "%s", path);
+	close(fd);
+}
+
 static void drop_caches(void)
 {
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
-
-	if (fd < 0 || write(fd, "3", 1) != 1)
-		err(1, "drop_caches");
-	close(fd);
+	write_file("/proc/sys/vm/drop_caches", "3");
 }
 
 /* N pages at a known address, written one after the other. */
@@ -407,11 +412,7 @@ static void run_names(long n)
 
 static void prepare_names(void)
 {
-	int fd = open("/proc/sys/vm/nr_hugepages", O_WRONLY);
-
-	if (fd < 0 || write(fd, "4", 1) != 1)
-		err(1, "nr_hugepages");
-	close(fd);
+	write_file("/proc/sys/vm/nr_hugepages", "4");
 }
 
 /* N files, each mapped and touched once. */
@@ -437,15 +438,6 @@ static void run_many_maps(long n)
 
 	while (n--)
 		touch_mapped(fd, 1, 0);
-}
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		err(1, "%s", path);
-	close(fd);
 }
 
 static void prepare_paging(void)
