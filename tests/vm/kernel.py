@@ -97,8 +97,9 @@ class Tree:
 
 
 def cache_dir() -> Path:
+    """Where all that is fetched and built is kept, by its one name without symlinks."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "pf_probe"
+    return (Path(base) / "pf_probe").resolve()
 
 
 def host_arch() -> str:
@@ -254,11 +255,12 @@ def parts_of(apt: Apt, kernel: Kernel) -> dict[str, str]:
 
 
 def relocate(unpacked: Path, final: Path) -> None:
-    """Make unpacked headers work below `final` instead of /.
+    """Make unpacked headers work below `final` instead of / or where they were before.
 
     Absolute symlinks become relative ones; the few makefiles that name /usr/src or
     /usr/lib/linux-kbuild get the new place.
     """
+    place = re.compile(r"(?<![^\s=])/(\S*/)?usr/(?=(src|lib)/linux-)")
     for top in ("usr/src", "lib/modules", "usr/lib/modules"):
         for path in sorted((unpacked / top).glob("*/*")):
             target = os.readlink(path) if path.is_symlink() else ""
@@ -267,9 +269,7 @@ def relocate(unpacked: Path, final: Path) -> None:
                 path.symlink_to(os.path.relpath(f"{unpacked}{target}", path.parent))
             elif path.name in ("Makefile", ".kernelvariables"):
                 old = path.read_text()
-                new = re.sub(
-                    r"(?<![^\s=])/usr/(?=(src|lib)/linux-)", f"{final}/usr/", old
-                )
+                new = place.sub(f"{final}/usr/", old)
                 if new != old:
                     path.write_text(new)
 
@@ -297,7 +297,9 @@ def get(kernel: Kernel, update: bool = False) -> Tree:
         kernels.mkdir(exist_ok=True)
         link = kernels / kernel.name
         if link.exists() and not update:
-            return Tree(kernel, link.resolve())
+            root = link.resolve()
+            relocate(root, root)  # the cache may have been moved
+            return Tree(kernel, root)
         say(f"kernel {kernel.name}: asking apt ({kernel.suite})")
         apt = Apt.of(kernel)
         apt.update()

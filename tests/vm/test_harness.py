@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import lzma
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -316,12 +317,13 @@ def test_unpacked_headers_find_themselves(tmp_path):
         "include /usr/src/linux-headers-6.1-common/Makefile\n"
     )
     (release / "build").symlink_to("/usr/src/linux-headers-6.1-amd64")
-    kernel.relocate(tmp_path, Path("/cache/k"))
-    assert (headers / "Makefile").read_text() == (
-        "KBUILD_OUTPUT=/cache/k/usr/src/linux-headers-6.1-amd64\n"
-        "include /cache/k/usr/src/linux-headers-6.1-common/Makefile\n"
-    )
-    assert (release / "build").resolve() == headers
+    for place in ("/cache/k", "/moved/cache/k", "/usr/k"):
+        kernel.relocate(tmp_path, Path(place))
+        assert (headers / "Makefile").read_text() == (
+            f"KBUILD_OUTPUT={place}/usr/src/linux-headers-6.1-amd64\n"
+            f"include {place}/usr/src/linux-headers-6.1-common/Makefile\n"
+        )
+        assert (release / "build").resolve() == headers
 
 
 def test_interrupted_fetch_leaves_no_kernel(tmp_path, monkeypatch):
@@ -431,6 +433,24 @@ def test_toolchain_of_another_release(tmp_path, monkeypatch, arch, compiler):
     assert asked[0] == asked[1] >= compiler
     assert os.readlink(root / "bin") == "usr/bin"
     assert [path.name for path in root.parent.iterdir()] == [root.name]
+
+
+def test_cache_that_was_moved(tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to("new")
+    root = tmp_path / "old/pf_probe/toolchains/linux-image-9.9"
+    for program in (Path("/usr/bin/env"), Path("/usr/bin/pwd")):
+        for path in (program, *compiler.libraries(program)):
+            copy = root / path.relative_to("/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+    (tmp_path / "old").rename(tmp_path / "new")
+    for name in ("new", "link"):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
+        cache = kernel.cache_dir()
+        tools = toolchain.Toolchain("", "gcc", cache / "toolchains" / root.name)
+        (cache / "build").mkdir(exist_ok=True)
+        assert cache == tmp_path / "new/pf_probe"
+        assert kernel.run(tools.command(["pwd"], cache / "build")) == f"{cache}/build\n"
 
 
 # The matrix.

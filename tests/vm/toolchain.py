@@ -25,10 +25,12 @@ PACKAGES += ("perl", "sed")
 LINKS = {name: f"usr/{name}" for name in ("bin", "sbin", "lib", "lib64")}
 LINKS |= {"bin/sh": "dash", "usr/bin/awk": "mawk"}
 # With the root directory $1, the cache folder $2 as itself in it, in the folder $3.
+# The mount points are made here, as the cache may have been moved.
 ENTER = """\
 PATH=$PATH:/usr/sbin:/sbin root=$1 cache=$2 folder=$3
 shift 3
 for place in /proc /dev "$cache"; do
+	mkdir -p "$root$place" || exit
 	mount --rbind "$place" "$root$place" || exit
 done
 exec chroot "$root" /usr/bin/env -i -C "$folder" PATH=/usr/bin:/bin LC_ALL=C "$@"
@@ -69,8 +71,7 @@ def finish(root: Path) -> None:
     for name, target in LINKS.items():
         if not os.path.lexists(root / name):
             (root / name).symlink_to(target)
-    for place in ("proc", "dev", "tmp", str(kernel.cache_dir())[1:]):
-        (root / place).mkdir(parents=True, exist_ok=True)
+    (root / "tmp").mkdir()
 
 
 def get(tree: kernel.Tree) -> Toolchain:
