@@ -118,12 +118,18 @@ struct pf_fault {
 
 /**
  * struct pf_extra - what a record has beside it if outcomes or children are watched
+ * @word: all of it, see pf_extra_word()
  * @latency_ns: from the first entry to the last return, up to PF_LATENCY_MAX_NS (73 minutes)
  * @pid: the process, numbered as @tid is
  */
 struct pf_extra {
-	u64 latency_ns : PF_LATENCY_BITS;
-	u64 pid : PF_PID_BITS;
+	union {
+		u64 word;
+		struct {
+			u64 latency_ns : PF_LATENCY_BITS;
+			u64 pid : PF_PID_BITS;
+		};
+	};
 };
 
 static_assert(sizeof(struct pf_fault) + sizeof(struct pf_extra) <= 40);
@@ -132,6 +138,12 @@ static_assert(sizeof(struct pf_fault) + sizeof(struct pf_extra) <= 40);
 static inline u32 pf_what(u32 access, u32 mode, u32 kind, u32 region, u32 map)
 {
 	return access | mode << 2 | kind << 4 | region << 8 | map << 16;
+}
+
+/* @latency_ns and @pid have to fit: they are not cut off. */
+static inline u64 pf_extra_word(u64 latency_ns, u32 pid)
+{
+	return latency_ns | (u64)pid << PF_LATENCY_BITS;
 }
 
 /* The part of pf_fault.thread that tells of the outcome. */

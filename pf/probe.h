@@ -73,6 +73,7 @@ static DEFINE_PER_CPU(struct pf_counts, pf_counts);
  * struct pf_try - with outcomes: what the entry has to tell the return
  * @time_ns: the fault's first entry
  * @address: the fault's
+ * @word: both that follow, @what alone if @before is 0
  * @what: as in struct pf_fault
  * @before: FAULT_FLAG_TRIED, and of the fault's tries before this one: how many, in units of
  *	PF_BEFORE_TRY, and PF_BEFORE_MAJOR if one of them has read from a disk; mostly 0
@@ -80,8 +81,13 @@ static DEFINE_PER_CPU(struct pf_counts, pf_counts);
 struct pf_try {
 	u64 time_ns;
 	u64 address;
-	u32 what;
-	u32 before;
+	union {
+		u64 word;
+		struct {
+			u32 what;
+			u32 before;
+		};
+	};
 };
 
 #define PF_BEFORE_MAJOR (1U << 15)
@@ -191,10 +197,11 @@ static __always_inline u32 pf_kind_of(const struct vm_area_struct *vma, u32 acce
 	return kind;
 }
 
-/* Most faults are the program's own, in anonymous memory. */
+/* Most faults are the program's own, in anonymous memory, and the first try. */
 static __always_inline bool pf_is_plain(const struct vm_area_struct *vma, unsigned int flags)
 {
-	const unsigned int usual = FAULT_FLAG_USER | FAULT_FLAG_INSTRUCTION | FAULT_FLAG_REMOTE;
+	const unsigned int usual = FAULT_FLAG_USER | FAULT_FLAG_INSTRUCTION | FAULT_FLAG_REMOTE |
+				   FAULT_FLAG_TRIED;
 
 	return likely((flags & usual) == FAULT_FLAG_USER && !vma->vm_ops);
 }
@@ -270,9 +277,8 @@ static __always_inline void pf_record(struct pf_chunk *chunk, u64 time_ns, u64 a
 	OPTIMIZER_HIDE_VAR(fault);
 	pf_describe(fault, time_ns, address, 0);
 	if (family)
-		pf_chunk_extras(chunk)[nr] = (struct pf_extra){
-			.pid = pf_target_nr_of(task_tgid(current)),
-		};
+		pf_chunk_extras(chunk)[nr].word =
+			pf_extra_word(0, pf_target_nr_of(task_tgid(current)));
 	if (!pf_is_plain(vma, flags))
 		return pf_publish_any(chunk, nr, regs);
 	fault->what = pf_what_of_plain(vma, address, flags);
@@ -363,9 +369,12 @@ static notrace int pf_try_begin(struct kretprobe_instance *ri, struct pt_regs *r
 	u64 address = pf_arg_address(regs);
 
 	try->address = address;
-	try->before = flags & FAULT_FLAG_TRIED;
-	try->what = pf_is_plain(vma, flags) ? pf_what_of_plain(vma, address, flags) :
-					      pf_what_of(regs);
+	if (pf_is_plain(vma, flags)) {
+		try->word = pf_what_of_plain(vma, address, flags);
+	} else {
+		try->before = flags & FAULT_FLAG_TRIED;
+		try->what = pf_what_of(regs);
+	}
 	this_cpu_inc(pf_counts.nr_tries);
 	try->time_ns = ktime_get_mono_fast_ns();
 	if (unlikely(atomic_read(&pf_nr_pending)))
@@ -386,10 +395,8 @@ static __always_inline void pf_complete(struct pf_chunk *chunk, const struct pf_
 	/* Above it, too, if the clock was set right in between and has stepped back. */
 	if (unlikely(latency_ns > PF_LATENCY_MAX_NS))
 		latency_ns = (s64)latency_ns < 0 ? 0 : PF_LATENCY_MAX_NS;
-	pf_chunk_extras(chunk)[nr] = (struct pf_extra){
-		.latency_ns = latency_ns,
-		.pid = family ? pf_target_nr_of(task_tgid(current)) : 0,
-	};
+	pf_chunk_extras(chunk)[nr].word = pf_extra_word(
+		latency_ns, family ? pf_target_nr_of(task_tgid(current)) : 0);
 	pf_list_publish(chunk, nr);
 }
 
@@ -452,9 +459,16 @@ static enum pf_result pf_result_of(vm_fault_t ret, bool tried)
 }
 NOKPROBE_SYMBOL(pf_result_of);
 
-/* With outcomes: the end of anything but a minor fault in one try. */
-static noinline notrace void pf_try_end_any(struct pf_try *try, vm_fault_t ret)
+/* What handle_mm_fault() returns. */
+static __always_inline vm_fault_t pf_vm_fault_of(struct pt_regs *regs)
 {
+	return (__force vm_fault_t)regs_return_value(regs);
+}
+
+/* With outcomes: the end of anything but a minor fault in one try. */
+static noinline notrace void pf_try_end_any(struct pf_try *try, struct pt_regs *regs)
+{
+	vm_fault_t ret = pf_vm_fault_of(regs);
 	enum pf_result result = pf_result_of(ret, try->before & FAULT_FLAG_TRIED);
 	bool major = (ret & VM_FAULT_MAJOR) || (try->before & PF_BEFORE_MAJOR);
 
@@ -473,12 +487,12 @@ NOKPROBE_SYMBOL(pf_try_end_any);
 static __always_inline int pf_try_end_of(struct kretprobe_instance *ri, struct pt_regs *regs,
 					 bool family)
 {
+	const vm_fault_t unusual = VM_FAULT_RETRY | VM_FAULT_ERROR | VM_FAULT_MAJOR;
 	struct pf_try *try = (struct pf_try *)ri->data;
-	vm_fault_t ret = (__force vm_fault_t)regs_return_value(regs);
 
 	OPTIMIZER_HIDE_VAR(try); /* or the compiler keeps it twice */
-	if (unlikely((ret & (VM_FAULT_RETRY | VM_FAULT_ERROR | VM_FAULT_MAJOR)) || try->before))
-		pf_try_end_any(try, ret);
+	if (unlikely((__force u32)(pf_vm_fault_of(regs) & unusual) | try->before))
+		pf_try_end_any(try, regs);
 	else
 		pf_try_complete(try, pf_outcome(1, PF_RESULT_MINOR), family);
 	return 0;

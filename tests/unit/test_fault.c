@@ -213,6 +213,7 @@ static void test_names(void)
 static void test_words(void)
 {
 	struct pf_fault f = { .time_ns = 0 };
+	struct pf_extra extra;
 
 	f.what = pf_what(PF_ACCESS_EXEC, PF_MODE_REMOTE, PF_KIND_SHARED | PF_KIND_HUGETLB,
 			 PF_REGION_SPECIAL, 0xfffe);
@@ -223,6 +224,9 @@ static void test_words(void)
 	   "thread and outcome, in one word");
 	f.thread = 17;
 	ok(f.tid == 17 && !f.tries && f.result == PF_RESULT_NONE, "and without an outcome");
+	extra.word = pf_extra_word(PF_LATENCY_MAX_NS, 4194302);
+	ok(extra.latency_ns == PF_LATENCY_MAX_NS && extra.pid == 4194302,
+	   "latency and process, in one word");
 }
 
 int main(void)
