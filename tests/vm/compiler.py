@@ -1,42 +1,69 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""This machine's C compiler and make, as a folder to chroot into.
+"""A C compiler and make that run in a guest, as a folder to chroot into.
 
-For guests that have none: they are to trace a real build.
+They are to be traced at a real build.  A guest of this machine's architecture gets the
+machine's own; for another one apt downloads them into the cache, where they are
+unpacked.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-from kernel import KernelError
+import kernel
+import toolchain
+
+PACKAGES = ("dash", "gcc", "make")
+# Beside the compiler proper, of which each version has a folder.
+PROGRAMS = ("bin/sh", "usr/bin/as", "usr/bin/gcc", "usr/bin/make")
 
 
-def programs() -> list[Path]:
+def root_of(asked: kernel.Kernel) -> Path:
+    """The root directory that has the programs for a kernel's guests."""
+    if asked.arch == kernel.host_arch():
+        return Path("/")
+    root = kernel.cache_dir() / "compilers" / f"{asked.suite}-{asked.arch}"
+    return toolchain.fetched(root, asked, [f"{x}:{asked.arch}" for x in PACKAGES])
+
+
+def programs(root: Path) -> list[Path]:
     """What `make` needs to compile a file: the compiler proper and the assembler, too."""
-    found = []
-    for name in ("make", "gcc", "as"):
-        path = shutil.which(name)
-        if not path:
-            raise KernelError(f"there is no {name}")
-        found.append(Path(path))
-    ask = ["gcc", "-print-prog-name=cc1"]
-    done = subprocess.run(ask, capture_output=True, text=True, check=True)
-    return [*found, Path(done.stdout.strip()), Path("/bin/sh")]
+    driver = (root / "usr/bin/gcc").resolve()  # such as x86_64-linux-gnu-gcc-12
+    triplet, _, version = driver.name.rpartition("-gcc-")
+    found = [root / name for name in PROGRAMS]
+    return found + sorted(root.glob(f"usr/lib*/gcc/{triplet}/{version}/cc1"))
 
 
-def libraries(program: Path) -> list[Path]:
+def libraries(program: Path, root: Path, arch: str) -> Iterator[Path]:
     """The shared libraries that a program is loaded with, and its loader."""
-    done = subprocess.run(["ldd", program], capture_output=True, text=True, check=True)
-    return [Path(path) for path in re.findall(r"(/\S+) \(0x", done.stdout)]
+    triplet = toolchain.TRIPLETS[arch]
+    seen: set[str] = set()
+    queue = [program]
+    while queue:
+        path = queue.pop()
+        told = kernel.run(["env", "LC_ALL=C", "readelf", "-Wld", str(path)])
+        for name in re.findall(r"(?:interpreter: /|\(NEEDED\).*\[)(\S+)\]", told):
+            if name in seen:
+                continue
+            seen.add(name)
+            places = [
+                root / name,
+                *(root / x / triplet / name for x in ("lib", "usr/lib")),
+            ]
+            there = next((place for place in places if place.exists()), None)
+            if there is None:
+                raise kernel.KernelError(f"there is no {name}, which {path} needs")
+            yield there
+            queue.append(there)
 
 
-def copy_to(folder: Path) -> None:
-    """Copy all of it under `folder`, each file at the path that it has here."""
-    for program in programs():
-        for path in (program, *libraries(program)):
-            copy = folder / path.relative_to("/")
+def copy_to(folder: Path, root: Path, arch: str) -> None:
+    """Copy all of it under `folder`, each file at the path that it has under `root`."""
+    for program in programs(root):
+        for path in (program, *libraries(program, root, arch)):
+            copy = folder / path.relative_to(root)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)

@@ -25,7 +25,9 @@ import kernel
 import modules
 import vm
 
+# Lines by which a test asks for something.
 SERIAL = "\n# vm: serial\n"
+COMPILER = "\n# vm: compiler\n"
 
 
 def show(line: str) -> None:
@@ -60,12 +62,6 @@ def guest_of(
     )
 
 
-def fill_disk(folder: Path, arch: str) -> None:
-    """What is on the guest's disk: a compiler, where it can run the host's."""
-    if arch == kernel.host_arch():
-        compiler.copy_to(folder / "compiler")
-
-
 def boot(
     tree: kernel.Tree,
     files: Sequence[Path],
@@ -78,13 +74,17 @@ def boot(
 
     Tests with a line "# vm: serial" get a boot of their own, where QEMU runs one
     virtual CPU at a time: it does not stand it well when the kernel changes code that
-    another one is about to execute, see HACKING.md.
+    another one is about to execute, see HACKING.md.  With "# vm: compiler" there is one
+    on the disk, in /disk/compiler.
     """
-    serial = {x: path for x, path in cases.items() if SERIAL in path.read_text()}
+    texts = {x: path.read_text() for x, path in cases.items()}
+    serial = {x: path for x, path in cases.items() if SERIAL in texts[x]}
     parallel = {x: path for x, path in cases.items() if x not in serial}
     whole: vm.Run | None = None
     with tempfile.TemporaryDirectory() as disk:
-        fill_disk(Path(disk), tree.kernel.arch)
+        if any(COMPILER in text for text in texts.values()):
+            root = compiler.root_of(tree.kernel)
+            compiler.copy_to(Path(disk) / "compiler", root, tree.kernel.arch)
         for part in [x for x in (parallel, serial) if x] or [parallel]:
             guest = guest_of(tree, files, part, Path(disk), timeout_s)
             guest.accel = vm.accelerator(tree.kernel.arch, part is serial)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import lzma
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -439,7 +440,7 @@ def test_cache_that_was_moved(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to("new")
     root = tmp_path / "old/pf_probe/toolchains/linux-image-9.9"
     for program in (Path("/usr/bin/env"), Path("/usr/bin/pwd")):
-        for path in (program, *compiler.libraries(program)):
+        for path in (program, *loaded_with(program)):
             copy = root / path.relative_to("/")
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
@@ -547,12 +548,29 @@ def test_row_of_a_guest(
     assert ("    a: not ok 1 - sum\n    # got: 3\n" in output) == bool(outcome)
 
 
+def loaded_with(program: Path) -> set[Path]:
+    """The shared libraries of a program of this machine, as its loader tells them."""
+    return {
+        Path(x) for x in re.findall(r"(/\S+) \(0x", kernel.run(["ldd", str(program)]))
+    }
+
+
 def test_compiler_is_copied_with_all_that_it_is_loaded_with(tmp_path):
-    compiler.copy_to(tmp_path)
-    names = {program.name for program in compiler.programs()}
-    assert {"make", "gcc", "as", "cc1", "sh"} <= names
-    for program in compiler.programs():
-        needed = compiler.libraries(program)
-        assert any("ld-linux" in path.name for path in needed)
+    arch, root = kernel.host_arch(), Path("/")
+    programs = compiler.programs(root)
+    assert [path.name for path in programs] == ["sh", "as", "gcc", "make", "cc1"]
+    compiler.copy_to(tmp_path, root, arch)
+    for program in programs:
+        needed = set(compiler.libraries(program, root, arch))
+        copies = {path.resolve().name for path in needed}
+        assert copies == {path.resolve().name for path in loaded_with(program)}
         for path in (program, *needed):
             assert os.access(tmp_path / path.relative_to("/"), os.R_OK)
+
+
+def test_compiler_that_is_not_whole_is_an_error(tmp_path):
+    root = tmp_path / "root"
+    compiler.copy_to(root, Path("/"), kernel.host_arch())
+    (root / "bin/sh").unlink()
+    with pytest.raises(kernel.KernelError, match="bin/sh"):
+        compiler.copy_to(tmp_path / "copy", root, kernel.host_arch())

@@ -74,6 +74,18 @@ def finish(root: Path) -> None:
     (root / "tmp").mkdir()
 
 
+def fetched(root: Path, asked: kernel.Kernel, wanted: list[str]) -> Path:
+    """A root directory in the cache with these packages of a kernel's release."""
+    with kernel.locked(kernel.cache_dir()):
+        if not root.exists():
+            kernel.say(f"{root.parent.name} for {asked.name}: {' '.join(wanted)}")
+            root.parent.mkdir(exist_ok=True)
+            apt = kernel.Apt.of(asked)
+            apt.update()
+            kernel.unpack(lambda debs: apt.collect(wanted, debs), root, finish)
+    return root
+
+
 def get(tree: kernel.Tree) -> Toolchain:
     """The toolchain of a kernel; from the cache, or fetched into it beside the kernel.
 
@@ -86,14 +98,5 @@ def get(tree: kernel.Tree) -> Toolchain:
     if named is None:
         raise kernel.KernelError(f"no compiler is named in {tree.kdir}")
     prefix, gcc = f"{TRIPLETS[asked.arch]}-", named[0]
-    cache = kernel.cache_dir()
-    root = cache / "toolchains" / tree.root.name
-    with kernel.locked(cache):
-        if not root.exists():
-            wanted = packages_for(asked.arch, gcc)
-            kernel.say(f"toolchain of {asked.name}: {' '.join(wanted)}")
-            root.parent.mkdir(exist_ok=True)
-            apt = kernel.Apt.of(asked)
-            apt.update()
-            kernel.unpack(lambda debs: apt.collect(wanted, debs), root, finish)
-    return Toolchain(prefix, gcc, root)
+    root = kernel.cache_dir() / "toolchains" / tree.root.name
+    return Toolchain(prefix, gcc, fetched(root, asked, packages_for(asked.arch, gcc)))
