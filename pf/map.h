@@ -7,6 +7,7 @@
  * reference to the file and leaves the rest to a worker, which makes a path of it and lets the file
  * go again. Later faults know the file by what tells it from others, dead or alive, without a
  * reference: its places in memory may be used again, not together with inode number and generation.
+ * (Anonymous inodes, as of perf, all have the same: one may be told by a former one's name.)
  *
  * The tables are of fixed size. If that of mappings is full, names come without an offset; if that
  * of files is full, the name is a question mark.
@@ -255,7 +256,7 @@ static void pf_map_name_files(struct work_struct *work)
 			pf_map_write_name(text, file->file, buf);
 			name = kstrdup(text, GFP_KERNEL);
 		}
-		fput(file->file);
+		__fput_sync(file->file); /* fput() would leave it to another worker, later */
 		file->file = NULL;
 		file->len = name ? strlen(name) : 0;
 		smp_store_release(&file->name, name); /* without memory: a question mark */
@@ -268,7 +269,7 @@ static DECLARE_WORK(pf_map_work, pf_map_name_files);
 
 static void pf_map_wake(struct irq_work *work)
 {
-	schedule_work(&pf_map_work);
+	queue_work(system_highpri_wq, &pf_map_work);
 }
 
 /**

@@ -20,6 +20,7 @@
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/task_stack.h>
 #include <linux/string.h>
 
@@ -170,17 +171,27 @@ static __always_inline enum pf_region pf_region_of_anon(const struct vm_area_str
 	return PF_REGION_ANON;
 }
 
+/*
+ * Is that the program's own file? By what is told of a mapping, as overlayfs maps another struct
+ * file than exec opened.
+ */
+static __always_inline bool pf_file_is_program(const struct vm_area_struct *vma)
+{
+	/* Preemption is off: what is freed meanwhile can still be looked at. */
+	const struct file *program = rcu_dereference_sched(vma->vm_mm->exe_file);
+
+	return program && pf_file_path(vma->vm_file)->dentry == program->f_path.dentry;
+}
+
 static __always_inline enum pf_region pf_region_of_file(const struct vm_area_struct *vma,
 							 u64 address)
 {
 	const struct mm_struct *mm = vma->vm_mm;
 	u64 page = address & PAGE_MASK;
 
-	/* Not by exe_file alone: overlayfs maps another struct file than exec opened. */
 	if (page < mm->end_code && address >= (mm->start_code & PAGE_MASK))
 		return PF_REGION_CODE;
-	if ((page < mm->end_data && page >= mm->end_code) ||
-	    vma->vm_file == rcu_access_pointer(mm->exe_file))
+	if ((page < mm->end_data && page >= mm->end_code) || pf_file_is_program(vma))
 		return PF_REGION_DATA;
 	return PF_REGION_FILE;
 }

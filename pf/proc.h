@@ -376,6 +376,9 @@ static ssize_t pf_proc_read(struct file *file, char __user *buf, size_t size, lo
 	return ret;
 }
 
+/* PRI for who waits by select() for nothing but exceptional conditions: that is not told of ERR. */
+#define PF_PROC_GONE (EPOLLERR | EPOLLHUP | EPOLLPRI)
+
 static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
 {
 	struct seq_file *m = file->private_data;
@@ -383,12 +386,12 @@ static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
 	__poll_t mask = 0;
 
 	if (READ_ONCE(pf_proc_closing))
-		return EPOLLERR | EPOLLHUP;
+		return PF_PROC_GONE;
 	poll_wait(file, &pf_proc_wait, wait);
 	/* Pairs with the one in pf_proc_remove(): either that sees the waiter or we see closing. */
 	smp_mb();
 	if (READ_ONCE(pf_proc_closing))
-		return EPOLLERR | EPOLLHUP;
+		return PF_PROC_GONE;
 
 	mutex_lock(&m->lock);
 	/* In any other state, or after lseek(), there is something to read, if only the end. */
@@ -431,7 +434,7 @@ static int pf_proc_create(void)
 static void pf_proc_send_away(void)
 {
 	while (wq_has_sleeper(&pf_proc_wait)) {
-		wake_up_poll(&pf_proc_wait, EPOLLERR | EPOLLHUP | POLLFREE);
+		wake_up_poll(&pf_proc_wait, PF_PROC_GONE | POLLFREE);
 		msleep(1);
 	}
 }

@@ -8,7 +8,7 @@
  *	reader at FILE		in places here and there, in both ways; has to be what it is as a whole
  *	reader repoll FILE	to the end, lseek(0), then poll() has to tell that there is something
  *	reader poll FILE	to the end, then poll(); prints the drain that comes then
- *	reader hold HOW FILE	HOW=open|read|poll|hup|epoll: do so until the file fails or ends,
+ *	reader hold HOW FILE	HOW=open|read|poll|hup|except|epoll: do so until the file fails or ends,
  *				print "ready", then how it ended
  *	reader nobody FILE	open it as user 65534
  */
@@ -132,12 +132,18 @@ static int hold(const char *how)
 	printf("ready\n");
 	fflush(stdout);
 	for (;;) {
+		fd_set except;
+
+		FD_ZERO(&except);
+		FD_SET(fd, &except);
 		if (!strcmp(how, "poll"))
 			n = poll(&p, 1, POLL_MS);
 		else if (!strcmp(how, "hup"))
 			n = poll(&hup, 1, POLL_MS);
 		else if (!strcmp(how, "epoll"))
 			n = epoll_wait(events, &event, 1, POLL_MS);
+		else if (!strcmp(how, "except"))
+			n = select(fd + 1, NULL, NULL, &except, NULL);
 		else if (!strcmp(how, "open"))
 			sleep(1);
 		if (n < 0)

@@ -57,6 +57,7 @@ def guest_of(
         tree=tree,
         cases={name: path.read_text() for name, path in cases.items()},
         files={path.name: path for path in files},
+        modules=("overlay",),
         disk=disk,
         timeout_s=timeout_s,
     )

@@ -612,6 +612,44 @@ static void run_reused_tid(long n)
 	}
 }
 
+/* N programs, each run as soon as it is written: through a mapping, as some linkers write. */
+static void run_written(long n)
+{
+	static const char program[] = "#!/bin/true\n";
+	long nr_busy = 0;
+
+	signal(SIGCHLD, SIG_DFL);
+	for (long i = 0; i < n; i++) {
+		char path[40];
+		int fd, status;
+		pid_t child;
+		char *p;
+
+		snprintf(path, sizeof(path), "/tmp/written-%ld", i);
+		fd = named_file(path, 1);
+		fchmod(fd, 0700);
+		p = map(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+		memcpy(p, program, sizeof(program));
+		munmap(p, page_size);
+		close(fd);
+		child = fork();
+		if (child < 0)
+			err(1, "fork");
+		if (!child) {
+			execl(path, path, NULL);
+			if (errno != ETXTBSY)
+				err(2, "%s", path);
+			_exit(1);
+		}
+		if (waitpid(child, &status, 0) != child || !WIFEXITED(status) ||
+		    WEXITSTATUS(status) > 1)
+			errx(1, "%s ended with status 0x%x", path, status);
+		nr_busy += WEXITSTATUS(status);
+		unlink(path);
+	}
+	printf("busy=%ld of %ld\n", nr_busy, n);
+}
+
 /* Children, children's children, one that becomes another program, one that outlives its parent. */
 static void run_family(long n)
 {
@@ -705,6 +743,7 @@ static const struct workload {
 	{ "sleepers", NULL, run_sleepers },
 	{ "cut-short", NULL, run_cut_short },
 	{ "reused-tid", NULL, run_reused_tid },
+	{ "written", NULL, run_written },
 	{ "family", NULL, run_family },
 	{ "orphan", NULL, run_orphan },
 };

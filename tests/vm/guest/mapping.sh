@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # map= and offset=: the file that a fault was in, whatever its name, and how many there are.
 . /tap.sh
-plan 27
+plan 32
 
 # touches TEXT: fault lines with this in them.
 touches() {
@@ -45,6 +45,39 @@ wait $pid
 ok "files are let go" wait_for umount /tmp/mnt
 like "and their names stay" "$(cat /proc/pf_probe_B)" " map=/tmp/mnt/workload offset=0x"
 rmmod pf_probe_B
+
+# Though the kernel has it open for a moment: a program that is run as soon as it is written.
+while :; do :; done &
+others=$!
+while :; do :; done &
+others="$others $!"
+start_stopped /workload run written 300 >/tmp/written
+insmod /pf_probe_B.ko process_id=$pid children=1
+kill -CONT $pid
+wait $pid
+kill -KILL $others
+wait $others 2>/dev/null
+diag "$(cat /tmp/written)"
+ok "what is written through a mapping can be run at once" \
+	test "$(sed 's/busy=\([0-9]*\) of 300/\1/' /tmp/written)" -lt 30
+is "and each is told" "$(grep -c 'map=/tmp/written-.* offset=0x0$' /proc/pf_probe_B)" 300
+rmmod pf_probe_B
+
+# overlayfs maps another file than it opens.
+mkdir -p /tmp/layers && mount -t tmpfs x /tmp/layers && cd /tmp/layers &&
+	mkdir lower upper work top && cp /workload lower/ &&
+	mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work x top
+cd /
+start_stopped /tmp/layers/top/workload run touch 10
+insmod /pf_probe_B.ko process_id=$pid
+kill -CONT $pid
+wait $pid
+faults=$(grep -F ' map=/tmp/layers/top/workload' /proc/pf_probe_B)
+like "on overlayfs: the program's path, its code" "$faults" " region=code "
+like "its data" "$faults" " region=data "
+unlike "and nothing of it is another file's" "$faults" " region=file "
+rmmod pf_probe_B
+umount /tmp/layers/top && umount /tmp/layers
 
 # A mount that only the traced process has.
 cat >/tmp/apart.sh <<'END'
