@@ -35,7 +35,11 @@
 #define OUT_DIR		"out"
 #define PROBE_NAME	"pf_probe_"
 #define PROBE_LETTERS	"ABC"
-#define LOAD_IT		"sudo insmod pf_probe_%s.ko process_id=PID"
+#define LOAD_IT		"sudo insmod pf_probe_%s.ko process_id=PID (or modprobe, if installed)"
+
+#define TEXT_OF(value)	#value
+#define AS_TEXT(macro)	TEXT_OF(macro)
+#define DEFAULT_SLEEP	AS_TEXT(USER_SLEEP)
 
 #define IN_SIZE		(256 * 1024)	/* no line may be longer */
 #define OUT_SIZE	(512 * 1024)	/* so a numbered line always fits into an empty one */
@@ -154,18 +158,19 @@ static void say(const char *fmt, ...)
 	va_list args;
 
 	clear_progress();
+	fprintf(stderr, "%s: ", program_invocation_short_name);
 	va_start(args, fmt);
 	vfprintf(stderr, fmt, args);
 	va_end(args);
 	fputc('\n', stderr);
 }
 
-#define debug(...) do { if (opt.debug) say("user: debug: " __VA_ARGS__); } while (0)
+#define debug(...) do { if (opt.debug) say("debug: " __VA_ARGS__); } while (0)
 
 static void *need(void *mem)
 {
 	if (!mem) {
-		say("user: %s", strerror(ENOMEM));
+		say("%s", strerror(ENOMEM));
 		exit(1);
 	}
 	return mem;
@@ -194,7 +199,7 @@ static void give_to_sudo_user(int fd, const char *name)
 	if (geteuid() != 0 || !uid || !gid)
 		return;
 	if (fchown(fd, (uid_t)strtoul(uid, NULL, 10), (gid_t)strtoul(gid, NULL, 10)))
-		say("user: %s stays root's: %s", name, strerror(errno));
+		say("%s stays root's: %s", name, strerror(errno));
 }
 
 static int make_out_dir(void)
@@ -251,7 +256,7 @@ static int open_log(struct stream *s)
 		}
 	}
 	if (err) {
-		say("user: %s: %s", s->log_name, strerror(errno));
+		say("%s: %s", s->log_name, strerror(errno));
 		return -1;
 	}
 	debug("%s goes to %s", s->path, s->tmp_name ? s->tmp_name : s->log_name);
@@ -268,7 +273,7 @@ static void discard_log(struct stream *s)
 static void fail_log(struct stream *s)
 {
 	if (errno != EPIPE)
-		say("user: %s: %s", s->log_name, strerror(errno));
+		say("%s: %s", s->log_name, strerror(errno));
 	s->state = FAILED;
 }
 
@@ -478,7 +483,7 @@ static void cut_stream(struct stream *s)
 		return;
 	}
 	s->state = DONE;
-	say("user: %s: ends with the last whole drain", s->log_name);
+	say("%s: ends with the last whole drain", s->log_name);
 }
 
 static void read_stream(struct stream *s)
@@ -489,7 +494,7 @@ static void read_stream(struct stream *s)
 	if (got < 0) {
 		if (errno == EINTR)
 			return;
-		say("user: %s: %s%s", s->path, strerror(errno),
+		say("%s: %s%s", s->path, strerror(errno),
 		    errno == EIO ? ": was the module unloaded?" : "");
 		cut_stream(s);
 		return;
@@ -501,11 +506,12 @@ static void read_stream(struct stream *s)
 		s->in_len += (size_t)got;
 		take_lines(s, s->in + s->in_len - got);
 		if (s->in_len == IN_SIZE) {
-			say("user: %s: a line of over %d bytes: no fault log", s->path, IN_SIZE);
+			say("%s: a line of over %d bytes: no fault log", s->path, IN_SIZE);
 			s->state = FAILED;
 		}
 	} else if (!s->between || s->in_len) {
-		say("user: %s: ends without EXIT_CODE: was the module unloaded?", s->path);
+		say("%s: ends without EXIT_CODE: %s", s->path, s->now.nr_faults || *s->pid ?
+		    "was the module unloaded?" : "is it a probe's?");
 		cut_stream(s);
 	} else if (again) {
 		s->state = DONE;	/* two ends in a row: nobody writes any more */
@@ -637,7 +643,7 @@ static void report(const struct stream *s)
 		fprintf(to, ", %llu retries folded", s->sum.retries);
 	fprintf(to, ", %llu.%03llu s\n", span_ms / 1000, span_ms % 1000);
 	if (fflush(to)) {
-		say("user: standard output: %s", strerror(errno));
+		say("standard output: %s", strerror(errno));
 		exit_status = 1;
 	}
 	if (s->sum.line)
@@ -648,7 +654,7 @@ static void end_stream(struct stream *s)
 {
 	if (s->state == READING) {
 		exit_status = 128 + stop_signal;
-		say("user: %s: stopped (%s): %s", s->path, strsignal(stop_signal),
+		say("%s: stopped (%s): %s", s->path, strsignal(stop_signal),
 		    s->between ? "the log ends with a whole drain" :
 		    s->now.size ? "the log ends with the last whole line" :
 		    "nothing was read, so there is no log");
@@ -673,8 +679,8 @@ static int open_stream(struct stream *s, const char *probe)
 	if (starts(probe, strlen(probe), PROBE_NAME))
 		letter += strlen(PROBE_NAME);
 	if (!is_path && (strlen(letter) != 1 || !strchr(PROBE_LETTERS, *letter))) {
-		say("user: no such probe: %s (A, B, C or a path with a slash)", probe);
-		return -1;
+		say("no such probe: %s (A, B, C or a path with a slash)", probe);
+		exit(argp_err_exit_status);	/* no log is there yet */
 	}
 	s->path = is_path ? format("%s", probe) : format("/proc/" PROBE_NAME "%s", letter);
 	counter_init(&s->counter);
@@ -685,9 +691,9 @@ static int open_stream(struct stream *s, const char *probe)
 		return 0;
 	}
 	if (errno == ENOENT && !is_path)
-		say("user: %s is not loaded: " LOAD_IT, strrchr(s->path, '/') + 1, letter);
+		say("%s is not loaded: " LOAD_IT, strrchr(s->path, '/') + 1, letter);
 	else
-		say("user: %s: %s%s", s->path, strerror(errno),
+		say("%s: %s%s", s->path, strerror(errno),
 		    (errno == EACCES || errno == EPERM) && geteuid() ? ": run it with sudo" : "");
 	return -1;
 }
@@ -706,7 +712,7 @@ static int open_all(void)
 			goto discard;
 		for (j = 0; j < i; j++) {
 			if (!strcmp(streams[i].log_name, streams[j].log_name)) {
-				say("user: %s: wanted for two probes", streams[i].log_name);
+				say("%s: wanted for two probes", streams[i].log_name);
 				goto discard;
 			}
 		}
@@ -719,14 +725,15 @@ discard:
 	return -1;
 }
 
-const char *argp_program_version = "user (page-fault tracker) " PF_VERSION;
+const char *argp_program_version = "pf_probe " PF_VERSION;
 
 static const struct argp_option options[] = {
 	{ "output", 'o', "FILE", 0, "Write to FILE, or to standard output if it is -, "
 	  "instead of to " OUT_DIR "/pf_probe_X.log", 0 },
 	{ "follow", 'f', NULL, 0, "Go on with the faults to come until the traced process exits "
 	  "or Ctrl-C", 0 },
-	{ "sleep", 's', "MS", 0, "Sleep MS milliseconds between reads", 0 },
+	{ "sleep", 's', "MS", 0, "Sleep MS milliseconds between reads, default "
+	  DEFAULT_SLEEP, 0 },
 	{ "debug", 'd', NULL, 0, "Tell what is opened, read and drained", 0 },
 	{ 0 }
 };
@@ -762,19 +769,29 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* Under the name that it was called by. */
+static char *add_examples(int key, const char *text, void *input)
+{
+	(void)input;
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)text;
+	return format("EXAMPLES\n"
+		      "    sudo %1$s              each loaded probe to " OUT_DIR "/pf_probe_X.log\n"
+		      "    sudo %1$s --follow B   until the process that B traces has exited\n"
+		      "    sudo %1$s -o - B | grep region=heap\n\n"
+		      "Ctrl-C leaves a log of what was read. Exit status: 0, 1 on an error, 64 on "
+		      "wrong usage, 128 + its number when stopped by a signal.",
+		      program_invocation_name);
+}
+
 static const struct argp argp = {
 	.options = options,
 	.parser = parse_option,
 	.args_doc = "[PROBE...]",
 	.doc = "Drain the page faults that a loaded probe has recorded into a log.\n\n"
 	       "PROBE is A, B, C or a path with a slash in it; without one, all probes that are "
-	       "loaded.\v"
-	       "EXAMPLES\n"
-	       "    sudo ./user              each loaded probe to " OUT_DIR "/pf_probe_X.log\n"
-	       "    sudo ./user --follow B   until the process that B traces has exited\n"
-	       "    sudo ./user -o - B | grep region=heap\n\n"
-	       "Ctrl-C leaves a log of what was read. Exit status: 0, 1 on an error, 64 on wrong "
-	       "usage, 128 + its number when stopped by a signal.",
+	       "loaded.\v",
+	.help_filter = add_examples,
 };
 
 int main(int argc, char **argv)
@@ -787,12 +804,12 @@ int main(int argc, char **argv)
 		opt.nr_probes = found.gl_pathc;
 	}
 	if (!opt.nr_probes) {
-		say("user: no probe is loaded: " LOAD_IT, "B");
+		say("no probe is loaded: " LOAD_IT, "B");
 		return 1;
 	}
 	if (opt.output && opt.nr_probes > 1) {
-		say("user: --output takes one probe, not %zu: name it", opt.nr_probes);
-		return 1;
+		say("--output takes one probe, not %zu: name it", opt.nr_probes);
+		return argp_err_exit_status;
 	}
 
 	streams = need(calloc(opt.nr_probes, sizeof(*streams)));

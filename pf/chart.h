@@ -408,6 +408,7 @@ static inline bool pf_chart_plot(struct pf_chart *c, const struct pf_fault *f)
 struct pf_chart_out {
 	pf_chart_emit_fn emit;
 	void *ctx;
+	bool cut; /* a row had room for some of its regions, and a + for the others */
 	int len;
 	char line[PF_CHART_LINE_MAX + 1];
 };
@@ -449,23 +450,36 @@ static inline void pf_chart_end_line(struct pf_chart_out *o)
 	o->len = 0;
 }
 
-/* Three digits of @value / @unit, more only before the point. @unit: below 1 << 57 */
-static inline void pf_chart_add_ratio(struct pf_chart_out *o, u64 value, u64 unit)
+/* @value / @unit, rounded, in units of 1 / @parts. @unit: below 1 << 57 */
+static inline u64 pf_chart_ratio(u64 value, u64 unit, unsigned int parts)
 {
 	u64 whole = div64_u64(value, unit);
 	u64 rest = value - whole * unit;
 
-	if (whole < 10)
-		pf_chart_add(o, "%llu.%02llu", whole, div64_u64(rest * 100, unit));
-	else if (whole < 100)
-		pf_chart_add(o, "%llu.%llu", whole, div64_u64(rest * 10, unit));
+	return whole * parts + div64_u64(rest * parts + unit / 2, unit);
+}
+
+/* Three digits of @value / @unit, more only before the point. */
+static inline void pf_chart_add_ratio(struct pf_chart_out *o, u64 value, u64 unit)
+{
+	u64 hundredths = pf_chart_ratio(value, unit, 100);
+	u64 tenths = pf_chart_ratio(value, unit, 10);
+	u64 whole = div64_u64(hundredths, 100);
+
+	if (whole < 10) {
+		pf_chart_add(o, "%llu.%02llu", whole, hundredths - whole * 100);
+		return;
+	}
+	whole = div64_u64(tenths, 10);
+	if (whole < 100)
+		pf_chart_add(o, "%llu.%llu", whole, tenths - whole * 10);
 	else
-		pf_chart_add(o, "%llu", whole);
+		pf_chart_add(o, "%llu", pf_chart_ratio(value, unit, 1));
 }
 
 static inline void pf_chart_add_size(struct pf_chart_out *o, u64 bytes)
 {
-	static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
 	unsigned int i = 0;
 
 	while (i + 1 < ARRAY_SIZE(names) && bytes >> (10 * (i + 1)))
@@ -615,6 +629,7 @@ static inline void pf_chart_add_regions(struct pf_chart_out *o, u32 regions)
 			continue;
 		if (o->len + 1 + strlen(pf_region_names[i]) + !last > PF_CHART_LINE_MAX) {
 			pf_chart_add_char(o, separator, 1);
+			o->cut |= separator == '+';
 			return;
 		}
 		pf_chart_add(o, "%c%s", separator, pf_region_names[i]);
@@ -758,6 +773,11 @@ static inline void pf_chart_draw_legend(const struct pf_chart *c, const struct p
 			pf_chart_add(o, "-%u", to);
 	}
 	pf_chart_end_line(o);
+
+	if (o->cut) {
+		pf_chart_add(o, "Regions with a + behind them: and others, for which there is no room");
+		pf_chart_end_line(o);
+	}
 }
 
 /**

@@ -149,7 +149,18 @@ struct legend {
 	u32 to[128];
 };
 
-/* Glyph by glyph: "  . 1  : 2-4  - 5-9" */
+/* Does a row have more regions than it can name? */
+static bool regions_are_cut(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_lines; i++)
+		if (strchr(lines[i], '|') && lines[i][strlen(lines[i]) - 1] == '+')
+			return true;
+	return false;
+}
+
+/* Glyph by glyph: "  . 1  : 2-4  - 5-9"; then what a + means, if there is one. */
 static bool read_legend(struct legend *legend)
 {
 	unsigned int i = nr_lines - 1;
@@ -158,7 +169,7 @@ static bool read_legend(struct legend *legend)
 	memset(legend, 0, sizeof(*legend));
 	while (i && strncmp(lines[i], "Faults in a cell:", 17))
 		i--;
-	for (; i && i < nr_lines; i++) {
+	for (; i && i < nr_lines && *lines[i] != 'R'; i++) {
 		const char *p = lines[i] + (*lines[i] == 'F' ? 17 : 0);
 
 		while (*p) {
@@ -182,7 +193,7 @@ static bool read_legend(struct legend *legend)
 			before = legend->to[(int)glyph];
 		}
 	}
-	return i == nr_lines && before;
+	return i + regions_are_cut() == nr_lines && before;
 }
 
 static bool row_is_drawn(const struct pf_chart_row *row, const char *line, const struct legend *l)
@@ -312,7 +323,7 @@ static void test_golden(void)
 		"0x7ffd1c3ee |.                                                                     |     1 special",
 		"            ~~~~~~~~~~~~~~~~~~~~~~~~ 304 KiB without faults ~~~~~~~~~~~~~~~~~~~~~~~~",
 		"0x7ffd1c384 |... : .    . . . .  .   .. ::: .               :    .   ..   . :.     |    30 stack",
-		"            ~~~~~~~~~~~~~~~~~~~~~~~~ 331 GiB without faults ~~~~~~~~~~~~~~~~~~~~~~~~",
+		"            ~~~~~~~~~~~~~~~~~~~~~~~~ 332 GiB without faults ~~~~~~~~~~~~~~~~~~~~~~~~",
 		"0x7faa3b14c |*                                                                     |    34 file",
 		"0x7faa3b00d |*                                                                     |    26 file",
 		"            ~~~~~~~~~~~~~~~~~~~~~~~ 2.39 MiB without faults ~~~~~~~~~~~~~~~~~~~~~~~~",
@@ -414,7 +425,7 @@ static void test_extremes(void)
 	add(30, 0xfffffffffffff000, PF_REGION_SPECIAL);
 	add(40, 0x400000, PF_REGION_CODE);
 	ok(chart_is_true(PAGE_4K) && has_line("0xfffffffffffff |") && has_line("0xffffffffff600 |") &&
-		   has_line("~ 16777215 TiB without faults ~"),
+		   has_line("~ 16384 PiB without faults ~"),
 	   "the very top of the address space");
 
 	nr_faults = 0;
@@ -437,7 +448,7 @@ static void test_extremes(void)
 			    PF_REGION_HEAP);
 		right = chart_is_true(PAGE_4K) && right;
 	}
-	ok(right && has_line(" 18446744073 s"), "times up to 2^64 - 1 ns");
+	ok(right && has_line(" 18446744074 s"), "times up to 2^64 - 1 ns");
 }
 
 static void test_many(void)
@@ -511,7 +522,7 @@ static void test_areas(void)
 	add(1000, 0x400000 + (42ULL << 40), PF_REGION_ANON);
 	for (right = true, i = 12; i <= 16; i += 2)
 		right = chart_is_true(i) && chart->nr_rows == 2 &&
-			has_line("~ 41.9 TiB without faults ~") && right;
+			has_line("~ 42.0 TiB without faults ~") && right;
 	ok(right, "a break tells what it leaves out");
 
 	for (nr_faults = i = 0; i < 100; i++)
@@ -551,6 +562,9 @@ static void test_times(void)
 		      "     60 ns  69 ns", "first fault; " },
 		{ 7000, "             0 us   1 us      2 us      3 us      4 us      5 us"
 			"      6 us  7.00 us", ", 100 ns a column; " },
+		{ 9994, " 9.99 us", ", 142 ns a column; " },
+		{ 9996, " 10.0 us", ", 142 ns a column; " },
+		{ 99960, " 100 us", ", 1.43 us a column; " },
 		{ 1500000, "             0 ms  0.2 ms   0.4 ms   0.6 ms    0.8 ms   1.0 ms"
 			   "   1.2 ms     1.50 ms", ", 21.4 us a column; " },
 		{ 86400000000000, "             0 s          20000 s         40000 s"
@@ -741,7 +755,7 @@ static void test_table(void)
 		"heap          6000   75.1 %   0x55d3c7577   0x55d3c8ce6       301 ms      3.01 s",
 		"stack           30    0.4 %   0x7ffd1c384   0x7ffd1c3a1      32.9 ms      2.76 s",
 		"file            60    0.8 %   0x7faa3b00d   0x7faa3b28b         0 ns     2.95 ms",
-		"anon          1200   15.0 %   0x7faa3a8f8   0x7faa3ada7       1.50 s      1.90 s",
+		"anon          1200   15.0 %   0x7faa3a8f8   0x7faa3ada7       1.51 s      1.91 s",
 		"special          1    0.0 %   0x7ffd1c3ee   0x7ffd1c3ee      1.20 ms     1.20 ms",
 		"all           7991",
 	};

@@ -96,9 +96,10 @@ opening() { [ "/proc/$pid/exe" -ef "$user" ] && grep -q '^State:.S' "/proc/$pid/
 interrupting() { ! kill -INT "$pid"; }
 stopped() { ! kill -0 "$pid" 2>/dev/null; }
 
-# start ARG...: in the background, to be ended by `finish STATUS`.
+# start ARG...: in the background, to be ended by `finish STATUS`. SIGHUP is as usual, also if the
+# tests run under nohup.
 start() {
-	"$user" "$@" >msg 2>err &
+	env --default-signal=HUP "$user" "$@" >msg 2>err &
 	pid=$!
 }
 
@@ -223,7 +224,7 @@ output_goes_to_standard_output() {
 
 one_output_takes_one_probe() {
 	stream 2 2 >in
-	run 1 -o - ./in ./in
+	run 64 -o - ./in ./in
 	check grep -q '^user: --output takes one probe, not 2: name it$' err
 }
 
@@ -270,11 +271,14 @@ a_stream_without_EXIT_CODE_leaves_no_log() {
 	stream 9 9 | head -n -1 >no_end
 	stream 9 9 | head -c 700 >mid_line
 	: >empty
-	for i in no_end mid_line empty; do
+	for i in no_end mid_line; do
 		run 1 ./$i
-		check grep -q "^user: ./$i: ends without EXIT_CODE" err
+		check grep -q "^user: ./$i: ends without EXIT_CODE: was the module unloaded?$" err
 		check [ ! -s msg ]
 	done
+	run 1 ./empty
+	check grep -q "^user: ./empty: ends without EXIT_CODE: is it a probe's?$" err
+	check [ ! -s msg ]
 	check only out
 }
 
@@ -344,7 +348,7 @@ no_right_to_read_is_told() {
 		"$user" ./in >msg 2>err
 	fi
 	check [ $? = 1 ]
-	check grep -q '^user: ./in: Permission denied: run it with sudo$' err
+	check grep -q '^prog: ./in: Permission denied: run it with sudo$' err
 }
 
 without_a_probe_one_is_told_how_to_load_it() {
@@ -353,7 +357,7 @@ without_a_probe_one_is_told_how_to_load_it() {
 		return
 	fi
 	run 1
-	check grep -q '^user: no probe is loaded: sudo insmod pf_probe_B.ko process_id=PID$' err
+	check grep -q '^user: no probe is loaded: sudo insmod pf_probe_B.ko process_id=PID (or' err
 	for i in C pf_probe_C; do
 		run 1 $i
 		check grep -q '^user: pf_probe_C is not loaded: sudo insmod pf_probe_C.ko ' err
@@ -363,7 +367,7 @@ without_a_probe_one_is_told_how_to_load_it() {
 
 wrong_usage_is_refused() {
 	for i in D AB '' pf_probe_ pf_probe_D; do
-		run 1 "$i"
+		run 64 "$i"
 		check grep -q "^user: no such probe: $i (A, B, C or a path with a slash)$" err
 	done
 	run 1 ./missing
@@ -380,7 +384,15 @@ help_and_version() {
 	check grep -q -e --follow msg
 	check [ "$(expand msg | awk 'length > 80' | wc -l)" = 0 ]
 	run 0 --version
-	check grep -q '^user (page-fault tracker) [^ ]*$' msg
+	check grep -q '^pf_probe [^ ]*$' msg
+}
+
+it_goes_by_the_name_that_it_is_called_by() {
+	ln -s "$user" pf_user
+	./pf_user D 2>err
+	check grep -q '^pf_user: no such probe: D ' err
+	./pf_user --help >msg
+	check grep -q '^    sudo ./pf_user --follow B ' msg
 }
 
 sleep_waits_between_reads() {
@@ -422,12 +434,12 @@ losses_are_warned_of() {
 	stream 1000 5000 0 4000 >overwritten
 	stream 10 10 0 0 3 >missed
 	run 0 ./dropped
-	check grep -q '^WARNING: .* 4000 faults were dropped.* max_faults=5000 ' err
+	check grep -q '^user: WARNING: .* 4000 faults were dropped.* max_faults=5000 ' err
 	run 0 ./overwritten
-	check grep -q '^WARNING: .* oldest 4000 faults were overwritten.* max_faults=5000 ' err
+	check grep -q '^user: WARNING: .* oldest 4000 faults were overwritten.* max_faults=5000 ' err
 	check [ "$(wc -l <err)" = 1 ]
 	run 0 ./missed
-	check grep -q '^WARNING: .* 3 faults were missed' err
+	check grep -q '^user: WARNING: .* 3 faults were missed' err
 }
 
 a_wrong_number_of_faults_is_warned_of() {
@@ -437,7 +449,7 @@ a_wrong_number_of_faults_is_warned_of() {
 	stream 10 12 0 0 0 running >of_a_running_target
 	for i in too_few too_many too_few_overwritten of_a_running_target; do
 		run 0 ./$i
-		check grep -q '^WARNING: .* 10 faults were read, but recorded=' err
+		check grep -q '^user: WARNING: .* 10 faults were read, but recorded=' err
 		check [ "$(grep -c 'were read, but' err)" = 1 ]
 	done
 }
@@ -517,7 +529,7 @@ follow_counts_faults_overwritten_unread_over_all_drains() {
 	{ stream 5 5 0 0 0 running; faults 10 12; summary 12 0 4; echo EXIT_CODE; } >&3
 	finish 0
 	exec 3>&-
-	check grep -q '^WARNING: .* the oldest 4 faults were overwritten' err
+	check grep -q '^user: WARNING: .* the oldest 4 faults were overwritten' err
 	check [ "$(wc -l <err)" = 1 ]
 }
 
