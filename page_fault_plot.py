@@ -30,14 +30,17 @@ try:
     from matplotlib.lines import Line2D
     from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
 except ImportError as err:
+    if sys.executable == "/usr/bin/python3":
+        hint = ""
+    else:
+        hint = f", and run it by /usr/bin/python3, not {sys.executable}"
     sys.exit(
-        f"page_fault_plot.py: {err}; numpy and matplotlib are needed "
-        f"(Debian: apt install python3-matplotlib, then {sys.executable} "
-        "must be the system's python3)"
+        f"{Path(__file__).name}: {err}; numpy and matplotlib are needed "
+        f"(Debian: apt install python3-matplotlib{hint})"
     )
 
 VERSION = "1.0"
-PROG = "page_fault_plot.py"
+PROG = Path(__file__).name  # another where it is installed
 SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -693,8 +696,8 @@ def losses(log: Log) -> list[str]:
         told.append(f"{kept - len(log):,} recorded but not in this log")
     if log.nr_bad:
         told.append(f"{plural(log.nr_bad, 'bad line')} left out")
-    if log.head and not log.summary:
-        told.append("the log has no summary, its end may be missing")
+    if not log.summary and (log.head or log.tid.any()):  # one of 2020 has neither
+        told.append("the log has no summary, a part may be missing")
     return told
 
 
@@ -786,7 +789,7 @@ def draw(figure: Figure, log: Log) -> None:
     if log.has_outcomes:  # then the log is in the order in which faults ended
         order = np.argsort(log.time_ns, kind="stable")
         where = where[order]
-    binned, shared = [], False
+    binned, shared, cells = [], False, bool(lanes)
     for i, (axis, panel) in enumerate(zip(page.areas, panels)):
         here = np.flatnonzero(where == i)
         if order is not None:
@@ -806,8 +809,17 @@ def draw(figure: Figure, log: Log) -> None:
     if lanes:
         _draw_lanes(page.lanes, log, lanes, elapsed, aside)
     if log.has_outcomes:
-        _draw_latencies(page.latency, log, order, elapsed, aside)
-    _draw_title(page, log, nr_pages, duration, binned, shared)
+        cells |= _draw_latencies(page.latency, log, order, elapsed, aside)
+    notes = []
+    if binned or cells:
+        notes.append("a spot has the colour of its most frequent access")
+        notes.append("darker: more faults at one spot")
+    if binned:
+        most = max(int(counts.sum(axis=2).max()) for _, counts in binned)
+        notes[-1] += f", up to {most:,} by address"
+    if shared:
+        notes.append("a mark may stand for several faults")
+    _draw_title(page, log, nr_pages, duration, notes)
 
 
 def _nr_distinct(values: np.ndarray) -> int:
@@ -1058,8 +1070,8 @@ def _draw_lanes(
 
 def _draw_latencies(
     axis: Axes, log: Log, order: np.ndarray, elapsed: np.ndarray, aside: float
-) -> None:
-    """How long faults took, on a logarithmic scale, in the order of time."""
+) -> bool:
+    """How long faults took, on a logarithmic scale; True if they had to be binned."""
     order = order[log.result[order] != NO_RESULT]
     latency = log.latency_ns[order]
     height = np.log10(np.maximum(latency, 1))
@@ -1073,14 +1085,16 @@ def _draw_latencies(
     )
     axis.grid(True, axis="y", color="white", linewidth=0.8)
     x, access = elapsed[order], log.access[order]
-    if len(order) <= MAX_MARKS * np.prod(_inches(axis)):
-        _draw_marks(axis, x, height, access)
-    else:
+    binned = len(order) > MAX_MARKS * np.prod(_inches(axis))
+    if binned:
         _draw_cells([(axis, _count_cells(axis, x, height, access))])
+    else:
+        _draw_marks(axis, x, height, access)
     _draw_rings(axis, x, height, log.result[order])
     _note(axis, "time a fault took", aside, 0.5, 6, size=9, weight="bold", color=INK)
     words = f"median {time_text(np.median(latency))}, max {time_text(latency.max())}"
     _note(axis, words, aside, 0.5, -6, size=8, color=FAINT)
+    return binned
 
 
 def _name_files(
@@ -1211,9 +1225,9 @@ def literal(text: str) -> str:
 
 
 def _draw_title(
-    page: _Page, log: Log, nr_pages: int, duration: int, binned: list, shared: bool
+    page: _Page, log: Log, nr_pages: int, duration: int, notes: list[str]
 ) -> None:
-    """Title, counts, losses, legend; at the bottom, where the log is from."""
+    """Title, counts, losses, legend; at the bottom, notes and where the log is from."""
     pids = {str(pid) for pid in np.unique(log.pid)}
     pid = log.head.get("pid") or str(log.pid[0])
     comm = log.head.get("comm")
@@ -1277,21 +1291,13 @@ def _draw_title(
             handletextpad=0.1,
             labelcolor=INK,
         )
-    notes = [
-        f"{log.head['probe']} on Linux {log.head.get('kernel', '')} "
-        f"{log.head.get('arch', '')}".rstrip()
-        if log.head
-        else ""
-    ]
-    if binned:
-        most = max(int(c.sum(axis=2).max()) for _, c in binned)
-        notes.insert(0, f"darker: more faults at one spot, up to {most:,}")
-    if shared:
-        notes.append("a ring or cross: one fault or more")
+    if log.head:
+        words = f"{log.head['probe']} on Linux {log.head.get('kernel', '')} "
+        notes.insert(0, (words + log.head.get("arch", "")).rstrip())
     unseen = [f"{log.summary[k]:,} {k}" for k in UNSEEN if log.summary.get(k)]
     if unseen:
         notes.append("faults without an outcome, not shown: " + ", ".join(unseen))
-    text(LEFT, 0.14, "   ".join(filter(None, notes)), size=7.5, color=FAINT)
+    text(LEFT, 0.14, "   ".join(notes), size=7.5, color=FAINT)
 
 
 # ---------------------------------------------------------------------------
@@ -1307,8 +1313,10 @@ def save(figure: Figure, output: Path) -> None:
         with open(part, "xb") as file:
             figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
         os.replace(part, output)
-    except BaseException:
+    except BaseException as err:
         part.unlink(missing_ok=True)
+        if isinstance(err, OSError):
+            err.filename = str(output)
         raise
 
 
@@ -1368,7 +1376,7 @@ def run(argv: Iterable[str] | None = None) -> None:
 
     matplotlib.rcdefaults()  # the same picture whatever the user's style
     warnings.filterwarnings("ignore", message="Glyph .* missing from")
-    matplotlib.rcParams["svg.hashsalt"] = PROG
+    matplotlib.rcParams["svg.hashsalt"] = "pf_probe"
     if args.output or not has_display():
         output = Path(args.output or Path(args.log).with_suffix(".png"))
         if output.exists() and output.samefile(args.log):

@@ -81,10 +81,10 @@ def main() -> int:
         (PROJECT / "out").mkdir(exist_ok=True)
         shutil.copyfile(run.out / "pf_probe_B.log", PROJECT / log)
         print(f"\nBack on this machine, with {log}:\n")
-        print(f"$ ./page_fault_plot.py {log} -o {picture}", flush=True)
         plotter = [sys.executable, "page_fault_plot.py", log, "-o", picture]
+        print(f"$ {shlex.join(plotter)}", flush=True)
         subprocess.run(plotter, cwd=PROJECT, check=True)
-        print(f"\nThe picture is {picture}; it took {run.seconds:.0f} s in the guest.")
+        print(f"\nThe picture is {picture}; the guest ran for {run.seconds:.0f} s.")
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         print(f"demo.py: {error}", file=sys.stderr)
         return vm.Outcome.LOST
