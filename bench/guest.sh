@@ -59,8 +59,12 @@ empty() {
 module() { # NAME A|B|C PARAMETERS WHO KIND
 	probe=pf_probe_$2 parameters=$3
 	attach() { must insmod $probe.ko process_id="$1" $parameters; }
-	detach() { must rmmod $probe; }
+	detach() {
+		recorded=$(sed -n 's/^# recorded=\([0-9]*\) .*/\1/p' /proc/$probe)
+		must rmmod $probe
+	}
 	cost "$1" "$4" "$5"
+	[ "$4" != traced ] || echo "=recorded $1 $5 $recorded"
 }
 
 # record A|B|C N: a loaded module with N records.
