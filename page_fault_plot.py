@@ -818,7 +818,9 @@ def draw(figure: Figure, log: Log) -> None:
         most = max(int(counts.sum(axis=2).max()) for _, counts in binned)
         notes[-1] += f", up to {most:,} by address"
     if shared:
-        notes.append("a mark may stand for several faults")
+        such = (("ring", log.result == MAJOR), ("cross", log.result > MAJOR))
+        marks = [name for name, where in such if where.any()]
+        notes.append(f"a {' or '.join(marks)} may stand for several faults")
     _draw_title(page, log, nr_pages, duration, notes)
 
 

@@ -767,7 +767,7 @@ def test_every_major_fault_has_a_ring_near():
         assert away.max() <= plot.RING * figure.dpi + 0.01
         nr_rings += len(marks)
     assert nr_rings < len(major)  # one for all in the same spot, and that is said
-    assert "a mark may stand for several faults" in texts(figure)
+    assert "   a ring may stand for several faults" in texts(figure)
 
 
 @pytest.mark.parametrize("nr_faults", [1, 300, 60000])
