@@ -57,8 +57,8 @@ static void test_rows(void)
 	ok(line_is(2, "  512 ns - 1.02 us          77         0  |"
 		      "######################################"),
 	   "both ends of a row are in it, and the longest bar is whole");
-	ok(line_is(3, " 1.02 us - 2.04 us           0         1  |#"), "one fault is seen");
-	ok(line_is(4, " 33.5 ms - 67.1 ms           0        39  |####################") &&
+	ok(line_is(3, " 1.02 us - 2.05 us           0         1  |#"), "one fault is seen");
+	ok(line_is(4, " 33.6 ms - 67.1 ms           0        39  |####################") &&
 	   nr_lines == 5, "rows without faults are left out");
 
 	pf_histogram_add(&h, PF_RESULT_SIGBUS, 0);
