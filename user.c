@@ -39,7 +39,6 @@
 
 #define TEXT_OF(value)	#value
 #define AS_TEXT(macro)	TEXT_OF(macro)
-#define DEFAULT_SLEEP	AS_TEXT(USER_SLEEP)
 
 #define IN_SIZE		(256 * 1024)	/* no line may be longer */
 #define OUT_SIZE	(512 * 1024)	/* so a numbered line always fits into an empty one */
@@ -733,7 +732,7 @@ static const struct argp_option options[] = {
 	{ "follow", 'f', NULL, 0, "Go on with the faults to come until the traced process exits "
 	  "or Ctrl-C", 0 },
 	{ "sleep", 's', "MS", 0, "Sleep MS milliseconds between reads, default "
-	  DEFAULT_SLEEP, 0 },
+	  AS_TEXT(USER_SLEEP), 0 },
 	{ "debug", 'd', NULL, 0, "Tell what is opened, read and drained", 0 },
 	{ 0 }
 };

@@ -540,7 +540,8 @@ def report(results: Results, tree: kernel.Tree) -> str:
         rounds of {ROUND_FAULTS} faults tell what is done in the fault. The mean has in it
         what else the system did meanwhile, such as a tracer's own program that stores or
         prints events; where that takes part in half of the rounds, so has the median.
-        Recorded are the faults of the traced process that are in the tracer's output.
+        Recorded are the faults of the traced process that are in the tracer's output; of
+        the modules, what their summary tells.
         """
     )
     text = paragraph(

@@ -462,19 +462,18 @@ static inline u64 pf_chart_ratio(u64 value, u64 unit, unsigned int parts)
 /* Three digits of @value / @unit, more only before the point. */
 static inline void pf_chart_add_ratio(struct pf_chart_out *o, u64 value, u64 unit)
 {
-	u64 hundredths = pf_chart_ratio(value, unit, 100);
-	u64 tenths = pf_chart_ratio(value, unit, 10);
-	u64 whole = div64_u64(hundredths, 100);
+	unsigned int digits = 2, parts = 100;
+	u64 number = pf_chart_ratio(value, unit, parts), whole;
 
-	if (whole < 10) {
-		pf_chart_add(o, "%llu.%02llu", whole, hundredths - whole * 100);
-		return;
+	while (digits && number >= 1000) {
+		digits--;
+		parts /= 10;
+		number = pf_chart_ratio(value, unit, parts);
 	}
-	whole = div64_u64(tenths, 10);
-	if (whole < 100)
-		pf_chart_add(o, "%llu.%llu", whole, tenths - whole * 10);
-	else
-		pf_chart_add(o, "%llu", pf_chart_ratio(value, unit, 1));
+	whole = div64_u64(number, parts);
+	pf_chart_add(o, "%llu", whole);
+	if (digits)
+		pf_chart_add(o, ".%0*llu", digits, number - whole * parts);
 }
 
 static inline void pf_chart_add_size(struct pf_chart_out *o, u64 bytes)
@@ -826,7 +825,7 @@ static inline void pf_chart_draw(const struct pf_chart *c, const char *title, pf
 static inline void pf_chart_draw_table_row(const struct pf_chart *c, u64 origin_ns, u64 total,
 					   struct pf_chart_out *o)
 {
-	u64 thousandths = div64_u64(c->nr_faults * 1000 + total / 2, total);
+	u64 thousandths = pf_chart_ratio(c->nr_faults, total, 1000);
 	u64 whole = div64_u64(thousandths, 10);
 	int from = o->len;
 
