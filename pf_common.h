@@ -46,8 +46,9 @@ static bool probe_debug = PROBE_DEBUG;
 #include "pf/family.h"
 #include "pf/fault.h"
 #include "pf/fault_list.h"
+#include "pf/hook.h"
 #include "pf/map.h"
-#include "pf/probe.h"
+#include "pf/outcome.h"
 #include "pf/proc.h"
 #include "pf/target.h"
 

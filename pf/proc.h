@@ -23,8 +23,9 @@
 #include "family.h"
 #include "fault.h"
 #include "fault_list.h"
+#include "hook.h"
 #include "map.h"
-#include "probe.h"
+#include "outcome.h"
 #include "target.h"
 
 #define PF_PROC_BUFFER_BYTES (64 * 1024)

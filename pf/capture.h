@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is read from a fault, where it enters handle_mm_fault(), and made a record of.
+ */
+#ifndef PF_CAPTURE_H
+#define PF_CAPTURE_H
+
+#include <linux/compiler.h>
+#include <linux/kprobes.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/task_stack.h>
+#include <linux/timekeeping.h>
+
+#include "compat.h"
+#include "fault_list.h"
+#include "map.h"
+#include "retry.h"
+#include "target.h"
+
+#define PF_SYMBOL "handle_mm_fault"
+
+/* The arguments: vm_fault_t handle_mm_fault(vma, address, flags, regs), since 5.9 */
+static __always_inline struct vm_area_struct *pf_arg_vma(struct pt_regs *regs)
+{
+	return (void *)regs_get_kernel_argument(regs, 0);
+}
+
+static __always_inline u64 pf_arg_address(struct pt_regs *regs)
+{
+	return regs_get_kernel_argument(regs, 1);
+}
+
+static __always_inline unsigned int pf_arg_flags(struct pt_regs *regs)
+{
+	return regs_get_kernel_argument(regs, 2);
+}
+
+static __always_inline bool pf_arg_has_regs(struct pt_regs *regs)
+{
+	return regs_get_kernel_argument(regs, 3);
+}
+
+static __always_inline enum pf_region pf_region_of_anon(const struct vm_area_struct *vma,
+							 u64 address)
+{
+	const struct mm_struct *mm = vma->vm_mm;
+
+	if (vma->vm_flags & VM_STACK)
+		return PF_REGION_STACK;
+	if (likely(vma->vm_start > mm->brk) || (address & PAGE_MASK) >= mm->brk)
+		return PF_REGION_ANON;
+	if (address >= mm->start_brk)
+		return PF_REGION_HEAP;
+	if (address >= (mm->start_data & PAGE_MASK))
+		return PF_REGION_DATA; /* bss */
+	return PF_REGION_ANON;
+}
+
+/*
+ * Is that the program's own file? By what is told of a mapping, as overlayfs maps another struct
+ * file than exec opened.
+ */
+static __always_inline bool pf_file_is_program(const struct vm_area_struct *vma)
+{
+	/* Preemption is off: what is freed meanwhile can still be looked at. */
+	const struct file *program = rcu_dereference_sched(vma->vm_mm->exe_file);
+
+	return program && pf_file_path(vma->vm_file)->dentry == program->f_path.dentry;
+}
+
+static __always_inline enum pf_region pf_region_of_file(const struct vm_area_struct *vma,
+							 u64 address)
+{
+	const struct mm_struct *mm = vma->vm_mm;
+	u64 page = address & PAGE_MASK;
+
+	if (page < mm->end_code && address >= (mm->start_code & PAGE_MASK))
+		return PF_REGION_CODE;
+	if ((page < mm->end_data && page >= mm->end_code) || pf_file_is_program(vma))
+		return PF_REGION_DATA;
+	return PF_REGION_FILE;
+}
+
+static __always_inline u32 pf_kind_of(const struct vm_area_struct *vma, u32 access)
+{
+	u32 kind = vma->vm_flags & VM_HUGETLB ? PF_KIND_HUGETLB : 0;
+
+	/* MAYSHARE: a shared mapping of a file that was opened for reading is not VM_SHARED. */
+	if (vma->vm_flags & VM_MAYSHARE)
+		kind |= PF_KIND_SHARED;
+	else if (access == PF_ACCESS_WRITE && !kind)
+		kind = PF_KIND_COW;
+	return kind;
+}
+
+/* Most faults are the program's own, in anonymous memory, and the first try. */
+static __always_inline bool pf_is_plain(const struct vm_area_struct *vma, unsigned int flags)
+{
+	const unsigned int usual = FAULT_FLAG_USER | FAULT_FLAG_INSTRUCTION | FAULT_FLAG_REMOTE |
+				   FAULT_FLAG_TRIED;
+
+	return likely((flags & usual) == FAULT_FLAG_USER && !vma->vm_ops);
+}
+
+static __always_inline u32 pf_what_of_plain(const struct vm_area_struct *vma, u64 address,
+					    unsigned int flags)
+{
+	return pf_what(flags & FAULT_FLAG_WRITE ? PF_ACCESS_WRITE : PF_ACCESS_READ, PF_MODE_USER, 0,
+		       pf_region_of_anon(vma, address), 0);
+}
+
+/* pf_fault.what of any fault. */
+static noinline notrace u32 pf_what_of(struct pt_regs *regs)
+{
+	struct vm_area_struct *vma = pf_arg_vma(regs);
+	unsigned int flags = pf_arg_flags(regs);
+	u64 address = pf_arg_address(regs);
+	u32 access = PF_ACCESS_READ, mode = PF_MODE_USER, region, kind = 0, map = 0;
+
+	if (flags & FAULT_FLAG_INSTRUCTION)
+		access = PF_ACCESS_EXEC;
+	else if (flags & FAULT_FLAG_WRITE)
+		access = PF_ACCESS_WRITE;
+	if (flags & FAULT_FLAG_REMOTE)
+		mode = PF_MODE_REMOTE;
+	else if (!pf_arg_has_regs(regs))
+		mode = PF_MODE_GUP;
+	else if (!(flags & FAULT_FLAG_USER))
+		mode = PF_MODE_KERNEL;
+	if (!vma->vm_ops) { /* the kernel's own rule: /dev/zero, privately, is anonymous, too */
+		region = pf_region_of_anon(vma, address);
+	} else if (vma->vm_file) {
+		region = pf_region_of_file(vma, address);
+		kind = pf_kind_of(vma, access);
+		map = pf_map_of_file(vma);
+	} else {
+		region = PF_REGION_SPECIAL;
+		map = pf_map_of_special(vma);
+	}
+	return pf_what(access, mode, kind, region, map);
+}
+NOKPROBE_SYMBOL(pf_what_of);
+
+/* All of a record but what it was; pf_outcome() tells of its end, if that is watched. */
+static __always_inline void pf_describe(struct pf_fault *fault, u64 time_ns, u64 address,
+					u32 outcome_bits)
+{
+	fault->time_ns = time_ns;
+	fault->address = address;
+	/* Not the fault's own regs: in a system call they are the kernel's, which are secret. */
+	fault->ip = instruction_pointer(task_pt_regs(current));
+	fault->thread = pf_target_nr_of(task_pid(current)) | outcome_bits;
+}
+
+/*
+ * These are out of line, and called last, for the registers that they use: what calls nothing, or
+ * goes on to what it calls, need not save any.
+ */
+static noinline notrace void pf_publish_any(struct pf_chunk *chunk, u32 nr, struct pt_regs *regs)
+{
+	chunk->faults[nr].what = pf_what_of(regs);
+	pf_list_publish(chunk, nr);
+}
+NOKPROBE_SYMBOL(pf_publish_any);
+
+static __always_inline void pf_record(struct pf_chunk *chunk, u64 time_ns, u64 address,
+				      unsigned int flags, struct pt_regs *regs, bool family)
+{
+	const struct vm_area_struct *vma = pf_arg_vma(regs);
+	u32 nr = chunk->nr;
+	struct pf_fault *fault = &chunk->faults[nr];
+
+	OPTIMIZER_HIDE_VAR(fault);
+	pf_describe(fault, time_ns, address, 0);
+	if (family)
+		pf_chunk_extras(chunk)[nr].word =
+			pf_extra_word(0, pf_target_nr_of(task_tgid(current)));
+	if (!pf_is_plain(vma, flags))
+		return pf_publish_any(chunk, nr, regs);
+	fault->what = pf_what_of_plain(vma, address, flags);
+	pf_list_publish(chunk, nr);
+}
+
+static noinline notrace void pf_record_first(struct pf_chunk *chunk, u64 time_ns,
+					     struct pt_regs *regs)
+{
+	pf_record(chunk, time_ns, pf_arg_address(regs), pf_arg_flags(regs), regs,
+		  pf_list.has_extra);
+}
+NOKPROBE_SYMBOL(pf_record_first);
+
+static noinline notrace void pf_record_in_new_chunk(u64 time_ns, struct pt_regs *regs)
+{
+	struct pf_chunk *chunk = pf_list_lose() ? NULL : pf_list_room();
+
+	if (chunk)
+		pf_record_first(chunk, time_ns, regs);
+}
+NOKPROBE_SYMBOL(pf_record_in_new_chunk);
+
+static __always_inline int pf_capture_for(struct pt_regs *regs, bool family)
+{
+	u64 time_ns = ktime_get_mono_fast_ns();
+	unsigned int flags = pf_arg_flags(regs);
+	u64 address = pf_arg_address(regs);
+	struct pf_chunk *chunk;
+
+	if (pf_fault_is_retry(address, flags)) {
+		this_cpu_inc(pf_counts.nr_retries);
+		return 0;
+	}
+	chunk = pf_list_chunk();
+	if (likely(pf_list_has_room(chunk)))
+		pf_record(chunk, time_ns, address, flags, regs, family);
+	else
+		pf_record_in_new_chunk(time_ns, regs);
+	return 0;
+}
+
+static noinline notrace int pf_capture(struct kprobe *kp, struct pt_regs *regs)
+{
+	return pf_capture_for(regs, false);
+}
+NOKPROBE_SYMBOL(pf_capture);
+
+static noinline notrace int pf_capture_family(struct kprobe *kp, struct pt_regs *regs)
+{
+	return pf_capture_for(regs, true);
+}
+NOKPROBE_SYMBOL(pf_capture_family);
+
+#endif /* PF_CAPTURE_H */

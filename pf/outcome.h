@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * outcome=1: how a fault ended. Its entry is only handed to a kretprobe, see pf_watch(), and the
+ * record is made when handle_mm_fault() returns for the last time.
+ */
+#ifndef PF_OUTCOME_H
+#define PF_OUTCOME_H
+
+#include <linux/atomic.h>
+#include <linux/compiler.h>
+#include <linux/kprobes.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/printk.h>
+#include <linux/sched.h>
+#include <linux/timekeeping.h>
+
+#include "capture.h"
+#include "fault_list.h"
+#include "retry.h"
+#include "target.h"
+
+/**
+ * struct pf_try - with outcomes: what the entry has to tell the return
+ * @time_ns: the fault's first entry
+ * @address: the fault's
+ * @word: both that follow, @what alone if @before is 0
+ * @what: as in struct pf_fault
+ * @before: FAULT_FLAG_TRIED, and of the fault's tries before this one: how many, in units of
+ *	PF_BEFORE_TRY, and PF_BEFORE_MAJOR if one of them has read from a disk; mostly 0
+ */
+struct pf_try {
+	u64 time_ns;
+	u64 address;
+	union {
+		u64 word;
+		struct {
+			u32 what;
+			u32 before;
+		};
+	};
+};
+
+#define PF_BEFORE_MAJOR (1U << 15)
+#define PF_BEFORE_TRY (1U << 16)
+
+static struct kretprobe pf_kretprobe; /* with outcomes */
+static atomic_t pf_nr_pending; /* with outcomes: faults left to be tried again */
+
+/*
+ * With outcomes, and faults waiting to be tried again: is this one of them? It is not if it was
+ * begun by another thread of that number, before this one was there.
+ */
+static noinline notrace void pf_try_resume(struct pf_try *try)
+{
+	u32 tid = current->pid;
+	struct pf_latest *latest = pf_latest_of(tid);
+
+	if (latest->tid != tid)
+		return;
+	if (latest->address == try->address && latest->time_ns >= current->start_time) {
+		try->time_ns = latest->time_ns;
+		try->before |= latest->before;
+		this_cpu_inc(pf_counts.nr_retries);
+	} else {
+		this_cpu_inc(pf_counts.nr_abandoned);
+	}
+	if (cmpxchg(&latest->tid, tid, 0) == tid)
+		atomic_dec(&pf_nr_pending);
+}
+NOKPROBE_SYMBOL(pf_try_resume);
+
+/*
+ * With outcomes: a try begins.
+ *
+ * Return: 0, to have its return watched
+ */
+static notrace int pf_try_begin(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct pf_try *try = (struct pf_try *)ri->data;
+	const struct vm_area_struct *vma = pf_arg_vma(regs);
+	unsigned int flags = pf_arg_flags(regs);
+	u64 address = pf_arg_address(regs);
+
+	try->address = address;
+	if (pf_is_plain(vma, flags)) {
+		try->word = pf_what_of_plain(vma, address, flags);
+	} else {
+		try->before = flags & FAULT_FLAG_TRIED;
+		try->what = pf_what_of(regs);
+	}
+	this_cpu_inc(pf_counts.nr_tries);
+	try->time_ns = ktime_get_mono_fast_ns();
+	if (unlikely(atomic_read(&pf_nr_pending)))
+		pf_try_resume(try);
+	return 0;
+}
+NOKPROBE_SYMBOL(pf_try_begin);
+
+/* Preemption has been off since the record's clock was read: see pf_cursor_extend(). */
+static __always_inline void pf_complete(struct pf_chunk *chunk, const struct pf_try *try,
+					u32 outcome_bits, u64 latency_ns, bool family)
+{
+	u32 nr = chunk->nr;
+	struct pf_fault *fault = &chunk->faults[nr];
+
+	pf_describe(fault, try->time_ns, try->address, outcome_bits);
+	fault->what = try->what;
+	/* Above it, too, if the clock was set right in between and has stepped back. */
+	if (unlikely(latency_ns > PF_LATENCY_MAX_NS))
+		latency_ns = (s64)latency_ns < 0 ? 0 : PF_LATENCY_MAX_NS;
+	pf_chunk_extras(chunk)[nr].word = pf_extra_word(
+		latency_ns, family ? pf_target_nr_of(task_tgid(current)) : 0);
+	pf_list_publish(chunk, nr);
+}
+
+static noinline notrace void pf_complete_in_new_chunk(const struct pf_try *try, u32 outcome_bits,
+						      u64 latency_ns)
+{
+	struct pf_chunk *chunk = pf_list_lose() ? NULL : pf_list_room();
+
+	if (chunk)
+		pf_complete(chunk, try, outcome_bits, latency_ns, true);
+}
+NOKPROBE_SYMBOL(pf_complete_in_new_chunk);
+
+static __always_inline void pf_try_complete(const struct pf_try *try, u32 outcome_bits, bool family)
+{
+	u64 latency_ns = ktime_get_mono_fast_ns() - try->time_ns;
+	struct pf_chunk *chunk = pf_list_chunk();
+
+	if (likely(pf_list_has_room(chunk)))
+		pf_complete(chunk, try, outcome_bits, latency_ns, family);
+	else
+		pf_complete_in_new_chunk(try, outcome_bits, latency_ns);
+}
+
+/* Which try of the fault this is. */
+static u32 pf_try_nr(const struct pf_try *try)
+{
+	return min(try->before / PF_BEFORE_TRY + 1, PF_TRIES_MAX);
+}
+NOKPROBE_SYMBOL(pf_try_nr);
+
+/* The fault is given back to be tried again. */
+static void pf_try_again(const struct pf_try *try, bool major)
+{
+	u32 tid = current->pid;
+	struct pf_latest *latest = pf_latest_of(tid);
+
+	this_cpu_inc(pf_counts.nr_given_back);
+	latest->address = try->address;
+	latest->time_ns = try->time_ns;
+	latest->before = pf_try_nr(try) * PF_BEFORE_TRY | (major ? PF_BEFORE_MAJOR : 0);
+	/* A thread that loses its place to this one begins anew. */
+	if (!xchg(&latest->tid, tid))
+		atomic_inc(&pf_nr_pending);
+}
+NOKPROBE_SYMBOL(pf_try_again);
+
+/* How a try that is not to be repeated has ended, as mm_account_fault() has it. */
+static enum pf_result pf_result_of(vm_fault_t ret, bool tried)
+{
+	if (!(ret & VM_FAULT_ERROR))
+		return (ret & VM_FAULT_MAJOR) || tried ? PF_RESULT_MAJOR : PF_RESULT_MINOR;
+	if (ret & VM_FAULT_OOM)
+		return PF_RESULT_OOM;
+	if (ret & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE))
+		return PF_RESULT_HWPOISON;
+	if (ret & VM_FAULT_SIGSEGV)
+		return PF_RESULT_SIGSEGV;
+	return ret & VM_FAULT_SIGBUS ? PF_RESULT_SIGBUS : PF_RESULT_ERROR;
+}
+NOKPROBE_SYMBOL(pf_result_of);
+
+/* What handle_mm_fault() returns. */
+static __always_inline vm_fault_t pf_vm_fault_of(struct pt_regs *regs)
+{
+	return (__force vm_fault_t)regs_return_value(regs);
+}
+
+/* With outcomes: the end of anything but a minor fault in one try. */
+static noinline notrace void pf_try_end_any(struct pf_try *try, struct pt_regs *regs)
+{
+	vm_fault_t ret = pf_vm_fault_of(regs);
+	enum pf_result result = pf_result_of(ret, try->before & FAULT_FLAG_TRIED);
+	bool major = (ret & VM_FAULT_MAJOR) || (try->before & PF_BEFORE_MAJOR);
+
+	if (ret & VM_FAULT_RETRY) {
+		pf_try_again(try, major);
+		return;
+	}
+	/* Anonymous memory has nowhere else to be read from. userfaultfd does not say major. */
+	if (major && pf_what_is_anon(try->what))
+		try->what |= pf_what(0, 0, PF_KIND_SWAP, 0, 0);
+	pf_try_complete(try, pf_outcome(pf_try_nr(try), result), true);
+}
+NOKPROBE_SYMBOL(pf_try_end_any);
+
+/* With outcomes: handle_mm_fault() returns. Preemption is off, as in any kretprobe's handler. */
+static __always_inline int pf_try_end_of(struct kretprobe_instance *ri, struct pt_regs *regs,
+					 bool family)
+{
+	const vm_fault_t unusual = VM_FAULT_RETRY | VM_FAULT_ERROR | VM_FAULT_MAJOR;
+	struct pf_try *try = (struct pf_try *)ri->data;
+
+	OPTIMIZER_HIDE_VAR(try); /* or the compiler keeps it twice */
+	if (unlikely((__force u32)(pf_vm_fault_of(regs) & unusual) | try->before))
+		pf_try_end_any(try, regs);
+	else
+		pf_try_complete(try, pf_outcome(1, PF_RESULT_MINOR), family);
+	return 0;
+}
+
+static notrace int pf_try_end(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	return pf_try_end_of(ri, regs, false);
+}
+NOKPROBE_SYMBOL(pf_try_end);
+
+static notrace int pf_try_end_family(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	return pf_try_end_of(ri, regs, true);
+}
+NOKPROBE_SYMBOL(pf_try_end_family);
+
+/*
+ * With outcomes it is our own kprobe that decides whose return is watched, and hands the others to
+ * nobody: it costs them far less than to be refused by a kretprobe would. The kretprobe itself is
+ * registered in the same place, disabled: nothing calls its handler but this.
+ */
+static __always_inline int pf_watch(struct pt_regs *regs)
+{
+	return pf_kretprobe.kp.pre_handler(&pf_kretprobe.kp, regs);
+}
+
+/* See pf_watch(). */
+static int pf_kretprobe_register(unsigned int maxactive, bool family)
+{
+	int ret;
+
+	pf_kretprobe = (struct kretprobe){
+		.kp.symbol_name = PF_SYMBOL,
+		.kp.flags = KPROBE_FLAG_DISABLED,
+		.entry_handler = pf_try_begin,
+		.handler = family ? pf_try_end_family : pf_try_end,
+		.data_size = sizeof(struct pf_try),
+		.maxactive = maxactive,
+	};
+	ret = register_kretprobe(&pf_kretprobe);
+	if (ret)
+		pr_err("outcome=1: no kretprobe in " PF_SYMBOL "() (error %d): load it without\n",
+		       ret);
+	return ret;
+}
+
+static bool pf_probe_has_outcome(void)
+{
+	return pf_kretprobe.maxactive;
+}
+
+/**
+ * struct pf_totals - what was seen besides the records
+ * @nr_retries: entries that belong to a fault that has been entered before
+ * @nr_abandoned: with outcomes: faults left to be tried again, which never happened
+ * @nr_unfinished: with outcomes: faults that have been entered and not ended
+ */
+struct pf_totals {
+	u64 nr_retries;
+	u64 nr_abandoned;
+	u64 nr_unfinished;
+};
+
+/* @exited: no fault can come any more, so those that were to be tried again have been abandoned. */
+static struct pf_totals pf_probe_totals(bool exited)
+{
+	/* First what has ended: what begins in between is unfinished at most. */
+	u64 nr_ended = pf_list_nr_recorded() + pf_list_nr_dropped();
+	struct pf_totals totals = {};
+	u64 nr_tries = 0, nr_pending;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		nr_ended += READ_ONCE(per_cpu(pf_counts, cpu).nr_given_back);
+	nr_pending = atomic_read(&pf_nr_pending);
+	smp_rmb();
+	for_each_possible_cpu(cpu) {
+		const struct pf_counts *counts = &per_cpu(pf_counts, cpu);
+
+		totals.nr_retries += READ_ONCE(counts->nr_retries);
+		totals.nr_abandoned += READ_ONCE(counts->nr_abandoned);
+		nr_tries += READ_ONCE(counts->nr_tries);
+	}
+	if (pf_probe_has_outcome())
+		totals.nr_unfinished = nr_tries > nr_ended ? nr_tries - nr_ended : 0;
+	if (exited)
+		totals.nr_abandoned += nr_pending;
+	else
+		totals.nr_unfinished += nr_pending;
+	return totals;
+}
+
+#endif /* PF_OUTCOME_H */
