@@ -14,6 +14,9 @@
 
 #define PRINT_INTERVAL_MS 50
 
+/* printk() would cut a longer one at its end, without a word: this way the name is, with a mark. */
+#define PRINT_LINE_MAX (PF_FAULT_LINE_MAX + 600)
+
 static struct pf_cursor *print_cursor;
 /* Of its own and unbound: with a slow console a run can take minutes. */
 static struct workqueue_struct *print_wq;
@@ -23,12 +26,12 @@ static DECLARE_DELAYED_WORK(print_work, print_new);
 /* With probe_print off the faults of the time pass unprinted. */
 static void print_up_to_horizon(void)
 {
-	static char line[PF_PROC_LINE_MAX];
+	static char line[PRINT_LINE_MAX];
 
 	pf_map_flush();
 	while (pf_cursor_next(print_cursor)) {
 		if (READ_ONCE(probe_print)) {
-			size_t len = pf_proc_line(print_cursor, line);
+			size_t len = pf_proc_line(print_cursor, line, sizeof(line));
 
 			pr_info("%.*s", (int)len, line);
 		}

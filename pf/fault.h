@@ -6,6 +6,7 @@
 #define PF_FAULT_H
 
 #include "env.h"
+#include "text.h"
 
 enum pf_access {
 	PF_ACCESS_READ,
@@ -180,7 +181,7 @@ struct pf_context {
 
 /*
  * No fault line is longer, the newline and no terminating zero counted, but for the mapping's name,
- * which comes on top.
+ * which comes on top. PF_PUT_SLACK and PF_TEXT_CUT are in it.
  */
 #define PF_FAULT_LINE_MAX 320
 
@@ -282,9 +283,11 @@ static_assert(ARRAY_SIZE(pf_own_maps) == NR_PF_REGION);
 static_assert(sizeof(pf_own_maps[0]) <= PF_PUT_SLACK);
 
 /* What only some faults have: more of the kind and the outcome, a mapping with a name. */
-static inline char *pf_fault_format_rest(char *p, const struct pf_fault *f,
+static inline char *pf_fault_format_rest(char *p, size_t name_max, const struct pf_fault *f,
 					 const struct pf_context *c)
 {
+	size_t cut;
+
 	p = pf_put_word(p, pf_region_names[f->region]);
 	if (f->kind) {
 		p = pf_put_lit(p, " kind=");
@@ -301,8 +304,11 @@ static inline char *pf_fault_format_rest(char *p, const struct pf_fault *f,
 	p = pf_put_lit(p, " map=");
 	if (!c->map)
 		return pf_put_str(p, strchr(pf_own_maps[f->region].text, '=') + 1);
-	memcpy(p, c->map, c->map_len);
-	p += c->map_len;
+	cut = pf_text_end(c->map, c->map_len, name_max);
+	if (unlikely(cut))
+		p = pf_put_lit(p, PF_TEXT_CUT);
+	memcpy(p, c->map + cut, c->map_len - cut);
+	p += c->map_len - cut;
 	if (c->offset != PF_NO_OFFSET) {
 		p = pf_put_lit(p, " offset=");
 		p = pf_put_hex(p, c->offset);
@@ -312,7 +318,9 @@ static inline char *pf_fault_format_rest(char *p, const struct pf_fault *f,
 
 /**
  * pf_fault_format() - write a fault's line, newline included, not zero-terminated
- * @buf: at least PF_FAULT_LINE_MAX bytes, and @c->map_len more
+ * @buf: where to
+ * @size: its size in bytes; with less than PF_FAULT_LINE_MAX nothing is written. Of a mapping's name
+ *	for which there is no more room comes the end, behind PF_TEXT_CUT
  * @f: the fault
  * @c: what else is known of it
  *
@@ -320,11 +328,13 @@ static inline char *pf_fault_format_rest(char *p, const struct pf_fault *f,
  *
  * Return: the line's length in bytes
  */
-static inline size_t pf_fault_format(char *buf, const struct pf_fault *f,
+static inline size_t pf_fault_format(char *buf, size_t size, const struct pf_fault *f,
 				     const struct pf_context *c)
 {
 	char *p = buf;
 
+	if (unlikely(size < PF_FAULT_LINE_MAX))
+		return 0;
 	p = pf_put_lit(p, "PID = ");
 	p = pf_put_dec(p, c->pid, 8);
 	p = pf_put_lit(p, " Page Fault at Address ");
@@ -343,7 +353,7 @@ static inline size_t pf_fault_format(char *buf, const struct pf_fault *f,
 	p = pf_put_word(p, pf_mode_names[f->mode]);
 	p = pf_put_lit(p, " region=");
 	if (f->kind || f->result || c->map) {
-		p = pf_fault_format_rest(p, f, c);
+		p = pf_fault_format_rest(p, size - PF_FAULT_LINE_MAX, f, c);
 	} else {
 		memcpy(p, &pf_own_maps[f->region], PF_OWN_MAP);
 		p += pf_own_maps[f->region].len;

@@ -3,11 +3,12 @@
  * Which mapping a fault was in, as a number in the record and a name for the reader.
  *
  * A mapping is a file and where the file would begin in memory: that gives the offset of any
- * address in it, and is the same for most parts of a library. The first fault of a mapping takes a
- * reference to the file and leaves the rest to a worker, which makes a path of it and lets the file
- * go again. Later faults know the file by what tells it from others, dead or alive, without a
- * reference: its places in memory may be used again, not together with inode number and generation.
- * (Anonymous inodes, as of perf, all have the same: one may be told by a former one's name.)
+ * address in it, and is the same for most parts of a library. The first fault of a file notes its
+ * path within its mount and leaves the rest to a worker, which puts the mount's path before it.
+ * The file itself is never kept open: to be the last to close it could take as long as its file
+ * system likes. Later faults know it by what tells it from others, dead or alive: its places in
+ * memory may be used again, not together with inode number and generation. (Anonymous inodes, as
+ * of perf, all have the same: one may be told by a former one's name.)
  *
  * The tables are of fixed size. If that of mappings is full, names come without an offset; if that
  * of files is full, the name is a question mark.
@@ -15,21 +16,24 @@
 #ifndef PF_MAP_H
 #define PF_MAP_H
 
-#include <linux/dcache.h>
-#include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/gfp.h>
 #include <linux/hash.h>
 #include <linux/irq_work.h>
 #include <linux/kprobes.h>
 #include <linux/limits.h>
 #include <linux/mm.h>
+#include <linux/mount.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
 #include "fault.h"
+#include "lock.h"
+#include "path.h"
 #include "text.h"
 
 #define PF_NR_FILES 4096
@@ -39,8 +43,17 @@
 /* For a file that has no more room in the table. */
 #define PF_MAP_UNKNOWN 0xffff
 
-/* No name is longer: a path, or the end of one. */
+/* No name is longer: a path, escaped, or the end of one. */
 #define PF_MAP_NAME_MAX PATH_MAX
+
+/* Of a path within its mount: more than a name has room for, so what is cut here is told as cut. */
+#define PF_MAP_PATH_MAX (PF_MAP_NAME_MAX + 1)
+
+/* For the paths that the worker has not come to: for some thousand at a time, as they mostly are. */
+#define PF_MAP_PATHS_BYTES (256 * 1024)
+
+/* How long a reader waits for names. The worker waits for nothing but memory, so it is never long. */
+#define PF_MAP_NAME_MS 1000
 
 /* No mapping begins at an odd address: that is the file's name alone. */
 #define PF_NO_START 1
@@ -54,16 +67,20 @@ struct pf_file_id {
 };
 
 /**
- * struct pf_file - a file that was mapped
+ * struct pf_file - a file that was mapped, or a special mapping
  * @id: how it is known
  * @len: the name's length in bytes
- * @file: until the worker has let it go
- * @name: escaped, NULL until the worker has made it
+ * @path_len: the path's length in bytes
+ * @path: within the mount, not escaped; until the worker has made the name
+ * @mnt: the mount, of which there is a reference until then; NULL if the path is the whole name
+ * @name: escaped, NULL until the worker has made it, or if there was no memory for it
  */
 struct pf_file {
 	struct pf_file_id id;
 	u32 len;
-	struct file *file;
+	u32 path_len;
+	const char *path;
+	struct vfsmount *mnt;
 	const char *name;
 };
 
@@ -78,10 +95,12 @@ static struct {
 	u32 nr_files;
 	u32 nr_maps;
 	u32 nr_named; /* files that the worker is done with */
+	u32 paths_used; /* bytes of paths[] */
 	struct irq_work added;
 	struct pf_file files[PF_NR_FILES];
 	struct pf_map maps[PF_NR_MAPS]; /* by number; that of none, 0, is not used */
 	u16 hash[1 << PF_MAP_HASH_BITS]; /* numbers of maps, 0 for none */
+	char paths[PF_MAP_PATHS_BYTES]; /* of the files from nr_named on */
 } pf_map = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(pf_map.lock),
 };
@@ -145,31 +164,54 @@ static bool pf_map_is_full(void)
 	       PF_NR_MAPS;
 }
 
-static u32 pf_map_insert_file(struct pf_file_id id, struct file *file, const char *name)
+/* Notes the path of a file that has been entered as @file, or a special mapping's @name. */
+static void pf_map_note_path(struct pf_file *file, const struct path *path, const char *name)
+{
+	char *start = pf_map.paths + pf_map.paths_used, *p;
+
+	if (path) {
+		p = pf_path_write(start, start + PF_MAP_PATH_MAX, path);
+		file->path_len = start + PF_MAP_PATH_MAX - p;
+		memmove(start, p, file->path_len);
+		if (pf_path_has_mount(path))
+			file->mnt = mntget(path->mnt);
+	} else {
+		file->path_len = strnlen(name, PF_MAP_PATH_MAX);
+		memcpy(start, name, file->path_len);
+	}
+	file->path = start;
+	pf_map.paths_used += file->path_len;
+}
+NOKPROBE_SYMBOL(pf_map_note_path);
+
+static u32 pf_map_insert_file(struct pf_file_id id, struct file *mapped, const char *name)
 {
 	u32 nr = pf_map.nr_files;
+	struct pf_file *file = &pf_map.files[nr];
 
 	lockdep_assert_held(&pf_map.lock);
 
 	if (nr == PF_NR_FILES)
 		return PF_MAP_UNKNOWN;
-	pf_map.files[nr] = (struct pf_file){
-		.id = id,
-		.file = file ? get_file(file) : NULL,
-		.name = name,
-		.len = name ? strlen(name) : 0,
-	};
+	/* Pairs with the worker's release: all paths have been used. */
+	if (smp_load_acquire(&pf_map.nr_named) == nr)
+		pf_map.paths_used = 0;
+	/* Too many new ones at a time: the file's next fault tries again. */
+	if (PF_MAP_PATHS_BYTES - pf_map.paths_used < PF_MAP_PATH_MAX)
+		return PF_MAP_UNKNOWN;
+	file->id = id;
+	pf_map_note_path(file, mapped ? pf_file_path(mapped) : NULL, name);
 	smp_store_release(&pf_map.nr_files, nr + 1);
-	if (file)
-		irq_work_queue(&pf_map.added);
+	irq_work_queue(&pf_map.added);
 	return pf_map_insert(id, PF_NO_START, nr);
 }
+NOKPROBE_SYMBOL(pf_map_insert_file);
 
 /**
  * pf_map_add() - find or enter a mapping that pf_map_find() does not know
  * @start: the mapping's, PF_NO_START for a special mapping
  * @file: the file, NULL for a special mapping
- * @name: a special mapping's name, which stays, else NULL
+ * @name: a special mapping's name, else NULL
  *
  * Context: preemption off; takes a raw spinlock. What the worker is woken by can be used anywhere.
  * Return: its number, or PF_MAP_UNKNOWN
@@ -183,7 +225,7 @@ static noinline notrace u32 pf_map_add(u64 start, struct file *file, const char 
 	of_file = pf_map_find(id, PF_NO_START);
 	if (of_file ? pf_map_is_full() : READ_ONCE(pf_map.nr_files) == PF_NR_FILES)
 		return of_file ?: PF_MAP_UNKNOWN;
-	raw_spin_lock(&pf_map.lock);
+	pf_lock(&pf_map.lock);
 	of_file = pf_map_find(id, PF_NO_START);
 	if (!of_file)
 		of_file = pf_map_insert_file(id, file, name);
@@ -215,7 +257,6 @@ static __always_inline u32 pf_map_of_file(const struct vm_area_struct *vma)
 /* As pf_map_of_file() for what has neither a file nor is anonymous: [vdso] and the like. */
 static noinline notrace u32 pf_map_of_special(struct vm_area_struct *vma)
 {
-	/* All these only return a constant. */
 	const char *name = vma->vm_ops->name ? vma->vm_ops->name(vma) : NULL;
 
 	if (!name)
@@ -225,44 +266,48 @@ static noinline notrace u32 pf_map_of_special(struct vm_area_struct *vma)
 }
 NOKPROBE_SYMBOL(pf_map_of_special);
 
-/*
- * Writes the file's path, as the kernel's own processes see it, escaped, to @text. Of one that is
- * too long for d_path() or becomes so, the end: three names always fit, whatever is in them.
- */
-static void pf_map_write_name(char *text, struct file *file, char *buf)
-{
-	char *path = d_path(pf_file_path(file), buf, PATH_MAX);
+/* The buffers of the worker, which is never in two places at a time. */
+static char pf_map_mount_path[PATH_MAX];
+static char pf_map_whole_path[PATH_MAX + PF_MAP_PATH_MAX];
+static char pf_map_text[PF_MAP_NAME_MAX];
 
-	if (!IS_ERR(path))
-		pf_text_escape(text, PF_TEXT_MAX(PATH_MAX), path);
-	if (IS_ERR(path) || strlen(text) > PF_MAP_NAME_MAX) {
-		scnprintf(buf, PATH_MAX, ".../%pD3", file);
-		pf_text_escape(text, PF_TEXT_MAX(PATH_MAX), buf);
+/* Makes @file's name, or leaves it unknown without memory. Waits for no file system to write. */
+static void pf_map_name(struct pf_file *file)
+{
+	const char *mount = file->mnt ? pf_path_of_mount(file->mnt, pf_map_mount_path) : "";
+	size_t len;
+	char *name;
+
+	/* The end of the whole is kept, so what is too long may be anything that is too long. */
+	if (!mount) {
+		memset(pf_map_mount_path, '/', PATH_MAX - 1);
+		mount = pf_map_mount_path;
 	}
+	len = strlen(mount);
+	memcpy(pf_map_whole_path, mount, len);
+	memcpy(pf_map_whole_path + len, file->path, file->path_len);
+	len += file->path_len;
+	if (!len)
+		pf_map_whole_path[len++] = '/';
+	len = pf_text_escape_end(pf_map_text, sizeof(pf_map_text), pf_map_whole_path, len);
+	name = kmemdup(pf_map_text, len, GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
+	if (file->mnt)
+		mntput(file->mnt); /* if it was the last, another worker takes it from there */
+	file->mnt = NULL;
+	file->path = NULL;
+	file->len = name ? len : 0;
+	smp_store_release(&file->name, name);
 }
+
+static DECLARE_WAIT_QUEUE_HEAD(pf_map_wait);
 
 static void pf_map_name_files(struct work_struct *work)
 {
-	char *buf = kvmalloc(PATH_MAX, GFP_KERNEL);
-	char *text = kvmalloc(PF_TEXT_MAX(PATH_MAX), GFP_KERNEL);
-
 	while (pf_map.nr_named < smp_load_acquire(&pf_map.nr_files)) {
-		struct pf_file *file = &pf_map.files[pf_map.nr_named++];
-		const char *name = NULL;
-
-		if (!file->file)
-			continue;
-		if (buf && text) {
-			pf_map_write_name(text, file->file, buf);
-			name = kstrdup(text, GFP_KERNEL);
-		}
-		__fput_sync(file->file); /* fput() would leave it to another worker, later */
-		file->file = NULL;
-		file->len = name ? strlen(name) : 0;
-		smp_store_release(&file->name, name); /* without memory: a question mark */
+		pf_map_name(&pf_map.files[pf_map.nr_named]);
+		smp_store_release(&pf_map.nr_named, pf_map.nr_named + 1);
 	}
-	kvfree(buf);
-	kvfree(text);
+	wake_up_all(&pf_map_wait);
 }
 
 static DECLARE_WORK(pf_map_work, pf_map_name_files);
@@ -273,14 +318,18 @@ static void pf_map_wake(struct irq_work *work)
 }
 
 /**
- * pf_map_flush() - wait until all mappings found up to now have names
+ * pf_map_flush() - wait until all mappings found up to now have names, for PF_MAP_NAME_MS at most
+ *
+ * Those that have none by then are told as unknown.
  *
  * Context: process context, may sleep.
  */
 static void pf_map_flush(void)
 {
-	irq_work_sync(&pf_map.added);
-	flush_work(&pf_map_work);
+	u32 nr_files = smp_load_acquire(&pf_map.nr_files);
+
+	wait_event_timeout(pf_map_wait, smp_load_acquire(&pf_map.nr_named) >= nr_files,
+			   msecs_to_jiffies(PF_MAP_NAME_MS));
 }
 
 /**
@@ -322,10 +371,10 @@ static void pf_map_free(void)
 {
 	u32 i;
 
-	pf_map_flush();
+	irq_work_sync(&pf_map.added);
+	flush_work(&pf_map_work);
 	for (i = 0; i < pf_map.nr_files; i++)
-		if (pf_map.files[i].id.mnt) /* a special mapping's name is not ours */
-			kfree(pf_map.files[i].name);
+		kfree(pf_map.files[i].name);
 }
 
 #endif /* PF_MAP_H */

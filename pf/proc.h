@@ -78,19 +78,21 @@ static DECLARE_DELAYED_WORK(pf_proc_wake_work, pf_proc_wake);
 static u64 pf_proc_told; /* the pf_proc_news() that waiters were woken for */
 static bool pf_proc_closing;
 
-/* The most that pf_proc_line() writes. */
+/* Room for any line. */
 #define PF_PROC_LINE_MAX (PF_FAULT_LINE_MAX + PF_MAP_NAME_MAX)
 
 /**
  * pf_proc_line() - the line of the record that a cursor read last
  * @cursor: the cursor
- * @buf: at least PF_PROC_LINE_MAX bytes
+ * @buf: where to
+ * @size: its size in bytes, at least PF_FAULT_LINE_MAX; with less than PF_PROC_LINE_MAX the mapping's
+ *	name may be cut
  *
  * The mapping has its name only after pf_map_flush().
  *
  * Return: the line's length in bytes, newline included; it is not zero-terminated
  */
-static inline size_t pf_proc_line(const struct pf_cursor *cursor, char *buf)
+static inline size_t pf_proc_line(const struct pf_cursor *cursor, char *buf, size_t size)
 {
 	struct pf_context context = {
 		.pid = cursor->extra.pid ?: pf_target.nr,
@@ -99,7 +101,7 @@ static inline size_t pf_proc_line(const struct pf_cursor *cursor, char *buf)
 	};
 
 	pf_map_describe(&cursor->fault, &context);
-	return pf_fault_format(buf, &cursor->fault, &context);
+	return pf_fault_format(buf, size, &cursor->fault, &context);
 }
 
 /* A number that changes whenever a reader would see something new. @exited: pf_all_exited() */
@@ -273,11 +275,13 @@ static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *rea
 /* As many faults as there is room for: one call a fault would cost as much as its line. */
 static void pf_proc_show_faults(struct seq_file *m, struct pf_reader *reader)
 {
-	char *buf, *p;
+	char *buf, *p, *end;
 	size_t room = seq_get_buf(m, &buf);
 
-	for (p = buf; reader->item == PF_ITEM_FAULT && room - (p - buf) >= PF_PROC_LINE_MAX;) {
-		p += pf_proc_line(reader->cursor, p);
+	p = buf;
+	end = buf + room;
+	while (reader->item == PF_ITEM_FAULT && (size_t)(end - p) >= PF_PROC_LINE_MAX) {
+		p += pf_proc_line(reader->cursor, p, end - p);
 		pf_proc_next_fault(reader);
 	}
 	/* If there is no room at all: shown again when the buffer has been read, or is bigger. */

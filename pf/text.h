@@ -1,31 +1,104 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Other people's words in our lines: names of processes and files, in which anything may stand.
+ * Blanks, control characters and the backslash itself become \ooo, as in seq_path(). Pure (see
+ * env.h).
  */
 #ifndef PF_TEXT_H
 #define PF_TEXT_H
 
-#include <linux/kernel.h>
-#include <linux/string.h>
-#include <linux/string_helpers.h>
+#include "env.h"
 
-/* Room for @len bytes each of which is escaped as \ooo, and the terminating zero. */
-#define PF_TEXT_MAX(len) (4 * (len) + 1)
+#define PF_ESCAPE_LEN 4
+
+/* Room for @len bytes each of which is escaped, and the terminating zero. */
+#define PF_TEXT_MAX(len) (PF_ESCAPE_LEN * (len) + 1)
+
+/* What stands for the beginning of a text that was too long. */
+#define PF_TEXT_CUT "..."
+#define PF_TEXT_CUT_LEN (sizeof(PF_TEXT_CUT) - 1)
+
+/* How many bytes one byte becomes. */
+static inline size_t pf_text_width(char c)
+{
+	return (u8)c <= ' ' || c == '\\' || c == '\177' ? PF_ESCAPE_LEN : 1;
+}
+
+static inline char *pf_text_put(char *p, char c)
+{
+	if (pf_text_width(c) == 1) {
+		*p++ = c;
+		return p;
+	}
+	*p++ = '\\';
+	*p++ = '0' + ((u8)c >> 6);
+	*p++ = '0' + ((u8)c >> 3 & 7);
+	*p++ = '0' + (c & 7);
+	return p;
+}
 
 /**
- * pf_text_escape() - write a text without blanks and control characters, as seq_path() does
+ * pf_text_escape() - write a text, escaped and zero-terminated
  * @buf: where to
- * @size: its size in bytes, best PF_TEXT_MAX() of the text's length
- * @text: what to write
+ * @size: its size in bytes, at least 1, best PF_TEXT_MAX() of the text's length; what does not fit
+ *	is left out
+ * @text: what to write, zero-terminated
  */
-static void pf_text_escape(char *buf, size_t size, const char *text)
+static inline void pf_text_escape(char *buf, size_t size, const char *text)
 {
-	int len = string_escape_mem(text, strlen(text), buf, size - 1, ESCAPE_OCTAL,
-				    "\001\002\003\004\005\006\007\010\011\012\013\014\015\016\017"
-				    "\020\021\022\023\024\025\026\027\030\031\032\033\034\035\036"
-				    "\037 \\\177");
+	char *p = buf, *end = buf + size - 1;
 
-	buf[min_t(size_t, len, size - 1)] = '\0';
+	for (; *text && pf_text_width(*text) <= (size_t)(end - p); text++)
+		p = pf_text_put(p, *text);
+	*p = '\0';
+}
+
+/**
+ * pf_text_escape_end() - write a text, escaped, or the end of it
+ * @buf: where to
+ * @size: its size in bytes, at least PF_TEXT_CUT_LEN
+ * @text: what to write
+ * @len: its length in bytes
+ *
+ * What is too long begins with PF_TEXT_CUT, and an escape is never cut in two.
+ *
+ * Return: the length in bytes, up to @size; no zero follows
+ */
+static inline size_t pf_text_escape_end(char *buf, size_t size, const char *text, size_t len)
+{
+	size_t first = len, used = 0;
+	char *p = buf;
+
+	while (first && pf_text_width(text[first - 1]) <= size - used)
+		used += pf_text_width(text[--first]);
+	if (first) {
+		while (used > size - PF_TEXT_CUT_LEN)
+			used -= pf_text_width(text[first++]);
+		memcpy(p, PF_TEXT_CUT, PF_TEXT_CUT_LEN);
+		p += PF_TEXT_CUT_LEN;
+	}
+	for (; first < len; first++)
+		p = pf_text_put(p, text[first]);
+	return p - buf;
+}
+
+/**
+ * pf_text_end() - where the end of an escaped text begins
+ * @text: the text
+ * @len: its length in bytes
+ * @size: how long the end may be
+ *
+ * Return: how many bytes of @text come before the end, which begins with no part of an escape
+ */
+static inline size_t pf_text_end(const char *text, size_t len, size_t size)
+{
+	size_t first = len > size ? len - size : 0, back;
+
+	/* A backslash is the first byte of an escape, never a later one. */
+	for (back = 1; back < PF_ESCAPE_LEN && back <= first; back++)
+		if (text[first - back] == '\\')
+			return min(first - back + PF_ESCAPE_LEN, len);
+	return first;
 }
 
 #endif /* PF_TEXT_H */

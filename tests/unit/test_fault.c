@@ -2,6 +2,7 @@
 /*
  * pf/fault.h: a fault's line of text, and the numbers in it against printf().
  */
+#define _GNU_SOURCE
 #include <stdlib.h>
 
 #include "pf/fault.h"
@@ -72,8 +73,9 @@ static void test_numbers(void)
 static bool line_is(const struct pf_fault *f, const struct pf_context *c, const char *expected)
 {
 	/* Of the exact size, as above; a line that were longer would have no room. */
-	char *buf = malloc(PF_FAULT_LINE_MAX + c->map_len);
-	size_t len = pf_fault_format(buf, f, c);
+	size_t size = PF_FAULT_LINE_MAX + c->map_len;
+	char *buf = malloc(size);
+	size_t len = pf_fault_format(buf, size, f, c);
 	bool same = len == strlen(expected) && !memcmp(buf, expected, len);
 
 	if (!same)
@@ -189,7 +191,7 @@ static void test_names(void)
 						.access = a,	  .mode = m,	    .region = r,
 						.result = o,	  .tries = 63,	    .tid = 4194303,
 					};
-					size_t len = pf_fault_format(line, &f, &context);
+					size_t len = pf_fault_format(line, sizeof(line), &f, &context);
 
 					longest = max(longest, len);
 					line[len] = 0;
@@ -207,6 +209,51 @@ static void test_names(void)
 	ok(right, "the name of each access, mode, region and result");
 	ok(longest <= PF_FAULT_LINE_MAX, "the longest line, %zu bytes, fits in %d", longest,
 	   PF_FAULT_LINE_MAX);
+}
+
+/* The longest line there can be, in buffers of all sizes, with a name of any length. */
+static void test_sizes(void)
+{
+	static const struct pf_fault f = {
+		.time_ns = ~0ULL, .address = ~0ULL,	 .ip = ~0ULL,
+		.tries = 63,	  .tid = 4194303,	 .result = PF_RESULT_HWPOISON,
+		.access = 1,	  .mode = PF_MODE_KERNEL, .region = PF_REGION_SPECIAL,
+		.kind = PF_KIND_SHARED | PF_KIND_HUGETLB,
+	};
+	static const char end[] = " offset=0xfffffffffffffffe\n";
+	static char name[20000];
+	struct pf_context c = {
+		.pid = ~0U, .cpu = ~0U, .latency_ns = ~0ULL, .map = name, .offset = ~1ULL,
+	};
+	bool whole = true, cut = true, none = true;
+	size_t size, i;
+
+	for (i = 0; i < sizeof(name); i++)
+		name[i] = "\\012"[i % 4];
+	for (i = 0; i < 2000; i++) {
+		char *buf, *map;
+		size_t len;
+
+		/* Names of whole escapes, which cost a test of each size some time otherwise. */
+		c.map_len = tap_random() % (sizeof(name) / 4 + 1) * 4;
+		size = i < 1000 ? i : tap_random() % 6000;
+		buf = malloc(size);
+		len = pf_fault_format(buf, size, &f, &c);
+		if (size < PF_FAULT_LINE_MAX) {
+			none = !len && none;
+			free(buf);
+			continue;
+		}
+		map = memmem(buf, len, " map=", 5);
+		whole = len <= size && map && buf[len - 1] == '\n' &&
+			memmem(map, buf + len - map, end, strlen(end)) && whole;
+		if (map && c.map_len > size - PF_FAULT_LINE_MAX)
+			cut = !memcmp(map + 5, "...", 3) && (map[8] == '\\' || map[8] == ' ') && cut;
+		free(buf);
+	}
+	ok(none, "no line in a buffer of less than %d bytes", PF_FAULT_LINE_MAX);
+	ok(whole, "a whole line in any other, with names of up to %zu bytes", sizeof(name));
+	ok(cut, "whose end is kept, from the beginning of an escape on");
 }
 
 /* The whole words that the fault path stores, against the fields. */
@@ -238,6 +285,7 @@ int main(void)
 	test_numbers();
 	test_lines();
 	test_names();
+	test_sizes();
 	test_words();
 	return tap_done();
 }

@@ -23,7 +23,7 @@ import toolchain
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SOURCES = ("Kbuild", "Makefile", "user.c", "pf", "*.c", "*.h", "tests/vm/*.c")
 
-PROGRAMS = ("workload", "reader")
+PROGRAMS = ("workload", "reader", "fuse")
 
 
 def refresh(folder: Path) -> None:

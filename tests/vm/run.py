@@ -57,7 +57,7 @@ def guest_of(
         tree=tree,
         cases={name: path.read_text() for name, path in cases.items()},
         files={path.name: path for path in files},
-        modules=("overlay",),
+        modules=("overlay", "fuse"),
         disk=disk,
         timeout_s=timeout_s,
     )
