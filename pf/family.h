@@ -11,6 +11,7 @@
 
 #include <linux/binfmts.h>
 #include <linux/bitops.h>
+#include <linux/cache.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -41,12 +42,13 @@ struct pf_family_event {
 
 static struct {
 	unsigned long *members; /* a bit for each process number of the initial namespace */
-	raw_spinlock_t lock; /* whoever adds to the events */
 	struct pf_family_event *events;
+	struct tracepoint *fork, *exec;
+	/* Each fault of each process reads what is above; what changes is in a line of its own. */
+	raw_spinlock_t lock ____cacheline_aligned_in_smp; /* whoever adds to the events */
 	u32 nr_events;
 	u64 nr_children;
 	u64 nr_untold; /* events that there was no room for */
-	struct tracepoint *fork, *exec;
 } pf_family = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(pf_family.lock),
 };

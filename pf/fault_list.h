@@ -4,7 +4,8 @@
  *
  * A CPU takes an empty chunk under a raw spinlock and then fills it alone: who pushes has
  * preemption off, so a push is a few plain stores and one release of the chunk's count; no atomic,
- * no cache line that another CPU writes. A CPU's chunks are chained in the order it took them: its
+ * and no cache line that another CPU writes, but for the head of a chunk when others need what was
+ * promised to it, or take the next one (once a chunk). A CPU's chunks are chained in the order it took them: its
  * lane. A reader walks all lanes with a cursor and merges them by the time at which the records
  * were made: with outcomes, when the fault completed, else when it was entered.
  *
@@ -26,6 +27,8 @@
 #include <linux/timekeeping.h>
 
 #include "fault.h"
+#include "lock.h"
+#include "merge.h"
 
 #define PF_CHUNK_BYTES 4096
 
@@ -38,7 +41,7 @@
  * @base: how many records the owner's lane had before this chunk
  * @next: the lane's next chunk
  * @younger: the next chunk in the order of taking, over all lanes
- * @faults: the records
+ * @faults: the records; they begin a cache line, so that none lies in two
  */
 struct pf_chunk {
 	u32 nr;
@@ -48,8 +51,10 @@ struct pf_chunk {
 	u64 base;
 	struct pf_chunk *next;
 	struct pf_chunk *younger;
-	struct pf_fault faults[];
+	struct pf_fault faults[] __aligned(64);
 };
+
+static_assert(sizeof(struct pf_chunk) == 64);
 
 /* How many records a chunk has room for, alone and each with its struct pf_extra. */
 #define PF_CHUNK_FAULTS_OF(bytes) ((u32)((PF_CHUNK_BYTES - sizeof(struct pf_chunk)) / (bytes)))
@@ -72,11 +77,17 @@ struct pf_lane {
 static DEFINE_PER_CPU(struct pf_lane, pf_lane);
 static struct pf_chunk pf_no_chunk;
 
+/* The chunks that lie in the memory of one NUMA node. */
+struct pf_node {
+	unsigned long next; /* of chunks[]: the first that was never in use ... */
+	unsigned long end; /* ... and where the next node's begin */
+};
+
 static struct {
 	raw_spinlock_t lock; /* all below, and every chunk's links, base and gen */
-	struct pf_chunk **chunks; /* all there are */
+	struct pf_chunk **chunks; /* all there are, node by node */
 	unsigned long nr_chunks;
-	unsigned long nr_taken; /* chunks[0 .. nr_taken) are or were in use */
+	struct pf_node nodes[MAX_NUMNODES];
 	struct pf_chunk *oldest, *youngest; /* by ->younger */
 	struct pf_chunk *spare; /* emptied, not in use, by ->younger */
 	unsigned long max_faults;
@@ -108,6 +119,53 @@ static void pf_list_free(void)
 	kvfree(pf_list.chunks);
 }
 
+/* What the list may take of the memory that is left: not what the machine needs to go on. */
+static unsigned long pf_list_memory_max(void)
+{
+	unsigned long available = si_mem_available();
+	unsigned long reserve = max(totalram_pages() / 16, 16384UL * 4096 / PAGE_SIZE);
+
+	return available > reserve ? (available - reserve) << PAGE_SHIFT : 0;
+}
+
+/* Takes @nr chunks of a node's memory, or of another's if that has none. */
+static int pf_list_take_memory(int nid, unsigned long nr)
+{
+	pf_list.nodes[nid].next = pf_list.nr_chunks;
+	for (; nr; nr--) {
+		/* NORETRY: rather no list than somebody's process killed for it. */
+		struct pf_chunk *chunk = kzalloc_node(
+			PF_CHUNK_BYTES, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, nid);
+
+		if (!chunk)
+			return -ENOMEM;
+		pf_list.chunks[pf_list.nr_chunks++] = chunk;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	pf_list.nodes[nid].end = pf_list.nr_chunks;
+	return 0;
+}
+
+/* Takes @nr chunks, as many of each node, so that each CPU has some that are near. */
+static int pf_list_take_all(unsigned long nr)
+{
+	unsigned int left = num_node_state(N_MEMORY);
+	int nid, ret;
+
+	for_each_node_state(nid, N_MEMORY) {
+		unsigned long share = left ? nr / left : 0; /* a node may be plugged in meanwhile */
+
+		ret = pf_list_take_memory(nid, share);
+		if (ret)
+			return ret;
+		nr -= share;
+		left -= !!left;
+	}
+	return nr ? -ENOMEM : 0;
+}
+
 /**
  * pf_list_init() - take all the memory the list will ever need
  * @max_faults: capacity in records
@@ -117,13 +175,15 @@ static void pf_list_free(void)
  * Every CPU can have a chunk that it fills no further, hence one more a CPU than the records need.
  *
  * Context: process context, may sleep.
- * Return: 0, -EINVAL or -ENOMEM
+ * Return: 0, -EINVAL, -ENOMEM, or -EINTR if the caller is being killed
  */
 static int pf_list_init(unsigned long max_faults, bool cont_store, bool has_extra)
 {
+	const size_t chunk_bytes = PF_CHUNK_BYTES + sizeof(*pf_list.chunks);
 	u32 chunk_faults = has_extra ? PF_CHUNK_FAULTS_EXTRA : PF_CHUNK_FAULTS;
-	unsigned long nr_chunks, available;
+	unsigned long nr_chunks, nr_chunks_max;
 	unsigned int cpu;
+	int ret = -ENOMEM;
 
 	if (!max_faults || max_faults > LONG_MAX) {
 		pr_err("max_faults=%lu: the capacity in records has to be 1 or more\n", max_faults);
@@ -131,25 +191,17 @@ static int pf_list_init(unsigned long max_faults, bool cont_store, bool has_extr
 	}
 
 	nr_chunks = max_faults / chunk_faults + 1 + num_possible_cpus();
-	available = (unsigned long)si_mem_available() << PAGE_SHIFT;
-	if (nr_chunks > available / (PF_CHUNK_BYTES + sizeof(*pf_list.chunks)))
+	nr_chunks_max = pf_list_memory_max() / chunk_bytes;
+	if (nr_chunks > nr_chunks_max)
 		goto no_memory;
 
-	pf_list.chunks = kvcalloc(nr_chunks, sizeof(*pf_list.chunks), GFP_KERNEL | __GFP_NOWARN);
+	pf_list.chunks = kvcalloc(nr_chunks, sizeof(*pf_list.chunks),
+				  GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
 	if (!pf_list.chunks)
 		goto no_memory;
-	/* NORETRY: rather no list than somebody's process killed for it. */
-	for (; pf_list.nr_chunks < nr_chunks; pf_list.nr_chunks++) {
-		struct pf_chunk *chunk;
-
-		chunk = kzalloc(PF_CHUNK_BYTES, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN);
-		if (!chunk) {
-			pf_list_free();
-			goto no_memory;
-		}
-		pf_list.chunks[pf_list.nr_chunks] = chunk;
-		cond_resched();
-	}
+	ret = pf_list_take_all(nr_chunks);
+	if (ret)
+		goto free;
 
 	for_each_possible_cpu(cpu)
 		per_cpu(pf_lane, cpu).chunk = &pf_no_chunk;
@@ -160,10 +212,14 @@ static int pf_list_init(unsigned long max_faults, bool cont_store, bool has_extr
 	pf_list.budget = max_faults;
 	return 0;
 
+free:
+	pf_list_free();
 no_memory:
-	pr_err("max_faults=%lu needs %lu KiB, more memory than there is: give a smaller one\n",
-	       max_faults, nr_chunks * (PF_CHUNK_BYTES / 1024));
-	return -ENOMEM;
+	nr_chunks_max -= min_t(unsigned long, nr_chunks_max, num_possible_cpus() + 1);
+	if (ret == -ENOMEM)
+		pr_err("max_faults=%lu needs %lu KiB, more memory than can be spared: give %lu or less\n",
+		       max_faults, nr_chunks * (PF_CHUNK_BYTES / 1024), nr_chunks_max * chunk_faults);
+	return ret;
 }
 
 /* Empties the oldest chunk that no CPU is filling, which is the first of its lane, too. */
@@ -182,7 +238,7 @@ static struct pf_chunk *pf_list_recycle(void)
 	*link = chunk->younger;
 	if (pf_list.youngest == chunk)
 		pf_list.youngest = older;
-	per_cpu(pf_lane, chunk->cpu).oldest = chunk->next;
+	WRITE_ONCE(per_cpu(pf_lane, chunk->cpu).oldest, chunk->next);
 	pf_list.nr_retired -= chunk->nr;
 	pf_list.nr_overwritten += chunk->nr;
 
@@ -191,6 +247,21 @@ static struct pf_chunk *pf_list_recycle(void)
 	smp_wmb();
 	WRITE_ONCE(chunk->nr, 0);
 	return chunk;
+}
+
+/* One that was never in use: of the memory that is near, while there is some. */
+static struct pf_chunk *pf_list_new_chunk(void)
+{
+	int near = numa_node_id(), nid;
+
+	lockdep_assert_held(&pf_list.lock);
+
+	if (pf_list.nodes[near].next < pf_list.nodes[near].end)
+		return pf_list.chunks[pf_list.nodes[near].next++];
+	for_each_node_state(nid, N_MEMORY)
+		if (pf_list.nodes[nid].next < pf_list.nodes[nid].end)
+			return pf_list.chunks[pf_list.nodes[nid].next++];
+	return NULL;
 }
 
 static struct pf_chunk *pf_list_empty_chunk(void)
@@ -213,9 +284,10 @@ static struct pf_chunk *pf_list_empty_chunk(void)
 		pf_list.spare = chunk->younger;
 		return chunk;
 	}
-	if (pf_list.nr_taken < pf_list.nr_chunks)
-		return pf_list.chunks[pf_list.nr_taken++];
-	return pf_list.cont_store ? pf_list_recycle() : NULL;
+	chunk = pf_list_new_chunk();
+	if (!chunk && pf_list.cont_store)
+		chunk = pf_list_recycle();
+	return chunk;
 }
 
 /*
@@ -261,7 +333,7 @@ static notrace struct pf_chunk *pf_list_room(void)
 	struct pf_chunk *chunk, *filled;
 	u32 chunk_faults = pf_list.chunk_faults, grant = chunk_faults;
 
-	raw_spin_lock(&pf_list.lock);
+	pf_lock(&pf_list.lock);
 	filled = lane->chunk;
 	if (!pf_list.cont_store) {
 		if (filled->nr > filled->limit) { /* see pf_list_revoke() */
@@ -296,9 +368,9 @@ static notrace struct pf_chunk *pf_list_room(void)
 			pf_list.oldest = chunk;
 		pf_list.youngest = chunk;
 		if (lane->oldest)
-			filled->next = chunk;
+			WRITE_ONCE(filled->next, chunk);
 		else
-			lane->oldest = chunk;
+			WRITE_ONCE(lane->oldest, chunk);
 		lane->chunk = chunk;
 	}
 	pf_list.budget -= grant;
@@ -382,8 +454,9 @@ struct pf_place {
  * @run_ns: up to this time the lane of @cpu is alone
  * @run: the next record of that lane ...
  * @run_end: ... and the end of those that can be seen in its chunk
- * @run_chunk: that chunk
+ * @run_chunk: that chunk, NULL before the first run
  * @run_gen: and what it was then
+ * @merge: lanes with records up to the horizon; first that of @cpu, if @run_chunk is not NULL
  * @places: by CPU number; that of @cpu is brought up to date when the run ends
  *
  * To be used by one thread at a time. Any number of cursors can be in use.
@@ -399,60 +472,48 @@ struct pf_cursor {
 	const struct pf_fault *run_end;
 	struct pf_chunk *run_chunk;
 	u32 run_gen;
+	struct pf_merge merge;
 	struct pf_place places[];
 };
 
-/* A cursor before the first record, or NULL. To be freed with kvfree(). */
-static struct pf_cursor *pf_cursor_new(void)
+/* The entries of @merge lie behind the places. */
+static size_t pf_cursor_bytes(void)
 {
-	struct pf_cursor *cursor;
-
-	return kvzalloc(struct_size(cursor, places, nr_cpu_ids), GFP_KERNEL);
+	return struct_size((struct pf_cursor *)NULL, places, nr_cpu_ids) +
+	       nr_cpu_ids * sizeof(struct pf_next);
 }
 
 static void pf_cursor_rewind(struct pf_cursor *cursor)
 {
-	memset(cursor, 0, struct_size(cursor, places, nr_cpu_ids));
+	memset(cursor, 0, pf_cursor_bytes());
+	cursor->merge.heap = (struct pf_next *)&cursor->places[nr_cpu_ids];
 }
 
-static void pf_cursor_end_run(struct pf_cursor *cursor)
+/* A cursor before the first record, or NULL. To be freed with kvfree(). */
+static struct pf_cursor *pf_cursor_new(void)
 {
-	struct pf_place *place = &cursor->places[cursor->cpu];
+	struct pf_cursor *cursor = kvmalloc(pf_cursor_bytes(), GFP_KERNEL);
 
-	if (cursor->run)
-		place->nr = cursor->run - place->chunk->faults;
-	cursor->run = NULL;
-	cursor->run_end = NULL;
-}
-
-/**
- * pf_cursor_extend() - let a cursor see what has been recorded up to now
- * @cursor: the cursor
- *
- * A push runs with preemption off, from before it reads the clock until its record can be seen.
- * So after a grace period every record up to the time read here can be seen, and no CPU will ever
- * come with an older one: merging is exact.
- *
- * Context: process context, sleeps for a grace period.
- */
-static void pf_cursor_extend(struct pf_cursor *cursor)
-{
-	u64 now_ns = ktime_get_mono_fast_ns();
-
-	synchronize_rcu();
-	cursor->horizon_ns = now_ns;
-	pf_cursor_end_run(cursor);
+	if (cursor)
+		pf_cursor_rewind(cursor);
+	return cursor;
 }
 
 /* Moves on to the lane's next chunk. False if there is none. */
 static bool pf_cursor_next_chunk(struct pf_cursor *cursor, unsigned int cpu)
 {
 	struct pf_place *place = &cursor->places[cpu];
+	struct pf_lane *lane = &per_cpu(pf_lane, cpu);
 	struct pf_chunk *chunk = place->chunk;
+
+	/* Mostly there is none, which shows without the lock. */
+	if (!chunk ? !READ_ONCE(lane->oldest) :
+		     READ_ONCE(chunk->gen) == place->gen && !READ_ONCE(chunk->next))
+		return false;
 
 	raw_spin_lock(&pf_list.lock);
 	if (!chunk || chunk->gen != place->gen)
-		chunk = per_cpu(pf_lane, cpu).oldest;
+		chunk = lane->oldest;
 	else if (place->nr == READ_ONCE(chunk->nr))
 		chunk = chunk->next;
 	if (chunk && (chunk != place->chunk || chunk->gen != place->gen)) {
@@ -487,35 +548,69 @@ static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, u64 *made
 	}
 }
 
+/*
+ * The run ends: its lane is told by its next record, or is done until the next
+ * pf_cursor_extend().
+ */
+static void pf_cursor_end_run(struct pf_cursor *cursor)
+{
+	u64 made_ns;
+
+	if (!cursor->run_chunk)
+		return;
+	cursor->places[cursor->cpu].nr = cursor->run - cursor->run_chunk->faults;
+	cursor->run_chunk = NULL;
+	cursor->run = NULL;
+	cursor->run_end = NULL;
+	if (pf_cursor_peek(cursor, cursor->cpu, &made_ns))
+		pf_merge_move_first(&cursor->merge, made_ns);
+	else
+		pf_merge_drop_first(&cursor->merge);
+}
+
+/**
+ * pf_cursor_extend() - let a cursor see what has been recorded up to now
+ * @cursor: the cursor
+ *
+ * A push runs with preemption off, from before it reads the clock until its record can be seen.
+ * So after a grace period every record up to the time read here can be seen, and none older will
+ * come, as far as the clock is one for all CPUs: while it is being adjusted, two of them may read
+ * ktime_get_mono_fast_ns() some ns apart. A record that is late by that much comes with the next
+ * ones, after those it should stand before; none is lost.
+ *
+ * Context: process context, sleeps for a grace period.
+ */
+static void pf_cursor_extend(struct pf_cursor *cursor)
+{
+	u64 now_ns = ktime_get_mono_fast_ns(), made_ns;
+	unsigned int cpu;
+
+	synchronize_rcu();
+	pf_cursor_end_run(cursor);
+	cursor->horizon_ns = now_ns;
+	cursor->merge.nr = 0;
+	for_each_possible_cpu(cpu)
+		if (pf_cursor_peek(cursor, cpu, &made_ns))
+			pf_merge_add(&cursor->merge, (struct pf_next){ made_ns, cpu });
+}
+
 /* When the record read last was made. */
 static inline u64 pf_cursor_made_ns(const struct pf_cursor *cursor)
 {
 	return cursor->fault.time_ns + cursor->extra.latency_ns;
 }
 
-/* Finds the lane that comes next in time, and how far it is alone. */
+/* Goes on with the lane that comes next in time, for as far as it is alone. */
 static noinline bool pf_cursor_begin_run(struct pf_cursor *cursor)
 {
-	u64 first_ns = U64_MAX, second_ns = cursor->horizon_ns, made_ns;
 	struct pf_place *place;
-	unsigned int cpu;
 
 	pf_cursor_end_run(cursor);
-	for_each_possible_cpu(cpu) {
-		if (!pf_cursor_peek(cursor, cpu, &made_ns))
-			continue;
-		if (made_ns < first_ns) {
-			second_ns = min(second_ns, first_ns);
-			first_ns = made_ns;
-			cursor->cpu = cpu;
-		} else {
-			second_ns = min(second_ns, made_ns);
-		}
-	}
-	if (first_ns == U64_MAX)
+	if (!cursor->merge.nr)
 		return false;
+	cursor->cpu = cursor->merge.heap[0].lane;
 	place = &cursor->places[cursor->cpu];
-	cursor->run_ns = second_ns;
+	cursor->run_ns = pf_merge_second_ns(&cursor->merge, cursor->horizon_ns);
 	cursor->run = place->chunk->faults + place->nr;
 	cursor->run_end = place->chunk->faults + smp_load_acquire(&place->chunk->nr);
 	cursor->run_chunk = place->chunk;
@@ -555,7 +650,7 @@ static __always_inline bool pf_cursor_next_of(struct pf_cursor *cursor, bool has
  * pf_cursor_next() - the next record in time, to @cursor->fault, @cursor->extra and @cursor->cpu
  * @cursor: the cursor
  *
- * Context: any; takes the list's lock once a chunk.
+ * Context: process context; takes the list's lock once a chunk.
  * Return: false if there is none up to the horizon
  */
 static inline bool pf_cursor_next(struct pf_cursor *cursor)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Parameters: what is refused, with which words, and that nothing is left behind.
 . /tap.sh
-plan 33
+plan 37
 
 # refused DESC ERROR WORDS PARAMETERS...
 refused() {
@@ -25,11 +25,27 @@ refused "no such process" "No such process|module has wrong symbol version" \
 	"no process 4000000" process_id=4000000
 refused "a kernel thread" "Invalid argument" "2 is a kernel thread" process_id=2
 refused "max_faults=0" "Invalid argument" "1 or more" process_id=$target max_faults=0
-refused "max_faults=10^12" "Cannot allocate memory|Out of memory" "more memory than there is" \
+refused "max_faults=10^12" "Cannot allocate memory|Out of memory" "more memory than can be spared" \
 	process_id=$target max_faults=1000000000000
+most=$(dmesg_since | sed -n 's/.*: give \([0-9]*\) or less$/\1/p')
 
 ok "no file in /proc after refusals" fails test -e /proc/pf_probe_B
 ok "no module after refusals" fails grep -q pf_probe /proc/modules
+
+# What is said to be possible is, and leaves the machine some memory.
+ok "max_faults as large as it says can be" insmod /pf_probe_B.ko process_id=$target max_faults=$most
+total=$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)
+left=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
+diag "of $total KiB $left KiB are left"
+ok "leaves memory for others" test "$left" -gt $((total / 32))
+rmmod pf_probe_B
+insmod /pf_probe_B.ko process_id=$target max_faults=$most &
+loader=$!
+wait_for grep -q '^pf_probe_B .* Loading ' /proc/modules
+kill -KILL $loader
+wait $loader
+is "a load that takes long can be killed" $? 137
+ok "and leaves nothing" fails grep -q pf_probe /proc/modules
 
 ok "B loads" insmod /pf_probe_B.ko process_id=$target
 like "the same module twice" "$(insmod /pf_probe_B.ko process_id=$target 2>&1)" "File exists"
