@@ -85,7 +85,7 @@ module_param(cont_store, bool, 0444);
 MODULE_PARM_DESC(cont_store, "When full: 0 drop new faults, 1 overwrite the oldest (default "
 		 __stringify(CONT_STORE) ")");
 module_param(placement, charp, 0444);
-MODULE_PARM_DESC(placement, "How to probe: jump, entry, or auto for a jump if possible"
+MODULE_PARM_DESC(placement, "How to probe: jump, entry, ftrace, or auto for a jump if possible"
 		 " (default auto)");
 module_param(outcome, bool, 0444);
 MODULE_PARM_DESC(outcome, "Watch how each fault ends: result, latency, tries (default 0)");
@@ -142,7 +142,7 @@ static int pf_start(void)
 	/* All is there: from here on, faults are recorded. */
 	if (children)
 		pf_family_begin();
-	WRITE_ONCE(pf_target.tgid, pf_target.task->tgid);
+	pf_target_begin();
 
 	pf_target_comm(comm);
 	pr_info("tracking process %d (%s)%s, probe placement: %s\n", pf_target.nr, comm,

@@ -14,6 +14,7 @@
 #include <linux/timekeeping.h>
 
 #include "compat.h"
+#include "config.h"
 #include "fault_list.h"
 #include "map.h"
 #include "retry.h"
@@ -166,7 +167,7 @@ static noinline notrace void pf_publish_any(struct pf_chunk *chunk, u32 nr, stru
 NOKPROBE_SYMBOL(pf_publish_any);
 
 static __always_inline void pf_record(struct pf_chunk *chunk, u64 time_ns, u64 address,
-				      unsigned int flags, struct pt_regs *regs, bool family)
+				      unsigned int flags, struct pt_regs *regs)
 {
 	const struct vm_area_struct *vma = pf_arg_vma(regs);
 	u32 nr = chunk->nr;
@@ -174,7 +175,7 @@ static __always_inline void pf_record(struct pf_chunk *chunk, u64 time_ns, u64 a
 
 	OPTIMIZER_HIDE_VAR(fault);
 	pf_describe(fault, time_ns, address, 0);
-	if (family)
+	if (pf_has_children())
 		pf_chunk_extras(chunk)[nr].word =
 			pf_extra_word(0, pf_target_nr_of(task_tgid(current)));
 	if (!pf_is_plain(vma, flags))
@@ -186,8 +187,7 @@ static __always_inline void pf_record(struct pf_chunk *chunk, u64 time_ns, u64 a
 static noinline notrace void pf_record_first(struct pf_chunk *chunk, u64 time_ns,
 					     struct pt_regs *regs)
 {
-	pf_record(chunk, time_ns, pf_arg_address(regs), pf_arg_flags(regs), regs,
-		  pf_list.has_extra);
+	pf_record(chunk, time_ns, pf_arg_address(regs), pf_arg_flags(regs), regs);
 }
 NOKPROBE_SYMBOL(pf_record_first);
 
@@ -200,7 +200,13 @@ static noinline notrace void pf_record_in_new_chunk(u64 time_ns, struct pt_regs 
 }
 NOKPROBE_SYMBOL(pf_record_in_new_chunk);
 
-static __always_inline int pf_capture_for(struct pt_regs *regs, bool family)
+/**
+ * pf_capture() - make a record of the fault that enters, unless it is a retry
+ * @regs: handle_mm_fault()'s arguments, to be read with pf_arg_vma() and its like
+ *
+ * Context: preemption off.
+ */
+static __always_inline void pf_capture(struct pt_regs *regs)
 {
 	u64 time_ns = ktime_get_mono_fast_ns();
 	unsigned int flags = pf_arg_flags(regs);
@@ -209,26 +215,13 @@ static __always_inline int pf_capture_for(struct pt_regs *regs, bool family)
 
 	if (pf_fault_is_retry(address, flags)) {
 		this_cpu_inc(pf_counts.nr_retries);
-		return 0;
+		return;
 	}
 	chunk = pf_list_chunk();
 	if (likely(pf_list_has_room(chunk)))
-		pf_record(chunk, time_ns, address, flags, regs, family);
+		pf_record(chunk, time_ns, address, flags, regs);
 	else
 		pf_record_in_new_chunk(time_ns, regs);
-	return 0;
 }
-
-static noinline notrace int pf_capture(struct kprobe *kp, struct pt_regs *regs)
-{
-	return pf_capture_for(regs, false);
-}
-NOKPROBE_SYMBOL(pf_capture);
-
-static noinline notrace int pf_capture_family(struct kprobe *kp, struct pt_regs *regs)
-{
-	return pf_capture_for(regs, true);
-}
-NOKPROBE_SYMBOL(pf_capture_family);
 
 #endif /* PF_CAPTURE_H */

@@ -6,6 +6,7 @@
 #ifndef PF_COMPAT_H
 #define PF_COMPAT_H
 
+#include <linux/build_bug.h>
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
@@ -45,6 +46,54 @@ static inline const struct path *pf_file_path(struct file *file)
 	return &file->f_path;
 }
 #endif
+
+/*
+ * What a kernel lacks whose ftrace does not tell a callback the function's arguments, or only with
+ * all registers saved, which costs as much as a kprobe. x86-64 has it since 5.11 (02a474ca266a),
+ * arm64 since 6.2 (baaf553d3bc3).
+ */
+#ifndef CONFIG_FUNCTION_TRACER
+#define PF_FTRACE_MISSING "CONFIG_FUNCTION_TRACER"
+#elif !defined(CONFIG_DYNAMIC_FTRACE)
+#define PF_FTRACE_MISSING "CONFIG_DYNAMIC_FTRACE"
+#elif !defined(CONFIG_DYNAMIC_FTRACE_WITH_ARGS)
+#define PF_FTRACE_MISSING \
+	"CONFIG_DYNAMIC_FTRACE_WITH_ARGS (on x86-64 since Linux 5.11, on arm64 since 6.2)"
+#else
+
+#include <linux/ftrace.h>
+
+/* Since 6.13 (7888af4166d4) struct ftrace_regs hides what it is. */
+#ifndef arch_ftrace_regs
+#define arch_ftrace_regs(fregs) (fregs)
+#endif
+
+#ifdef CONFIG_X86_64
+
+/* The arguments, and the stack pointer as it was at the function's entry. */
+static __always_inline struct pt_regs *pf_ftrace_regs(struct ftrace_regs *fregs)
+{
+	return &arch_ftrace_regs(fregs)->regs;
+}
+
+/* Whether a kretprobe's handler can be called with these. */
+#define PF_FTRACE_REGS_HAVE_STACK true
+
+#else
+
+/* arm64: they begin as struct pt_regs does, with x0 to x8; what follows is something else. */
+static __always_inline struct pt_regs *pf_ftrace_regs(struct ftrace_regs *fregs)
+{
+	BUILD_BUG_ON(offsetof(typeof(*arch_ftrace_regs(fregs)), regs) !=
+		     offsetof(struct pt_regs, regs));
+	return (struct pt_regs *)arch_ftrace_regs(fregs);
+}
+
+#define PF_FTRACE_REGS_HAVE_STACK false
+
+#endif /* CONFIG_X86_64 */
+
+#endif /* CONFIG_FUNCTION_TRACER ... */
 
 #ifdef CONFIG_X86_64
 

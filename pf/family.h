@@ -21,6 +21,7 @@
 #include <linux/timekeeping.h>
 #include <linux/tracepoint.h>
 
+#include "config.h"
 #include "target.h"
 
 /* As many births and changes of name are told; tracking has no such limit. */
@@ -56,6 +57,12 @@ static struct {
 static __always_inline bool pf_family_has(const struct task_struct *task)
 {
 	return test_bit(task->tgid, pf_family.members);
+}
+
+/* Is a fault of the current task to be recorded? */
+static __always_inline bool pf_is_tracked(void)
+{
+	return pf_has_children() ? pf_family_has(current) : pf_target_is_current();
 }
 
 static void pf_family_tell(struct task_struct *task, struct task_struct *parent)

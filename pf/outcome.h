@@ -17,6 +17,7 @@
 #include <linux/timekeeping.h>
 
 #include "capture.h"
+#include "config.h"
 #include "fault_list.h"
 #include "retry.h"
 #include "target.h"
@@ -55,18 +56,18 @@ static atomic_t pf_nr_pending; /* with outcomes: faults left to be tried again *
 static noinline notrace void pf_try_resume(struct pf_try *try)
 {
 	u32 tid = current->pid;
-	struct pf_latest *latest = pf_latest_of(tid);
+	struct pf_pending *pending = &pf_thread_of(tid)->pending;
 
-	if (latest->tid != tid)
+	if (pending->tid != tid)
 		return;
-	if (latest->address == try->address && latest->time_ns >= current->start_time) {
-		try->time_ns = latest->time_ns;
-		try->before |= latest->before;
+	if (pending->address == try->address && pending->time_ns >= current->start_time) {
+		try->time_ns = pending->time_ns;
+		try->before |= pending->before;
 		this_cpu_inc(pf_counts.nr_retries);
 	} else {
 		this_cpu_inc(pf_counts.nr_abandoned);
 	}
-	if (cmpxchg(&latest->tid, tid, 0) == tid)
+	if (cmpxchg(&pending->tid, tid, 0) == tid)
 		atomic_dec(&pf_nr_pending);
 }
 NOKPROBE_SYMBOL(pf_try_resume);
@@ -100,7 +101,7 @@ NOKPROBE_SYMBOL(pf_try_begin);
 
 /* Preemption has been off since the record's clock was read: see pf_cursor_extend(). */
 static __always_inline void pf_complete(struct pf_chunk *chunk, const struct pf_try *try,
-					u32 outcome_bits, u64 latency_ns, bool family)
+					u32 outcome_bits, u64 latency_ns)
 {
 	u32 nr = chunk->nr;
 	struct pf_fault *fault = &chunk->faults[nr];
@@ -111,7 +112,7 @@ static __always_inline void pf_complete(struct pf_chunk *chunk, const struct pf_
 	if (unlikely(latency_ns > PF_LATENCY_MAX_NS))
 		latency_ns = (s64)latency_ns < 0 ? 0 : PF_LATENCY_MAX_NS;
 	pf_chunk_extras(chunk)[nr].word = pf_extra_word(
-		latency_ns, family ? pf_target_nr_of(task_tgid(current)) : 0);
+		latency_ns, pf_has_children() ? pf_target_nr_of(task_tgid(current)) : 0);
 	pf_list_publish(chunk, nr);
 }
 
@@ -121,17 +122,17 @@ static noinline notrace void pf_complete_in_new_chunk(const struct pf_try *try, 
 	struct pf_chunk *chunk = pf_list_lose() ? NULL : pf_list_room();
 
 	if (chunk)
-		pf_complete(chunk, try, outcome_bits, latency_ns, true);
+		pf_complete(chunk, try, outcome_bits, latency_ns);
 }
 NOKPROBE_SYMBOL(pf_complete_in_new_chunk);
 
-static __always_inline void pf_try_complete(const struct pf_try *try, u32 outcome_bits, bool family)
+static __always_inline void pf_try_complete(const struct pf_try *try, u32 outcome_bits)
 {
 	u64 latency_ns = ktime_get_mono_fast_ns() - try->time_ns;
 	struct pf_chunk *chunk = pf_list_chunk();
 
 	if (likely(pf_list_has_room(chunk)))
-		pf_complete(chunk, try, outcome_bits, latency_ns, family);
+		pf_complete(chunk, try, outcome_bits, latency_ns);
 	else
 		pf_complete_in_new_chunk(try, outcome_bits, latency_ns);
 }
@@ -147,14 +148,14 @@ NOKPROBE_SYMBOL(pf_try_nr);
 static void pf_try_again(const struct pf_try *try, bool major)
 {
 	u32 tid = current->pid;
-	struct pf_latest *latest = pf_latest_of(tid);
+	struct pf_pending *pending = &pf_thread_of(tid)->pending;
 
 	this_cpu_inc(pf_counts.nr_given_back);
-	latest->address = try->address;
-	latest->time_ns = try->time_ns;
-	latest->before = pf_try_nr(try) * PF_BEFORE_TRY | (major ? PF_BEFORE_MAJOR : 0);
+	pending->address = try->address;
+	pending->time_ns = try->time_ns;
+	pending->before = pf_try_nr(try) * PF_BEFORE_TRY | (major ? PF_BEFORE_MAJOR : 0);
 	/* A thread that loses its place to this one begins anew. */
-	if (!xchg(&latest->tid, tid))
+	if (!xchg(&pending->tid, tid))
 		atomic_inc(&pf_nr_pending);
 }
 NOKPROBE_SYMBOL(pf_try_again);
@@ -194,13 +195,12 @@ static noinline notrace void pf_try_end_any(struct pf_try *try, struct pt_regs *
 	/* Anonymous memory has nowhere else to be read from. userfaultfd does not say major. */
 	if (major && pf_what_is_anon(try->what))
 		try->what |= pf_what(0, 0, PF_KIND_SWAP, 0, 0);
-	pf_try_complete(try, pf_outcome(pf_try_nr(try), result), true);
+	pf_try_complete(try, pf_outcome(pf_try_nr(try), result));
 }
 NOKPROBE_SYMBOL(pf_try_end_any);
 
 /* With outcomes: handle_mm_fault() returns. Preemption is off, as in any kretprobe's handler. */
-static __always_inline int pf_try_end_of(struct kretprobe_instance *ri, struct pt_regs *regs,
-					 bool family)
+static notrace int pf_try_end(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	const vm_fault_t unusual = VM_FAULT_RETRY | VM_FAULT_ERROR | VM_FAULT_MAJOR;
 	struct pf_try *try = (struct pf_try *)ri->data;
@@ -209,24 +209,13 @@ static __always_inline int pf_try_end_of(struct kretprobe_instance *ri, struct p
 	if (unlikely((__force u32)(pf_vm_fault_of(regs) & unusual) | try->before))
 		pf_try_end_any(try, regs);
 	else
-		pf_try_complete(try, pf_outcome(1, PF_RESULT_MINOR), family);
+		pf_try_complete(try, pf_outcome(1, PF_RESULT_MINOR));
 	return 0;
-}
-
-static notrace int pf_try_end(struct kretprobe_instance *ri, struct pt_regs *regs)
-{
-	return pf_try_end_of(ri, regs, false);
 }
 NOKPROBE_SYMBOL(pf_try_end);
 
-static notrace int pf_try_end_family(struct kretprobe_instance *ri, struct pt_regs *regs)
-{
-	return pf_try_end_of(ri, regs, true);
-}
-NOKPROBE_SYMBOL(pf_try_end_family);
-
 /*
- * With outcomes it is our own kprobe that decides whose return is watched, and hands the others to
+ * With outcomes it is our own hook that decides whose return is watched, and hands the others to
  * nobody: it costs them far less than to be refused by a kretprobe would. The kretprobe itself is
  * registered in the same place, disabled: nothing calls its handler but this.
  */
@@ -236,7 +225,7 @@ static __always_inline int pf_watch(struct pt_regs *regs)
 }
 
 /* See pf_watch(). */
-static int pf_kretprobe_register(unsigned int maxactive, bool family)
+static int pf_kretprobe_register(unsigned int maxactive)
 {
 	int ret;
 
@@ -244,7 +233,7 @@ static int pf_kretprobe_register(unsigned int maxactive, bool family)
 		.kp.symbol_name = PF_SYMBOL,
 		.kp.flags = KPROBE_FLAG_DISABLED,
 		.entry_handler = pf_try_begin,
-		.handler = family ? pf_try_end_family : pf_try_end,
+		.handler = pf_try_end,
 		.data_size = sizeof(struct pf_try),
 		.maxactive = maxactive,
 	};
@@ -253,11 +242,6 @@ static int pf_kretprobe_register(unsigned int maxactive, bool family)
 		pr_err("outcome=1: no kretprobe in " PF_SYMBOL "() (error %d): load it without\n",
 		       ret);
 	return ret;
-}
-
-static bool pf_probe_has_outcome(void)
-{
-	return pf_kretprobe.maxactive;
 }
 
 /**
@@ -292,7 +276,7 @@ static struct pf_totals pf_probe_totals(bool exited)
 		totals.nr_abandoned += READ_ONCE(counts->nr_abandoned);
 		nr_tries += READ_ONCE(counts->nr_tries);
 	}
-	if (pf_probe_has_outcome())
+	if (pf_has_outcome())
 		totals.nr_unfinished = nr_tries > nr_ended ? nr_tries - nr_ended : 0;
 	if (exited)
 		totals.nr_abandoned += nr_pending;

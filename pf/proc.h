@@ -20,6 +20,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "config.h"
 #include "family.h"
 #include "fault.h"
 #include "fault_list.h"
@@ -261,7 +262,7 @@ static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *rea
 		   reader->nr_shown + reader->cursor->nr_overwritten, totals.nr_retries,
 		   pf_list_nr_dropped(), reader->cursor->nr_overwritten, pf_probe_nr_missed(),
 		   reader->target_exited ? "exited" : "running");
-	if (pf_probe_has_outcome())
+	if (pf_has_outcome())
 		seq_printf(m, " minor=%llu major=%llu failed=%llu abandoned=%llu unfinished=%llu",
 			   nr[PF_RESULT_MINOR], nr[PF_RESULT_MAJOR],
 			   reader->nr_shown - nr[PF_RESULT_MINOR] - nr[PF_RESULT_MAJOR],

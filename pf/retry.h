@@ -19,34 +19,45 @@
 #include <linux/sched.h>
 
 /*
- * What is known of a thread's fault from one entry to the next.
+ * Without outcomes: the fault that a thread has entered last.
  * @address: of the fault
  * @nr_completed: see pf_nr_completed()
- * @time_ns: with outcomes: the first entry
  * @tid: whose it is, 0 if nobody's
- * @before: with outcomes: struct pf_try's, of the try to come
- *
- * That is the fault that the thread has entered last. With outcomes, where each end is seen, it is
- * one that has been given back to be tried again.
  */
 struct pf_latest {
 	u64 address;
-	union {
-		u64 nr_completed;
-		u64 time_ns;
-	};
+	u64 nr_completed;
+	u32 tid;
+};
+
+/*
+ * With outcomes, where each end is seen: a fault that a thread has given back to be tried again.
+ * @address: of the fault
+ * @time_ns: its first entry
+ * @tid: whose it is, 0 if nobody's
+ * @before: struct pf_try's, of the try to come
+ */
+struct pf_pending {
+	u64 address;
+	u64 time_ns;
 	u32 tid;
 	u32 before;
+};
+
+/* What is known of a thread's fault from one entry to the next. */
+union pf_thread {
+	struct pf_latest latest;
+	struct pf_pending pending;
 } ____cacheline_aligned; /* or neighbours on two CPUs would write to one line */
 
 /*
  * By tid, and by the lowest bits of it, as those of one process are mostly neighbours: two threads
- * share a place only if their numbers are a multiple of NR_PF_LATEST apart. By task and not by CPU,
+ * share a place only if their numbers are a multiple of NR_PF_THREADS apart. By task and not by CPU,
  * as a task may come back from waiting on another CPU.
  */
-#define NR_PF_LATEST 8192
+#define NR_PF_THREADS 8192
 
-static struct pf_latest pf_latest[NR_PF_LATEST];
+static union pf_thread pf_threads[NR_PF_THREADS];
 
 /* Counted where it happens; only the sums over all CPUs mean something. */
 struct pf_counts {
@@ -58,12 +69,12 @@ struct pf_counts {
 
 static DEFINE_PER_CPU(struct pf_counts, pf_counts);
 
-static __always_inline struct pf_latest *pf_latest_of(u32 tid)
+static __always_inline union pf_thread *pf_thread_of(u32 tid)
 {
-	struct pf_latest *latest = &pf_latest[tid % NR_PF_LATEST];
+	union pf_thread *thread = &pf_threads[tid % NR_PF_THREADS];
 
-	OPTIMIZER_HIDE_VAR(latest); /* or the compiler works it out again for each use */
-	return latest;
+	OPTIMIZER_HIDE_VAR(thread); /* or the compiler works it out again for each use */
+	return thread;
 }
 
 /*
@@ -80,7 +91,7 @@ static __always_inline bool pf_fault_is_retry(u64 address, unsigned int flags)
 {
 	u64 nr_completed = pf_nr_completed(current);
 	u32 tid = current->pid;
-	struct pf_latest *latest = pf_latest_of(tid);
+	struct pf_latest *latest = &pf_thread_of(tid)->latest;
 
 	/* Where a thread has lost its place to another, FAULT_FLAG_TRIED still tells. */
 	if (unlikely(latest->address == address || (flags & FAULT_FLAG_TRIED))) {

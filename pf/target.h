@@ -2,9 +2,9 @@
 /*
  * Whom to track: process_id -> one whole process, all its threads, for as long as it lives.
  *
- * A process is known by its struct pid, of which a reference is held: the number may be given to
- * another process once ours is gone, the struct may not. The struct survives exec, which an mm
- * would not. The number is compared first only because that is a single load.
+ * A process is known by what its threads share and nobody else does, its struct signal_struct. It
+ * survives exec, which an mm would not, and lives as long as any of its tasks: we hold one, so the
+ * place in memory is given to no other process, as its number may be once it is gone.
  */
 #ifndef PF_TARGET_H
 #define PF_TARGET_H
@@ -20,11 +20,11 @@
 #include "text.h"
 
 static struct {
-	pid_t tgid; /* in the initial namespace, as current->tgid is; 0 is nobody's */
+	struct signal_struct *signal; /* the process's, NULL until its faults are to be recorded */
 	struct pid *pid;
 	size_t nr_offset; /* in struct pid, of the number in the loader's pid namespace */
 	pid_t nr; /* the process as the loader numbers it */
-	struct task_struct *task; /* keeps the name readable when the process is gone */
+	struct task_struct *task; /* keeps signal, and the name readable when the process is gone */
 } pf_target __read_mostly; /* by each fault of each process */
 
 /**
@@ -84,10 +84,16 @@ static void pf_target_clear(void)
 	put_pid(pf_target.pid);
 }
 
+/* From now on the target's faults are recorded. */
+static void pf_target_begin(void)
+{
+	WRITE_ONCE(pf_target.signal, pf_target.task->signal);
+}
+
 /* Is the current task a thread of the target? */
 static __always_inline bool pf_target_is_current(void)
 {
-	return current->tgid == pf_target.tgid && task_tgid(current) == pf_target.pid;
+	return current->signal == READ_ONCE(pf_target.signal);
 }
 
 /*

@@ -112,6 +112,15 @@ stopped() {
 	grep -q '^State:.T (stopped)' "/proc/$1/status"
 }
 
+# has_ftrace_arguments: true where placement=ftrace can be had.
+has_ftrace_arguments() {
+	tap_release=$(uname -r | awk -F . '{ print $1 * 1000 + int($2) }')
+	case $(uname -m) in
+	x86_64) [ "$tap_release" -ge 5011 ] ;;
+	*) [ "$tap_release" -ge 6002 ] ;;
+	esac
+}
+
 # dmesg_mark: put a canary into the kernel log.
 # dmesg_since: the log after the latest canary, without time stamps.  A test starts
 # with a canary of its own.

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# placement=ftrace: as exact as a kprobe, beside other users of ftrace, unloaded under load; and
+# refused in words where a kernel can't do it.
+# vm: serial
+. /tap.sh
+
+sleep 1000 &
+idle=$!
+
+# refused DESC WORDS PARAMETERS...
+refused() {
+	desc=$1 words=$2
+	shift 2
+	dmesg_mark
+	ok "$desc: refused" fails insmod /pf_probe_B.ko process_id=$idle placement=ftrace "$@"
+	like "$desc: in words" "$(dmesg_since)" "^pf_probe_B: $words"
+}
+
+if ! has_ftrace_arguments; then
+	plan 3
+	refused "without arguments" \
+		"placement=ftrace: this kernel lacks CONFIG_DYNAMIC_FTRACE_WITH_ARGS .*use placement=auto$"
+	ok "no module after that" fails grep -q pf_probe /proc/modules
+	kill $idle
+	exit 0
+fi
+plan 62
+
+exact="^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
+ends="$exact .*abandoned=0 unfinished=0 .*minor_difference=0 major_difference=0$"
+
+# tracks DESC RESULT PROBE PARAMETERS WORKLOAD...: what it counts is like that.
+tracks() {
+	desc=$1 wanted=$2 probe=$3 parameters=$4
+	shift 4
+	result=$(/workload track $probe "placement=ftrace $parameters" "$@")
+	like "$desc" "$result" "$wanted"
+	diag "$result"
+}
+
+for run in $(seq 10); do
+	tracks "mix, run $run" "$exact" B "" mix
+done
+dmesg_mark
+tracks "64 threads" "$exact" B "" threads 64
+like "its placement is told" "$(dmesg_since)" "^pf_probe_B: .* probe placement: ftrace$"
+tracks "a thread's number that is given again" "^difference=0 " B "" reused-tid 11
+tracks "23 pages" "$exact" B "" touch 23
+is "are 23 records, at their page numbers" "$(/workload pages | tr '\n' ' ')" \
+	"$(seq 0 22 | tr '\n' ' ')"
+tracks "A" "$exact" A "" touch 23
+tracks "C" "$exact" C "" mix
+tracks "children=1" "$exact" B "children=1" family 6
+
+if [ "$(uname -m)" = x86_64 ]; then
+	for run in 1 2 3; do
+		tracks "outcome=1, run $run" "$ends" B "outcome=1" mix
+	done
+	tracks "outcome=1 children=1" "$ends" B "outcome=1 children=1" family 6
+	tracks "outcome=1, 16,384 cold pages" "$ends" B "outcome=1" cold
+	is "are 16,384 major faults" \
+		"$(grep -c 'result=major .* map=/disk/cold ' /tmp/track.log)" 16384
+else
+	refused "outcome=1" "outcome=1 does not go with placement=ftrace" outcome=1
+	skip 4 "outcome=1 does not go with placement=ftrace here"
+fi
+
+tracks "dropped: counted" "^difference=0 .*lines=1000 .*recorded=1000 .*dropped=4" B \
+	"max_faults=1000" touch 5000
+tracks "overwritten: counted" "^difference=0 .*dropped=0 overwritten=[34]" B \
+	"max_faults=1000 cont_store=1" touch 5000
+tracks "all kinds of names" "$exact" B "" names
+is "a file's offsets" \
+	"$(sed -n 's/.*map=\/tmp\/mapped\\040twice offset=//p' /tmp/track.log | tr '\n' ' ')" \
+	"0x0 0x1000 0x5000 0x6000 "
+tracks "5,000 files" "$exact" B "" many-files 5000
+
+# Huge pages, userfaultfd, swap.
+dd if=/dev/zero of=/disk/swap bs=1M count=64 2>/dev/null
+chmod 600 /disk/swap
+mkswap /disk/swap >/dev/null
+ok "there is swap" swapon /disk/swap
+mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir /sys/fs/cgroup/small
+ok "and a cgroup with little memory" sh -c "echo 16M >/sys/fs/cgroup/small/memory.max"
+for run in 1 2 3 4 5; do
+	tracks "paging, run $run" "$exact" B "" paging
+done
+rmdir /sys/fs/cgroup/small
+umount /sys/fs/cgroup
+swapoff /disk/swap
+rm /disk/swap
+echo 0 >/proc/sys/vm/nr_hugepages
+
+# Others at the same function: the function tracer, a kprobe, our own modules.
+cd /sys/kernel/tracing
+echo handle_mm_fault >set_ftrace_filter
+echo function >current_tracer
+tracks "beside the function tracer" "$exact" B "" mix
+echo 'p:beside handle_mm_fault' >kprobe_events
+echo 1 >events/kprobes/beside/enable
+tracks "and a kprobe" "$exact" B "" mix
+ok "which both have seen the same" sh -c \
+	'test $(grep -c "workload.*beside: " trace) -gt 1000 -a $(grep -c handle_mm_fault trace) -gt 2000'
+echo 0 >events/kprobes/beside/enable
+echo >kprobe_events
+echo nop >current_tracer
+echo >set_ftrace_filter
+echo >trace
+cd /
+start_stopped /workload run touch 100
+insmod /pf_probe_A.ko process_id=$pid placement=ftrace probe_print=0
+insmod /pf_probe_C.ko process_id=$pid placement=auto
+insmod /pf_probe_B.ko process_id=$pid placement=ftrace
+kill -CONT $pid
+wait $pid
+faults=$(grep -c '^PID' /proc/pf_probe_B)
+is "three at a time see the same" \
+	"$(grep -c '^PID' /proc/pf_probe_A) $(grep -c '^PID' /proc/pf_probe_C)" "$faults $faults"
+ok "and can go in any order" sh -c 'rmmod pf_probe_A && rmmod pf_probe_B && rmmod pf_probe_C'
+
+# ftrace switched off: it could be neither placed nor noticed.
+insmod /pf_probe_B.ko process_id=$idle placement=ftrace
+ok "ftrace can't be switched off meanwhile" fails sh -c 'echo 0 >/proc/sys/kernel/ftrace_enabled'
+rmmod pf_probe_B
+echo 0 >/proc/sys/kernel/ftrace_enabled
+refused "ftrace switched off" "placement=ftrace: refused .*kernel.ftrace_enabled=0"
+echo 1 >/proc/sys/kernel/ftrace_enabled
+ok "no module after that" fails grep -q pf_probe /proc/modules
+is "nor anything at the function" "$(grep handle_mm_fault /sys/kernel/tracing/enabled_functions)" ""
+
+# Unloaded while all CPUs fault, and the target, too.
+outcome=outcome=1
+[ "$(uname -m)" = x86_64 ] || outcome=
+for round in $(seq 8); do
+	while :; do /workload run threads 4; done &
+	loader=$!
+	if [ $((round % 2)) = 1 ]; then
+		start_stopped /workload run fault-forever
+		insmod /pf_probe_B.ko process_id=$pid placement=ftrace
+	else
+		start_stopped sh -c 'while :; do /workload run threads 4; done'
+		insmod /pf_probe_B.ko process_id=$pid placement=ftrace children=1 $outcome \
+			max_faults=20000 cont_store=1
+	fi
+	kill -CONT $pid
+	wait_for sh -c 'test "$(grep -c "PID =" /proc/pf_probe_B)" -gt 1000'
+	ok "round $round: rmmod under load" rmmod pf_probe_B
+	ok "round $round: all is let go" fails grep -q pf_probe /proc/modules
+	kill -KILL $pid $loader
+	wait $pid $loader 2>/dev/null
+done
+kill $idle
