@@ -43,6 +43,7 @@ static bool probe_debug = PROBE_DEBUG;
 
 #include "pf/compat.h"
 
+#include "pf/account.h"
 #include "pf/family.h"
 #include "pf/fault.h"
 #include "pf/fault_list.h"
@@ -143,6 +144,7 @@ static int pf_start(void)
 	if (children)
 		pf_family_begin();
 	pf_target_begin();
+	pf_account_begin();
 
 	pf_target_comm(comm);
 	pr_info("tracking process %d (%s)%s, probe placement: %s\n", pf_target.nr, comm,
@@ -174,7 +176,9 @@ clear_target:
 static void pf_stop(void (*finish)(void))
 {
 	struct pf_totals totals;
+	u64 nr_unseen;
 
+	pf_account_end();
 	pf_probe_unregister();
 	if (children)
 		pf_family_stop();
@@ -191,6 +195,11 @@ static void pf_stop(void (*finish)(void))
 	if (totals.nr_unfinished)
 		pr_info("unfinished=%llu: not recorded, as they were still under way\n",
 			totals.nr_unfinished);
+	nr_unseen = pf_probe_nr_unseen(&totals);
+	if (nr_unseen)
+		pr_warn("unseen=%llu: faults that the kernel counted and the probe did not see: were "
+			"kprobes or ftrace switched off, or " PF_SYMBOL "() patched?\n",
+			nr_unseen);
 	if (children)
 		pf_family_free();
 	pf_map_free();

@@ -135,7 +135,21 @@ static inline bool pf_jump_in_place(const u8 *code)
 	return READ_ONCE(*code) == 0xe9;
 }
 
+/* Is there what a kprobe puts in: a jump, a breakpoint, or a call of ftrace? */
+static inline bool pf_probe_in_place(const u8 *code)
+{
+	u8 first = READ_ONCE(*code);
+
+	return first == 0xe9 || first == 0xcc || first == 0xe8;
+}
+
 #else
+
+/* As above: BRK, with whatever number. */
+static inline bool pf_probe_in_place(const u8 *code)
+{
+	return (READ_ONCE(*(const u32 *)code) & 0xffe0001f) == 0xd4200000;
+}
 
 /* arm64: kprobes are always breakpoints. */
 static inline int pf_jump_offset(const u8 *code)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The ground the pure headers (fault.h, chart.h, text.h ...) stand on: kernel headers in a module, the few
- * stand-ins they need in a unit test. Pure means: no locks, no allocation, no kernel objects.
+ * The ground the pure headers (fault.h, chart.h, text.h ...) stand on: kernel headers in a module,
+ * the few stand-ins they need in a unit test. Pure means: no locks, no allocation, no kernel
+ * objects.
  */
 #ifndef PF_ENV_H
 #define PF_ENV_H

@@ -319,8 +319,8 @@ static inline char *pf_fault_format_rest(char *p, size_t name_max, const struct 
 /**
  * pf_fault_format() - write a fault's line, newline included, not zero-terminated
  * @buf: where to
- * @size: its size in bytes; with less than PF_FAULT_LINE_MAX nothing is written. Of a mapping's name
- *	for which there is no more room comes the end, behind PF_TEXT_CUT
+ * @size: its size in bytes; with less than PF_FAULT_LINE_MAX nothing is written. Of a mapping's
+ *	name for which there is no more room comes the end, behind PF_TEXT_CUT
  * @f: the fault
  * @c: what else is known of it
  *

@@ -5,9 +5,9 @@
  * A CPU takes an empty chunk under a raw spinlock and then fills it alone: who pushes has
  * preemption off, so a push is a few plain stores and one release of the chunk's count; no atomic,
  * and no cache line that another CPU writes, but for the head of a chunk when others need what was
- * promised to it, or take the next one (once a chunk). A CPU's chunks are chained in the order it took them: its
- * lane. A reader walks all lanes with a cursor and merges them by the time at which the records
- * were made: with outcomes, when the fault completed, else when it was entered.
+ * promised to it, or take the next one (once a chunk). A CPU's chunks are chained in the order it
+ * took them: its lane. A reader walks all lanes with a cursor and merges them by the time at which
+ * the records were made: with outcomes, when the fault completed, else when it was entered.
  *
  * All memory is taken by pf_list_init(). When it is used up, either new faults are dropped, or
  * the oldest chunk is emptied and used again (cont_store); both are counted.

@@ -14,6 +14,7 @@
 #include <linux/printk.h>
 #include <linux/string.h>
 
+#include "account.h"
 #include "capture.h"
 #include "compat.h"
 #include "config.h"
@@ -26,7 +27,8 @@
 #define PF_JUMP_TRIES 200
 #define PF_JUMP_TRY_MS 10
 
-static struct kprobe pf_kprobe;
+/* Its flags are read by each fault of each process. */
+static struct kprobe pf_kprobe ____cacheline_aligned_in_smp;
 
 /* Out of line, or all would pay for the registers that it uses. */
 static noinline notrace int pf_kprobe_capture(struct kprobe *kp, struct pt_regs *regs)
@@ -79,6 +81,17 @@ static void pf_kprobe_unregister(void)
 	unregister_kprobe(&pf_kprobe);
 }
 
+static bool pf_ftrace_is_armed(void)
+{
+	return true; /* it can't be switched off, see pf_ftrace_ops */
+}
+
+/* It may be taken out behind our back: debugfs' kprobes/enabled, kernel.ftrace_enabled. */
+static bool pf_kprobe_is_armed(void)
+{
+	return !kprobe_disabled(&pf_kprobe) && pf_probe_in_place((const u8 *)pf_kprobe.addr);
+}
+
 /*
  * A kprobe that is a jump, or none. As a breakpoint it would be far dearer than at the entry, so it
  * is kept only if it is seen to be a jump: kprobes may not be optimised at all
@@ -120,9 +133,17 @@ static int pf_entry_register(void)
 {
 	int ret = pf_kprobe_register(NULL, 0);
 
-	if (ret)
+	if (ret) {
 		pr_err("no kprobe in " PF_SYMBOL "() (error %d): are they enabled here?\n", ret);
-	return ret;
+		return ret;
+	}
+	if (!pf_kprobe_is_armed()) {
+		unregister_kprobe(&pf_kprobe);
+		pr_err("kprobes are switched off: write 1 to /sys/kernel/debug/kprobes/enabled and to "
+		       "kernel.ftrace_enabled\n");
+		return -EBUSY;
+	}
+	return 0;
 }
 
 static int pf_ftrace_register(void)
@@ -141,17 +162,19 @@ static int pf_ftrace_register(void)
  * @name: the parameter's value
  * @place: returns 0, or a negative errno after it has told the cause
  * @remove: after it no handler runs any more, on any CPU; sleeps
+ * @is_armed: is the hook in the code at this moment, as far as can be seen?
  */
 struct pf_placement {
 	const char *name;
 	int (*place)(void);
 	void (*remove)(void);
+	bool (*is_armed)(void);
 };
 
 static const struct pf_placement pf_placements[] = {
-	{ "jump", pf_jump_register, pf_kprobe_unregister },
-	{ "entry", pf_entry_register, pf_kprobe_unregister },
-	{ "ftrace", pf_ftrace_register, pf_ftrace_unhook },
+	{ "jump", pf_jump_register, pf_kprobe_unregister, pf_kprobe_is_armed },
+	{ "entry", pf_entry_register, pf_kprobe_unregister, pf_kprobe_is_armed },
+	{ "ftrace", pf_ftrace_register, pf_ftrace_unhook, pf_ftrace_is_armed },
 };
 
 static const struct pf_placement *pf_placed;
@@ -211,6 +234,11 @@ static const char *pf_probe_placement(void)
 	return pf_placed->name;
 }
 
+static bool pf_probe_is_armed(void)
+{
+	return pf_placed->is_armed();
+}
+
 /*
  * After it no handler runs any more, on any CPU. Who still sleeps within a fault returns through
  * the kernel's own code, which knows that our handler is gone. Sleeps.
@@ -230,6 +258,21 @@ static unsigned long pf_probe_nr_missed(void)
 {
 	return READ_ONCE(pf_kprobe.nmissed) + pf_ftrace_nr_missed() +
 	       READ_ONCE(pf_kretprobe.nmissed);
+}
+
+/* All faults recorded or counted as lost, but for those that the kernel does not count. */
+static u64 pf_probe_nr_seen(const struct pf_totals *totals)
+{
+	return pf_list_nr_recorded() + pf_list_nr_dropped() + pf_probe_nr_missed() +
+	       totals->nr_unfinished - totals->nr_failed;
+}
+
+/* When recording has ended: faults that the kernel counted and we did not, 0 if not known. */
+static u64 pf_probe_nr_unseen(const struct pf_totals *totals)
+{
+	return pf_account.is_known ?
+		       pf_account_unseen(pf_account_counted(), pf_probe_nr_seen(totals)) :
+		       0;
 }
 
 #endif /* PF_HOOK_H */

@@ -49,10 +49,10 @@
 /* Of a path within its mount: more than a name has room for, so what is cut here is told as cut. */
 #define PF_MAP_PATH_MAX (PF_MAP_NAME_MAX + 1)
 
-/* For the paths that the worker has not come to: for some thousand at a time, as they mostly are. */
+/* For the paths that the worker has not come to: some thousand at a time, as they mostly are. */
 #define PF_MAP_PATHS_BYTES (256 * 1024)
 
-/* How long a reader waits for names. The worker waits for nothing but memory, so it is never long. */
+/* How long a reader waits for names: the worker waits for nothing but memory, so never long. */
 #define PF_MAP_NAME_MS 1000
 
 /* No mapping begins at an odd address: that is the file's name alone. */

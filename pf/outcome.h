@@ -47,7 +47,11 @@ struct pf_try {
 #define PF_BEFORE_TRY (1U << 16)
 
 static struct kretprobe pf_kretprobe; /* with outcomes */
-static atomic_t pf_nr_pending; /* with outcomes: faults left to be tried again */
+
+/* With outcomes: faults left to be tried again. A line of its own, as it is written by many. */
+static struct {
+	atomic_t nr ____cacheline_aligned_in_smp;
+} pf_pending_faults;
 
 /*
  * With outcomes, and faults waiting to be tried again: is this one of them? It is not if it was
@@ -68,7 +72,7 @@ static noinline notrace void pf_try_resume(struct pf_try *try)
 		this_cpu_inc(pf_counts.nr_abandoned);
 	}
 	if (cmpxchg(&pending->tid, tid, 0) == tid)
-		atomic_dec(&pf_nr_pending);
+		atomic_dec(&pf_pending_faults.nr);
 }
 NOKPROBE_SYMBOL(pf_try_resume);
 
@@ -93,7 +97,7 @@ static notrace int pf_try_begin(struct kretprobe_instance *ri, struct pt_regs *r
 	}
 	this_cpu_inc(pf_counts.nr_tries);
 	try->time_ns = ktime_get_mono_fast_ns();
-	if (unlikely(atomic_read(&pf_nr_pending)))
+	if (unlikely(atomic_read(&pf_pending_faults.nr)))
 		pf_try_resume(try);
 	return 0;
 }
@@ -156,7 +160,7 @@ static void pf_try_again(const struct pf_try *try, bool major)
 	pending->before = pf_try_nr(try) * PF_BEFORE_TRY | (major ? PF_BEFORE_MAJOR : 0);
 	/* A thread that loses its place to this one begins anew. */
 	if (!xchg(&pending->tid, tid))
-		atomic_inc(&pf_nr_pending);
+		atomic_inc(&pf_pending_faults.nr);
 }
 NOKPROBE_SYMBOL(pf_try_again);
 
@@ -192,6 +196,8 @@ static noinline notrace void pf_try_end_any(struct pf_try *try, struct pt_regs *
 		pf_try_again(try, major);
 		return;
 	}
+	if (result > PF_RESULT_MAJOR)
+		this_cpu_inc(pf_counts.nr_failed);
 	/* Anonymous memory has nowhere else to be read from. userfaultfd does not say major. */
 	if (major && pf_what_is_anon(try->what))
 		try->what |= pf_what(0, 0, PF_KIND_SWAP, 0, 0);
@@ -224,6 +230,15 @@ static __always_inline int pf_watch(struct pt_regs *regs)
 	return pf_kretprobe.kp.pre_handler(&pf_kretprobe.kp, regs);
 }
 
+/* What pf_watch() calls is the kernel's own affair: is it what we take it for? */
+static bool pf_is_kretprobe_handler(kprobe_pre_handler_t handler)
+{
+	char name[KSYM_NAME_LEN];
+
+	snprintf(name, sizeof(name), "%ps", handler);
+	return handler && !strcmp(name, "pre_handler_kretprobe");
+}
+
 /* See pf_watch(). */
 static int pf_kretprobe_register(unsigned int maxactive)
 {
@@ -238,6 +253,10 @@ static int pf_kretprobe_register(unsigned int maxactive)
 		.maxactive = maxactive,
 	};
 	ret = register_kretprobe(&pf_kretprobe);
+	if (!ret && !pf_is_kretprobe_handler(pf_kretprobe.kp.pre_handler)) {
+		unregister_kretprobe(&pf_kretprobe);
+		ret = -EOPNOTSUPP;
+	}
 	if (ret)
 		pr_err("outcome=1: no kretprobe in " PF_SYMBOL "() (error %d): load it without\n",
 		       ret);
@@ -249,11 +268,13 @@ static int pf_kretprobe_register(unsigned int maxactive)
  * @nr_retries: entries that belong to a fault that has been entered before
  * @nr_abandoned: with outcomes: faults left to be tried again, which never happened
  * @nr_unfinished: with outcomes: faults that have been entered and not ended
+ * @nr_failed: with outcomes: faults that have failed, recorded or dropped
  */
 struct pf_totals {
 	u64 nr_retries;
 	u64 nr_abandoned;
 	u64 nr_unfinished;
+	u64 nr_failed;
 };
 
 /* @exited: no fault can come any more, so those that were to be tried again have been abandoned. */
@@ -267,13 +288,14 @@ static struct pf_totals pf_probe_totals(bool exited)
 
 	for_each_possible_cpu(cpu)
 		nr_ended += READ_ONCE(per_cpu(pf_counts, cpu).nr_given_back);
-	nr_pending = atomic_read(&pf_nr_pending);
+	nr_pending = atomic_read(&pf_pending_faults.nr);
 	smp_rmb();
 	for_each_possible_cpu(cpu) {
 		const struct pf_counts *counts = &per_cpu(pf_counts, cpu);
 
 		totals.nr_retries += READ_ONCE(counts->nr_retries);
 		totals.nr_abandoned += READ_ONCE(counts->nr_abandoned);
+		totals.nr_failed += READ_ONCE(counts->nr_failed);
 		nr_tries += READ_ONCE(counts->nr_tries);
 	}
 	if (pf_has_outcome())

@@ -102,7 +102,7 @@ NOKPROBE_SYMBOL(pf_path_has_mount);
  * Names may be torn if they are changed over and over meanwhile; they are never read beyond.
  *
  * Context: any; preemption off, and @path held by somebody.
- * Return: where the path begins, which ends at @end; @start if there was room for the end of it only
+ * Return: where the path begins, which ends at @end; @start if only the end of it had room
  */
 static notrace char *pf_path_write(char *start, char *end, const struct path *path)
 {

@@ -13,6 +13,7 @@
 #include "family.h"
 #include "fault_list.h"
 #include "histogram.h"
+#include "hook.h"
 #include "target.h"
 
 /* Taken at load: at unload there is nobody to tell that there was no memory for the plot. */
@@ -107,7 +108,8 @@ static void pf_plot_draw_latency(void)
 /* Writes "PID 4494 (brave): 12003 page faults" to @title and says what was lost. */
 static void pf_plot_title(char *title, size_t size)
 {
-	u64 nr_dropped = pf_list_nr_dropped();
+	struct pf_totals totals = pf_probe_totals(pf_all_exited());
+	u64 nr_dropped = pf_list_nr_dropped(), nr_unseen = pf_probe_nr_unseen(&totals);
 	char comm[PF_COMM_MAX];
 	int len;
 
@@ -120,6 +122,8 @@ static void pf_plot_title(char *title, size_t size)
 			 pf_list_nr_recorded() - pf_list.nr_overwritten);
 	if (nr_dropped)
 		len += scnprintf(title + len, size - len, ", %llu more DROPPED", nr_dropped);
+	if (nr_unseen)
+		len += scnprintf(title + len, size - len, ", %llu more NOT SEEN", nr_unseen);
 	if (pf_list.nr_overwritten)
 		scnprintf(title + len, size - len, ", %llu older OVERWRITTEN",
 			  pf_list.nr_overwritten);

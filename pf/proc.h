@@ -21,6 +21,7 @@
 #include <linux/workqueue.h>
 
 #include "config.h"
+#include "account.h"
 #include "family.h"
 #include "fault.h"
 #include "fault_list.h"
@@ -86,8 +87,8 @@ static bool pf_proc_closing;
  * pf_proc_line() - the line of the record that a cursor read last
  * @cursor: the cursor
  * @buf: where to
- * @size: its size in bytes, at least PF_FAULT_LINE_MAX; with less than PF_PROC_LINE_MAX the mapping's
- *	name may be cut
+ * @size: its size in bytes, at least PF_FAULT_LINE_MAX; with less than PF_PROC_LINE_MAX the
+ *	mapping's name may be cut
  *
  * The mapping has its name only after pf_map_flush().
  *
@@ -254,6 +255,7 @@ static void pf_proc_show_event(struct seq_file *m, const struct pf_family_event 
 
 static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *reader)
 {
+	u64 counted = pf_account_counted(); /* before the sums that it is held against */
 	struct pf_totals totals = pf_probe_totals(reader->target_exited);
 	const u64 *nr = reader->nr_results;
 
@@ -270,7 +272,10 @@ static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *rea
 	if (pf_family.members)
 		seq_printf(m, " children=%llu untold=%llu", READ_ONCE(pf_family.nr_children),
 			   READ_ONCE(pf_family.nr_untold));
-	seq_putc(m, '\n');
+	if (pf_account.is_known)
+		seq_printf(m, " counted=%llu unseen=%llu", counted,
+			   pf_account_unseen(counted, pf_probe_nr_seen(&totals)));
+	seq_printf(m, " probe=%s\n", pf_probe_is_armed() ? "armed" : "disarmed");
 }
 
 /* As many faults as there is room for: one call a fault would cost as much as its line. */

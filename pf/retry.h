@@ -52,8 +52,8 @@ union pf_thread {
 
 /*
  * By tid, and by the lowest bits of it, as those of one process are mostly neighbours: two threads
- * share a place only if their numbers are a multiple of NR_PF_THREADS apart. By task and not by CPU,
- * as a task may come back from waiting on another CPU.
+ * share a place only if their numbers are a multiple of NR_PF_THREADS apart. By task and not by
+ * CPU, as a task may come back from waiting on another CPU.
  */
 #define NR_PF_THREADS 8192
 
@@ -65,6 +65,7 @@ struct pf_counts {
 	u64 nr_tries; /* with outcomes: all entries ... */
 	u64 nr_given_back; /* ... that were left for the fault to be tried again ... */
 	u64 nr_abandoned; /* ... which never happened */
+	u64 nr_failed; /* with outcomes: faults that the kernel does not count */
 };
 
 static DEFINE_PER_CPU(struct pf_counts, pf_counts);
