@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The compiler that a kernel was built with, for building its modules.
 
@@ -6,12 +7,18 @@ For any other, apt downloads the compiler, make and libc of the kernel's release
 all that they need into the cache, and they are unpacked, not installed, as a folder
 that is the root directory of what runs with them.  That needs user namespaces, but
 neither root nor packages' scripts, and leaves no mount behind.
+
+    toolchain.py [--kernel NAME]    a folder with a `make` that uses it, for PATH; in
+                                    the cache, below which it can be called
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,3 +107,37 @@ def get(tree: kernel.Tree) -> Toolchain:
     prefix, gcc = f"{TRIPLETS[asked.arch]}-", named[0]
     root = kernel.cache_dir() / "toolchains" / tree.root.name
     return Toolchain(prefix, gcc, fetched(root, asked, packages_for(asked.arch, gcc)))
+
+
+def make_wrapper(tools: Toolchain, name: str) -> Path:
+    """A folder with a `make` that runs with this toolchain where it is called."""
+    folder = kernel.cache_dir() / "make" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    line = ["make"]
+    if tools.root:
+        line += [f"CC={tools.cc}", f"CROSS_COMPILE={tools.prefix}"]
+    words = shlex.join(tools.command(line, Path("FOLDER"))).replace("FOLDER", '"$PWD"')
+    path = os.environ["PATH"].replace(f"{folder}:", "")
+    script = f'#!/bin/sh\nPATH={shlex.quote(path)}\nexec {words} "$@"\n'
+    (folder / "make").write_text(script)
+    (folder / "make").chmod(0o755)
+    return folder
+
+
+def main() -> int:
+    kernels = kernel.known_kernels()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kernel", default="default", choices=kernels, metavar="NAME")
+    name = parser.parse_args().kernel
+    try:
+        print(make_wrapper(get(kernel.get(kernels[name])), name))
+    except (kernel.KernelError, OSError) as error:
+        print(f"toolchain.py: kernel {name}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
