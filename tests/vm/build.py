@@ -21,7 +21,7 @@ import kernel
 import toolchain
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-SOURCES = ("Kbuild", "Makefile", "user.c", "pf", "*.c", "*.h", "tests/vm/*.c")
+SOURCES = ("Kbuild", "Makefile", "pf", "pf_user", "*.c", "*.h", "tests/vm/*.c")
 
 PROGRAMS = ("workload", "reader")
 
@@ -30,7 +30,7 @@ def refresh(folder: Path) -> None:
     """Copy the sources that changed, so that kbuild makes only what it must."""
     for pattern in SOURCES:
         for source in PROJECT.glob(pattern):
-            files = source.rglob("*.h") if source.is_dir() else [source]
+            files = source.rglob("*.[ch]") if source.is_dir() else [source]
             for path in files:
                 copy = folder / path.relative_to(PROJECT)
                 if not copy.exists() or copy.read_bytes() != path.read_bytes():

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* drain - all streams to their ends, in one loop. */
+#ifndef PF_USER_DRAIN_H
+#define PF_USER_DRAIN_H
+
+#include "stream.h"
+
+/* Until each stream is DONE or FAILED, or stop_signal is set. */
+void drain(struct stream *streams, size_t nr_streams);
+
+#endif

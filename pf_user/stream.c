@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "say.h"
+#include "stream.h"
+
+static void counter_init(struct counter *c)
+{
+	memset(c->text, ' ', sizeof(c->text));
+	c->end = c->text + sizeof(c->text);
+	c->units = memcpy(c->end - strlen("0:: "), "0:: ", strlen("0:: "));
+	c->start = c->units - 3;
+}
+
+static inline void counter_add(struct counter *c)
+{
+	char *digit = c->units;
+
+	while (*digit == '9')
+		*digit-- = '0';
+	*digit = *digit == ' ' ? '1' : (char)(*digit + 1);
+	if (digit < c->start)
+		c->start = digit;
+}
+
+static inline bool starts(const char *line, size_t len, const char *prefix)
+{
+	return len >= strlen(prefix) && !memcmp(line, prefix, strlen(prefix));
+}
+
+/* What follows ` key=`, or an empty text. Lines end with a newline: nothing reads beyond it. */
+static const char *find_value(const char *line, size_t len, const char *key)
+{
+	const char *value = memmem(line, len, key, strlen(key));
+
+	return value ? value + strlen(key) : "";
+}
+
+static void copy_value(char *to, size_t size, const char *line, size_t len, const char *key)
+{
+	const char *value = find_value(line, len, key);
+
+	snprintf(to, size, "%.*s", (int)strcspn(value, " \n"), value);
+}
+
+static u64 find_number(const char *line, size_t len, const char *key)
+{
+	const char *digit = find_value(line, len, key);
+	u64 number = 0;
+
+	while (*digit >= '0' && *digit <= '9')
+		number = number * 10 + (u64)(*digit++ - '0');
+	return number;
+}
+
+static u64 fault_time_ns(const char *line, const char *end)
+{
+	return find_number(line, (size_t)(end - line), " at Time ");
+}
+
+static void take_summary(struct stream *s, const char *line, size_t len)
+{
+	char *copy = need(malloc(len));
+
+	free(s->sum.line);
+	s->sum = (struct summary) {
+		.line = memcpy(copy, line, len),
+		.len = len,
+		.recorded = find_number(line, len, " recorded="),
+		.retries = find_number(line, len, " retries="),
+		.dropped = find_number(line, len, " dropped="),
+		.overwritten = find_number(line, len, " overwritten="),
+		.missed = find_number(line, len, " missed="),
+		.major = find_number(line, len, " major="),
+		.children = find_number(line, len, " children="),
+		.exited = !strncmp(find_value(line, len, " target="), "exited", strlen("exited")),
+	};
+	log_flush(&s->log);
+	s->whole = s->now;
+	s->whole_size = s->log.size;
+}
+
+static void take_exit_code(struct stream *s)
+{
+	s->between = true;
+	s->nr_drains++;
+	debug("%s: drain %u ends, %llu faults so far", s->path, s->nr_drains, s->now.nr_faults);
+
+	/* The target may have exited within this drain: one more look is due. */
+	if (!opt.follow || s->last_drain)
+		s->state = DONE;
+	else
+		s->last_drain = s->sum.exited;
+}
+
+static void take_line(struct stream *s, const char *line, size_t len)
+{
+	s->between = false;
+	if (starts(line, len, "EXIT_CODE\n")) {
+		take_exit_code(s);
+	} else if (starts(line, len, "# recorded=")) {
+		take_summary(s, line, len);
+	} else {
+		if (starts(line, len, "# " PROBE_NAME)) {
+			copy_value(s->pid, sizeof(s->pid), line, len, " pid=");
+			copy_value(s->comm, sizeof(s->comm), line, len, " comm=");
+		}
+		log_put(&s->log, line, len);
+	}
+}
+
+static void take_fault(struct stream *s, const char *line, size_t len)
+{
+	log_put(&s->log, s->counter.start, (size_t)(s->counter.end - s->counter.start));
+	log_put(&s->log, line, len);
+	counter_add(&s->counter);
+	if (!s->now.nr_faults++)
+		s->now.first_ns = fault_time_ns(line, line + len);
+	s->between = false;
+}
+
+/* Takes the whole lines of the input buffer. Up to `fresh` it is known to have no newline. */
+static void take_lines(struct stream *s, const char *fresh)
+{
+	const char *line = s->in, *end = s->in + s->in_len, *fault = NULL, *newline;
+
+	while (s->state == READING && !s->log.failed &&
+	       (newline = memchr(fresh, '\n', (size_t)(end - fresh)))) {
+		size_t len = (size_t)(newline + 1 - line);
+
+		if (starts(line, len, "PID =")) {
+			take_fault(s, line, len);
+			fault = line;
+		} else {
+			if (fault)
+				s->now.last_ns = fault_time_ns(fault, line);
+			fault = NULL;
+			take_line(s, line, len);
+		}
+		line = fresh = newline + 1;
+	}
+	if (fault)
+		s->now.last_ns = fault_time_ns(fault, line);
+	s->in_len = (size_t)(end - line);
+	memmove(s->in, line, s->in_len);
+}
+
+/*
+ * A stream that breaks off within its first drain leaves no log. What was followed for longer is
+ * not thrown away: the log goes back to the end of the latest whole drain, if it can.
+ */
+static void cut_stream(struct stream *s)
+{
+	s->cut = true;
+	s->state = FAILED;
+	if (!s->nr_drains || !s->whole_size || log_cut(&s->log, s->whole_size))
+		return;
+
+	s->now = s->whole;
+	s->between = true;
+	s->state = DONE;
+	say("%s: ends with the last whole drain", s->log.name);
+}
+
+int stream_open(struct stream *s, char *path)
+{
+	struct stat st;
+
+	s->path = path;
+	counter_init(&s->counter);
+	s->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (s->fd < 0 || fstat(s->fd, &st))
+		return -1;
+	s->regular = S_ISREG(st.st_mode);
+	return 0;
+}
+
+void stream_read(struct stream *s)
+{
+	ssize_t got = read(s->fd, s->in + s->in_len, STREAM_BUFFER_SIZE - s->in_len);
+	bool again = s->at_eof;
+
+	if (got < 0) {
+		if (errno == EINTR)
+			return;
+		say("%s: %s%s", s->path, strerror(errno),
+		    errno == EIO ? ": was the module unloaded?" : "");
+		cut_stream(s);
+		return;
+	}
+
+	debug("%s: read %zd", s->path, got);
+	s->at_eof = !got;
+	if (got) {
+		s->in_len += (size_t)got;
+		take_lines(s, s->in + s->in_len - got);
+		if (s->in_len == STREAM_BUFFER_SIZE) {
+			say("%s: a line of over %d bytes: no fault log", s->path,
+			    STREAM_BUFFER_SIZE);
+			s->state = FAILED;
+		}
+	} else if (!s->between || s->in_len) {
+		say("%s: ends without EXIT_CODE: %s", s->path, s->now.nr_faults || *s->pid ?
+		    "was the module unloaded?" : "is it a probe's?");
+		cut_stream(s);
+	} else if (again) {
+		s->state = DONE;	/* two ends in a row: nobody writes any more */
+	}
+	if (s->log.failed)
+		s->state = FAILED;
+}
+
+int stream_finish(struct stream *s)
+{
+	if (s->state == FAILED) {
+		log_discard(&s->log);
+		return -1;
+	}
+	if (s->between && s->sum.line)
+		log_put(&s->log, s->sum.line, s->sum.len);
+	return log_finish(&s->log);
+}
