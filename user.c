@@ -2,6 +2,7 @@
 /* user - drains /proc/pf_probe_X into a log file: its options. The rest is in pf_user/. */
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +52,7 @@ static int end_stream(struct stream *s)
 			return 128 + stop_signal;
 		}
 	}
-	if (stream_finish(s) || report(s) || s->cut)
+	if (stream_finish(s) || report(s, s->log.fd == STDOUT_FILENO ? stderr : stdout) || s->cut)
 		return 1;
 	return stopped ? 128 + stop_signal : 0;
 }
@@ -88,22 +89,38 @@ static int open_all(void)
 		if (open_probe(&streams[i], opt.probes[i]))
 			return -1;
 
-	for (i = 0; i < opt.nr_probes; i++) {
-		if (log_open(&streams[i].log, opt.output, streams[i].path))
-			goto discard;
+	for (i = 0; !opt.output && i < opt.nr_probes; i++) {
 		for (j = 0; j < i; j++) {
-			if (!strcmp(streams[i].log.name, streams[j].log.name)) {
-				say("%s: wanted for two probes", streams[i].log.name);
-				goto discard;
-			}
+			const char *name = strrchr(streams[i].path, '/') + 1;
+
+			if (strcmp(name, strrchr(streams[j].path, '/') + 1))
+				continue;
+			say(OUT_DIR "/%s.log: wanted for two probes", name);
+			return -1;
 		}
 	}
-	return 0;
 
-discard:
-	for (j = 0; j <= i; j++)
-		log_discard(&streams[j].log);
-	return -1;
+	for (i = 0; i < opt.nr_probes; i++) {
+		if (log_open(&streams[i].log, opt.output, streams[i].path)) {
+			for (j = 0; j < i; j++)
+				log_discard(&streams[j].log);
+			return -1;
+		}
+		if (opt.follow && streams[i].log.part_name)
+			say("the log grows in %s", streams[i].log.part_name);
+	}
+	return 0;
+}
+
+/*
+ * Standard streams that are closed, or the first files that are opened would take their places and
+ * be written to as such. Whom we start finds them closed again.
+ */
+static void hold_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
 }
 
 const char *argp_program_version = "pf_probe " PF_VERSION;
@@ -180,6 +197,7 @@ int main(int argc, char **argv)
 	int status = 0;
 	glob_t found;
 
+	hold_standard_streams();
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
 	if (!opt.nr_probes && !glob("/proc/" PROBE_NAME "[" PROBE_LETTERS "]", 0, NULL, &found)) {
 		opt.probes = found.gl_pathv;

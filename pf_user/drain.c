@@ -11,7 +11,7 @@ static void show_progress(const struct stream *streams, size_t nr_streams)
 	u64 nr_faults = 0;
 
 	for (size_t i = 0; i < nr_streams; i++)
-		nr_faults += streams[i].now.nr_faults;
+		nr_faults += streams[i].nr_faults;
 	progress_show(nr_faults);
 }
 

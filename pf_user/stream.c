@@ -49,6 +49,11 @@ static void copy_value(char *to, size_t size, const char *line, size_t len, cons
 	snprintf(to, size, "%.*s", (int)strcspn(value, " \n"), value);
 }
 
+static bool has_value(const char *line, size_t len, const char *pair)
+{
+	return strchr(" \n", *find_value(line, len, pair)) && memmem(line, len, pair, strlen(pair));
+}
+
 static u64 find_number(const char *line, size_t len, const char *key)
 {
 	const char *digit = find_value(line, len, key);
@@ -57,11 +62,6 @@ static u64 find_number(const char *line, size_t len, const char *key)
 	while (*digit >= '0' && *digit <= '9')
 		number = number * 10 + (u64)(*digit++ - '0');
 	return number;
-}
-
-static u64 fault_time_ns(const char *line, const char *end)
-{
-	return find_number(line, (size_t)(end - line), " at Time ");
 }
 
 static void take_summary(struct stream *s, const char *line, size_t len)
@@ -77,12 +77,17 @@ static void take_summary(struct stream *s, const char *line, size_t len)
 		.dropped = find_number(line, len, " dropped="),
 		.overwritten = find_number(line, len, " overwritten="),
 		.missed = find_number(line, len, " missed="),
+		.minor = find_number(line, len, " minor="),
 		.major = find_number(line, len, " major="),
+		.failed = find_number(line, len, " failed="),
 		.children = find_number(line, len, " children="),
-		.exited = !strncmp(find_value(line, len, " target="), "exited", strlen("exited")),
+		.unseen = find_number(line, len, " unseen="),
+		.has_results = *find_value(line, len, " minor="),
+		.exited = has_value(line, len, " target=exited"),
+		.disarmed = has_value(line, len, " probe=disarmed"),
 	};
 	log_flush(&s->log);
-	s->whole = s->now;
+	s->whole_nr_faults = s->nr_faults;
 	s->whole_size = s->log.size;
 }
 
@@ -90,7 +95,7 @@ static void take_exit_code(struct stream *s)
 {
 	s->between = true;
 	s->nr_drains++;
-	debug("%s: drain %u ends, %llu faults so far", s->path, s->nr_drains, s->now.nr_faults);
+	debug("%s: drain %u ends, %llu faults so far", s->path, s->nr_drains, s->nr_faults);
 
 	/* The target may have exited within this drain: one more look is due. */
 	if (!opt.follow || s->last_drain)
@@ -110,50 +115,80 @@ static void take_line(struct stream *s, const char *line, size_t len)
 		if (starts(line, len, "# " PROBE_NAME)) {
 			copy_value(s->pid, sizeof(s->pid), line, len, " pid=");
 			copy_value(s->comm, sizeof(s->comm), line, len, " comm=");
+			if (!s->nr_faults)
+				tally_reset(&s->tally, find_number(line, len, " page="));
 		}
+		log_reserve(&s->log, len);
 		log_put(&s->log, line, len);
 	}
 }
 
 static void take_fault(struct stream *s, const char *line, size_t len)
 {
-	log_put(&s->log, s->counter.start, (size_t)(s->counter.end - s->counter.start));
+	size_t counter_len = (size_t)(s->counter.end - s->counter.start);
+
+	log_reserve(&s->log, counter_len + len);
+	log_put(&s->log, s->counter.start, counter_len);
 	log_put(&s->log, line, len);
 	counter_add(&s->counter);
-	if (!s->now.nr_faults++)
-		s->now.first_ns = fault_time_ns(line, line + len);
+	tally_add(&s->tally, line, len);
+	s->nr_faults++;
 	s->between = false;
 }
 
 /* Takes the whole lines of the input buffer. Up to `fresh` it is known to have no newline. */
 static void take_lines(struct stream *s, const char *fresh)
 {
-	const char *line = s->in, *end = s->in + s->in_len, *fault = NULL, *newline;
+	const char *line = s->in, *end = s->in + s->in_len, *newline;
 
 	while (s->state == READING && !s->log.failed &&
 	       (newline = memchr(fresh, '\n', (size_t)(end - fresh)))) {
 		size_t len = (size_t)(newline + 1 - line);
 
-		if (starts(line, len, "PID =")) {
+		if (starts(line, len, "PID ="))
 			take_fault(s, line, len);
-			fault = line;
-		} else {
-			if (fault)
-				s->now.last_ns = fault_time_ns(fault, line);
-			fault = NULL;
+		else
 			take_line(s, line, len);
-		}
 		line = fresh = newline + 1;
 	}
-	if (fault)
-		s->now.last_ns = fault_time_ns(fault, line);
 	s->in_len = (size_t)(end - line);
 	memmove(s->in, line, s->in_len);
 }
 
+/* Counts what is in the log anew, from the file. */
+static void tally_again(struct stream *s)
+{
+	FILE *file = NULL;
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	int fd;
+
+	s->has_tally = false;
+	if (!s->log.part_name)
+		return;
+	fd = dup(s->log.fd);
+	if (fd >= 0)
+		file = fdopen(fd, "r");
+	if (!file)
+		return;
+	rewind(file);
+	tally_reset(&s->tally, 1ULL << s->tally.page_shift);
+	while ((len = getline(&line, &size, file)) > 0) {
+		const char *fault = line + strspn(line, " 0123456789");
+
+		if (!strncmp(fault, ":: PID =", strlen(":: PID =")))
+			tally_add(&s->tally, fault + 3, (size_t)(line + len - fault - 3));
+	}
+	s->has_tally = !ferror(file);
+	free(line);
+	fclose(file);
+	lseek(s->log.fd, s->whole_size, SEEK_SET);	/* which the two share */
+}
+
 /*
- * A stream that breaks off within its first drain leaves no log. What was followed for longer is
- * not thrown away: the log goes back to the end of the latest whole drain, if it can.
+ * A stream that breaks off within its first drain leaves no log but its part. What was followed for
+ * longer is a log up to the end of the latest whole drain.
  */
 static void cut_stream(struct stream *s)
 {
@@ -162,7 +197,9 @@ static void cut_stream(struct stream *s)
 	if (!s->nr_drains || !s->whole_size || log_cut(&s->log, s->whole_size))
 		return;
 
-	s->now = s->whole;
+	if (s->nr_faults != s->whole_nr_faults)
+		tally_again(s);
+	s->nr_faults = s->whole_nr_faults;
 	s->between = true;
 	s->state = DONE;
 	say("%s: ends with the last whole drain", s->log.name);
@@ -174,6 +211,8 @@ int stream_open(struct stream *s, char *path)
 
 	s->path = path;
 	counter_init(&s->counter);
+	tally_reset(&s->tally, 0);
+	s->has_tally = true;
 	s->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (s->fd < 0 || fstat(s->fd, &st))
 		return -1;
@@ -206,7 +245,7 @@ void stream_read(struct stream *s)
 			s->state = FAILED;
 		}
 	} else if (!s->between || s->in_len) {
-		say("%s: ends without EXIT_CODE: %s", s->path, s->now.nr_faults || *s->pid ?
+		say("%s: ends without EXIT_CODE: %s", s->path, s->nr_faults || *s->pid ?
 		    "was the module unloaded?" : "is it a probe's?");
 		cut_stream(s);
 	} else if (again) {
@@ -219,10 +258,13 @@ void stream_read(struct stream *s)
 int stream_finish(struct stream *s)
 {
 	if (s->state == FAILED) {
-		log_discard(&s->log);
+		log_flush(&s->log);
+		log_keep_part(&s->log);
 		return -1;
 	}
-	if (s->between && s->sum.line)
+	if (s->between && s->sum.line) {
+		log_reserve(&s->log, s->sum.len);
 		log_put(&s->log, s->sum.line, s->sum.len);
+	}
 	return log_finish(&s->log);
 }

@@ -12,27 +12,24 @@
 #include <stdbool.h>
 
 #include "log.h"
+#include "tally.h"
 
 #define STREAM_BUFFER_SIZE	(256 * 1024)	/* no line may be longer */
 
 _Static_assert(LOG_BUFFER_SIZE > STREAM_BUFFER_SIZE + 24,
 	       "a numbered line has to fit into the log's buffer");
 
-typedef unsigned long long u64;
-
 /* The latest summary line: the kernel's own account of the recording so far. */
 struct summary {
 	char *line;
 	size_t len;
 	u64 recorded, retries, dropped, overwritten, missed;
-	u64 major, children;		/* 0 if not watched */
+	u64 minor, major, failed;	/* if has_results */
+	u64 children;			/* 0 if not watched */
+	u64 unseen;			/* faults of the kernel's count that are nowhere in ours */
+	bool has_results;
 	bool exited;
-};
-
-/* What the log holds. */
-struct content {
-	u64 nr_faults;
-	u64 first_ns, last_ns;
+	bool disarmed;			/* the probe is not in the code at the moment */
 };
 
 /* `%4d:: ` before a fault line, kept as text: adding one is cheaper than printing it. */
@@ -52,9 +49,11 @@ struct stream {
 	bool at_eof;			/* the latest read() gave nothing */
 	unsigned int nr_drains;
 
-	struct content now;
-	struct content whole;		/* as of the latest summary */
-	off_t whole_size;		/* of the log then */
+	u64 nr_faults;			/* in the log */
+	u64 whole_nr_faults;		/* as of the latest summary ... */
+	off_t whole_size;		/* ... and the log's size then, in bytes */
+	struct tally tally;		/* of the log's faults; no longer if !has_tally */
+	bool has_tally;
 	struct summary sum;
 	struct counter counter;
 	char pid[16], comm[72];
@@ -76,7 +75,10 @@ int stream_open(struct stream *s, char *path);
 /* Reads once, and takes the whole lines. Where the stream ends or breaks off, s->state tells. */
 void stream_read(struct stream *s);
 
-/* The summary goes in last, unless a drain that it knows nothing of has begun. Returns 0 or -1. */
+/*
+ * Ends the log: the summary goes in last, unless a drain that it knows nothing of has begun.
+ * Returns 0, or -1 if it could not be whole, all having been told.
+ */
 int stream_finish(struct stream *s);
 
 #endif

@@ -28,6 +28,9 @@ PROGRAMS = ("workload", "reader")
 
 def refresh(folder: Path) -> None:
     """Copy the sources that changed, so that kbuild makes only what it must."""
+    for path in folder.glob("pf_user/*.c"):  # the Makefile takes all that are there
+        if not (PROJECT / path.relative_to(folder)).exists():
+            path.unlink()
     for pattern in SOURCES:
         for source in PROJECT.glob(pattern):
             files = source.rglob("*.[ch]") if source.is_dir() else [source]
