@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* user - drains /proc/pf_probe_X into a log file: its options. The rest is in pf_user/. */
+/*
+ * user - traces a command or a process, or drains /proc/pf_probe_X into a log: its options. The rest
+ * is in pf_user/.
+ */
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +16,7 @@
 #include "pf_user/report.h"
 #include "pf_user/say.h"
 #include "pf_user/stop.h"
+#include "pf_user/trace.h"
 
 #ifndef PF_VERSION
 #define PF_VERSION "dev"
@@ -24,8 +28,10 @@
 #define USER_DEBUG 0
 #endif
 
-#define LOAD_IT		"sudo insmod pf_probe_%s.ko process_id=PID (or modprobe, if installed)"
+#define LOAD_IT		"to trace a command: sudo %s -%s -- COMMAND"
 #define SLEEP_MS_MAX	3600000
+#define DURATION_S_MAX	31536000
+#define PID_MAX		4194304
 
 #define TEXT_OF(value)	#value
 #define AS_TEXT(macro)	TEXT_OF(macro)
@@ -73,7 +79,8 @@ static int open_probe(struct stream *s, const char *probe)
 			    format("/proc/" PROBE_NAME "%s", letter)))
 		return 0;
 	if (errno == ENOENT && !is_path)
-		say("%s is not loaded: " LOAD_IT, strrchr(s->path, '/') + 1, letter);
+		say("%s is not loaded; " LOAD_IT, strrchr(s->path, '/') + 1,
+		    program_invocation_name, letter);
 	else
 		say("%s: %s%s", s->path, strerror(errno),
 		    (errno == EACCES || errno == EPERM) && geteuid() ? ": run it with sudo" : "");
@@ -125,23 +132,124 @@ static void hold_standard_streams(void)
 
 const char *argp_program_version = "pf_probe " PF_VERSION;
 
+enum { KEY_DURATION = 256, KEY_ROOT };
+
 static const struct argp_option options[] = {
-	{ "output", 'o', "FILE", 0, "Write to FILE, or to standard output if it is -, "
-	  "instead of to " OUT_DIR "/pf_probe_X.log", 0 },
+	{ NULL, 0, NULL, 0, "To trace:", 1 },
+	{ NULL, 'A', NULL, 0, "Load pf_probe_A, which prints each fault to the kernel's log", 1 },
+	{ NULL, 'B', NULL, 0, "pf_probe_B, which draws a plot at the end (default)", 1 },
+	{ NULL, 'C', NULL, 0, "pf_probe_C, which draws one for each kind of memory", 1 },
+	{ "pid", 'p', "PID", 0, "Trace a process that runs already, until it exits or Ctrl-C", 1 },
+	{ "duration", KEY_DURATION, "SECONDS", 0, "Trace no longer than that; a command then runs "
+	  "on untraced", 1 },
+	{ "root", KEY_ROOT, NULL, 0, "Run the command as root, not as the user who typed sudo", 1 },
+	{ NULL, 0, NULL, 0, "To drain what a loaded probe has:", 2 },
 	{ "follow", 'f', NULL, 0, "Go on with the faults to come until the traced process exits "
-	  "or Ctrl-C", 0 },
+	  "or Ctrl-C", 2 },
+	{ NULL, 0, NULL, 0, "Both:", 3 },
+	{ "output", 'o', "FILE", 0, "Write to FILE, or to standard output if it is -, "
+	  "instead of to " OUT_DIR "/pf_probe_X.log", 3 },
 	{ "sleep", 's', "MS", 0, "Sleep MS milliseconds between reads, default "
-	  AS_TEXT(USER_SLEEP), 0 },
-	{ "debug", 'd', NULL, 0, "Tell what is opened, read and drained", 0 },
+	  AS_TEXT(USER_SLEEP), 3 },
+	{ "debug", 'd', NULL, 0, "Tell what is opened, loaded, read and drained", 3 },
 	{ 0 }
 };
 
+/* Takes decimal digits and nothing else; -1 if it is not a number up to `max`. */
+static long parse_number(const char *text, size_t len, long max)
+{
+	long number = 0;
+
+	if (!len)
+		return -1;
+	for (; len; len--, text++) {
+		if (*text < '0' || *text > '9')
+			return -1;
+		number = number * 10 + *text - '0';
+		if (number > max)
+			return -1;
+	}
+	return number;
+}
+
+/* Seconds with up to three decimals, in milliseconds; 0 if it is not that, or nothing. */
+static unsigned long long parse_seconds(const char *text)
+{
+	size_t whole = strcspn(text, "."), nr_decimals = text[whole] ? strlen(text + whole + 1) : 0;
+	long seconds = parse_number(text, whole, DURATION_S_MAX), ms = 0;
+
+	if (text[whole] && (!nr_decimals || nr_decimals > 3))
+		return 0;
+	if (nr_decimals)
+		ms = parse_number(text + whole + 1, nr_decimals, 999);
+	if (seconds < 0 || ms < 0)
+		return 0;
+	for (; nr_decimals && nr_decimals < 3; nr_decimals++)
+		ms *= 10;
+	return (unsigned long long)(seconds * 1000 + ms);
+}
+
+/* What can't be meant for the module, or would be more than one parameter there. */
+static void check_param(struct argp_state *state, const char *param)
+{
+	size_t len = strspn(param, "abcdefghijklmnopqrstuvwxyz_");
+
+	if (!len || param[len] != '=')
+		argp_error(state, "'%s' is no parameter NAME=VALUE; a command comes after --", param);
+	if (strpbrk(param, " \t\n\"'"))
+		argp_error(state, "'%s': no blanks or quotes in a parameter", param);
+	if (!strncmp(param, "process_id=", len + 1))
+		argp_error(state, "process_id= is given by %s itself: use --pid",
+			   program_invocation_short_name);
+}
+
+static void check_options(struct argp_state *state)
+{
+	bool traces = opt.command || opt.pid;
+	static char *none[] = { NULL };
+
+	if (opt.command && opt.pid)
+		argp_error(state, "--pid and a command: one of them");
+	if (!traces && (opt.letter || opt.duration_ms || opt.stay_root))
+		argp_error(state, "-A, -B, -C, --duration and --root go with --pid or -- COMMAND");
+	if (opt.pid && opt.stay_root)
+		argp_error(state, "--root goes with -- COMMAND");
+	if (!traces)
+		return;
+	opt.follow = true;
+	opt.letter = opt.letter ? opt.letter : 'B';
+	opt.params = opt.nr_probes ? opt.probes : none;
+	for (size_t i = 0; i < opt.nr_probes; i++)
+		check_param(state, opt.params[i]);
+	opt.nr_probes = 0;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	unsigned long ms;
-	char *end;
+	long number;
 
 	switch (key) {
+	case 'A':
+	case 'B':
+	case 'C':
+		if (opt.letter && opt.letter != key)
+			argp_error(state, "-%c and -%c: one of them", opt.letter, key);
+		opt.letter = (char)key;
+		return 0;
+	case 'p':
+		opt.pid = (int)parse_number(arg, strlen(arg), PID_MAX);
+		if (opt.pid <= 0)
+			argp_error(state, "--pid wants the number of a process, not '%s'", arg);
+		return 0;
+	case KEY_DURATION:
+		opt.duration_ms = parse_seconds(arg);
+		if (!opt.duration_ms)
+			argp_error(state, "--duration wants seconds, 0.001 to %d, not '%s'",
+				   DURATION_S_MAX, arg);
+		return 0;
+	case KEY_ROOT:
+		opt.stay_root = true;
+		return 0;
 	case 'o':
 		opt.output = arg;
 		return 0;
@@ -149,11 +257,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		opt.follow = true;
 		return 0;
 	case 's':
-		ms = strtoul(arg, &end, 10);
-		if (!strchr("0123456789", *arg) || end == arg || *end || ms > SLEEP_MS_MAX)
+		number = parse_number(arg, strlen(arg), SLEEP_MS_MAX);
+		if (number < 0)
 			argp_error(state, "--sleep wants milliseconds, 0 to %d, not '%s'",
 				   SLEEP_MS_MAX, arg);
-		opt.sleep_ms = (unsigned int)ms;
+		opt.sleep_ms = (unsigned int)number;
 		return 0;
 	case 'd':
 		opt.debug = true;
@@ -161,6 +269,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_ARGS:
 		opt.probes = state->argv + state->next;
 		opt.nr_probes = (size_t)(state->argc - state->next);
+		return 0;
+	case ARGP_KEY_END:
+		check_options(state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -174,23 +285,46 @@ static char *add_examples(int key, const char *text, void *input)
 	if (key != ARGP_KEY_HELP_POST_DOC)
 		return (char *)text;
 	return format("EXAMPLES\n"
-		      "    sudo %1$s              each loaded probe to " OUT_DIR "/pf_probe_X.log\n"
-		      "    sudo %1$s --follow B   until the process that B traces has exited\n"
+		      "    sudo %1$s -- gcc -c x.c             trace a command\n"
+		      "    sudo %1$s -C outcome=1 -- gcc -c x.c\n"
+		      "    sudo %1$s --pid 4494                one that runs already\n"
+		      "    sudo %1$s                           what each loaded probe has\n"
 		      "    sudo %1$s -o - B | grep region=heap\n\n"
-		      "Ctrl-C leaves a log of what was read. Exit status: 0, 1 on an error, 64 on "
-		      "wrong usage, 128 + its number when stopped by a signal.",
+		      "Ctrl-C leaves a log of what was read. Exit status: of a command its own, "
+		      "as shells give it (128 + the number of a signal, 126 not executable, 127 not "
+		      "found), or 125 if tracing it failed; else 0, 1 on an error, 128 + its number "
+		      "when stopped by a signal. 64 on wrong usage.",
 		      program_invocation_name);
 }
 
 static const struct argp argp = {
 	.options = options,
 	.parser = parse_option,
-	.args_doc = "[PROBE...]",
-	.doc = "Drain the page faults that a loaded probe has recorded into a log.\n\n"
-	       "PROBE is A, B, C or a path with a slash in it; without one, all probes that are "
-	       "loaded.\v",
+	.args_doc = "[-A|-B|-C] [NAME=VALUE...] -- COMMAND [ARG...]\n"
+		    "[-A|-B|-C] [NAME=VALUE...] --pid=PID\n"
+		    "[PROBE...]",
+	.doc = "Trace all page faults of a command, or of a process, to a log; NAME=VALUE is a "
+	       "parameter of the module. Or drain what a loaded probe has recorded: PROBE is A, B, "
+	       "C or a path with a slash in it; without one, all probes that are loaded.\v",
 	.help_filter = add_examples,
 };
+
+/* What comes after the first -- is the command's; returns how many words come before. */
+static int split_command(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--"))
+			continue;
+		if (!argv[i + 1]) {
+			say("no command after --");
+			exit(argp_err_exit_status);
+		}
+		opt.command = argv + i + 1;
+		argv[i] = NULL;		/* also the end of the parameters */
+		return i;
+	}
+	return argc;
+}
 
 int main(int argc, char **argv)
 {
@@ -198,13 +332,17 @@ int main(int argc, char **argv)
 	glob_t found;
 
 	hold_standard_streams();
+	argc = split_command(argc, argv);
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	if (opt.letter)
+		return trace();
+
 	if (!opt.nr_probes && !glob("/proc/" PROBE_NAME "[" PROBE_LETTERS "]", 0, NULL, &found)) {
 		opt.probes = found.gl_pathv;
 		opt.nr_probes = found.gl_pathc;
 	}
 	if (!opt.nr_probes) {
-		say("no probe is loaded: " LOAD_IT, "B");
+		say("no probe is loaded; " LOAD_IT, program_invocation_name, "B");
 		return 1;
 	}
 	if (opt.output && opt.nr_probes > 1) {
@@ -213,11 +351,11 @@ int main(int argc, char **argv)
 	}
 
 	streams = need(calloc(opt.nr_probes, sizeof(*streams)));
-	catch_stops();
+	catch_stops(false);
 	if (open_all())
 		return stop_signal ? 128 + stop_signal : 1;
 
-	drain(streams, opt.nr_probes);
+	drain(streams, opt.nr_probes, 0);
 	for (size_t i = 0; i < opt.nr_probes; i++) {
 		int this = end_stream(&streams[i]);
 

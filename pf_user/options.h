@@ -13,10 +13,18 @@
 struct options {
 	char *output;
 	unsigned int sleep_ms;
+	unsigned long long duration_ms;	/* 0: no limit */
 	bool follow;
 	bool debug;
 	char **probes;
 	size_t nr_probes;
+
+	/* For a trace, in place of probes: */
+	char letter;			/* of the module, 0 if none was named */
+	int pid;			/* whom to attach to */
+	bool stay_root;
+	char **command;			/* up to a NULL, as the parameters */
+	char **params;
 };
 
 extern struct options opt;

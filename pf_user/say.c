@@ -14,7 +14,7 @@ static struct {
 	unsigned long long next_ms;
 } progress;
 
-static unsigned long long now_ms(void)
+unsigned long long now_ms(void)
 {
 	struct timespec now;
 
@@ -24,7 +24,7 @@ static unsigned long long now_ms(void)
 
 void progress_begin(void)
 {
-	progress.on = isatty(STDERR_FILENO) && !opt.debug;
+	progress.on = isatty(STDERR_FILENO) && !opt.debug && !opt.command;
 	progress.next_ms = now_ms() + 1000;
 }
 

@@ -11,6 +11,9 @@ void say(const char *fmt, ...);
 
 #define debug(...) do { if (opt.debug) say("debug: " __VA_ARGS__); } while (0)
 
+/* CLOCK_MONOTONIC */
+unsigned long long now_ms(void);
+
 /* The count of faults read so far, in place, five times a second; on a terminal only. */
 void progress_begin(void);
 void progress_show(unsigned long long nr_faults);

@@ -148,10 +148,10 @@ without_a_probe_one_is_told_how_to_load_it() {
 		return
 	fi
 	run 1
-	check grep -q '^user: no probe is loaded: sudo insmod pf_probe_B.ko process_id=PID (or' err
+	check grep -q '^user: no probe is loaded; to trace a command: sudo .*user -B -- COMMAND$' err
 	for i in C pf_probe_C; do
 		run 1 $i
-		check grep -q '^user: pf_probe_C is not loaded: sudo insmod pf_probe_C.ko ' err
+		check grep -q '^user: pf_probe_C is not loaded; to trace a command: sudo .* -C -- ' err
 	done
 	check [ ! -e out ]
 }
@@ -170,6 +170,53 @@ wrong_usage_is_refused() {
 	run 64 --nonsense
 }
 
+wrong_usage_of_tracing_is_refused() {
+	for i in 0 -1 x '' 1x 4194305 99999999999999999999; do
+		run 64 --pid="$i"
+		check grep -qF -e "user: --pid wants the number of a process, not '$i'" err
+	done
+	for i in 0 0.0 -1 x '' 1. .5 1.2345 1.-5 31536001 1e3 0.0001; do
+		run 64 --duration="$i" -- true
+		check grep -qF -e "user: --duration wants seconds, 0.001 to 31536000, not '$i'" err
+	done
+	run 64 --
+	check [ "$(cat err)" = 'user: no command after --' ]
+	run 64 -B gcc -- true
+	check grep -qF "user: 'gcc' is no parameter NAME=VALUE; a command comes after --" err
+	for i in '=1' 'a b=1' Outcome=1; do
+		run 64 "$i" -- true
+		check grep -qF "user: '$i' is no parameter NAME=VALUE" err
+	done
+	run 64 'placement=x max_faults=1' -- true
+	check grep -qF "user: 'placement=x max_faults=1': no blanks or quotes in a parameter" err
+	run 64 process_id=1 -- true
+	check grep -qF 'user: process_id= is given by user itself: use --pid' err
+	run 64 -A -B -- true
+	check grep -qF 'user: -A and -B: one of them' err
+	run 64 --pid 1 -- true
+	check grep -qF 'user: --pid and a command: one of them' err
+	run 64 --pid 1 --root
+	check grep -qF 'user: --root goes with -- COMMAND' err
+	for i in -A --duration=1 --root; do
+		run 64 $i
+		check grep -qF 'user: -A, -B, -C, --duration and --root go with --pid or -- COMMAND' err
+	done
+	check only . err msg
+}
+
+tracing_takes_root() {
+	local run=
+	cp "$user" user
+	chmod 755 "$top" .
+	[ "$(id -u)" != 0 ] || run='setpriv --reuid 65534 --regid 65534 --clear-groups'
+	$run ./user -- true >msg 2>err
+	check [ $? = 125 ]
+	check [ "$(cat err)" = 'user: only root can load a module: run it with sudo' ]
+	$run ./user --pid $$ >msg 2>err
+	check [ $? = 1 ]
+	check [ "$(cat err)" = 'user: only root can load a module: run it with sudo' ]
+}
+
 help_and_version() {
 	run 0 --help
 	check grep -q -e --follow msg
@@ -183,7 +230,7 @@ it_goes_by_the_name_that_it_is_called_by() {
 	./pf_user D 2>err
 	check grep -q '^pf_user: no such probe: D ' err
 	./pf_user --help >msg
-	check grep -q '^    sudo ./pf_user --follow B ' msg
+	check grep -q '^    sudo ./pf_user -- gcc -c x.c ' msg
 }
 
 sleep_waits_between_reads() {
@@ -357,7 +404,7 @@ interrupt_before_anything_was_read_leaves_no_log() {
 	check only out
 	# Nor when nobody ever opens the other end.
 	start ./pipe
-	check until_true grep -q '^SigCgt:.*4..3$' /proc/$pid/status
+	check until_true grep -q '^SigCgt:.*4..7$' /proc/$pid/status
 	check until_true opening
 	kill -INT $pid
 	finish 130

@@ -23,7 +23,7 @@ import toolchain
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SOURCES = ("Kbuild", "Makefile", "pf", "pf_user", "*.c", "*.h", "tests/vm/*.c")
 
-PROGRAMS = ("workload", "reader")
+PROGRAMS = ("workload", "reader", "terminal")
 
 
 def refresh(folder: Path) -> None:
@@ -57,7 +57,7 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
     flags = "-O2 -Wall -Werror -D_GNU_SOURCE -static -pthread"
     steps = {
         "modules": ["modules", *kbuild, *arguments],
-        "user": ["user", f"CC={tools.cc}", "CFLAGS=-O2 -static"],
+        "user": ["user", f"CC={tools.cc}", "CFLAGS=-O2 -static -Wl,--no-warnings"],
         # By make's own rule for a program of one source.
         "the programs": ["-f", "/dev/null", "VPATH=tests/vm", f"CC={tools.cc}"]
         + [f"CFLAGS={flags}", *PROGRAMS],
