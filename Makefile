@@ -9,6 +9,7 @@ PYTHON ?= /usr/bin/python3
 KERNEL ?= default
 
 WARNINGS    := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes
+USER_SOURCES := user.c $(sort $(wildcard pf_user/*.c))
 USER_FLAGS   = -D_GNU_SOURCE -DPF_VERSION='$(VERSION)' \
 	       $(foreach f,USER_SLEEP USER_DEBUG,$(if $($f),-D$f=$($f)))
 MODULE_FLAGS = $(foreach f,PROBE_PRINT PROBE_DEBUG CONT_STORE,$(if $($f),$f=$($f)))
@@ -45,8 +46,9 @@ modules:
 	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' $(MODULE_FLAGS) modules
 
 # Built anew each time: flags may have changed, and it takes a second.
-user: user.c FORCE
-	$(CC) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) $(USER_FLAGS) $(LDFLAGS) -o $@ $<
+# No objects are kept: kbuild deletes all that it finds in the tree.
+user: $(USER_SOURCES) FORCE
+	$(CC) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) $(USER_FLAGS) $(LDFLAGS) -o $@ $(USER_SOURCES)
 
 # The modules for the test kernel, user and the workloads lie outside the tree.
 test:

@@ -21,16 +21,19 @@ import kernel
 import toolchain
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-SOURCES = ("Kbuild", "Makefile", "user.c", "pf", "*.c", "*.h", "tests/vm/*.c")
+SOURCES = ("Kbuild", "Makefile", "pf", "pf_user", "*.c", "*.h", "tests/vm/*.c")
 
-PROGRAMS = ("workload", "reader", "fuse")
+PROGRAMS = ("workload", "reader", "fuse", "terminal")
 
 
 def refresh(folder: Path) -> None:
     """Copy the sources that changed, so that kbuild makes only what it must."""
+    for path in folder.glob("pf_user/*.c"):  # the Makefile takes all that are there
+        if not (PROJECT / path.relative_to(folder)).exists():
+            path.unlink()
     for pattern in SOURCES:
         for source in PROJECT.glob(pattern):
-            files = source.rglob("*.h") if source.is_dir() else [source]
+            files = source.rglob("*.[ch]") if source.is_dir() else [source]
             for path in files:
                 copy = folder / path.relative_to(PROJECT)
                 if not copy.exists() or copy.read_bytes() != path.read_bytes():
@@ -54,7 +57,7 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
     flags = "-O2 -Wall -Werror -D_GNU_SOURCE -static -pthread"
     steps = {
         "modules": ["modules", *kbuild, *arguments],
-        "user": ["user", f"CC={tools.cc}", "CFLAGS=-O2 -static"],
+        "user": ["user", f"CC={tools.cc}", "CFLAGS=-O2 -static -Wl,--no-warnings"],
         # By make's own rule for a program of one source.
         "the programs": ["-f", "/dev/null", "VPATH=tests/vm", f"CC={tools.cc}"]
         + [f"CFLAGS={flags}", *PROGRAMS],
@@ -64,6 +67,12 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
         if subprocess.run(line, stdout=log, stderr=log).returncode:
             raise kernel.KernelError(f"building {what} failed")
     return folder
+
+
+def files_of(folder: Path) -> list[Path]:
+    """What of a build's folder goes into a guest."""
+    programs = [folder / name for name in ("user", *PROGRAMS)]
+    return [*sorted(folder.glob("*.ko")), *programs]
 
 
 def main() -> int:

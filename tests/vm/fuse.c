@@ -42,6 +42,7 @@
 #define NR_FILES 8
 #define NR_HELD_MAX 64
 #define HOG_MS 500
+#define NR_CPUS_MAX 16
 
 static int dev;
 static volatile sig_atomic_t let_go;
@@ -241,21 +242,23 @@ static void stay_on(pthread_t thread, int cpu, int priority)
 
 static int last_close(const char *dir)
 {
-	int folder = open(dir, O_PATH | O_DIRECTORY), cpu;
+	int folder = open(dir, O_PATH | O_DIRECTORY), cpu, nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	bool done = false;
 	volatile char *pages[NR_FILES], *others[NR_FILES];
 	char name[20];
-	pthread_t thread;
+	pthread_t threads[NR_CPUS_MAX];
 
 	for (int i = 0; i < NR_FILES; i++) {
 		snprintf(name, sizeof(name), "hold-%d", i);
 		pages[i] = map_file(folder, name, PROT_READ);
 		others[i] = map_file(folder, name, PROT_READ | PROT_WRITE);
 	}
-	for (cpu = 1; cpu < sysconf(_SC_NPROCESSORS_ONLN); cpu++) {
-		if (pthread_create(&thread, NULL, hog, &done))
+	if (nr_cpus > NR_CPUS_MAX)
+		errx(1, "more than %d CPUs", NR_CPUS_MAX);
+	for (cpu = 1; cpu < nr_cpus; cpu++) {
+		if (pthread_create(&threads[cpu], NULL, hog, &done))
 			errx(1, "no thread");
-		stay_on(thread, cpu, 50);
+		stay_on(threads[cpu], cpu, 50);
 	}
 	stay_on(pthread_self(), 0, 60);
 	for (int i = 0; i < NR_FILES; i++)
@@ -266,6 +269,9 @@ static int last_close(const char *dir)
 	for (int i = 0; i < NR_FILES; i++)
 		others[i][0] = 1;
 	done = true;
+	/* The thread that is the last to end waits: this one, which can be looked at. */
+	for (cpu = 1; cpu < nr_cpus; cpu++)
+		pthread_join(threads[cpu], NULL);
 	return 0;
 }
 

@@ -31,7 +31,6 @@ import vm
 
 TIMEOUT_S = 1200
 STRICT = ["W=1", "KCFLAGS=-Werror"]
-PROGRAMS = ("user", *build.PROGRAMS)
 # Of a compiler, modpost or kernel-doc; not kbuild's remarks on the tools at hand.
 WARNING = re.compile(r".*(?:: [Ww]arning: |^WARNING: ).*", re.MULTILINE)
 DIFFERENCE = re.compile(r"# difference=(-?\d+) counted=")
@@ -134,7 +133,7 @@ def try_kernel(row: Row, cases: dict[str, Path]) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
         tree, folder = make(row, log)
-        files = [*sorted(folder.glob("*.ko")), *(folder / x for x in PROGRAMS)]
+        files = build.files_of(folder)
         name = f"matrix-{row.kernel.name}"
         row.run = run.boot(tree, files, cases, TIMEOUT_S, name, lambda line: None)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run the guest tests, tests/vm/guest/*.sh, on a kernel.
 
-The files given (modules built for that kernel, static programs) lie in the guest's
-root folder, which is where the tests run.  Nothing is built here.  The exit status
+The files given (modules built for that kernel, static programs), or those of a folder
+that build.py has filled, lie in the guest's root folder, which is where the tests run.
+Nothing is built here.  The exit status
 is 0 only if all passed: 1 tests failed, 2 wrong usage, 3 the guest crashed, 4 it
 hung, 5 the virtual machine was lost or could not start.
 
-    run.py pf_probe_A.ko pf_probe_B.ko pf_probe_C.ko user
+    run.py $(tests/vm/build.py)
     run.py --only load --kernel bullseye pf_probe_B.ko
 """
 
@@ -20,6 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import build
 import compiler
 import kernel
 import modules
@@ -117,6 +119,7 @@ def main() -> int:
     parser.add_argument("--kernel", default="default", choices=kernels, metavar="NAME")
     parser.add_argument("--timeout", type=float, default=900, metavar="SECONDS")
     args = parser.parse_args()
+    files = [x for p in args.files for x in (build.files_of(p) if p.is_dir() else [p])]
     cases = cases_in(args.cases)
     for name in args.only or ():
         if name not in cases:
@@ -127,7 +130,7 @@ def main() -> int:
         wanted = {name: cases[name] for name in args.only or cases}
         print(f"# Linux {tree.release} ({tree.kernel.arch})", flush=True)
         name = f"test-{args.kernel}"
-        run = boot(tree, args.files, wanted, args.timeout, name, show)
+        run = boot(tree, files, wanted, args.timeout, name, show)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         print(f"VM LOST: {error}")
         print("0 passed, 1 failed")

@@ -533,7 +533,7 @@ def test_row_of_a_guest(
     one_tree, tmp_path, monkeypatch, outcome, said, status, cell, reason
 ):
     monkeypatch.setattr(build, "build", lambda *_: tmp_path)
-    for name in matrix.PROGRAMS:
+    for name in build.PROGRAMS:
         (tmp_path / name).touch()
     totals = tap.Totals(1 - outcome, ["sum"] * outcome)
     came = vm.Run(vm.Outcome(outcome), "", ["VM: begin a", *said], totals, tmp_path, 1)

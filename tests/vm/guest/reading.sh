@@ -72,7 +72,7 @@ rm -f out/pf_probe_B.log
 /user --follow >/tmp/followed 2>&1 &
 follower=$!
 kill -CONT $pid
-wait_for sh -c "grep -q 'PID =' out/.pf_probe_B.log*"
+wait_for sh -c "grep -q 'PID =' out/pf_probe_B.log.part"
 kill -INT $follower
 wait $follower
 is "Ctrl-C ends it" $? 130

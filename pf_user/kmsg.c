@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kmsg.h"
+#include "say.h"
+
+#define RECORD_SIZE	8192	/* the kernel's own limit is less than that */
+
+static int fd = -1;
+static char *marker;
+
+void kmsg_mark(const char *text)
+{
+	char *line;
+
+	if (fd < 0)
+		fd = open("/dev/kmsg", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	/* Also where it's written nowhere, as with printk.devkmsg=off, what comes begins here. */
+	lseek(fd, 0, SEEK_END);
+	free(marker);
+	marker = format("%s[%d]: %s", program_invocation_short_name, getpid(), text);
+	line = format("<6>%s\n", marker);
+	if (write(fd, line, strlen(line)) < 0)
+		debug("/dev/kmsg: %s", strerror(errno));
+	free(line);
+}
+
+/* `6,1234,5678901,-,caller=T99`: the last part is there if the kernel was built so. */
+static bool is_ours(const char *head)
+{
+	const char *caller = strstr(head, ",caller=T");
+
+	return !caller || atoi(caller + strlen(",caller=T")) == getpid();
+}
+
+/* The kernel writes what is not printable, and a backslash, as \x5c. */
+static void put_text(FILE *to, const char *text)
+{
+	for (; *text; text++) {
+		if (!strncmp(text, "\\x5c", 4)) {
+			fputc('\\', to);
+			text += 3;
+		} else {
+			fputc(*text >= ' ' && *text <= '~' ? *text : '?', to);
+		}
+	}
+	fputc('\n', to);
+}
+
+void kmsg_show(FILE *to, const char *prefix)
+{
+	char record[RECORD_SIZE + 1];
+	bool gap = false;
+
+	while (fd >= 0) {
+		ssize_t len = read(fd, record, RECORD_SIZE);
+		char *text;
+
+		if (len < 0 && errno == EPIPE) {
+			gap = true;	/* overwritten before we came to it; the next one is there */
+			continue;
+		}
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0)
+			break;
+		record[len] = '\0';
+		text = strchr(record, ';');
+		if (!text)
+			continue;
+		*text++ = '\0';
+		text[strcspn(text, "\n")] = '\0';
+		if (!is_ours(record) || !strcmp(text, marker) ||
+		    (prefix && strncmp(text, prefix, strlen(prefix))))
+			continue;
+		put_text(to, text);
+	}
+	if (gap)
+		say("the kernel's log was too short: some lines are missing");
+}

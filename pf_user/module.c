@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kmsg.h"
+#include "module.h"
+#include "options.h"
+#include "say.h"
+#include "stop.h"
+
+#define MODULES_DIR	"/lib/modules"
+#define COMPRESSED_FILE	4	/* MODULE_INIT_COMPRESSED_FILE, since 5.17 */
+#define MODULE_SIZE_MAX	(64 << 20)
+
+static const struct {
+	const char *suffix, *program;
+} formats[] = {
+	{ ".ko", NULL },
+	{ ".ko.xz", "xz" },
+	{ ".ko.zst", "zstd" },
+	{ ".ko.gz", "gzip" },
+};
+#define NR_FORMATS (sizeof(formats) / sizeof(*formats))
+
+/* Reads a small file into `text`, up to its first newline; an empty text if it can't be read. */
+static void read_line(const char *path, char *text, size_t size)
+{
+	FILE *file = fopen(path, "re");
+
+	if (!file || !fgets(text, (int)size, file))
+		*text = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	if (file)
+		fclose(file);
+}
+
+/* A process that has the module's file open, 0 if none has. */
+static pid_t find_reader(const struct module *m)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *process, *fd;
+	pid_t reader = 0;
+
+	while (proc && !reader && (process = readdir(proc))) {
+		char path[64], target[64];
+		DIR *fds;
+
+		if (*process->d_name < '1' || *process->d_name > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.20s/fd", process->d_name);
+		fds = opendir(path);
+		while (fds && !reader && (fd = readdir(fds))) {
+			ssize_t len = readlinkat(dirfd(fds), fd->d_name, target, sizeof(target) - 1);
+
+			target[len > 0 ? len : 0] = '\0';
+			if (!strcmp(target, m->proc))
+				reader = atoi(process->d_name);
+		}
+		if (fds)
+			closedir(fds);
+	}
+	if (proc)
+		closedir(proc);
+	return reader;
+}
+
+static void word_of(const char *line, const char *key, char *word, size_t size)
+{
+	const char *value = strstr(line, key);
+
+	value = value ? value + strlen(key) : "?";
+	snprintf(word, size, "%.*s", (int)strcspn(value, " "), value);
+	for (char *c = word; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+}
+
+/* Says for whom, by whom, and how to go on. */
+static void tell_loaded(const struct module *m)
+{
+	char head[512], pid[16], comm[72];
+	pid_t reader;
+
+	read_line(m->proc, head, sizeof(head));
+	if (!*head) {
+		say("%s is just being loaded or unloaded by somebody else: try again", m->name);
+		return;
+	}
+	word_of(head, " pid=", pid, sizeof(pid));
+	word_of(head, " comm=", comm, sizeof(comm));
+	reader = find_reader(m);
+	if (reader) {
+		say("%s is loaded already, for PID %s (%s), and read by PID %d: wait for that one, "
+		    "or take another of -A, -B, -C", m->name, pid, comm, reader);
+		return;
+	}
+	say("%s is loaded already, for PID %s (%s), and nobody reads it. To save what it has: "
+	    "sudo %s %c; then: sudo rmmod %s", m->name, pid, comm, program_invocation_name,
+	    m->name[strlen(PROBE_NAME)], m->name);
+}
+
+static bool is_loaded(const struct module *m)
+{
+	char *path = format("/sys/module/%s", m->name);
+	bool loaded = !access(path, F_OK) || !access(m->proc, F_OK);
+
+	free(path);
+	return loaded;
+}
+
+static bool try_open(struct module *m, char *path)
+{
+	m->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (m->fd < 0) {
+		free(path);
+		return false;
+	}
+	m->path = path;
+	return true;
+}
+
+/* In modules.dep, which has a line `updates/x.ko.xz: what it needs` for each module. */
+static bool find_by_depmod(struct module *m, const char *dir)
+{
+	char *path = format("%s/modules.dep", dir), *line = NULL;
+	FILE *file = fopen(path, "re");
+	bool found = false;
+	size_t size = 0;
+
+	free(path);
+	while (file && !found && getline(&line, &size, file) > 0) {
+		const char *base;
+
+		line[strcspn(line, ":\n")] = '\0';
+		base = strrchr(line, '/');
+		base = base ? base + 1 : line;
+		if (strncmp(base, m->name, strlen(m->name)) ||
+		    strncmp(base + strlen(m->name), ".ko", 3))
+			continue;
+		found = try_open(m, *line == '/' ? format("%s", line) : format("%s/%s", dir, line));
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* Where an installation puts it, if depmod has not run since. */
+static bool find_installed(struct module *m, const char *dir)
+{
+	static const char *const places[] = { "updates", "updates/dkms", "extra" };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+		for (size_t j = 0; j < NR_FORMATS; j++)
+			if (try_open(m, format("%s/%s/%s%s", dir, places[i], m->name,
+					       formats[j].suffix)))
+				return true;
+	return false;
+}
+
+static bool find_beside_program(struct module *m)
+{
+	char program[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (len <= 0)
+		return false;
+	program[len] = '\0';
+	return try_open(m, format("%.*s%s.ko", (int)(strrchr(program, '/') + 1 - program), program,
+				  m->name));
+}
+
+int module_find(struct module *m, char letter)
+{
+	struct utsname kernel;
+	char *dir;
+	bool found;
+
+	m->name = format(PROBE_NAME "%c", letter);
+	m->proc = format("/proc/%s", m->name);
+	if (is_loaded(m)) {
+		tell_loaded(m);
+		return -1;
+	}
+	uname(&kernel);
+	dir = format(MODULES_DIR "/%s", kernel.release);
+	found = find_beside_program(m) || find_by_depmod(m, dir) || find_installed(m, dir);
+	if (!found)
+		say("no %s.ko for Linux %s, neither beside %s nor in %s: make, or make install",
+		    m->name, kernel.release, program_invocation_name, dir);
+	free(dir);
+	return found ? 0 : -1;
+}
+
+/* The file by way of a program that unpacks it; the caller frees. */
+static char *unpack(const struct module *m, const char *program, size_t *size)
+{
+	size_t room = 1 << 20;
+	char *image = NULL;
+	int fds[2], status;
+	ssize_t got = -1;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return NULL;
+	pid = fork();
+	if (!pid) {
+		char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+		char *const args[] = { (char *)program, "-dc", NULL };
+
+		restore_signals();
+		dup2(m->fd, STDIN_FILENO);
+		dup2(fds[1], STDOUT_FILENO);
+		execvpe(program, args, env);
+		_exit(127);
+	}
+	close(fds[1]);
+	*size = 0;
+	while (pid > 0 && room <= MODULE_SIZE_MAX) {
+		if (!image || *size == room)
+			image = need(realloc(image, room *= 2));
+		got = read(fds[0], image + *size, room - *size);
+		if (got > 0)
+			*size += (size_t)got;
+		else if (got == 0 || errno != EINTR)
+			break;
+	}
+	close(fds[0]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid > 0 && !got && *size && WIFEXITED(status) && !WEXITSTATUS(status))
+		return image;
+	free(image);
+	return NULL;
+}
+
+/* Returns 0 or the errno. */
+static int load_file(const struct module *m, const char *params)
+{
+	const char *program = NULL;
+	char *image;
+	size_t size;
+	int err;
+
+	for (size_t i = 1; i < NR_FORMATS; i++) {
+		size_t len = strlen(m->path), suffix_len = strlen(formats[i].suffix);
+
+		if (len > suffix_len && !strcmp(m->path + len - suffix_len, formats[i].suffix))
+			program = formats[i].program;
+	}
+	if (!syscall(SYS_finit_module, m->fd, params, program ? COMPRESSED_FILE : 0))
+		return 0;
+	err = errno;
+	/* What a kernel says that can't unpack, or not this. */
+	if (!program || (err != EINVAL && err != EOPNOTSUPP && err != ENOEXEC))
+		return err;
+	lseek(m->fd, 0, SEEK_SET);
+	image = unpack(m, program, &size);
+	if (!image) {
+		say("%s: can't be unpacked by %s", m->path, program);
+		return ENOEXEC;
+	}
+	err = syscall(SYS_init_module, image, size, params) ? errno : 0;
+	free(image);
+	return err;
+}
+
+static void tell_why_not(const struct module *m, int err)
+{
+	char text[80];
+
+	say("%s: %s", m->path, strerror(err));
+	switch (err) {
+	case EEXIST:
+		tell_loaded(m);
+		break;
+	case EPERM:
+		read_line("/proc/sys/kernel/modules_disabled", text, sizeof(text));
+		if (*text == '1') {
+			say("no module can be loaded until the next boot, as "
+			    "/proc/sys/kernel/modules_disabled is 1");
+			break;
+		}
+		read_line("/sys/kernel/security/lockdown", text, sizeof(text));
+		if (strstr(text, "[integrity]") || strstr(text, "[confidentiality]"))
+			say("the kernel is locked down, mostly by Secure Boot: sign the module with "
+			    "a key enrolled by mokutil, or turn that off");
+		else
+			say("it takes root with CAP_SYS_MODULE, which containers do not have");
+		break;
+	case EKEYREJECTED:
+	case ENOKEY:
+	case EBADMSG:
+		say("the kernel takes signed modules only, mostly for Secure Boot: sign it with a "
+		    "key enrolled by mokutil, or turn that off");
+		break;
+	case ENOEXEC:
+		say("it was not built for this kernel: make clean, then make");
+		break;
+	case ENOENT:
+		say("the kernel lacks what it needs: CONFIG_KPROBES, CONFIG_KRETPROBES and "
+		    "CONFIG_TRACEPOINTS");
+		break;
+	case ENOSYS:
+		say("this kernel has no loadable modules");
+		break;
+	case EOPNOTSUPP:
+		say("the kernel lets nobody probe: is CONFIG_KPROBES set, and "
+		    "/sys/kernel/debug/kprobes/enabled 1?");
+		break;
+	}
+}
+
+/* The kernel loads a module in spite of a parameter that it does not have. */
+static bool has_param(const struct module *m, const char *param)
+{
+	char *path = format("/sys/module/%s/parameters/%.*s", m->name, (int)strcspn(param, "="),
+			    param);
+	bool has = !access(path, F_OK);
+
+	if (!has)
+		say("%s has no parameter %.*s", m->name, (int)strcspn(param, "="), param);
+	free(path);
+	return has;
+}
+
+int module_load(const struct module *m, pid_t pid, char *const *params)
+{
+	char *text = format("process_id=%d", pid), *prefix = format("%s: ", m->name), *mark;
+	int err;
+
+	for (char *const *param = params; *param; param++) {
+		char *longer = format("%s %s", text, *param);
+
+		free(text);
+		text = longer;
+	}
+	mark = format("loading %s for PID %d", m->name, pid);
+	kmsg_mark(mark);
+	free(mark);
+	debug("loading %s with %s", m->path, text);
+	err = load_file(m, text);
+	if (err) {
+		tell_why_not(m, err);
+		kmsg_show(stderr, prefix);
+	}
+	free(text);
+	free(prefix);
+	if (err)
+		return -1;
+	for (; *params; params++) {
+		if (!has_param(m, *params)) {
+			module_unload(m);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int module_unload(const struct module *m)
+{
+	char *mark = format("unloading %s", m->name);
+
+	kmsg_mark(mark);
+	free(mark);
+	if (!syscall(SYS_delete_module, m->name, O_NONBLOCK))
+		return 0;
+	say("%s can't be unloaded: %s; to try again: sudo rmmod %s", m->name, strerror(errno),
+	    m->name);
+	return -1;
+}

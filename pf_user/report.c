@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "report.h"
+#include "say.h"
+
+#define LINES_MAX	12
+#define COLUMNS		79
+#define TOP_MAPS	5
+
+static const char *plural(u64 number, const char *one, const char *many)
+{
+	return number == 1 ? one : many;
+}
+
+/* Names come from the traced process: nothing in them may be an order to the terminal. */
+static void put_name(FILE *to, const char *name, size_t len, size_t width)
+{
+	if (len > width) {
+		fputs("...", to);
+		name += len - (width - 3);
+		len = width - 3;
+	}
+	for (; len; len--, name++)
+		fputc(*name >= ' ' && *name <= '~' ? *name : '?', to);
+}
+
+static bool has_results(const struct tally *t)
+{
+	return t->nr_minor || t->nr_major || t->nr_failed;
+}
+
+/* Each is told in a line; returns how many there are. */
+static int report_losses(const struct stream *s, bool tell)
+{
+	const struct summary *sum = &s->sum;
+	const struct tally *t = &s->tally;
+	int nr = 0;
+
+#define LOSS(condition, ...) do {			\
+		if (condition) {			\
+			nr++;				\
+			if (tell)			\
+				say("LOST: " __VA_ARGS__);	\
+		}					\
+	} while (0)
+
+	LOSS(sum->dropped, "%llu faults, the list was full: max_faults=%llu or cont_store=1",
+	     sum->dropped, sum->recorded + sum->dropped);
+	LOSS(sum->overwritten, "the oldest %llu faults: max_faults=%llu or --follow",
+	     sum->overwritten, sum->recorded);
+	LOSS(sum->missed, "up to %llu faults: other tracers at work, or a small maxactive",
+	     sum->missed);
+	LOSS(sum->unseen, "%llu faults that the kernel counted and the probe did not see",
+	     sum->unseen);
+	LOSS(sum->disarmed, "the probe is off at the moment: are kprobes or ftrace disabled?");
+	/* `overwritten` counts for this reader, so that this holds at the end of every drain. */
+	LOSS(sum->line && s->between && s->nr_faults + sum->overwritten != sum->recorded,
+	     "%llu faults were read, but %llu recorded: read once more",
+	     s->nr_faults + sum->overwritten, sum->recorded);
+	LOSS(sum->has_results && s->between && s->has_tally &&
+	     (t->nr_minor != sum->minor || t->nr_major != sum->major ||
+	      t->nr_failed != sum->failed),
+	     "the lines' results are not those of the summary: read once more");
+#undef LOSS
+	return nr;
+}
+
+static void report_head(const struct stream *s, FILE *to)
+{
+	fprintf(to, "%s: %llu page fault%s", s->log.name, s->nr_faults,
+		plural(s->nr_faults, "", "s"));
+	if (*s->pid) {
+		fputs(" of PID ", to);
+		put_name(to, s->pid, strlen(s->pid), 10);
+		fputs(" (", to);
+		put_name(to, s->comm, strlen(s->comm), 20);
+		fputc(')', to);
+	}
+	fputc('\n', to);
+}
+
+/* Returns the number of lines. */
+static int report_kinds(const struct stream *s, FILE *to)
+{
+	const struct tally *t = &s->tally;
+	u64 span_ms = (t->last_ns - t->first_ns) / 1000000;
+	u64 nr_pages = t->nr_pages + t->has_page_0;
+
+	fprintf(to, "  in %llu.%03llu s, %s%llu page%s", span_ms / 1000, span_ms % 1000,
+		t->pages_full ? "over " : "", nr_pages, plural(nr_pages, "", "s"));
+	if (s->sum.line)
+		fprintf(to, ", %llu retr%s folded", s->sum.retries,
+			plural(s->sum.retries, "y", "ies"));
+	if (s->sum.children)
+		fprintf(to, ", %llu child%s", s->sum.children,
+			plural(s->sum.children, "", "ren"));
+	fputc('\n', to);
+	if (!has_results(t))
+		return 1;
+	fprintf(to, "  %llu minor, %llu major, %llu failed\n", t->nr_minor, t->nr_major,
+		t->nr_failed);
+	return 2;
+}
+
+static int report_regions(const struct tally *t, FILE *to)
+{
+	size_t order[TALLY_REGIONS], nr = 0;
+	int nr_lines = 0, columns = 0;
+
+	for (size_t i = 0; i < TALLY_REGIONS; i++) {
+		size_t at = nr;
+
+		if (!t->by_region[i])
+			continue;
+		for (; at && t->by_region[i] > t->by_region[order[at - 1]]; at--)
+			order[at] = order[at - 1];
+		order[at] = i;
+		nr++;
+	}
+	for (size_t i = 0; i < nr; i++) {
+		char *text = format("%s %llu%s", tally_regions[order[i]],
+				    t->by_region[order[i]], i + 1 < nr ? "," : "");
+
+		if (!columns || columns + 1 + (int)strlen(text) > COLUMNS) {
+			columns = fprintf(to, "%s %s", nr_lines ? "\n   " : "  by region:", text);
+			nr_lines++;
+		} else {
+			columns += fprintf(to, " %s", text);
+		}
+		free(text);
+	}
+	if (nr)
+		fputc('\n', to);
+	return nr_lines;
+}
+
+/* In as many lines, and one more. */
+static void report_maps(const struct tally *t, int nr_lines, FILE *to)
+{
+	bool has_time = has_results(t);
+	size_t top[TOP_MAPS], nr;
+
+	nr_lines -= t->other_maps.nr_faults != 0;
+	if (nr_lines < 1)
+		return;
+	nr = tally_top_maps(t, top, nr_lines < TOP_MAPS ? (size_t)nr_lines : TOP_MAPS);
+	if (!nr)
+		return;
+	fprintf(to, "  most %s in:\n", has_time ? "time" : "faults");
+	for (size_t i = 0; i < nr; i++) {
+		const struct tally_map *map = &t->maps[top[i]];
+		int columns = fprintf(to, "  %10llu", map->nr_faults);
+
+		if (has_time)
+			columns += fprintf(to, " %8llu.%03llu ms", map->time_ns / 1000000,
+					   map->time_ns / 1000 % 1000);
+		fputs("  ", to);
+		put_name(to, map->name, map->len, (size_t)(COLUMNS - 2 - columns));
+		fputc('\n', to);
+	}
+	if (t->other_maps.nr_faults)
+		fprintf(to, "  %10llu  in mappings beyond the first %zu\n",
+			t->other_maps.nr_faults, t->nr_maps);
+}
+
+static void put_word(FILE *to, const char *word)
+{
+	const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
+
+	if (word[strspn(word, plain)] == '\0') {
+		fputs(word, to);
+		return;
+	}
+	fputc('\'', to);
+	for (; *word; word++)
+		fprintf(to, *word == '\'' ? "'\\''" : "%c", *word);
+	fputc('\'', to);
+}
+
+/* The plotter beside us, or the one that is installed. */
+static void report_next(const struct stream *s, FILE *to)
+{
+	const char *called = program_invocation_name, *slash = strrchr(called, '/');
+	char *plotter = format("%.*spage_fault_plot.py", slash ? (int)(slash + 1 - called) : 0,
+			       called);
+
+	fputs("next: ", to);
+	if (slash && !access(plotter, F_OK)) {
+		fputs("python3 ", to);
+		put_word(to, strncmp(plotter, "./", 2) ? plotter : plotter + 2);
+	} else {
+		fputs("page_fault_plot", to);
+	}
+	free(plotter);
+	fputc(' ', to);
+	if (*s->log.name == '-')
+		fputs("./", to);
+	put_word(to, s->log.name);
+	fputc('\n', to);
+}
+
+int report(const struct stream *s, FILE *to)
+{
+	bool is_file = s->log.part_name;
+	int nr_lines = 1 + report_losses(s, false) + is_file, err;
+
+	report_head(s, to);
+	if (s->has_tally && s->tally.nr_faults) {
+		nr_lines += report_kinds(s, to);
+		nr_lines += report_regions(&s->tally, to);
+		report_maps(&s->tally, LINES_MAX - nr_lines - 1, to);
+	}
+	err = fflush(to);
+	if (err)
+		say("standard output: %s", strerror(errno));
+	report_losses(s, true);
+	if (is_file && !err) {
+		report_next(s, to);
+		err = fflush(to);
+	}
+	return err ? -1 : 0;
+}

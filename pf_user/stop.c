@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "stop.h"
+
+volatile sig_atomic_t stop_signal, nr_stops, end_signal;
+
+static volatile sig_atomic_t command;
+static bool end_in_order;
+static sigset_t stop_signals;
+
+static const int signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ };
+#define NR_STOPS	4
+#define NR_SIGNALS	(sizeof(signals) / sizeof(*signals))
+
+static struct sigaction before[NR_SIGNALS];
+
+static void on_stop(int sig, siginfo_t *info, void *context)
+{
+	int err = errno;
+
+	(void)context;
+	if (command) {
+		if (info->si_code == SI_KERNEL)
+			return;
+		kill(command, sig);
+		/* It is being asked a second time: it has not gone at the first. */
+		if (++nr_stops > 1)
+			end_signal = sig;
+		if (nr_stops > 2)
+			stop_signal = sig;
+	} else if (end_in_order && !nr_stops++) {
+		end_signal = sig;
+	} else {
+		nr_stops++;
+		stop_signal = sig;
+	}
+	errno = err;
+}
+
+/* Without SA_RESTART: an open() or write() that sleeps is to end. */
+void catch_stops(bool in_order)
+{
+	struct sigaction act = { .sa_sigaction = on_stop, .sa_flags = SA_SIGINFO };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	end_in_order = in_order;
+	sigemptyset(&stop_signals);
+	for (size_t i = 0; i < NR_SIGNALS; i++) {
+		sigaction(signals[i], NULL, &before[i]);
+		if (i >= NR_STOPS) {
+			/* Have write() fail instead. */
+			sigaction(signals[i], &ignore, NULL);
+			continue;
+		}
+		if (signals[i] == SIGHUP && before[i].sa_handler == SIG_IGN)
+			continue;
+		sigaction(signals[i], &act, NULL);
+		sigaddset(&stop_signals, signals[i]);
+	}
+	sigprocmask(SIG_UNBLOCK, &stop_signals, NULL);
+}
+
+void restore_signals(void)
+{
+	for (size_t i = 0; i < NR_SIGNALS; i++)
+		sigaction(signals[i], &before[i], NULL);
+}
+
+void pass_stops_to(pid_t pid)
+{
+	command = pid;
+}
+
+int wait_for(struct pollfd *pfd, nfds_t nr, long ms)
+{
+	struct timespec limit = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+	static sig_atomic_t end_seen;
+	sigset_t old;
+	int ready;
+
+	sigprocmask(SIG_BLOCK, &stop_signals, &old);
+	ready = stop_signal || end_signal != end_seen ? -1 :
+		ppoll(pfd, nr, ms < 0 ? NULL : &limit, &old);
+	end_seen = end_signal;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return ready;
+}

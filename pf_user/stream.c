@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "say.h"
+#include "stream.h"
+
+static void counter_init(struct counter *c)
+{
+	memset(c->text, ' ', sizeof(c->text));
+	c->end = c->text + sizeof(c->text);
+	c->units = memcpy(c->end - strlen("0:: "), "0:: ", strlen("0:: "));
+	c->start = c->units - 3;
+}
+
+static inline void counter_add(struct counter *c)
+{
+	char *digit = c->units;
+
+	while (*digit == '9')
+		*digit-- = '0';
+	*digit = *digit == ' ' ? '1' : (char)(*digit + 1);
+	if (digit < c->start)
+		c->start = digit;
+}
+
+static inline bool starts(const char *line, size_t len, const char *prefix)
+{
+	return len >= strlen(prefix) && !memcmp(line, prefix, strlen(prefix));
+}
+
+/* What follows ` key=`, or an empty text. Lines end with a newline: nothing reads beyond it. */
+static const char *find_value(const char *line, size_t len, const char *key)
+{
+	const char *value = memmem(line, len, key, strlen(key));
+
+	return value ? value + strlen(key) : "";
+}
+
+static void copy_value(char *to, size_t size, const char *line, size_t len, const char *key)
+{
+	const char *value = find_value(line, len, key);
+
+	snprintf(to, size, "%.*s", (int)strcspn(value, " \n"), value);
+}
+
+static bool has_value(const char *line, size_t len, const char *pair)
+{
+	return strchr(" \n", *find_value(line, len, pair)) && memmem(line, len, pair, strlen(pair));
+}
+
+static u64 find_number(const char *line, size_t len, const char *key)
+{
+	const char *digit = find_value(line, len, key);
+	u64 number = 0;
+
+	while (*digit >= '0' && *digit <= '9')
+		number = number * 10 + (u64)(*digit++ - '0');
+	return number;
+}
+
+static void take_summary(struct stream *s, const char *line, size_t len)
+{
+	char *copy = need(malloc(len));
+
+	free(s->sum.line);
+	s->sum = (struct summary) {
+		.line = memcpy(copy, line, len),
+		.len = len,
+		.recorded = find_number(line, len, " recorded="),
+		.retries = find_number(line, len, " retries="),
+		.dropped = find_number(line, len, " dropped="),
+		.overwritten = find_number(line, len, " overwritten="),
+		.missed = find_number(line, len, " missed="),
+		.minor = find_number(line, len, " minor="),
+		.major = find_number(line, len, " major="),
+		.failed = find_number(line, len, " failed="),
+		.children = find_number(line, len, " children="),
+		.unseen = find_number(line, len, " unseen="),
+		.has_results = *find_value(line, len, " minor="),
+		.exited = has_value(line, len, " target=exited"),
+		.disarmed = has_value(line, len, " probe=disarmed"),
+	};
+	log_flush(&s->log);
+	s->whole_nr_faults = s->nr_faults;
+	s->whole_size = s->log.size;
+}
+
+static void take_exit_code(struct stream *s)
+{
+	s->between = true;
+	s->nr_drains++;
+	debug("%s: drain %u ends, %llu faults so far", s->path, s->nr_drains, s->nr_faults);
+
+	/* The target may have exited within this drain: one more look is due. */
+	if (!opt.follow || s->last_drain)
+		s->state = DONE;
+	else
+		s->last_drain = s->sum.exited;
+}
+
+static void take_line(struct stream *s, const char *line, size_t len)
+{
+	s->between = false;
+	if (starts(line, len, "EXIT_CODE\n")) {
+		take_exit_code(s);
+	} else if (starts(line, len, "# recorded=")) {
+		take_summary(s, line, len);
+	} else {
+		if (starts(line, len, "# " PROBE_NAME)) {
+			copy_value(s->pid, sizeof(s->pid), line, len, " pid=");
+			copy_value(s->comm, sizeof(s->comm), line, len, " comm=");
+			if (!s->nr_faults)
+				tally_reset(&s->tally, find_number(line, len, " page="));
+		}
+		log_reserve(&s->log, len);
+		log_put(&s->log, line, len);
+	}
+}
+
+static void take_fault(struct stream *s, const char *line, size_t len)
+{
+	size_t counter_len = (size_t)(s->counter.end - s->counter.start);
+
+	log_reserve(&s->log, counter_len + len);
+	log_put(&s->log, s->counter.start, counter_len);
+	log_put(&s->log, line, len);
+	counter_add(&s->counter);
+	tally_add(&s->tally, line, len);
+	s->nr_faults++;
+	s->between = false;
+}
+
+/* Takes the whole lines of the input buffer. Up to `fresh` it is known to have no newline. */
+static void take_lines(struct stream *s, const char *fresh)
+{
+	const char *line = s->in, *end = s->in + s->in_len, *newline;
+
+	while (s->state == READING && !s->log.failed &&
+	       (newline = memchr(fresh, '\n', (size_t)(end - fresh)))) {
+		size_t len = (size_t)(newline + 1 - line);
+
+		if (starts(line, len, "PID ="))
+			take_fault(s, line, len);
+		else
+			take_line(s, line, len);
+		line = fresh = newline + 1;
+	}
+	s->in_len = (size_t)(end - line);
+	memmove(s->in, line, s->in_len);
+}
+
+/* Counts what is in the log anew, from the file. */
+static void tally_again(struct stream *s)
+{
+	FILE *file = NULL;
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	int fd;
+
+	s->has_tally = false;
+	if (!s->log.part_name)
+		return;
+	fd = dup(s->log.fd);
+	if (fd >= 0)
+		file = fdopen(fd, "r");
+	if (!file)
+		return;
+	rewind(file);
+	tally_reset(&s->tally, 1ULL << s->tally.page_shift);
+	while ((len = getline(&line, &size, file)) > 0) {
+		const char *fault = line + strspn(line, " 0123456789");
+
+		if (!strncmp(fault, ":: PID =", strlen(":: PID =")))
+			tally_add(&s->tally, fault + 3, (size_t)(line + len - fault - 3));
+	}
+	s->has_tally = !ferror(file);
+	free(line);
+	fclose(file);
+	lseek(s->log.fd, s->whole_size, SEEK_SET);	/* which the two share */
+}
+
+/*
+ * A stream that breaks off within its first drain leaves no log but its part. What was followed for
+ * longer is a log up to the end of the latest whole drain.
+ */
+static void cut_stream(struct stream *s)
+{
+	s->cut = true;
+	s->state = FAILED;
+	if (!s->nr_drains || !s->whole_size || log_cut(&s->log, s->whole_size))
+		return;
+
+	if (s->nr_faults != s->whole_nr_faults)
+		tally_again(s);
+	s->nr_faults = s->whole_nr_faults;
+	s->between = true;
+	s->state = DONE;
+	say("%s: ends with the last whole drain", s->log.name);
+}
+
+int stream_open(struct stream *s, char *path)
+{
+	struct stat st;
+
+	s->path = path;
+	counter_init(&s->counter);
+	tally_reset(&s->tally, 0);
+	s->has_tally = true;
+	s->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (s->fd < 0 || fstat(s->fd, &st))
+		return -1;
+	s->regular = S_ISREG(st.st_mode);
+	return 0;
+}
+
+void stream_read(struct stream *s)
+{
+	ssize_t got = read(s->fd, s->in + s->in_len, STREAM_BUFFER_SIZE - s->in_len);
+	bool again = s->at_eof;
+
+	if (got < 0) {
+		if (errno == EINTR)
+			return;
+		say("%s: %s%s", s->path, strerror(errno),
+		    errno == EIO ? ": was the module unloaded?" : "");
+		cut_stream(s);
+		return;
+	}
+
+	debug("%s: read %zd", s->path, got);
+	s->at_eof = !got;
+	if (got) {
+		s->in_len += (size_t)got;
+		take_lines(s, s->in + s->in_len - got);
+		if (s->in_len == STREAM_BUFFER_SIZE) {
+			say("%s: a line of over %d bytes: no fault log", s->path,
+			    STREAM_BUFFER_SIZE);
+			s->state = FAILED;
+		}
+	} else if (!s->between || s->in_len) {
+		say("%s: ends without EXIT_CODE: %s", s->path, s->nr_faults || *s->pid ?
+		    "was the module unloaded?" : "is it a probe's?");
+		cut_stream(s);
+	} else if (again) {
+		s->state = DONE;	/* two ends in a row: nobody writes any more */
+	}
+	if (s->log.failed)
+		s->state = FAILED;
+}
+
+int stream_finish(struct stream *s)
+{
+	if (s->state == FAILED) {
+		log_flush(&s->log);
+		log_keep_part(&s->log);
+		return -1;
+	}
+	if (s->between && s->sum.line) {
+		log_reserve(&s->log, s->sum.len);
+		log_put(&s->log, s->sum.line, s->sum.len);
+	}
+	return log_finish(&s->log);
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "drain.h"
+#include "kmsg.h"
+#include "module.h"
+#include "report.h"
+#include "say.h"
+#include "stop.h"
+#include "trace.h"
+
+/* Says so if there is nothing to attach to. */
+static int check_process(pid_t pid)
+{
+	if (!kill(pid, 0) || errno != ESRCH)
+		return 0;
+	say("there is no process %d", pid);
+	return -1;
+}
+
+/*
+ * With the module loaded and the log open: until the traced process has ended, or it is enough.
+ * Returns 0, or -1 after a message if the log is not whole.
+ */
+static int record(struct stream *s, struct command *c)
+{
+	u64 deadline_ms = opt.duration_ms ? now_ms() + opt.duration_ms : 0;
+
+	if (c && command_go(c)) {
+		log_discard(&s->log);
+		return -1;
+	}
+	if (s->log.part_name)
+		say("the log grows in %s", s->log.part_name);
+	drain(s, 1, deadline_ms);
+	if (s->state == READING)
+		say("%s: stopped (%s): %s", s->path, strsignal(stop_signal),
+		    s->between ? "the log ends with a whole drain" :
+		    "the log ends with the last whole line");
+	return stream_finish(s) || s->cut ? -1 : 0;
+}
+
+/* Everything is undone in reverse. Returns 0 or -1. */
+static int load_and_record(struct stream *s, const struct module *m, pid_t pid, struct command *c)
+{
+	int ret = -1;
+
+	if (module_load(m, pid, opt.params)) {
+		log_discard(&s->log);
+		return -1;
+	}
+	if (stream_open(s, m->proc)) {
+		say("%s: %s", m->proc, strerror(errno));
+		log_discard(&s->log);
+	} else {
+		ret = record(s, c);
+		close(s->fd);
+	}
+	if (module_unload(m))
+		return -1;
+	if (opt.letter == 'A')
+		say("pf_probe_A has printed each fault to the kernel's log: dmesg");
+	else
+		kmsg_show(stderr, NULL);
+	if (!ret && report(s, stderr))
+		ret = -1;
+	return ret;
+}
+
+static int trace_command(struct stream *s, const struct module *m)
+{
+	struct command c = { 0 };
+	int failed = command_start(&c, opt.command, opt.stay_root), status;
+
+	if (!failed && end_signal) {
+		command_kill(&c);
+		failed = 128 + end_signal;
+	}
+	if (failed) {
+		log_discard(&s->log);
+		return failed;
+	}
+	failed = load_and_record(s, m, c.pid, &c);
+	if (c.held) {
+		command_kill(&c);
+		return EXIT_OURSELVES;
+	}
+	if (end_signal && !command_has_ended(&c)) {
+		say("stopped (%s), while PID %d runs on", strsignal(end_signal), c.pid);
+		return 128 + end_signal;
+	}
+	status = command_wait(&c);
+	return failed ? EXIT_OURSELVES : status;
+}
+
+int trace(void)
+{
+	struct stream *s = need(calloc(1, sizeof(*s)));
+	int failure = opt.command ? EXIT_OURSELVES : 1, ret;
+	struct module m;
+
+	if (geteuid()) {
+		say("only root can load a module: run it with sudo");
+		return failure;
+	}
+	if (opt.pid && check_process(opt.pid))
+		return failure;
+	if (module_find(&m, opt.letter))
+		return failure;
+	catch_stops(true);
+	if (log_open(&s->log, opt.output, m.proc))
+		return failure;
+	if (opt.command)
+		return trace_command(s, &m);
+	ret = load_and_record(s, &m, opt.pid, NULL);
+	return ret ? failure : stop_signal ? 128 + stop_signal : end_signal ? 128 + end_signal : 0;
+}

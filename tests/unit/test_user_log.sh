@@ -1,0 +1,268 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The log of `user`: its name while it grows and then, whose it is, what stays of it if all goes
+# wrong.
+
+. "$(dirname "$0")/user.sh"
+
+an_old_log_is_replaced_when_the_new_one_is_whole() {
+	mkdir out
+	echo old >out/in.log
+	mkfifo in
+	start ./in
+	exec 3>in
+	{ echo "$head_line"; faults 1 5000; } >&3
+	check [ "$(cat out/in.log)" = old ]
+	{ summary 5000; echo EXIT_CODE; } >&3
+	finish 0
+	exec 3>&-
+	check [ "$(grep -c PID out/in.log)" = 5000 ]
+	check only out in.log
+}
+
+a_new_log_is_private_and_an_old_one_keeps_its_mode() {
+	stream 2 2 >in
+	local mask
+	mask=$(umask)
+	umask 022
+	run 0 ./in
+	umask "$mask"
+	check [ "$(stat -c %a out/in.log)" = 600 ]
+	chmod 640 out/in.log
+	run 0 ./in
+	check [ "$(stat -c %a out/in.log)" = 640 ]
+}
+
+a_log_made_by_sudo_belongs_to_its_user() {
+	if [ "$(id -u)" != 0 ]; then
+		skip='not root'
+		return
+	fi
+	stream 2 2 >in
+	SUDO_UID=65534 SUDO_GID=65533 run 0 ./in
+	check [ "$(stat -c %u:%g out out/in.log | xargs)" = '65534:65533 65534:65533' ]
+	mkdir -p x/out
+	cd x || return
+	SUDO_UID=65534 SUDO_GID=65533 run 0 ../in
+	check [ "$(stat -c %u out)" = 0 ]
+	# One that is there keeps its owner, also if that is root.
+	: >old.log
+	SUDO_UID=65534 SUDO_GID=65533 run 0 -o old.log ../in
+	check [ "$(stat -c %u:%g old.log)" = 0:0 ]
+	chown 65534:65532 old.log
+	run 0 -o old.log ../in
+	check [ "$(stat -c %u:%g old.log)" = 65534:65532 ]
+	# What is no number of a user is not taken for one.
+	for i in x '' -1 4294967295 99999999999999999999 1x; do
+		SUDO_UID=$i SUDO_GID=65533 run 0 -o new.log ../in
+		check [ "$(stat -c %u:%g new.log)" = 0:0 ]
+		rm new.log
+	done
+}
+
+files_of_other_users_are_left_alone() {
+	if [ "$(id -u)" != 0 ]; then
+		skip='not root'
+		return
+	fi
+	stream 2 2 >in
+	mkdir theirs
+	echo theirs >theirs/x.log
+	echo theirs >theirs/y.log.part
+	chown -R 1234 theirs
+	SUDO_UID=65534 SUDO_GID=65533 run 1 -o theirs/x.log ./in
+	check grep -q '^user: theirs/x.log: belongs to another user: name another file$' err
+	SUDO_UID=65534 SUDO_GID=65533 run 1 -o theirs/y.log ./in
+	check grep -q '^user: theirs/y.log.part: is in the way, and belongs to another user$' err
+	check [ "$(cat theirs/*)" = $'theirs\ntheirs' ]
+	SUDO_UID=65534 SUDO_GID=65533 run 0 -o theirs/z.log ./in
+	check grep -q '^user: theirs/z.log: in a folder of another user, who can take it away$' err
+	check only theirs x.log y.log.part z.log
+	ln -s theirs out
+	chown -h 1234 out
+	SUDO_UID=65534 SUDO_GID=65533 run 1 ./in
+	check grep -q '^user: out: is a symbolic link of another user$' err
+	check only theirs x.log y.log.part z.log
+}
+
+symbolic_links_are_not_followed_to_files() {
+	stream 2 2 >in
+	echo precious >precious
+	ln -s precious link
+	ln -s nowhere dangling
+	for i in link dangling; do
+		run 1 -o $i ./in
+		check grep -q "^user: $i: is a symbolic link: name what it leads to, or -$" err
+	done
+	ln -s precious x.log.part
+	run 1 -o x.log ./in
+	check grep -q '^user: x.log.part: is a symbolic link$' err
+	check [ "$(cat precious)" = precious ]
+	check [ -L link ]
+	# What is no file may be meant: /dev/stdout is such a link.
+	ln -s /dev/null null
+	run 0 -o null ./in
+	check [ -L null ]
+	check [ -c /dev/null ]
+	"$user" -o /dev/stdout ./in 2>err | grep '^ *[0-9]*::' >got
+	check [ "$(wc -l <got)" = 2 ]
+	"$user" -o /dev/stdout ./in >file 2>err
+	check [ $? = 1 ]
+	check [ ! -s file ]
+	if [ "$(id -u)" = 0 ]; then
+		chown -h 1234 null
+		SUDO_UID=65534 SUDO_GID=65533 run 1 -o null ./in
+		check grep -q '^user: null: is a symbolic link: ' err
+	fi
+}
+
+a_log_can_be_read_while_it_grows() {
+	mkfifo pipe
+	start --follow ./pipe
+	exec 3>pipe
+	stream 5 5 0 0 0 running >&3
+	check until_true grep -q '^   4:: ' out/pipe.log.part
+	check [ "$(cat err)" = 'user: the log grows in out/pipe.log.part' ]
+	check [ "$(stat -c %a out/pipe.log.part)" = 600 ]
+	check [ ! -e out/pipe.log ]
+	{ summary 5; echo EXIT_CODE; } >&3
+	finish 0
+	exec 3>&-
+	check only out pipe.log
+}
+
+what_a_killed_run_left_is_told_and_kept() {
+	mkfifo pipe
+	stream 3 3 >in
+	for i in 1 2 3; do
+		start --follow -o x.log ./pipe
+		exec 3>pipe
+		stream $((i * 10)) 5 0 0 0 running >&3
+		check until_true [ -s x.log.part ]
+		kill -KILL $pid
+		wait $pid 2>wait.err
+		pid=
+		exec 3>&-
+		run 0 -o x.log ./in
+		check grep -qx 'user: x.log.part was left by a run that did not end well: '\
+"kept as x.log.part.$i" err
+		check [ "$(grep -c PID x.log.part.$i)" = $((i * 10)) ]
+		check [ "$(grep -c PID x.log)" = 3 ]
+		check [ ! -e x.log.part ]
+	done
+	check only . err in msg pipe wait.err x.log x.log.part.1 x.log.part.2 x.log.part.3
+	# Nothing of nothing.
+	: >x.log.part
+	run 0 -o x.log ./in
+	check [ ! -s err ]
+	check [ ! -e x.log.part ]
+	mkdir x.log.part
+	run 1 -o x.log ./in
+	check grep -q '^user: x.log.part: is in the way, and not a file$' err
+}
+
+two_runs_do_not_write_one_log() {
+	mkfifo pipe
+	stream 3 3 >in
+	start --follow -o x.log ./pipe
+	exec 3>pipe
+	stream 5 5 0 0 0 running >&3
+	check until_true [ -s x.log.part ]
+	timeout 60 "$user" -o x.log ./in >msg.2 2>err.2
+	check [ $? = 1 ]
+	check grep -q '^user: x.log.part: is being written by another run$' err.2
+	{ summary 5; echo EXIT_CODE; } >&3
+	finish 0
+	exec 3>&-
+	check [ "$(grep -c PID x.log)" = 5 ]
+	# And who takes the part away from under a run is told of.
+	start --follow -o x.log ./pipe
+	exec 3>pipe
+	stream 7 7 0 0 0 running >&3
+	check until_true [ -s x.log.part ]
+	rm x.log.part
+	{ summary 7; echo EXIT_CODE; } >&3
+	finish 1
+	exec 3>&-
+	check grep -q '^user: x.log.part: somebody has taken it away$' err
+	check [ "$(grep -c PID x.log)" = 5 ]
+}
+
+closed_standard_streams_stay_closed_and_nothing_goes_astray() {
+	stream 2 2 >in
+	reference <in >want
+	"$user" ./in <&- >msg 2>err
+	check [ $? = 0 ]
+	check cmp want out/in.log
+	"$user" ./in 2>&- >msg
+	check [ $? = 0 ]
+	check cmp want out/in.log
+	"$user" ./in >&- 2>err
+	check [ $? = 1 ]
+	check grep -q '^user: standard output: Bad file descriptor$' err
+	check cmp want out/in.log
+	"$user" -o - ./in >&- 2>err
+	check [ $? = 1 ]
+	check grep -q '^user: standard output: Bad file descriptor$' err
+	"$user" --debug ./in <&- >&- 2>&-
+	check [ $? = 1 ]
+	check cmp want out/in.log
+	check only out in.log
+}
+
+a_full_disk_is_told() {
+	stream 2 2 >in
+	run 1 -o /dev/full ./in
+	check grep -q '^user: /dev/full: No space left on device$' err
+	check [ -c /dev/full ]
+	"$user" -o - ./in >/dev/full 2>err
+	check [ $? = 1 ]
+	check grep -q '^user: standard output: No space left on device$' err
+	"$user" ./in >/dev/full 2>err
+	check [ $? = 1 ]
+	check grep -q '^user: standard output: No space left on device$' err
+}
+
+what_a_full_disk_had_room_for_is_kept() {
+	stream 100000 100000 >in
+	echo old >out.log
+	(ulimit -f 1000 && exec "$user" -o out.log ./in >msg 2>err)
+	check [ $? = 1 ]
+	check [ "$(sed -n 1p err)" = 'user: out.log: File too large' ]
+	check [ "$(sed -n 2p err)" = 'user: what was read is in out.log.part' ]
+	check [ "$(wc -l <err)" = 2 ]
+	check [ "$(cat out.log)" = old ]
+	# Whole lines, and as many as there was room for.
+	reference <in | head -n "$(wc -l <out.log.part)" >want
+	check cmp want out.log.part
+	check [ "$(stat -c %s out.log.part)" -gt 1023000 ]
+}
+
+a_closed_pipe_is_quiet_but_no_success() {
+	stream 100000 100000 >in
+	{ "$user" -o - ./in 2>err; echo $? >status; } | head -n 1 >first
+	check [ "$(cat status)" = 1 ]
+	check [ ! -s err ]
+	check [ "$(cat first)" = "$head_line" ]
+}
+
+an_output_folder_that_cannot_be_made_or_written_is_told() {
+	stream 2 2 >in
+	: >out
+	run 1 ./in
+	check grep -q '^user: out/in.log: Not a directory$' err
+	run 1 -o nowhere/x.log ./in
+	check grep -q '^user: nowhere/x.log: No such file or directory$' err
+	run 1 -o . ./in
+	check grep -q '^user: .: Is a directory$' err
+}
+
+two_probes_of_one_name_are_refused() {
+	mkdir a b
+	stream 2 2 | tee a/x >b/x
+	run 1 a/x b/x
+	check grep -q '^user: out/x.log: wanted for two probes$' err
+	check [ ! -e out ]
+}
+
+run_cases

@@ -1,0 +1,224 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What `user` tells at its end.
+
+. "$(dirname "$0")/user.sh"
+
+# fault ADDRESS TIME RESULT LATENCY REGION MAP [PID]: a line of one's own.
+fault() {
+	printf 'PID = %8d Page Fault at Address 0x%x at Time %u tid=4497 cpu=1 ip=0x0 access=read' \
+		"${7:-4494}" "$1" "$2"
+	printf ' mode=user region=%s result=%s latency_ns=%u tries=1 map=%s\n' "$5" "$3" "$4" "$6"
+}
+
+results() { # MINOR MAJOR FAILED
+	echo "$(summary $(($1 + $2 + $3))) minor=$1 major=$2 failed=$3 abandoned=0 unfinished=0"
+	echo EXIT_CODE
+}
+
+narrow() { # FILE: at most 12 lines of at most 79 columns
+	[ "$(awk 'length > 79' "$1" | wc -l)" = 0 ] && [ "$(wc -l <"$1")" -le 12 ]
+}
+
+the_report_tells_log_count_process_retries_and_span() {
+	stream 3201 3201 >pf_probe_B
+	cp "$user" user
+	: >page_fault_plot.py
+	./user ./pf_probe_B >msg
+	check [ "$(cat msg)" = 'out/pf_probe_B.log: 3201 page faults of PID 4494 (my\040prog)
+  in 3.200 s, 3201 pages, 41 retries folded
+  by region: heap 3201
+next: python3 page_fault_plot.py out/pf_probe_B.log' ]
+	(PATH=$PWD:$PATH && user -o "it's.log" ./pf_probe_B >msg)
+	check [ "$(tail -n 1 msg)" = "next: page_fault_plot 'it'\\''s.log'" ]
+}
+
+no_fault_and_one_fault() {
+	stream 0 0 >none
+	stream 1 1 >one
+	run 0 ./none ./one
+	check grep -q '^out/none.log: 0 page faults of PID' msg
+	check grep -q '^out/one.log: 1 page fault of PID' msg
+	check grep -q '^  in 0.000 s, 1 page, 41 retries folded$' msg
+	check [ "$(wc -l <out/none.log)" = 2 ]
+	check only out none.log one.log
+}
+
+results_regions_and_mappings_are_told() {
+	{
+		echo "$head_line page=4096"
+		fault 0x7000 2000000000 minor 1000 anon anon
+		fault 0x7008 2000000000 minor 1000 anon anon
+		for i in $(seq 8); do
+			fault $((0x10000 * i)) $((2000000000 + i)) major $((i * 1000000)) file /lib/$i
+		done
+		fault 0x9000 2100000000 sigbus 5 stack '[stack]'
+		results 2 8 1
+	} >in
+	run 0 ./in
+	check [ "$(sed '1d; $d' msg)" = '  in 0.100 s, 10 pages, 41 retries folded
+  2 minor, 8 major, 1 failed
+  by region: file 8, anon 2, stack 1
+  most time in:
+           1        8.000 ms  /lib/8
+           1        7.000 ms  /lib/7
+           1        6.000 ms  /lib/6
+           1        5.000 ms  /lib/5
+           1        4.000 ms  /lib/4' ]
+	check narrow msg
+	sed 's/ result=[^ ]* latency_ns=[^ ]* tries=1//; s/ minor=.*//' in >plain
+	run 0 ./plain
+	check grep -qx '  most faults in:' msg
+	check grep -qx '           2  anon' msg
+}
+
+the_span_is_right_if_lines_are_in_the_order_of_ends() {
+	{
+		echo "$head_line page=4096"
+		fault 0x8000 7000000000 minor 1000 anon anon
+		fault 0x7000 2000000000 major 5000002000 file /slow
+		results 1 1 0
+	} >in
+	run 0 ./in
+	check grep -q '^  in 5.000 s, 2 pages' msg
+}
+
+pages_are_told_apart_by_process_and_counted_once() {
+	{
+		echo "$head_line page=16384"
+		for i in 0 0x3fff 0x4000 0x7fff 0x7000000000000; do
+			fault $i 2000000000 minor 1 anon anon 4494
+			fault $i 2000000000 minor 1 anon anon 4495
+		done
+		results 10 0 0
+	} >in
+	run 0 ./in
+	check grep -q '^  in 0.000 s, 6 pages' msg
+}
+
+many_faults_in_many_mappings_are_as_by_awk() {
+	awk -v head="$head_line page=4096" 'BEGIN {
+		print head
+		for (i = 0; i < 300000; i++)
+			printf "PID =     4494 Page Fault at Address 0x%x at Time %d tid=4494 cpu=0" \
+				" ip=0x0 access=read mode=user region=file map=/m/%d\n",
+				i * 7919 % 65521 * 4096, 1000000000 + i, i * i % 4001
+		print "# recorded=300000 retries=0 dropped=0 overwritten=0 missed=0 target=exited"
+		print "EXIT_CODE" }' >in
+	run 0 ./in
+	check grep -q '^  in 0.000 s, 65521 pages, 0 retries' msg
+	check [ "$(sed -n 's/^ *\([0-9]*\)  \/m\/.*/\1/p' msg | xargs)" = "$(sed -n 's/.*map=//p' in |
+		sort | uniq -c | sort -rn | awk 'NR <= 5 { print $1 }' | xargs)" ]
+}
+
+hostile_names_and_numbers_are_harmless() {
+	local long
+	long=$(printf %05000d 0)
+	{
+		printf '# pf_probe_B version=1 pid=44\33[2J94 comm=e\33[31mvil\233 page=3\n'
+		for i in "/a/$long/the-end" $'/e\e]0;title\a' $'/c\x9b2J' $'\t' ''; do
+			fault 0 1 minor 1000 file "$i"
+		done
+		fault 0xfffffffffffffff 18446744073709551615 minor 18446744073709551615 '' x
+		echo 'PID = 99999999999999999999 Page Fault at Address 0xg at Time x region= map='
+		echo 'PID ='
+		echo 'PID = 1 Page Fault at Address 0x1 at Time 1 map='
+		echo 'PID = 1 Page Fault at Address 0x1 at Time 1'
+		printf 'PID = 1 Page\0 Fault at\n'
+		summary 11
+		echo EXIT_CODE
+	} >in
+	run 0 ./in
+	check [ "$(LC_ALL=C grep -c '[^ -~]' msg err | xargs)" = 'msg:0 err:0' ]
+	check grep -qE '^ +1 +[0-9.]+ ms  \.\.\.0+/the-end$' msg
+	check grep -q '^  *1  *0.001 ms  /e?\]0;title?$' msg
+	check narrow msg
+}
+
+more_mappings_than_there_is_room_for_are_counted() {
+	{
+		echo "$head_line page=4096"
+		for i in $(seq 9000) 9000 9000 1 1 1; do
+			echo "PID = 4494 Page Fault at Address 0x1000 at Time 1 region=file map=/m/$i"
+		done
+		summary 9005
+		echo EXIT_CODE
+	} >in
+	run 0 ./in
+	check grep -qE '^ +4  /m/1$' msg
+	check grep -qx '         810  in mappings beyond the first 8192' msg
+	check narrow msg
+}
+
+children_are_told() {
+	{
+		echo "$head_line"
+		faults 1 2
+		echo '# child time=1002500000 pid=4495 ppid=4494 comm=my\040prog'
+		faults 3 4
+		echo "$(summary 4) children=1 untold=0"
+		echo EXIT_CODE
+	} >in
+	run 0 ./in
+	reference <in >want
+	check cmp want out/in.log
+	check grep -q '^  in 0.003 s, 4 pages, 41 retries folded, 1 child$' msg
+	sed 's/children=1 /children=12 /' in >more
+	run 0 ./more
+	check grep -q ', 12 children$' msg
+}
+
+a_stream_without_head_or_summary_has_a_report() {
+	{
+		fault 0x1000 1 major 1 file /a
+		fault 0x2000 2 major 1 file /a
+		echo EXIT_CODE
+	} >in
+	run 0 ./in
+	check [ "$(head -n 3 msg)" = 'out/in.log: 2 page faults
+  in 0.000 s, 2 pages
+  0 minor, 2 major, 0 failed' ]
+}
+
+losses_are_told() {
+	stream 1000 1000 4000 >dropped
+	stream 1000 5000 0 4000 >overwritten
+	stream 10 10 0 0 3 >missed
+	stream 10 10 | sed 's/^# recorded.*/& counted=12 unseen=2 probe=armed/' >unseen
+	stream 10 10 | sed 's/^# recorded.*/& counted=10 unseen=0 probe=disarmed/' >disarmed
+	stream 10 10 | sed 's/^# recorded.*/& counted=10 unseen=0 probe=armed/' >nothing
+	run 0 ./dropped
+	check [ "$(cat err)" = 'user: LOST: 4000 faults, the list was full:'\
+' max_faults=5000 or cont_store=1' ]
+	run 0 ./overwritten
+	check [ "$(cat err)" = 'user: LOST: the oldest 4000 faults: max_faults=5000 or --follow' ]
+	run 0 ./missed
+	check [ "$(cat err)" = 'user: LOST: up to 3 faults: other tracers at work, or a small maxactive' ]
+	run 0 ./unseen
+	check [ "$(cat err)" = 'user: LOST: 2 faults that the kernel counted and the probe did not see' ]
+	run 0 ./disarmed
+	check [ "$(cat err)" = 'user: LOST: the probe is off at the moment:'\
+' are kprobes or ftrace disabled?' ]
+	run 0 ./nothing
+	check [ ! -s err ]
+}
+
+a_wrong_number_of_faults_is_told() {
+	stream 10 12 >too_few
+	stream 10 8 >too_many
+	stream 10 30 0 18 >too_few_overwritten
+	stream 10 12 0 0 0 running >of_a_running_target
+	for i in too_few too_many too_few_overwritten of_a_running_target; do
+		run 0 ./$i
+		check [ "$(grep -c 'faults were read, but [0-9]* recorded: read once more$' err)" = 1 ]
+	done
+}
+
+results_other_than_in_the_summary_are_told() {
+	{ fault 0x1000 1 minor 1 anon anon; results 0 1 0; } >in
+	run 0 ./in
+	check [ "$(cat err)" = "user: LOST: the lines' results are not those of the summary:"\
+' read once more' ]
+}
+
+run_cases

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ *	terminal COMMAND...
+ *
+ * Runs a command in the foreground of a terminal of its own, as a shell would, for the guest tests:
+ * what standard input gives is typed there, Ctrl-C as \003, and what the terminal shows comes out of
+ * standard output, a line `terminal: stopped` when the command is. Ends with its exit status.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The shell of that session: a process group without one can't be stopped. */
+static int lead(const char *name, char **command)
+{
+	int status, fd;
+	pid_t pid;
+
+	setsid();
+	fd = open(name, O_RDWR);
+	if (fd < 0)
+		err(2, "%s", name);
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	pid = fork();
+	if (pid < 0)
+		err(2, "fork");
+	if (!pid) {
+		setpgid(0, 0);
+		signal(SIGTTOU, SIG_IGN);
+		tcsetpgrp(STDIN_FILENO, getpid());
+		signal(SIGTTOU, SIG_DFL);
+		execvp(*command, command);
+		err(2, "%s", *command);
+	}
+	signal(SIGTTOU, SIG_IGN);
+	while (waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status))
+		dprintf(STDOUT_FILENO, "terminal: stopped\n");
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Returns 0 when there will be no more. */
+static int copy(int from, int to)
+{
+	char text[4096];
+	ssize_t len = read(from, text, sizeof(text));
+
+	if (len > 0 && write(to, text, (size_t)len) != len)
+		err(2, "write");
+	return len > 0;
+}
+
+int main(int argc, char **argv)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), status;
+	struct pollfd fds[] = {
+		{ .fd = master, .events = POLLIN },
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+	};
+	pid_t pid;
+
+	if (argc < 2)
+		errx(2, "usage: terminal COMMAND...");
+	if (master < 0 || grantpt(master) || unlockpt(master))
+		err(2, "no terminal");
+	pid = fork();
+	if (pid < 0)
+		err(2, "fork");
+	if (!pid)
+		_exit(lead(ptsname(master), argv + 1));
+	while (poll(fds, 2, -1) > 0 || errno == EINTR) {
+		if (fds[1].revents && !copy(STDIN_FILENO, master))
+			fds[1].fd = -1;
+		/* When nobody has the terminal open any more, reading from it fails. */
+		if (fds[0].revents && !copy(master, STDOUT_FILENO))
+			break;
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		err(2, "waitpid");
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
