@@ -55,7 +55,7 @@ def time(text: str) -> Time:
 
 
 def address_range(text: str) -> tuple[int, int]:
-    """What --address takes: LO-HI in hexadecimal, HI not in it; or one page's address."""
+    """What --address takes: LO-HI in hexadecimal, HI not in it."""
     match = re.fullmatch(r"(?:0x)?([0-9a-fA-F]{1,16})-(?:0x)?([0-9a-fA-F]{1,16})", text)
     if not match or int(match[1], 16) >= int(match[2], 16):
         raise argparse.ArgumentTypeError(
@@ -136,8 +136,8 @@ class Filters:
         if self.addresses:
             inside = np.zeros(len(log), dtype=bool)
             for low, high in self.addresses:
-                below = log.address < np.uint64(high) if high <= TOP else True
-                inside |= (log.address >= np.uint64(low)) & below
+                above = log.address >= np.uint64(low)
+                inside |= above & (log.address < np.uint64(high))
             keep &= inside
         if self.major:
             keep &= log.result == MAJOR

@@ -6,10 +6,13 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Iterator
 
@@ -85,21 +88,45 @@ def open_log(name: str) -> Iterator[Source]:
 
 @contextmanager
 def _zstd(name: str, file: io.BufferedReader) -> Iterator[Source]:
-    """Python has no zstd before 3.14; the program reads the file itself."""
-    if is_standard_input(name):
-        raise LogError("-: packed by zstd; unpack it first: zstd -dc | ... -")
+    """Python has no zstd before 3.14: the program unpacks; a thread feeds it the file."""
     try:
         process = subprocess.Popen(
-            ["zstd", "-dcq", "--", name],
+            ["zstd", "-dcq"],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
     except FileNotFoundError:
         raise LogError(f"{name}: it takes zstd to unpack it (Debian: apt install zstd)")
-    source = Source(process.stdout, is_packed=False)
+
+    def feed() -> None:
+        with suppress(BrokenPipeError), process.stdin:
+            shutil.copyfileobj(file, process.stdin)
+
+    # If it gives up on a damaged file, that must not end us as well.
+    on_pipe = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    feeder = threading.Thread(target=feed, daemon=True)
+    feeder.start()
+    source = _Zstd(process)
     try:
         yield source
     finally:
         process.stdout.close()
-        process.stderr.close()
+        feeder.join()
         process.wait()
+        signal.signal(signal.SIGPIPE, on_pipe)
+
+
+class _Zstd(Source):
+    """What zstd writes; at its end it tells whether that is all."""
+
+    def __init__(self, process: subprocess.Popen) -> None:
+        super().__init__(process.stdout, is_packed=False)
+        self.process = process
+
+    def read(self, size: int) -> bytes:
+        """As Source.read()."""
+        data = super().read(size)
+        if not data and self.process.wait():
+            self.trouble = "the packed file is damaged (zstd failed)"
+        return data

@@ -29,7 +29,7 @@ def log_path(tmp_path: Path) -> Path:
     return path
 
 
-def test_without_a_display_a_png_beside_the_log(log_path):
+def test_without_o_a_png_beside_the_log(log_path):
     done = run(log_path)
     picture = log_path.with_suffix(".png")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{picture}\n", "")
