@@ -29,6 +29,7 @@ OPTIONAL = ("kind", "offset")  # a line may lack them though its neighbours have
 # What more than so many of the lines have, a line without it has lost; without a head it
 # may be of several logs.
 CUT_SHARE, CUT_SHARE_NO_HEAD = 0.5, 0.9
+LONGEST_NS = 366 * 86400 * 10**9  # no recording is longer
 
 KEEP_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
 
@@ -372,6 +373,7 @@ class Reader:
             parts = self.parts.pop(column.name)
             columns[column.name] = np.concatenate(parts or [np.zeros(0, column.dtype)])
         lines, self.lines = self.lines, []
+        nr_unread = self.nr_bad  # by the counter, they are missing
         log = Log(
             **columns,
             names={name: names.texts() for name, names in self.names.items()},
@@ -380,26 +382,30 @@ class Reader:
             summary=self.summary,
         )
         cut = self._cut_short(log)
-        if cut is not None:
-            first = int(np.concatenate(lines)[cut.argmax()])
-            self.nr_cut += np.count_nonzero(cut)
-            self.nr_bad += np.count_nonzero(cut)
-            self.first_bad = min(self.first_bad or first, first)
-            log = log.take(~cut)
+        early, late = impossible_times(log)
+        bad = cut | early | late
+        if bad.any():
+            first = int(np.concatenate(lines)[bad.argmax()])
+            self.nr_bad += np.count_nonzero(bad) - 1
+            self.bad(first)
+            log = log.take(~bad)
+        nr_cut = self.nr_cut + np.count_nonzero(cut)
         log.oddities = Oddities(
             nr_bad=self.nr_bad,
             first_bad=self.first_bad,
-            nr_cut=self.nr_cut,
+            nr_cut=nr_cut,
             nr_nul=self.nr_nul,
+            nr_early=np.count_nonzero(early & ~cut),
+            nr_late=np.count_nonzero(late & ~cut),
             nr_heads=self.nr_heads,
             nr_repeated=self.nr_repeated,
-            nr_skipped=max(self.nr_skipped - self.nr_bad + int(self.nr_cut), 0),
+            nr_skipped=max(self.nr_skipped - nr_unread, 0),
             source=source,
         )
         return log
 
-    def _cut_short(self, log: Log) -> np.ndarray | None:
-        """The lines that end before a key that nearly all have; bool (n,), None: none.
+    def _cut_short(self, log: Log) -> np.ndarray:
+        """The lines that end before a key that nearly all have; bool (n,).
 
         What is left of the last number in such a line is wrong, be it the time itself.
         """
@@ -411,7 +417,21 @@ class Reader:
                 nr_told = np.count_nonzero(told)
                 if share * len(log) < nr_told < len(log):
                     cut |= ~told
-        return cut if cut.any() else None
+        return cut
+
+
+def impossible_times(log: Log) -> tuple[np.ndarray, np.ndarray]:
+    """The faults before the recording began, and those absurdly after; bool (n,) each.
+
+    If that is most of them, it's the beginning that is told wrongly: none then.
+    """
+    none = np.zeros(len(log), dtype=bool)
+    if log.loaded_ns is None:
+        return none, none
+    early = log.time_ns < np.uint64(log.loaded_ns)
+    late = log.time_ns > np.uint64(log.loaded_ns + LONGEST_NS)
+    is_few = np.count_nonzero(early | late) * 2 < len(log)
+    return (early, late) if is_few else (none, none)
 
 
 def _pairs(text: bytes) -> dict[bytes, bytes]:

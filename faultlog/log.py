@@ -114,6 +114,8 @@ class Oddities:
     first_bad: int = 0  # line number, from 1
     nr_cut: int = 0  # of the bad ones, those that end too early
     nr_nul: int = 0  # of the bad ones, those with a NUL byte
+    nr_early: int = 0  # of the bad ones, those with a Time before the recording began
+    nr_late: int = 0  # and a Time that's absurdly after
     nr_heads: int = 0
     nr_repeated: int = (
         0  # by the counter in front, or the same time, thread and address

@@ -10,6 +10,7 @@ that are mapped, the processes.
 from __future__ import annotations
 
 import argparse
+import textwrap
 import warnings
 from collections import Counter
 from dataclasses import replace
@@ -26,7 +27,7 @@ from .checks import Verdict
 from .lanes import Lanes, find_lanes
 from .log import ACCESSES, MAJOR, MINOR, RESULTS, Log, has_failed
 from .outputs import Job, replacing
-from .words import plural, short_time_text, size_text, time_text, time_unit
+from .words import plural, short_time_text, shortened, size_text, time_text, time_unit
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
@@ -85,6 +86,8 @@ RING = 0.07  # marks of major and failed faults are at least that far apart
 
 MAX_MARKS = 1500  # per square inch; where there are more, they are binned
 STRIP_BINS = 200
+MAX_COMM = 40  # characters of a title
+WARNING_WIDTH, MAX_WARNINGS = 125, 6  # characters; lines
 MAX_LANES = 12
 
 
@@ -136,7 +139,7 @@ def draw(figure: Figure, log: Log, verdict: Verdict, told: str = "") -> None:
 
     page = _Page(
         figure,
-        top=TOP + LOSS_LINE * len(verdict.lines()),
+        top=TOP + LOSS_LINE * len(warnings_of(verdict)),
         aside=aside,
         nr_lanes=len(lanes.names) if lanes else 0,
         has_latency=has_latency,
@@ -596,6 +599,13 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def warnings_of(verdict: Verdict) -> list[str]:
+    """What a verdict says, in lines that fit the picture's width."""
+    return [
+        line for text in verdict.lines() for line in textwrap.wrap(text, WARNING_WIDTH)
+    ][:MAX_WARNINGS]
+
+
 def _draw_title(
     page: _Page,
     log: Log,
@@ -607,7 +617,7 @@ def _draw_title(
     """Title, counts, losses, legend; at the bottom, notes and where the log is from."""
     pids = {str(pid) for pid in np.unique(log.pid)}
     pid = log.head.get("pid") or str(log.pid[0])
-    comm = log.head.get("comm")
+    comm = shortened(log.head.get("comm", ""), MAX_COMM)
     title = f"Page faults of {comm}, PID {pid}" if comm else f"Page faults of PID {pid}"
     others = len(pids - {pid})
     if log.nr_children:
@@ -637,7 +647,7 @@ def _draw_title(
     height = page.height
     text(LEFT, height - 0.42, title, size=15, weight="bold", color=INK)
     text(LEFT, height - 0.68, subtitle, size=10, color=INK)
-    for i, words in enumerate(verdict.lines()):
+    for i, words in enumerate(warnings_of(verdict)):
         up = 0.91 + i * LOSS_LINE
         text(LEFT, height - up, words, size=9.5, weight="bold", color=ALARM)
 
@@ -668,7 +678,9 @@ def _draw_title(
             labelcolor=INK,
         )
     if log.head:
-        words = f"{log.head['probe']} on Linux {log.head.get('kernel', '')} "
+        words = (
+            f"{log.head['probe']} on Linux {shortened(log.head.get('kernel', ''), 40)} "
+        )
         notes.insert(0, (words + log.head.get("arch", "")).rstrip())
     unseen = [f"{log.count(k):,} {k}" for k in UNSEEN if log.count(k)]
     if unseen:

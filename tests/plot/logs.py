@@ -24,6 +24,7 @@ HEAD = (
     b"loaded=1389595000000 epoch=1588556857.123456789 page=4096 "
     b"kernel=6.1.0-56-amd64 arch=x86_64\n"
 )
+HEAD_AT_0 = HEAD.replace(b"loaded=1389595000000", b"loaded=0")
 OLD = b"   0:: PID =     4494 Page Fault at Address 0x7faa3b0fccf8 at Time 1389595218602\n"
 NEW = (
     b"PID =     4494 Page Fault at Address 0x7faa3b0fccf8 at Time 1389595218602 tid=4497 "
@@ -164,7 +165,7 @@ def drawn(text: bytes) -> Figure:
 
 def family_log(comms: list[str], nr_each: int = 3, told: bool = True) -> bytes:
     """One process with children of these names, one after the other."""
-    lines, pids = [HEAD], range(5000, 5000 + len(comms))
+    lines, pids = [HEAD_AT_0], range(5000, 5000 + len(comms))
     lines += [fault(i, 0x1000 * i, tid=4494, access="read") for i in range(nr_each)]
     for i, (pid, comm) in enumerate(zip(pids, comms)):
         start = 1000 * (i + 1)

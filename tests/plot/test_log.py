@@ -213,7 +213,7 @@ def test_damaged_lines_are_read_as_by_a_plain_rule(monkeypatch, with_outcomes):
             else:
                 line.insert(at, rng.choice(b" 0x9af:=#\tP\0\xff"))
         damaged.append(bytes(line))
-    text = b"".join(damaged)
+    text = b"".join(damaged).replace(b" loaded=1389595000000", b"")
     log = read(text, block_bytes=1 << 17)
     expected, nr_bad = read_plainly(text)
     found = [

@@ -177,7 +177,7 @@ def test_an_old_log_gets_nothing_new():
 
 
 def test_major_faults_stand_out():
-    text = HEAD + b"".join(
+    text = HEAD_AT_0 + b"".join(
         fault(
             i * 10**6,
             0x10000 + 0x1000 * i,
