@@ -85,11 +85,14 @@ install: all
 		modules_install
 	install -D -m 755 user '$(DESTDIR)$(PREFIX)/bin/pf_user'
 	install -D -m 755 page_fault_plot.py '$(DESTDIR)$(PREFIX)/bin/page_fault_plot'
+	install -d '$(DESTDIR)$(PREFIX)/share/pf_probe/faultlog'
+	install -m 644 faultlog/*.py '$(DESTDIR)$(PREFIX)/share/pf_probe/faultlog'
 	install -D -m 644 doc/pf_probe.8 '$(DESTDIR)$(PREFIX)/share/man/man8/pf_probe.8'
 
 uninstall:
 	rm -f '$(DESTDIR)$(PREFIX)/bin/pf_user' '$(DESTDIR)$(PREFIX)/bin/page_fault_plot' \
 		'$(DESTDIR)$(PREFIX)/share/man/man8/pf_probe.8'
+	rm -rf '$(DESTDIR)$(PREFIX)/share/pf_probe'
 	rm -f $(foreach m,A B C,'$(DESTDIR)/lib/modules/$(RELEASE)/updates/pf_probe_$m.ko'*)
 
 clean:

@@ -33,12 +33,13 @@ same() {
 
 version=$(sed -n 's/^#define PF_VERSION "\(.*\)"/\1/p' pf_common.h)
 release=$(sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' "$KDIR/include/generated/utsrelease.h")
-files='lib/modules/R/updates/pf_probe_A.ko
+files="lib/modules/R/updates/pf_probe_A.ko
 lib/modules/R/updates/pf_probe_B.ko
 lib/modules/R/updates/pf_probe_C.ko
 usr/bin/page_fault_plot
 usr/bin/pf_user
-usr/share/man/man8/pf_probe.8'
+usr/share/man/man8/pf_probe.8
+$(git ls-files 'faultlog/*.py' | LC_ALL=C sort | sed 's|^|usr/share/pf_probe/|')"
 
 installed() {
 	(cd "$scratch/root" && find . -type f ! -name 'modules.*' | sed -e 's|^\./||' \
@@ -55,8 +56,9 @@ ok "builds" make KDIR="$KDIR"
 ok "installs under DESTDIR and PREFIX" make install KDIR="$KDIR" DESTDIR="$scratch/root" PREFIX=/usr
 ok "what it should" same "$(installed)" "$files"
 ok "the installed reader runs" "$scratch/root/usr/bin/pf_user" --version
-ok "the installed plotter runs" "${PYTHON:-/usr/bin/python3}" \
-	"$scratch/root/usr/bin/page_fault_plot" --version
+line='PID =        1 Page Fault at Address 0x1000 at Time 1'
+ok "the installed plotter draws" sh -c "cd / && echo '$line' |
+	'${PYTHON:-/usr/bin/python3}' '$scratch/root/usr/bin/page_fault_plot' - -o '$scratch/x.png'"
 ok "the manual page is sound" sh -c \
 	"! mandoc -T lint -W warning doc/pf_probe.8 | grep -v 'referenced manual not found'"
 info=$(/sbin/modinfo "$source/pf_probe_B.ko")

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which parts of the address space are shown: the touched areas, gaps cut out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_PANELS = 10
+MIN_GAP_PAGES = 16
+MIN_GAP_PART = 1 / 4  # of what its panel would span with it
+ALIKE = 1.25  # gaps within this factor are cut all, or none
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A touched area: whole pages first to last, both touched."""
+
+    first: int  # page numbers
+    last: int
+
+    @property
+    def nr_pages(self) -> int:
+        """Pages that the panel spans, touched or not."""
+        return self.last - self.first + 1
+
+
+def find_panels(pages: np.ndarray, max_panels: int = MAX_PANELS) -> list[Panel]:
+    """Cut the address space at its wide gaps; the panels, lowest first.
+
+    pages: uint64, at least one page number, in any order. A gap is cut out if it would
+    leave a good part of its panel blank, the widest gaps first. If that makes too many
+    panels, the narrowest cuts are taken back. Every page is in exactly one panel.
+    """
+    pages = np.unique(pages)
+    gaps = np.diff(pages) - np.uint64(1)
+
+    def widest(first: int, last: int) -> tuple[int, int, int, int]:
+        """The gap to cut in pages[first..last]: its width (0: none), where; and both."""
+        if first == last:
+            return 0, first, first, last
+        at = first + int(gaps[first:last].argmax())
+        gap, span = int(gaps[at]), int(pages[last]) - int(pages[first]) + 1
+        cut = gap >= MIN_GAP_PAGES and gap >= MIN_GAP_PART * span
+        return gap if cut else 0, at, first, last
+
+    parts = [widest(0, len(pages) - 1)]
+    cuts = []  # (width, index of the page below), ever narrower
+    while True:
+        gap, at, first, last = part = max(parts)
+        if not gap:
+            break
+        if len(parts) == max_panels:
+            cuts = [cut for cut in cuts if cut[0] > gap * ALIKE]
+            break
+        cuts.append((gap, at))
+        parts.remove(part)
+        parts += [widest(first, at), widest(at + 1, last)]
+    below = sorted(at for _, at in cuts)
+    firsts = [0] + [at + 1 for at in below]
+    lasts = below + [len(pages) - 1]
+    return [Panel(int(pages[a]), int(pages[b])) for a, b in zip(firsts, lasts)]
+
+
+def panel_of(pages: np.ndarray, panels: list[Panel]) -> np.ndarray:
+    """For each page, the index of its panel; uint8."""
+    firsts = np.array([p.first for p in panels], dtype=np.uint64)
+    return (np.searchsorted(firsts, pages, side="right") - 1).astype(np.uint8)
+
+
+def page_ticks(
+    low: float, high: float, base: int, page_size: int, max_ticks: int
+) -> list[int]:
+    """Round addresses for an axis of bytes above base: max_ticks at the most.
+
+    Multiples of the smallest power of two that will do; relative to base, as an axis of
+    addresses themselves would not tell pages apart at the top of the 64-bit range.
+    """
+    low, high = base - int(-low // 1), base + int(high // 1)
+    low, high = max(low, 0), min(high, (1 << 64) - 1)
+    step = page_size
+    while high // step - (low - 1) // step > max_ticks:
+        step *= 2
+    return [t - base for t in range(-(-low // step) * step, high + 1, step)]

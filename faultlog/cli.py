@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command: options, one log in, one output out, one line for what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Iterable
+
+from . import VERSION, checks, outputs, select, source
+from .lines import read_log
+from .log import LogError
+
+PROG = Path(sys.argv[0]).name  # another where it is installed
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROG,
+        description="Draw a log of page faults: time on X, the touched addresses on Y.",
+        epilog="Without -o: a picture beside the log, its suffix .png. The path of what "
+        "was written is printed.",
+    )
+    parser.add_argument(
+        "log",
+        metavar="LOG",
+        help="what user wrote, as out/pf_probe_B.log; packed by gzip, xz or zstd, too; "
+        "- is standard input",
+    )
+    suffixes = ", ".join(outputs.MODULE_OF_SUFFIX)
+    parser.add_argument(
+        "-o", metavar="FILE", dest="output", help=f"file to write: {suffixes}"
+    )
+    select.add_options(parser)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    return parser
+
+
+def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
+    """The module that writes, and the file to write; None: standard output."""
+    if args.output is not None:
+        output = Path(args.output)
+    elif source.is_standard_input(args.log):
+        raise LogError("-: for a log from standard input, -o must say what to write")
+    else:
+        log = source.unpacked_name(args.log)
+        output = log.parent / f"{log.stem}.png"
+    name = outputs.MODULE_OF_SUFFIX[outputs.suffix_of(str(output))]
+    both = (str(output), args.log)
+    if all(map(os.path.exists, both)) and os.path.samefile(*both):
+        raise LogError(f"{output}: the output would replace the log; use -o")
+    return name, output
+
+
+def run(argv: Iterable[str] | None = None) -> None:
+    """The program, but for what becomes of its errors."""
+    args = _parser().parse_args(argv)
+    name, output = _output(args)
+    writer = outputs.module(name)
+    filters = select.filters(args)
+    with source.open_log(args.log) as file:
+        log = read_log(file, {*writer.columns(args), *filters.columns(), "tid"})
+    checks.require_faults(log, args.log)
+    verdict = checks.examine(log)
+    if verdict.lines():
+        print(f"{PROG}: {args.log}: {'; '.join(verdict.lines())}", file=sys.stderr)
+    job = outputs.Job(filters.apply(log), verdict, filters, args.log, output, args)
+    del log
+    writer.write(job)
+    if output:
+        print(output, flush=True)
+
+
+def main(argv: Iterable[str] | None = None) -> int:
+    """Run; every error is one line on stderr and status 1."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="surrogateescape")
+    try:
+        run(argv)
+    except LogError as err:
+        print(f"{PROG}: {err}", file=sys.stderr)
+    except OSError as err:
+        where = f"{err.filename}: " if err.filename else ""
+        print(f"{PROG}: {where}{err.strerror or err}", file=sys.stderr)
+    except MemoryError:
+        print(f"{PROG}: not enough memory for this log", file=sys.stderr)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    else:
+        return 0
+    return 1

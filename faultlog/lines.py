@@ -1,0 +1,467 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A log's text to columns.
+
+A log of a million faults has 150 MB of text, so no Python statement runs once a fault.
+A block of lines is split into words (numpy finds where they begin and end), each word's
+first 8 bytes become one integer, and whole columns of words are compared and converted
+at once. The rule itself is the tables LINE and COLUMNS of log.py. Lines about the
+recording, some thousand at the most, are read one by one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import BinaryIO, Iterable
+
+import numpy as np
+
+from .log import ALWAYS, COLUMNS, DECIMAL, LINE, OTHER, WORD
+from .log import Column, Event, Log, Oddities
+from .words import plain
+
+BLOCK_BYTES = 2 << 20
+LINE_BYTES = 1 << 20  # no line is longer; what follows in one that is, is not looked at
+MAX_NAME = 4096  # bytes of a name, as it is written; a longer one is not told
+PAD = b" " * 16  # words are loaded 8 bytes at a time, past the end of the last one too
+OTHER_LINE = re.compile(rb"\s*(?:\d+::\s*)?(?:EXIT_CODE\s*|#.*)?", re.DOTALL)
+OPTIONAL = ("kind", "offset")  # a line may lack them though its neighbours have them
+# What more than so many of the lines have, a line without it has lost; without a head it
+# may be of several logs.
+CUT_SHARE, CUT_SHARE_NO_HEAD = 0.5, 0.9
+LONGEST_NS = 366 * 86400 * 10**9  # no recording is longer
+
+KEEP_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
+
+# What a byte is worth as a digit; 255: it is none.
+DIGITS = np.full(256, 255, dtype=np.uint8)
+DIGITS[48:58] = np.arange(10)
+HEX_DIGITS = DIGITS.copy()
+HEX_DIGITS[65:71] = HEX_DIGITS[97:103] = np.arange(10, 16)
+DECIMAL_TOP = (1 << 64) // 10  # a number above it takes no further digit
+
+
+def _word(text: bytes) -> int:
+    """The first 8 bytes of text, as the little-endian integer that a load gives."""
+    return int.from_bytes(text[:8].ljust(8, b"\0"), "little")
+
+
+class _Block:
+    """Whole lines of text, cut into words. All arrays of places are int64."""
+
+    def __init__(self, block: bytes) -> None:
+        """block: its last byte is a newline."""
+        self.bytes = block
+        self.text = text = np.frombuffer(block + PAD, dtype=np.uint8)
+        self.loads = np.ndarray(len(text) - 7, dtype="<u8", buffer=text, strides=1)
+        blank = text <= 32  # other control characters are no matter: NUL is looked for
+        edges = np.flatnonzero(blank[1:] != blank[:-1]) + 1
+        if not blank[0]:
+            edges = np.concatenate(([0], edges))
+        self.start, self.end = edges[0::2], edges[1::2]  # of words; none spans lines
+        self.word = (
+            self.loads[self.start] & KEEP_BYTES[np.minimum(self.end - self.start, 8)]
+        )
+        self.line_end = np.flatnonzero(text[: len(block)] == 10)
+        last = np.searchsorted(self.start, self.line_end)
+        self.nr_words = np.diff(last, prepend=0)
+        self.first_word = last - self.nr_words
+        self.line_of_word = np.repeat(np.arange(len(self.line_end)), self.nr_words)
+
+    def line(self, i: int) -> bytes:
+        """The text of line i, without its newline."""
+        begin = int(self.line_end[i - 1]) + 1 if i else 0
+        return self.bytes[begin : self.line_end[i]]
+
+    def with_byte(self, value: int) -> np.ndarray:
+        """The lines that have this byte; indices."""
+        places = np.flatnonzero(self.text[: len(self.bytes)] == value)
+        return np.unique(np.searchsorted(self.line_end, places))
+
+    def starting(self, prefix: bytes) -> np.ndarray:
+        """The words that start with prefix, of at most 16 bytes; indices."""
+        head = self.word & KEEP_BYTES[len(prefix)] if len(prefix) < 8 else self.word
+        found = np.flatnonzero(head == _word(prefix))
+        if len(prefix) > 8:
+            found = found[self.end[found] - self.start[found] >= len(prefix)]
+            tail = self.loads[self.start[found] + len(prefix) - 8]
+            found = found[tail == _word(prefix[-8:])]
+        return found
+
+    def numbers(
+        self, start: np.ndarray, end: np.ndarray, form: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers text[start:end], and which of them are numbers and fit in 64 bits.
+
+        start, end: shape (n,). Returns uint64 (n,) and bool (n,).
+        """
+        if form == DECIMAL:
+            base, digits, limit = 10, DIGITS, 20
+            fits = np.ones(len(start), dtype=bool)
+        else:
+            base, digits, limit = 16, HEX_DIGITS, 16
+            fits = self.loads[start] & KEEP_BYTES[2] == _word(b"0x")
+            start = start + 2
+        width = end - start
+        fits &= (width > 0) & (width <= limit)
+        value = np.zeros(len(start), dtype=np.uint64)
+        if not fits.any():
+            return value, fits
+        common, longest = width[fits].min(), width[fits].max()
+        for i in range(longest):
+            digit = digits[self.text[np.minimum(start + i, end)]]
+            here = i < width
+            fits &= (digit < 16) | ~here
+            if i == 19:  # only decimal ones are that long
+                top = np.uint64(DECIMAL_TOP)
+                over = (value > top) | ((value == top) & (digit > 5))
+                fits &= ~(over & here)
+            grown = value * np.uint64(base) + digit
+            value = grown if i < common else np.where(here, grown, value)
+        return value, fits
+
+    def hashes(self, start: np.ndarray, end: np.ndarray, seed: int) -> np.ndarray:
+        """Hashes of the byte strings text[start:end]; uint64 (n,)."""
+        width = end - start
+        value = width.astype(np.uint64) ^ np.uint64(seed)
+        left = np.flatnonzero(width > 0)
+        at = 0
+        while len(left):
+            part = self.loads[start[left] + at]
+            part = part & KEEP_BYTES[np.minimum(width[left] - at, 8)]
+            part = (value[left] ^ part) * np.uint64(0x9FB21C651E98DF25)
+            value[left] = part ^ (part >> np.uint64(29))
+            at += 8
+            left = left[width[left] > at]
+        return value
+
+
+class _Names:
+    """The words that a column has had so far, and their codes."""
+
+    FEW = 32  # so many are compared one by one, which is faster than sorting
+
+    def __init__(self, column: Column) -> None:
+        # Who chooses the names must not be able to choose two of one hash.
+        self.seed = int.from_bytes(os.urandom(8), "little")
+        self.max_names = column.max_names
+        self.codes: dict[bytes, int] = {}
+        self.code_of_hash: dict[int, int] = {}
+        for name in column.words:
+            self.codes[name.encode()] = len(self.codes)
+
+    def find(self, block: _Block, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """The codes of block.text[start:end], which get one if they are new; (n,)."""
+        too_long = end - start > MAX_NAME
+        value = block.hashes(start, np.where(too_long, start, end), self.seed)
+        codes = np.zeros(len(value), dtype=np.uint16)
+        left = np.ones(len(value), dtype=bool)
+        if len(self.code_of_hash) <= self.FEW:
+            for known, code in self.code_of_hash.items():
+                same = value == known
+                codes[same] = code
+                left &= ~same
+        left = np.flatnonzero(left)
+        found, first, which = np.unique(
+            value[left], return_index=True, return_inverse=True
+        )
+        code_of = np.zeros(len(found), dtype=np.uint16)
+        for i in np.argsort(first):
+            value, at = int(found[i]), left[first[i]]
+            if value not in self.code_of_hash:
+                name = b"" if too_long[at] else block.bytes[start[at] : end[at]]
+                self.code_of_hash[value] = self._code(name)
+            code_of[i] = self.code_of_hash[value]
+        codes[left] = code_of[which]
+        return codes
+
+    def _code(self, name: bytes) -> int:
+        if name not in self.codes:
+            if len(self.codes) >= self.max_names - 1:
+                name = OTHER.encode()
+            self.codes.setdefault(name, len(self.codes))
+        return self.codes[name]
+
+    def texts(self) -> list[str]:
+        """The names, by code."""
+        return [plain(name) if name != OTHER.encode() else OTHER for name in self.codes]
+
+
+class Reader:
+    """Takes blocks of whole lines, gives a Log."""
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        self.columns = [c for c in COLUMNS.values() if c.name in {*columns, *ALWAYS}]
+        self.keys = [column for column in self.columns if column.name not in LINE]
+        self.parts: dict[str, list[np.ndarray]] = {c.name: [] for c in self.columns}
+        self.lines: list[np.ndarray] = []  # each fault's line number, while it matters
+        self.names = {c.name: _Names(c) for c in self.keys if c.form == WORD}
+        self.events: list[Event] = []
+        self.head: dict[str, str] = {}
+        self.summary: dict[str, int | str] = {}
+        self.nr_lines = self.nr_bad = self.first_bad = self.nr_cut = self.nr_nul = 0
+        self.nr_heads = self.nr_repeated = self.nr_skipped = 0
+        self.next_counter = 0
+
+    def feed(self, text: bytes) -> None:
+        """Parse text, whose last byte is a newline."""
+        block = _Block(text)
+        nr_lines = len(block.line_end)
+        lines, rows, counter = self._fixed(block)
+        good = np.zeros(nr_lines, dtype=bool)
+        good[lines] = True
+        empty = block.nr_words == 0
+        if b"\0" in text:  # two words may differ in nothing but NUL bytes
+            with_nul = block.with_byte(0)
+            self.nr_nul += len(with_nul)
+            keep = ~np.isin(lines, with_nul)
+            lines, counter = lines[keep], counter[keep]
+            rows = {name: row[keep] for name, row in rows.items()}
+            good[with_nul] = empty[with_nul] = False
+        row_of_line = np.cumsum(good) - 1
+        for column in self.keys:
+            rows[column.name] = self._key(block, column, good, row_of_line)
+        for i in np.flatnonzero(~good & ~empty):
+            self._other_line(block.line(i), self.nr_lines + int(i) + 1)
+        self._follow(rows, counter)
+        for name, parts in self.parts.items():
+            parts.append(rows[name])
+        self.lines.append(lines + (self.nr_lines + 1))
+        self.nr_lines += nr_lines
+
+    def _fixed(
+        self, block: _Block
+    ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+        """The lines that begin as LINE tells, behind a counter or without one.
+
+        Returns their indices, the columns of LINE, and the counters; -1: there is none.
+        """
+        word, start, end = block.word, block.start, block.end
+        line = np.flatnonzero(block.nr_words >= len(LINE))
+        at = block.first_word[line]
+        has_counter = word[at] != _word(LINE[0].encode())
+        before = at[has_counter]
+        number, is_number = block.numbers(start[before], end[before] - 2, DECIMAL)
+        is_number &= block.loads[end[before] - 2] & KEEP_BYTES[2] == _word(b"::")
+        counter = np.full(len(line), -1, dtype=np.int64)
+        counter[has_counter] = number.astype(np.int64)
+        fits = block.nr_words[line] >= len(LINE) + has_counter
+        fits[has_counter] &= is_number
+        line, at, counter = line[fits], (at + has_counter)[fits], counter[fits]
+        fits = np.ones(len(line), dtype=bool)
+        rows = {}
+        for i, expected in enumerate(LINE):
+            if expected in COLUMNS:
+                column = COLUMNS[expected]
+                value, is_number = block.numbers(
+                    start[at + i], end[at + i], column.form
+                )
+                fits &= is_number & (value <= np.iinfo(column.dtype).max)
+                rows[expected] = value.astype(column.dtype)
+            else:
+                fits &= word[at + i] == _word(expected.encode())
+        return (
+            line[fits],
+            {name: row[fits] for name, row in rows.items()},
+            counter[fits],
+        )
+
+    def _key(
+        self, block: _Block, column: Column, good: np.ndarray, row_of_line: np.ndarray
+    ) -> np.ndarray:
+        """A column of key=value words, for the good lines, in their order."""
+        prefix = column.name.encode() + b"="
+        row = np.full(np.count_nonzero(good), column.unknown, dtype=column.dtype)
+        found = block.starting(prefix)
+        line = block.line_of_word[found]
+        keep = good[line]
+        if not keep.all():
+            found, line = found[keep], line[keep]
+        start, end = block.start[found] + len(prefix), block.end[found]
+        if column.form == WORD:
+            value = self.names[column.name].find(block, start, end)
+        else:
+            value, is_number = block.numbers(start, end, column.form)
+            is_number &= value <= np.uint64(column.unknown)
+            value = np.where(is_number, value, np.uint64(column.unknown))
+        row[row_of_line[line]] = value
+        return row
+
+    def _follow(self, rows: dict[str, np.ndarray], counter: np.ndarray) -> None:
+        """Do the counters go up by one, and are no two lines the same?"""
+        if not len(counter):
+            return
+        if counter[0] >= 0 and counter.min() >= 0:
+            steps = np.diff(counter, prepend=self.next_counter - 1)
+            self.nr_repeated += int((1 - steps[steps < 1]).sum())
+            self.nr_skipped += int((steps[steps > 1] - 1).sum())
+            self.next_counter = int(counter[-1]) + 1
+        elif len(counter) > 1 and "tid" in rows and counter.max() < 0:
+            same = np.ones(len(counter) - 1, dtype=bool)
+            for name in ("time_ns", "address", "tid"):
+                same &= rows[name][1:] == rows[name][:-1]
+            same &= rows["tid"][1:] != COLUMNS["tid"].unknown
+            self.nr_repeated += int(np.count_nonzero(same))
+
+    def feed_cut_off(self, line: bytes) -> None:
+        """Parse a last line without a newline: its last word may have lost its end.
+
+        With that word left out, the line is whole if it has the keys of the one above.
+        Of a log of 2020 the last word is the time; that it has lost digits is seen from
+        the one above.
+        """
+        last_time = self.parts["time_ns"][-1][-1:] if self.parts["time_ns"] else ()
+        before, _, last_word = line.rpartition(b" ")
+        whole = before if b"=" in last_word else line
+        self.feed(whole + b"\n")
+        time_ns = self.parts["time_ns"][-1]
+        if not len(time_ns):
+            return
+        if whole == line and len(last_time) and time_ns[0] < last_time[0]:
+            for parts in self.parts.values():
+                parts[-1] = parts[-1][:0]
+            self.lines[-1] = self.lines[-1][:0]
+            self.nr_cut += 1
+            self.bad(self.nr_lines)
+
+    def _other_line(self, line: bytes, number: int) -> None:
+        if b"\0" in line or not OTHER_LINE.fullmatch(line):
+            self.bad(number)
+            return
+        line = line.lstrip()
+        if line.startswith(b"# pf_probe_"):
+            self.nr_heads += 1
+            if not self.head:
+                pairs = _pairs(line)
+                self.head = {plain(k): plain(v) for k, v in pairs.items()}
+                self.head["probe"] = plain(line.split()[1])
+        elif line.startswith(b"# recorded="):
+            self.summary = {
+                plain(k): int(v) if re.fullmatch(rb"\d{1,20}", v) else plain(v)
+                for k, v in _pairs(line).items()
+            }
+        elif line.startswith((b"# child ", b"# exec ")):
+            self._event(line.split(None, 2)[1].decode(), _pairs(line), number)
+
+    def _event(self, kind: str, pairs: dict[bytes, bytes], number: int) -> None:
+        time_ns, pid = pairs.get(b"time", b""), pairs.get(b"pid", b"")
+        if not re.fullmatch(rb"\d{1,19}", time_ns) or not re.fullmatch(
+            rb"\d{1,9}", pid
+        ):
+            self.bad(number)
+            return
+        ppid = pairs.get(b"ppid", b"")
+        self.events.append(
+            Event(
+                kind,
+                int(time_ns),
+                int(pid),
+                int(ppid) if re.fullmatch(rb"\d{1,9}", ppid) else None,
+                plain(pairs.get(b"comm", b"")),
+            )
+        )
+
+    def bad(self, line_number: int) -> None:
+        """Count a bad line."""
+        self.nr_bad += 1
+        self.first_bad = min(self.first_bad or line_number, line_number)
+
+    def log(self, source: str = "") -> Log:
+        """What was read; the reader is used up. source: what is wrong with the file."""
+        columns = {}
+        for column in self.columns:
+            parts = self.parts.pop(column.name)
+            columns[column.name] = np.concatenate(parts or [np.zeros(0, column.dtype)])
+        lines, self.lines = self.lines, []
+        nr_unread = self.nr_bad  # by the counter, they are missing
+        log = Log(
+            **columns,
+            names={name: names.texts() for name, names in self.names.items()},
+            events=self.events,
+            head=self.head,
+            summary=self.summary,
+        )
+        cut = self._cut_short(log)
+        early, late = impossible_times(log)
+        bad = cut | early | late
+        if bad.any():
+            first = int(np.concatenate(lines)[bad.argmax()])
+            self.nr_bad += np.count_nonzero(bad) - 1
+            self.bad(first)
+            log = log.take(~bad)
+        nr_cut = self.nr_cut + np.count_nonzero(cut)
+        log.oddities = Oddities(
+            nr_bad=self.nr_bad,
+            first_bad=self.first_bad,
+            nr_cut=nr_cut,
+            nr_nul=self.nr_nul,
+            nr_early=np.count_nonzero(early & ~cut),
+            nr_late=np.count_nonzero(late & ~cut),
+            nr_heads=self.nr_heads,
+            nr_repeated=self.nr_repeated,
+            nr_skipped=max(self.nr_skipped - nr_unread, 0),
+            source=source,
+        )
+        return log
+
+    def _cut_short(self, log: Log) -> np.ndarray:
+        """The lines that end before a key that nearly all have; bool (n,).
+
+        What is left of the last number in such a line is wrong, be it the time itself.
+        """
+        cut = np.zeros(len(log), dtype=bool)
+        share = CUT_SHARE if log.head else CUT_SHARE_NO_HEAD
+        for column in self.keys:
+            if column.name not in OPTIONAL:
+                told = log.told(column.name)
+                nr_told = np.count_nonzero(told)
+                if share * len(log) < nr_told < len(log):
+                    cut |= ~told
+        return cut
+
+
+def impossible_times(log: Log) -> tuple[np.ndarray, np.ndarray]:
+    """The faults before the recording began, and those absurdly after; bool (n,) each.
+
+    If that is most of them, it's the beginning that is told wrongly: none then.
+    """
+    none = np.zeros(len(log), dtype=bool)
+    if log.loaded_ns is None:
+        return none, none
+    early = log.time_ns < np.uint64(log.loaded_ns)
+    late = log.time_ns > np.uint64(log.loaded_ns + LONGEST_NS)
+    is_few = np.count_nonzero(early | late) * 2 < len(log)
+    return (early, late) if is_few else (none, none)
+
+
+def _pairs(text: bytes) -> dict[bytes, bytes]:
+    """The key=value words of text."""
+    return dict(w.split(b"=", 1) for w in text.split() if b"=" in w)
+
+
+def read_log(
+    file: BinaryIO,
+    columns: Iterable[str] = tuple(COLUMNS),
+    block_bytes: int = BLOCK_BYTES,
+) -> Log:
+    """Read a whole log, block_bytes of it at a time; columns: what is wanted of it.
+
+    A file that can't be read to its end (see source.py) gives what could be read, and
+    the log says so.
+    """
+    reader = Reader(columns)
+    carry = b""
+    while True:
+        data = file.read(block_bytes)
+        if not data:
+            break
+        cut = data.rfind(b"\n") + 1
+        if cut:
+            reader.feed(carry + data[:cut])
+            carry = data[cut:]
+        else:
+            carry += data
+        carry = carry[:LINE_BYTES]
+    if carry:
+        reader.feed_cut_off(carry)
+    return reader.log(getattr(file, "trouble", ""))

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A log in columns: one numpy array a key of the fault lines, and what else is told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+
+
+class LogError(Exception):
+    """What was asked for can't be made of this log; the text says why, for the user."""
+
+
+DECIMAL, HEXADECIMAL, WORD = "decimal", "hexadecimal", "word"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One key of a fault's line: how it's written, how it's kept.
+
+    A number that is not told is kept as the largest of its type. A word is kept as an
+    index into the log's names of that column, of which the first are these words; [0] is
+    "", not told. max_names bounds what a log can make us keep; words beyond are OTHER.
+    """
+
+    name: str
+    dtype: type
+    form: str
+    words: tuple[str, ...] = ()
+
+    @property
+    def unknown(self) -> int:
+        """What stands for "not told"."""
+        return 0 if self.form == WORD else int(np.iinfo(self.dtype).max)
+
+    @property
+    def max_names(self) -> int:
+        """How many names can be told apart, "" and OTHER among them."""
+        return int(np.iinfo(self.dtype).max) + 1
+
+
+OTHER = "…"  # a word when there are more than can be told apart
+ACCESSES = ("", "read", "write", "exec")
+MODES = ("", "user", "kernel", "gup", "remote")
+REGIONS = ("", "code", "data", "heap", "stack", "file", "anon", "special")
+KINDS = ("", "shared", "hugetlb", "shared,hugetlb", "cow", "swap")
+RESULTS = ("", "minor", "major", "sigbus", "sigsegv", "oom", "hwpoison", "error")
+MINOR, MAJOR = 1, 2  # codes of result; all above have failed
+
+# The rule of a fault's line: what comes first, in this order; then key=value in any order.
+LINE = (
+    "PID",
+    "=",
+    "pid",
+    "Page",
+    "Fault",
+    "at",
+    "Address",
+    "address",
+    "at",
+    "Time",
+    "time_ns",
+)
+COLUMNS = {
+    column.name: column
+    for column in (
+        Column(
+            "time_ns", np.uint64, DECIMAL
+        ),  # CLOCK_MONOTONIC, when it was entered first
+        Column("address", np.uint64, HEXADECIMAL),
+        Column("pid", np.uint32, DECIMAL),
+        Column("tid", np.uint32, DECIMAL),
+        Column("cpu", np.uint16, DECIMAL),
+        Column("ip", np.uint64, HEXADECIMAL),  # 0: there is none
+        Column("access", np.uint8, WORD, ACCESSES),
+        Column("mode", np.uint8, WORD, MODES),
+        Column("region", np.uint8, WORD, REGIONS),
+        Column("kind", np.uint8, WORD, KINDS),
+        Column("result", np.uint8, WORD, RESULTS),
+        Column("latency_ns", np.uint64, DECIMAL),
+        Column("tries", np.uint8, DECIMAL),
+        Column("map", np.uint16, WORD, ("",)),
+        Column(
+            "offset", np.uint64, HEXADECIMAL
+        ),  # of the page in the mapped file, bytes
+    )
+}
+ALWAYS = ("time_ns", "address", "pid")  # in logs of 2020, too
+
+
+def has_failed(result: np.ndarray) -> np.ndarray:
+    """Which codes of result stand for a fault that failed; words new to us do not."""
+    return (result > MAJOR) & (result < len(RESULTS))
+
+
+@dataclass(frozen=True)
+class Event:
+    """A "# child" or "# exec" line."""
+
+    kind: str  # "child", "exec"
+    time_ns: int
+    pid: int
+    ppid: int | None  # of a child
+    comm: str
+
+
+@dataclass(frozen=True)
+class Oddities:
+    """What the text had that a whole log has not; numbers of lines unless told."""
+
+    nr_bad: int = 0  # not understood, left out
+    first_bad: int = 0  # line number, from 1
+    nr_cut: int = 0  # of the bad ones, those that end too early
+    nr_nul: int = 0  # of the bad ones, those with a NUL byte
+    nr_early: int = 0  # of the bad ones, those with a Time before the recording began
+    nr_late: int = 0  # and a Time that's absurdly after
+    nr_heads: int = 0
+    nr_repeated: int = (
+        0  # by the counter in front, or the same time, thread and address
+    )
+    nr_skipped: int = 0  # by the counter in front, those that were bad not among them
+    source: str = ""  # what is wrong with the file around it, in words
+
+
+@dataclass
+class Log:
+    """A log's n faults, in columns, and what it says about the recording.
+
+    A column is an array of shape (n,), its type in COLUMNS; None if it was not asked for.
+    The order is that of the lines: by time, or with outcomes as the faults ended.
+    """
+
+    time_ns: np.ndarray
+    address: np.ndarray
+    pid: np.ndarray
+    tid: np.ndarray | None = None
+    cpu: np.ndarray | None = None
+    ip: np.ndarray | None = None
+    access: np.ndarray | None = None
+    mode: np.ndarray | None = None
+    region: np.ndarray | None = None
+    kind: np.ndarray | None = None
+    result: np.ndarray | None = None
+    latency_ns: np.ndarray | None = None
+    tries: np.ndarray | None = None
+    map: np.ndarray | None = None
+    offset: np.ndarray | None = None
+    names: dict[str, list[str]] = field(default_factory=dict)  # of each WORD column
+    events: list[Event] = field(default_factory=list)  # in the order of the lines
+    head: dict[str, str] = field(default_factory=dict)  # of the first head; "probe": X
+    summary: dict[str, int | str] = field(default_factory=dict)  # the last one
+    oddities: Oddities = Oddities()
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    def told(self, column: str) -> np.ndarray:
+        """Which faults tell this column; bool (n,)."""
+        return getattr(self, column) != COLUMNS[column].unknown
+
+    def spent_ns(self) -> np.ndarray:
+        """Latencies to be summed: 0 where none is told; uint64 (n,)."""
+        return np.where(self.told("latency_ns"), self.latency_ns, np.uint64(0))
+
+    def take(self, which: np.ndarray) -> Log:
+        """A log of some of its faults; which: bool (n,) or indices. All else is shared."""
+        columns = {
+            f.name: getattr(self, f.name)[which]
+            for f in fields(self)
+            if f.name in COLUMNS and getattr(self, f.name) is not None
+        }
+        return replace(self, **columns)
+
+    def count(self, key: str) -> int:
+        """A number of the summary; 0 where it is not told."""
+        value = self.summary.get(key, 0)
+        return value if isinstance(value, int) else 0
+
+    @property
+    def page_shift(self) -> int:
+        """log2 of the page size in bytes; 4096 where the log doesn't tell."""
+        page = self.head.get("page", "")
+        size = int(page) if re.fullmatch("[0-9]{4,10}", page) else 4096
+        if size < 4096 or size > 1 << 30 or size & (size - 1):
+            size = 4096
+        return size.bit_length() - 1
+
+    @property
+    def loaded_ns(self) -> int | None:
+        """CLOCK_MONOTONIC when the recording began; None if it's not told."""
+        loaded = self.head.get("loaded", "")
+        return int(loaded) if re.fullmatch("[0-9]{1,19}", loaded) else None
+
+    @property
+    def nr_children(self) -> int:
+        """Children that were recorded along with the process; 0 where none is told."""
+        nr_births = sum(event.kind == "child" for event in self.events)
+        return self.count("children") or nr_births
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Does it say how faults ended?"""
+        return bool(self.result.any())
+
+    @property
+    def main_pid(self) -> int | None:
+        """The traced process, by the head; else the first that faulted; None: no fault."""
+        pid = self.head.get("pid", "")
+        if re.fullmatch("[0-9]{1,9}", pid):
+            return int(pid)
+        return int(self.pid[0]) if len(self) else None
+
+    def last_names(self) -> dict[int, str]:
+        """The last name that is told of each process."""
+        names = {event.pid: event.comm for event in self.events}
+        if self.main_pid is not None and self.head.get("comm"):
+            names.setdefault(self.main_pid, self.head["comm"])
+        return names
+
+    def programs(self) -> tuple[list[str], np.ndarray]:
+        """What ran when each fault happened, by "# child" and "# exec" lines and the head.
+
+        Returns names and, for each fault, the index of its name; uint32 (n,). A process
+        of which nothing is told is "?"; before the first line about it, it has that
+        one's name, unless it is the head's process, which begins with the head's.
+        """
+        names = {"?": 0}
+
+        def code(comm: str) -> int:
+            return names.setdefault(comm, len(names))
+
+        pids, rank = np.unique(self.pid, return_inverse=True)
+        index = {pid: i for i, pid in enumerate(pids.tolist())}
+        events = [event for event in self.events if event.pid in index]
+        events.sort(
+            key=lambda event: event.time_ns
+        )  # stable: the last of one time counts
+        first = np.zeros(len(pids), dtype=np.uint32)
+        if self.main_pid in index and self.head.get("comm"):
+            first[index[self.main_pid]] = code(self.head["comm"])
+        for event in events:
+            i = index[event.pid]
+            first[i] = first[i] or code(event.comm)
+        codes = first[rank]
+        if events:
+            times = np.array([event.time_ns for event in events], dtype=np.uint64)
+            process = np.array([index[event.pid] for event in events])
+            comm = np.array([code(event.comm) for event in events], dtype=np.uint32)
+            order = np.argsort(process, kind="stable")
+            # Process and time in one number: how many events came before, of all.
+            span = len(events) + 1
+            steps = (process * span + np.arange(1, span))[order]
+            nr_before = np.searchsorted(times, self.time_ns, side="right")
+            last = np.searchsorted(steps, rank * span + nr_before, side="right") - 1
+            last = order[np.maximum(last, 0)]
+            such = (process[last] == rank) & (times[last] <= self.time_ns)
+            codes[such] = comm[last[such]]
+        return list(names), codes

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which module writes what. The suffix of -o says which output, and its module does it.
+
+An output is a module of this package with two functions:
+
+    columns(options) -> names of the columns that it takes, of log.COLUMNS
+    write(job)       -> None; raises LogError, OSError
+
+It is imported when it's chosen, so what it imports costs the others nothing. A new one is a
+line here, and its options in cli.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import BinaryIO, Iterator
+
+from .checks import Verdict
+from .log import Log, LogError
+from .select import Filters
+
+# By the end of a file's name, in lower case. The longest that fits counts.
+MODULE_OF_SUFFIX = {
+    ".png": "picture",
+    ".svg": "picture",
+    ".pdf": "picture",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What an output has to do."""
+
+    log: Log  # the faults that the filters leave; at least one
+    verdict: Verdict  # on the whole log
+    filters: Filters
+    name: str  # of the log, as it was given
+    output: Path | None  # None: standard output
+    options: argparse.Namespace
+
+    @property
+    def suffix(self) -> str:
+        """That of the output, as in MODULE_OF_SUFFIX; "": standard output."""
+        return suffix_of(self.output.name) if self.output else ""
+
+
+def suffix_of(name: str) -> str:
+    """The suffix that says which output it is; raises LogError if it is none."""
+    such = [suffix for suffix in MODULE_OF_SUFFIX if name.lower().endswith(suffix)]
+    if not such:
+        *most, last = MODULE_OF_SUFFIX
+        raise LogError(f"{name}: its name must end in {', '.join(most)} or {last}")
+    return max(such, key=len)
+
+
+def module(name: str) -> ModuleType:
+    """An output's module, by its name in this package; raises LogError if it can't be."""
+    try:
+        return importlib.import_module(f".{name}", __package__)
+    except ModuleNotFoundError as err:
+        library = (err.name or "").partition(".")[0]
+        if library == __package__:
+            raise
+        raise LogError(f"{library} is needed (Debian: apt install python3-{library})")
+
+
+@contextmanager
+def replacing(output: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes output's place at the end: it's whole, or as it was."""
+    part = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        with open(part, "xb") as file:
+            yield file
+        os.replace(part, output)
+    except BaseException as err:
+        part.unlink(missing_ok=True)
+        if isinstance(err, OSError):
+            err.filename = str(output)
+        raise

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which faults of a log an output is about: the filters that all outputs share."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from .log import MAJOR, Log, LogError
+from .words import size_text
+
+UNIT_NS = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "": 10**9,
+}
+UNIT_NS |= {"min": 60 * 10**9, "h": 3600 * 10**9}
+TOP = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class Time:
+    """A point of time in ns: since the first fault, or by CLOCK_MONOTONIC."""
+
+    text: str
+    ns: int
+    is_absolute: bool
+
+    def monotonic_ns(self, first_ns: int) -> int:
+        """By CLOCK_MONOTONIC; first_ns: when the log's first fault was."""
+        return min(self.ns + (0 if self.is_absolute else first_ns), TOP)
+
+
+def time(text: str) -> Time:
+    """What --from and --to take: 1.5, 20ms since the first fault; @4928859895, in ns."""
+    match = re.fullmatch(r"(\d{1,18}(?:\.\d{0,9})?)(ns|us|µs|ms|s|min|h|)", text)
+    if match:
+        whole, _, part = match[1].partition(".")
+        unit = UNIT_NS[match[2]]
+        ns = int(whole) * unit + int(part or 0) * unit // 10 ** len(part)
+        return Time(text, ns, False)
+    match = re.fullmatch(r"@(\d{1,20})", text)
+    if match:
+        return Time(text, int(match[1]), True)
+    raise argparse.ArgumentTypeError(
+        f"{text}: not a time as 1.5, 20ms (since the first fault) or @NS (its Time)"
+    )
+
+
+def address_range(text: str) -> tuple[int, int]:
+    """What --address takes: LO-HI in hexadecimal, HI not in it."""
+    match = re.fullmatch(r"(?:0x)?([0-9a-fA-F]{1,16})-(?:0x)?([0-9a-fA-F]{1,16})", text)
+    if not match or int(match[1], 16) >= int(match[2], 16):
+        raise argparse.ArgumentTypeError(
+            f"{text}: not a range as 0x7f0000000000-0x7f0000200000"
+        )
+    return int(match[1], 16), int(match[2], 16)
+
+
+def number(text: str) -> int:
+    """What --pid and --tid take."""
+    if not re.fullmatch(r"\d{1,9}", text):
+        raise argparse.ArgumentTypeError(f"{text}: not a number")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is wanted; of each kind any of those given, and every kind given."""
+
+    from_time: Time | None = None
+    to_time: Time | None = None  # not in it
+    pids: tuple[int, ...] = ()
+    tids: tuple[int, ...] = ()
+    maps: tuple[str, ...] = ()  # a path, its last part, or a pattern of one of them
+    regions: tuple[str, ...] = ()
+    addresses: tuple[tuple[int, int], ...] = ()  # first and behind last
+    major: bool = False
+
+    def columns(self) -> set[str]:
+        """The columns that it takes."""
+        wanted = {
+            "tid": self.tids,
+            "map": self.maps,
+            "region": self.regions,
+            "result": self.major,
+        }
+        return {name for name, given in wanted.items() if given}
+
+    def __bool__(self) -> bool:
+        return self != Filters()
+
+    def text(self) -> str:
+        """What is left out, told by what is kept: "only region=heap, major faults"."""
+        words = []
+        if self.from_time or self.to_time:
+            ends = (t.text if t else "" for t in (self.from_time, self.to_time))
+            words.append("time {}..{}".format(*ends))
+        for key in ("pid", "tid", "map", "region"):
+            values = getattr(self, key + "s")
+            if values:
+                words.append(f"{key}={','.join(map(str, values))}")
+        for low, high in self.addresses:
+            words.append(f"{low:#x}-{high:#x} ({size_text(high - low)})")
+        if self.major:
+            words.append("major faults")
+        return "only " + ", ".join(words) if words else ""
+
+    def apply(self, log: Log) -> Log:
+        """The log of those faults alone; raises LogError if there is none."""
+        if not self:
+            return log
+        keep = np.ones(len(log), dtype=bool)
+        first_ns = int(log.time_ns.min()) if len(log) else 0
+        if self.from_time:
+            keep &= log.time_ns >= np.uint64(self.from_time.monotonic_ns(first_ns))
+        if self.to_time:
+            keep &= log.time_ns < np.uint64(self.to_time.monotonic_ns(first_ns))
+        if self.pids:
+            keep &= np.isin(log.pid, self.pids)
+        if self.tids:
+            keep &= np.isin(log.tid, self.tids)
+        if self.maps:
+            names = log.names["map"]
+            keep &= np.array([any_match(self.maps, name) for name in names])[log.map]
+        if self.regions:
+            names = log.names["region"]
+            keep &= np.array([name in self.regions for name in names])[log.region]
+        if self.addresses:
+            inside = np.zeros(len(log), dtype=bool)
+            for low, high in self.addresses:
+                above = log.address >= np.uint64(low)
+                inside |= above & (log.address < np.uint64(high))
+            keep &= inside
+        if self.major:
+            keep &= log.result == MAJOR
+        if not keep.any():
+            raise LogError(f"no fault is left ({self.text()})")
+        return log.take(keep)
+
+
+def any_match(patterns: tuple[str, ...], name: str) -> bool:
+    """Is the name, or its last part, one of these or like one of these patterns?"""
+    parts = (name, name.removesuffix(" (deleted)").rpartition("/")[2])
+    return bool(name) and any(
+        part == pattern or fnmatchcase(part, pattern)
+        for pattern in patterns
+        for part in parts
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The filters' options."""
+    group = parser.add_argument_group(
+        "filters",
+        "Which faults it is about. One that is given several times takes any of its "
+        "values; those of different kinds must all fit.",
+    )
+    group.add_argument(
+        "--from",
+        dest="from_time",
+        metavar="TIME",
+        type=time,
+        help="from then on: 1.5 or 20ms since the first fault, or @NS as in the log",
+    )
+    group.add_argument(
+        "--to", dest="to_time", metavar="TIME", type=time, help="before that time"
+    )
+    many = {"action": "append", "default": []}
+    group.add_argument("--pid", type=number, help="of this process", **many)
+    group.add_argument("--tid", type=number, help="of this thread", **many)
+    group.add_argument(
+        "--map", help="in this mapping: path, file name or pattern (lib*.so*)", **many
+    )
+    group.add_argument("--region", help="in code, data, heap, stack, file ...", **many)
+    group.add_argument(
+        "--address",
+        metavar="LO-HI",
+        type=address_range,
+        help="at these addresses, in hexadecimal, HI left out",
+        **many,
+    )
+    group.add_argument("--major", action="store_true", help="major faults alone")
+
+
+def filters(args: argparse.Namespace) -> Filters:
+    """What the options say."""
+    return Filters(
+        from_time=args.from_time,
+        to_time=args.to_time,
+        pids=tuple(args.pid),
+        tids=tuple(args.tid),
+        maps=tuple(args.map),
+        regions=tuple(args.region),
+        addresses=tuple(args.address),
+        major=args.major,
+    )

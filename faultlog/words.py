@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Numbers, times and sizes as people read them; names from outside made harmless."""
+
+from __future__ import annotations
+
+import re
+
+UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
+
+
+def time_unit(duration_ns: int) -> tuple[float, str]:
+    """The unit to tell a duration in: its length in ns, and its name."""
+    for length, name in UNITS:
+        if duration_ns >= length:
+            return length, name
+    return 1.0, "ns"
+
+
+def time_text(time_ns: int) -> str:
+    """A duration in three digits and a unit."""
+    length, name = time_unit(time_ns)
+    value = time_ns / length
+    digits = 0 if value >= 100 or length == 1 else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f} {name}"
+
+
+def short_time_text(time_ns: int) -> str:
+    """A round duration without decimals: 1 µs, 100 ms."""
+    length, name = time_unit(time_ns)
+    return f"{time_ns / length:,.0f} {name}"
+
+
+def size_text(size: int) -> str:
+    """Bytes, in KiB to EiB: 4 KiB, 41.2 TiB."""
+    rounded = size + (size >> 11)  # no 1,024 KiB for a page less than 1 MiB
+    power = max(min((rounded.bit_length() - 1) // 10, 6), 1)
+    value = size / (1 << 10 * power)
+    text = f"{value:,.{0 if value >= 100 else 1}f}"
+    return f"{text[:-2] if text.endswith('.0') else text} {' KMGTPE'[power]}iB"
+
+
+def plural(n: int, noun: str) -> str:
+    """1 fault, 2 faults."""
+    if n == 1:
+        return f"{n:,} {noun}"
+    return f"{n:,} {noun}es" if noun.endswith("s") else f"{n:,} {noun}s"
+
+
+def plain(text: bytes) -> str:
+    """Undo the kernel's octal escapes; what can't be printed becomes a U+FFFD."""
+    raw = re.sub(rb"\\([0-3][0-7]{2})", lambda m: bytes([int(m[1], 8)]), text)
+    decoded = raw.decode("utf-8", "replace")
+    return "".join(
+        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in decoded
+    )
+
+
+def shortened(text: str, width: int) -> str:
+    """Text of at most width characters: what is too much goes from its middle."""
+    if len(text) <= width:
+        return text
+    left = (width - 1) // 2
+    return text[:left] + "…" + text[len(text) - (width - 1 - left) :]

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a log is told to lack."""
+
+from __future__ import annotations
+
+import pytest
+from faultlog.checks import contradictions, examine, losses, new_words
+from logs import FAMILY, HEAD, NEW, OLD, compiler_log, drawn, fault, read, run, summary
+from logs import texts
+
+WHOLE = compiler_log(40, outcomes=True).replace(
+    summary(40),
+    summary(40).replace(b"\n", b" minor=%d major=%d failed=0\n")
+    % (40 - (n := read(compiler_log(40, outcomes=True)).result.tolist().count(2)), n),
+)
+LINES = WHOLE.splitlines(keepends=True)
+
+
+def test_losses_are_told():
+    text = HEAD + NEW + b"junk\n"
+    assert losses(read(HEAD + NEW + summary(1))) == []
+    assert losses(read(text + summary(9, 4000, 3, 2))) == [
+        "4,000 dropped",
+        "3 overwritten",
+        "2 missed",
+        "5 recorded but not in this log",
+        "1 bad line left out, the first is line 3",
+    ]
+    assert losses(read(HEAD + NEW)) == ["the log has no summary, a part may be missing"]
+    assert losses(read(OLD)) == []
+
+
+def test_a_whole_log_is_said_to_be_complete():
+    for text in (WHOLE, FAMILY, compiler_log(100)):
+        verdict = examine(read(text))
+        assert verdict.lines() == []
+        assert verdict.says_complete
+        assert "nothing lost" in texts(drawn(text))
+
+
+def edited(old: bytes, new: bytes, text: bytes = WHOLE) -> bytes:
+    assert old in text
+    return text.replace(old, new, 1)
+
+
+UNKNOWN = "Not known here: "
+WRONG = "Contradicts itself: "
+LOST = "Not complete: "
+ODD_LOGS = {
+    "more lines than recorded": (
+        edited(b"recorded=40", b"recorded=38"),
+        [WRONG + "2 more lines than were recorded"],
+    ),
+    "fewer lines than recorded": (
+        edited(LINES[40], b""),
+        [LOST + "1 recorded but not in this log"],
+    ),
+    "a line twice": (
+        edited(LINES[7], LINES[7] * 2),
+        [WRONG + "1 line there twice, 1 more lines than were recorded"],
+    ),
+    "a line twice, without counters": (
+        HEAD + NEW + NEW + summary(1),
+        [WRONG + "1 line there twice, 1 more lines than were recorded"],
+    ),
+    "a line for another": (
+        edited(LINES[7], LINES[8]),
+        [
+            LOST + "1 line missing by the counter in front",
+            WRONG + "1 line there twice",
+        ],
+    ),
+    "its first lines missing": (
+        edited(LINES[1] + LINES[2], b""),
+        [LOST + "2 recorded but not in this log"],
+    ),
+    "two logs": (
+        WHOLE + WHOLE,
+        [WRONG + "2 logs in one file, 40 more lines than were recorded"],
+    ),
+    "a line cut in the middle of a number": (
+        edited(LINES[7], LINES[7][: LINES[7].index(b"latency_ns=") + 13] + b"\n"),
+        [
+            LOST + "1 recorded but not in this log, 1 bad line left out, the first is "
+            "line 8 (1 cut short)"
+        ],
+    ),
+    "a line cut in its time": (
+        edited(LINES[7], LINES[7][: LINES[7].index(b" tid=") - 3] + b"\n"),
+        [
+            LOST + "1 recorded but not in this log, 1 bad line left out, the first is "
+            "line 8 (1 cut short)"
+        ],
+    ),
+    "a time before the recording": (
+        edited(b" Time 1389", b" Time 1388"),
+        [
+            LOST + "1 recorded but not in this log, 1 bad line left out, the first is "
+            "line 2 (1 with a Time before the recording began)"
+        ],
+    ),
+    "a time absurdly after": (
+        edited(b" Time 1389", b" Time 9999991389"),
+        [
+            LOST + "1 recorded but not in this log, 1 bad line left out, the first is "
+            "line 2 (1 with a Time more than a year after that)"
+        ],
+    ),
+    "loaded is wrong": (
+        edited(b"loaded=1389595000000", b"loaded=2389595000000"),
+        [WRONG + "faults before loaded=, when the recording began"],
+    ),
+    "loaded is missing digits": (
+        edited(b"loaded=1389595000000 ", b"loaded=13 ").replace(
+            b" Time 1", b" Time 9999991"
+        ),
+        [WRONG + "faults more than a year after loaded="],
+    ),
+    "a result for another": (
+        edited(b"result=minor", b"result=major"),
+        [
+            WRONG + f"minor={40 - n:,} in the summary, {39 - n} such lines, "
+            f"major={n} in the summary, {n + 1} such lines"
+        ],
+    ),
+    "an unknown result": (
+        edited(b"result=minor", b"result=postponed"),
+        [
+            WRONG + f"minor={40 - n:,} in the summary, {39 - n} such lines",
+            UNKNOWN + "result=postponed of 1 fault",
+        ],
+    ),
+    "unknown words": (
+        edited(b"access=write", b"access=atomic").replace(b"=heap", b"=gpu"),
+        None,
+    ),
+    "no head": (
+        edited(HEAD, b""),
+        [LOST + "the log has no head, its beginning may be missing"],
+    ),
+    "a NUL byte": (
+        edited(b"tid=", b"t\0d=", edited(b"tid=", b"tid=")),
+        [
+            LOST + "1 recorded but not in this log, 1 bad line left out, the first is "
+            "line 2 (1 with a NUL byte)"
+        ],
+    ),
+    "unseen faults": (
+        edited(b"target=exited", b"target=exited counted=43 unseen=3 probe=armed"),
+        [LOST + "3 faults that the kernel counted neither recorded nor told as lost"],
+    ),
+    "a probe switched off": (
+        edited(b"target=exited", b"target=exited counted=40 unseen=0 probe=disarmed"),
+        [LOST + "the probe was switched off (kprobes or ftrace are disabled)"],
+    ),
+    "untold programs": (
+        edited(b"target=exited", b"target=exited children=9 untold=2"),
+        [LOST + "2 '# child' and '# exec' lines untold"],
+    ),
+    "a name of 3,000 bytes": (
+        edited(b"comm=cc1plus", b"comm=" + b"W" * 3000),
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD_LOGS)
+def test_a_log_that_contradicts_itself_is_told(name, tmp_path):
+    """By its own words, on the picture and in one line on standard error."""
+    text, expected = ODD_LOGS[name]
+    lines = examine(read(text)).lines()
+    assert expected is None or lines == expected
+    path = tmp_path / "a.log"
+    path.write_bytes(text)
+    done = run(path, "-o", tmp_path / "a.svg")
+    assert done.returncode == 0
+    assert done.stderr == (
+        f"page_fault_plot.py: {path}: {'; '.join(lines)}\n" if lines else ""
+    )
+    words = texts(drawn(text)).replace("\n", " ")
+    for line in lines:
+        assert line in words
+    assert ("nothing lost" in words) == (not lines)
+
+
+def test_unknown_words_are_counted_not_dropped():
+    text, _ = ODD_LOGS["unknown words"]
+    log = read(text)
+    nr_heap = sum(b"region=gpu" in line for line in text.splitlines())
+    assert new_words(log) == [
+        f"region=gpu of {nr_heap} faults",
+        "access=atomic of 1 fault",
+    ]
+    assert len(log) == 40
+    words = texts(drawn(text))
+    assert "other 1" in words and "gpu" in words and "40 faults" in words
+
+
+def test_nothing_lost_is_not_said_of_a_part_of_a_summary():
+    assert not examine(read(HEAD + NEW + b"# recorded=1 dropped=")).says_complete
+    assert not examine(read(OLD)).says_complete
+
+
+def test_a_packed_log_of_which_nothing_can_be_read_says_why(tmp_path):
+    path = tmp_path / "a.log.gz"
+    path.write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\3" + b"\xff" * 100)
+    done = run(path)
+    assert done.returncode == 1
+    assert "no page fault can be read; the packed file is damaged" in done.stderr
+    assert done.stderr.count("\n") == 1

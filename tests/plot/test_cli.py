@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import resource
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faultlog import VERSION, cli
+from faultlog.picture import DPI, WIDTH
+from logs import *
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+
+@pytest.fixture
+def log_path(tmp_path: Path) -> Path:
+    path = tmp_path / "pf_probe_B.log"
+    path.write_bytes(compiler_log(2000))
+    return path
+
+
+def test_without_o_a_png_beside_the_log(log_path):
+    done = run(log_path)
+    picture = log_path.with_suffix(".png")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{picture}\n", "")
+    pixels = imread(picture)
+    assert pixels.shape[1] == WIDTH * DPI
+    assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 50
+    assert sorted(p.name for p in log_path.parent.iterdir()) == [
+        "pf_probe_B.log",
+        "pf_probe_B.png",
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.svg", "a.pdf", "b.PDF"])
+def test_every_kind_of_picture(log_path, name):
+    picture = log_path.with_name(name)
+    done = run(log_path, "-o", picture)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{picture}\n", "")
+    data = picture.read_bytes()
+    assert len(data) > 10000
+    if name.endswith("svg"):
+        assert xml.etree.ElementTree.fromstring(data).tag.endswith("svg")
+    else:
+        assert data.startswith(b"\x89PNG" if name.endswith("png") else b"%PDF")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.svg", "a.pdf"])
+def test_the_same_log_gives_the_same_picture(log_path, name):
+    picture = log_path.with_name(name)
+    run(log_path, "-o", picture)
+    first = picture.read_bytes()
+    run(log_path, "-o", picture)
+    assert picture.read_bytes() == first
+
+
+def test_bad_lines_are_said_and_the_plot_is_made(log_path):
+    log_path.write_bytes(OLD + b"junk\n" + OLD + b"more\n")
+    done = run(log_path)
+    assert done.returncode == 0
+    assert "2 bad lines left out, the first is line 2" in done.stderr
+    assert log_path.with_suffix(".png").exists()
+
+
+def test_version_is_the_modules():
+    header = SCRIPT.with_name("pf_common.h").read_text()
+    assert f'#define PF_VERSION "{VERSION}"\n' in header
+
+
+def test_version_and_help():
+    assert run("--version").stdout == f"page_fault_plot.py {VERSION}\n"
+    assert "-o FILE" in run("--help").stdout
+    assert run().returncode == 2
+
+
+NOT_DRAWN = [
+    (b"", "no page fault in it"),
+    (b"\n\n", "no page fault in it"),
+    (b"hello\nworld\n", "no page fault in it"),
+    (os.urandom(100000), "no page fault in it"),
+    (bytes(100000), "no page fault in it"),
+    (HEAD, "no fault follows the head"),
+    (HEAD + summary(0) + b"EXIT_CODE\n", "nothing was recorded (recorded=0)"),
+    (HEAD + summary(0, missed=3), "nothing was recorded (recorded=0, 3 missed)"),
+    (HEAD + b"junk\n" + summary(5), "no fault follows the head"),
+]
+
+
+@pytest.mark.parametrize("text, message", NOT_DRAWN, ids=range(len(NOT_DRAWN)))
+def test_a_log_without_faults_is_an_error(tmp_path, text, message):
+    path = tmp_path / "x.log"
+    path.write_bytes(text)
+    done = run(path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"page_fault_plot.py: {path}: {message}")
+    assert done.stderr.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["x.log"]
+
+
+@pytest.mark.parametrize(
+    "args, message",
+    [
+        (["none.log"], "none.log: No such file or directory"),
+        (["."], ": Is a directory"),
+        (
+            ["pf_probe_B.log", "-o", "x.jpg"],
+            "x.jpg: its name must end in .png, ",
+        ),
+        (["pf_probe_B.log", "-o", "x"], "x: its name must end in .png, "),
+        (["pf_probe_B.log", "-o", "no/x.png"], ": no/x.png: No such file or directory"),
+        (["pf_probe_B.log", "-o", "dir.png"], ": dir.png: Is a directory"),
+        (["pf_probe_B.log", "-o", "/proc/x.png"], ": /proc/x.png: "),
+        (["log.png"], "log.png: the output would replace the log"),
+        ([""], "No such file or directory"),
+        (["/"], "Is a directory"),
+    ],
+)
+def test_errors_are_one_line_and_status_1(log_path, args, message):
+    folder = log_path.parent
+    (folder / "dir.png").mkdir()
+    (folder / "log.png").write_bytes(OLD)
+    before = sorted(folder.iterdir())
+    done = run(*args, cwd=folder)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.startswith("page_fault_plot.py: ")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert sorted(folder.iterdir()) == before
+
+
+def test_an_unreadable_log_is_an_error(log_path, capsys):
+    log_path.chmod(0)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        assert cli.main([str(log_path)]) == 1
+    finally:
+        os.seteuid(user)
+    assert f"{log_path}: Permission denied\n" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_the_old_picture(log_path):
+    picture = log_path.with_suffix(".png")
+    picture.write_bytes(b"old")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+
+    done = subprocess.run(
+        [sys.executable, "-B", SCRIPT, log_path, "-o", picture],
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert picture.read_bytes() == b"old"
+    assert sorted(p.name for p in log_path.parent.iterdir()) == [
+        "pf_probe_B.log",
+        "pf_probe_B.png",
+    ]
+
+
+def test_a_pipe_will_do(log_path):
+    """What can't be rewound or sized, as /proc/pf_probe_X."""
+    picture = log_path.with_name("p.png")
+    done = subprocess.run(
+        [sys.executable, "-B", SCRIPT, "/dev/stdin", "-o", picture],
+        input=log_path.read_bytes(),
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert picture.exists()
+
+
+@pytest.mark.parametrize("with_outcomes", [False, True])
+def test_100000_faults_take_seconds(tmp_path, with_outcomes):
+    """A generous bound: a loop over lines in Python would still break it."""
+    text = compiler_log(20000, outcomes=with_outcomes) * 5
+    start = time.process_time()
+    log = read(text)
+    assert len(log) == 100000
+    assert time.process_time() - start < 1.0
+    start = time.process_time()
+    figure = Figure()
+    draw(figure, log)
+    figure.savefig(tmp_path / "x.png", dpi=DPI)
+    assert time.process_time() - start < 8.0

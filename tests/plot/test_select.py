@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The filters that all outputs share."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import pytest
+from faultlog import select
+from faultlog.log import LogError
+from logs import FAMILY, compiler_log, read, run
+
+
+def chosen(text: bytes, *options: str) -> list[int]:
+    """The indices of the faults that these options leave."""
+    parser = argparse.ArgumentParser()
+    select.add_options(parser)
+    filters = select.filters(parser.parse_args(options))
+    log = read(text)
+    log.cpu = np.arange(len(log), dtype=np.uint16)  # carried along, so it tells which
+    return filters.apply(log).cpu.tolist()
+
+
+@pytest.mark.parametrize(
+    "options, expected",
+    [
+        ([], [0, 1, 2]),
+        (["--pid", "124"], [0, 2]),
+        (["--pid", "124", "--pid", "125"], [0, 1, 2]),
+        (["--tid", "126"], [2]),
+        (["--pid", "124", "--tid", "124"], [0]),
+        (["--map", "libc.so.6"], [1]),
+        (["--map", "/usr/lib/x86_64-linux-gnu/libc.so.6"], [1]),
+        (["--map", "libc*"], [1]),
+        (["--map", "/usr/*"], [1]),
+        (["--map", "[stack]", "--map", "[heap]"], [0, 2]),
+        (["--region", "heap"], [0]),
+        (["--region", "heap", "--region", "file"], [0, 1]),
+        (["--address", "0xfc4b008-0xfc4b009"], [0]),
+        (["--address", "7f9c0e6d8000-7ffc0e6d8010"], [1]),
+        (["--major"], [1]),
+        (["--to", "5us"], [0]),
+        (["--from", "9.105us"], [1, 2]),
+        (["--from", "0.000010s"], [1]),
+        (["--from", "@4928869000", "--to", "@4928869895"], [2]),
+    ],
+)
+def test_each_filter(options, expected):
+    assert chosen(FAMILY, *options) == expected
+
+
+@pytest.mark.parametrize(
+    "options", [["--pid", "1"], ["--map", "lib"], ["--region", ""], ["--from", "1h"]]
+)
+def test_no_fault_left_is_an_error_that_names_the_filter(options):
+    with pytest.raises(LogError, match="no fault is left [(]only .*"):
+        chosen(FAMILY, *options)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--from=x", "--from=1y", "--to=-1", "--pid=x", "--address=2-1", "--address=0x1"],
+)
+def test_a_filter_that_makes_no_sense_is_wrong_usage(option, tmp_path):
+    done = run(tmp_path / "none.log", option)
+    assert done.returncode == 2
+    assert option[option.index("=") + 1 :] in done.stderr
+
+
+def test_a_part_of_a_log_is_told_on_the_picture_and_judged_as_a_whole(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(compiler_log(500))
+    done = run(path, "--region", "heap", "-o", tmp_path / "a.svg")
+    assert (done.returncode, done.stderr) == (0, "")
+    picture = (tmp_path / "a.svg").read_text()
+    assert "only region=heap" in picture
+    assert "nothing lost" in picture and "not in this log" not in picture
