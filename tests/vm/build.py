@@ -41,6 +41,18 @@ def refresh(folder: Path) -> None:
                     shutil.copyfile(path, copy)
 
 
+def user_flags(tools: toolchain.Toolchain, folder: Path) -> str:
+    """To link `user` statically.
+
+    The linker warns of each function that looks up users; from 2.40 on it can be told
+    not to.
+    """
+    line = tools.command([f"{tools.prefix}ld", "--help"], folder)
+    help_text = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True)
+    quiet = " -Wl,--no-warnings" * ("--no-warnings" in help_text.stdout)
+    return f"-O2 -static{quiet}"
+
+
 def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
     """Build for a kernel; the folder holds *.ko, user and the programs.
 
@@ -57,7 +69,7 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
     flags = "-O2 -Wall -Werror -D_GNU_SOURCE -static -pthread"
     steps = {
         "modules": ["modules", *kbuild, *arguments],
-        "user": ["user", f"CC={tools.cc}", "CFLAGS=-O2 -static -Wl,--no-warnings"],
+        "user": ["user", f"CC={tools.cc}", f"CFLAGS={user_flags(tools, folder)}"],
         # By make's own rule for a program of one source.
         "the programs": ["-f", "/dev/null", "VPATH=tests/vm", f"CC={tools.cc}"]
         + [f"CFLAGS={flags}", *PROGRAMS],

@@ -11,7 +11,7 @@
  *
  * Changes are cached by the kernel, which has to tell the file system of the time of a change when
  * the file is closed, and waits for an answer. For "hold-" files that comes after SIGUSR1 only, so
- * who closes one that was changed waits.
+ * who closes one that was changed waits. There is /tmp/fuse-holds when somebody does.
  *
  * "last-close" keeps the kernel's workers from running meanwhile. So a worker that has a reference
  * to the file by then is the one who closes it, when it has been changed.
@@ -41,6 +41,7 @@
 #define FIRST_HELD 1000
 #define NR_FILES 8
 #define NR_HELD_MAX 64
+#define HOLDS "/tmp/fuse-holds"
 #define HOG_MS 500
 #define NR_CPUS_MAX 16
 
@@ -98,6 +99,8 @@ static void set_attr(uint64_t unique, uint64_t node)
 		return answer(unique, 0, &attr, sizeof(attr));
 	if (nr_held == NR_HELD_MAX)
 		errx(1, "more than %d changes to hold", NR_HELD_MAX);
+	if (!nr_held)
+		close(open(HOLDS, O_WRONLY | O_CREAT, 0600));
 	held[nr_held].unique = unique;
 	held[nr_held++].node = node;
 }

@@ -31,8 +31,11 @@ import vm
 
 TIMEOUT_S = 1200
 STRICT = ["W=1", "KCFLAGS=-Werror"]
-# Of a compiler, modpost or kernel-doc; not kbuild's remarks on the tools at hand.
-WARNING = re.compile(r".*(?:: [Ww]arning: |^WARNING: ).*", re.MULTILINE)
+# Of a compiler, modpost or kernel-doc; not kbuild's remarks on the tools at hand, nor
+# the linker's on static programs, see build.user_flags().
+WARNING = re.compile(
+    r".*(?:: [Ww]arning: (?!Using '\w+' in statically)|^WARNING: ).*", re.MULTILINE
+)
 DIFFERENCE = re.compile(r"# difference=(-?\d+) counted=")
 HEAD = ("kernel", "release", "arch", "build", "passed", "failed", "skipped")
 HEAD += ("difference", "seconds")
