@@ -94,13 +94,14 @@ static __always_inline struct pt_regs *pf_ftrace_regs(struct ftrace_regs *fregs)
 #endif /* CONFIG_X86_64 */
 
 /*
- * A direct call: of the function's entry, to code of ours that saves what it uses. On arm64 that
- * would have to be all in assembly.
+ * A direct call: from the function's entry, to code of ours that saves what it uses. There is such
+ * code for x86-64. It can be registered for a struct ftrace_ops since 5.16 (f64dd4627ec6); since
+ * 5.18 (156ff4a544ae) there is a name for what it has to begin with.
  */
 #if !defined(CONFIG_X86_64) || !defined(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)
-#define PF_DIRECT_MISSING "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, for x86-64"
-#elif LINUX_VERSION_CODE < KERNEL_VERSION(5, 16, 0) /* f64dd4627ec6 */
-#define PF_DIRECT_MISSING "register_ftrace_direct_multi() (since Linux 5.16)"
+#define PF_DIRECT_MISSING
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+#define PF_DIRECT_MISSING
 #elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 
 /* Before 6.4 (da8bdfbd422c) these have other names. */
@@ -131,7 +132,7 @@ static inline void pf_unregister_direct(struct ftrace_ops *ops, unsigned long ad
 #endif /* CONFIG_FUNCTION_TRACER ... */
 
 #ifdef PF_FTRACE_MISSING
-#define PF_DIRECT_MISSING PF_FTRACE_MISSING
+#define PF_DIRECT_MISSING
 #endif
 
 #ifndef PF_DIRECT_MISSING

@@ -5,9 +5,9 @@
  *
  * placement=direct: it is called from there itself, with nothing in between.
  *
- * Two things that a kprobe's handler is given both have to see to themselves: that preemption is off
- * while the list is used, and that they are not entered within themselves. It is done for a tracked
- * fault only; what comes before reads and compares.
+ * Two things that a kprobe's handler is given both have to see to themselves: that preemption is
+ * off while the list is used, and that they are not entered within themselves. It is done for a
+ * tracked fault only; what comes before reads and compares.
  */
 #ifndef PF_FTRACE_H
 #define PF_FTRACE_H
@@ -18,9 +18,9 @@
 #include <linux/preempt.h>
 #include <linux/printk.h>
 
+#include "asked.h"
 #include "capture.h"
 #include "compat.h"
-#include "config.h"
 #include "family.h"
 #include "outcome.h"
 

@@ -14,9 +14,9 @@
 #include <linux/printk.h>
 #include <linux/string.h>
 
+#include "asked.h"
 #include "capture.h"
 #include "compat.h"
-#include "config.h"
 #include "family.h"
 #include "ftrace.h"
 #include "outcome.h"
@@ -215,7 +215,7 @@ static int pf_probe_register(const char *placement, unsigned int maxactive, bool
 {
 	int ret;
 
-	pf_config_set(children, maxactive);
+	pf_asked_set(children, maxactive);
 	if (maxactive) {
 		ret = pf_kretprobe_register(maxactive);
 		if (ret)

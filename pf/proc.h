@@ -20,7 +20,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "config.h"
+#include "asked.h"
 #include "family.h"
 #include "fault.h"
 #include "fault_list.h"

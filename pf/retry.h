@@ -52,8 +52,8 @@ union pf_thread {
 
 /*
  * By tid, and by the lowest bits of it, as those of one process are mostly neighbours: two threads
- * share a place only if their numbers are a multiple of NR_PF_THREADS apart. By task and not by CPU,
- * as a task may come back from waiting on another CPU.
+ * share a place only if their numbers are a multiple of NR_PF_THREADS apart. By task and not by
+ * CPU, as a task may come back from waiting on another CPU.
  */
 #define NR_PF_THREADS 8192
 

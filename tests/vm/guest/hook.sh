@@ -40,7 +40,7 @@ tracks() {
 
 # A direct call where there is one; it is not for outcomes.
 direct=callback
-[ "$(uname -m)" = x86_64 ] && has_kernel 5 16 && direct=direct
+[ "$(uname -m)" = x86_64 ] && has_kernel 5 18 && direct=direct
 
 for placement in ftrace callback; do
 	[ $placement = ftrace ] && runs=6 || runs=3
