@@ -86,7 +86,7 @@ module_param(cont_store, bool, 0444);
 MODULE_PARM_DESC(cont_store, "When full: 0 drop new faults, 1 overwrite the oldest (default "
 		 __stringify(CONT_STORE) ")");
 module_param(placement, charp, 0444);
-MODULE_PARM_DESC(placement, "How to probe: jump, entry, ftrace, or auto for a jump if possible"
+MODULE_PARM_DESC(placement, "How to probe: auto, jump, entry, ftrace, direct or callback"
 		 " (default auto)");
 module_param(outcome, bool, 0444);
 MODULE_PARM_DESC(outcome, "Watch how each fault ends: result, latency, tries (default 0)");

@@ -18,7 +18,7 @@
 #include <linux/sched/signal.h>
 #include <linux/seqlock.h>
 
-#include "config.h"
+#include "asked.h"
 #include "family.h"
 #include "target.h"
 
@@ -114,9 +114,11 @@ static bool pf_account_has_others(void)
 /**
  * pf_account_begin() - from here on faults are recorded
  *
+ * Not inline, see pf_has_children().
+ *
  * Context: process context.
  */
-static void pf_account_begin(void)
+static noinline void pf_account_begin(void)
 {
 	struct task_struct *thread;
 

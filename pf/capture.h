@@ -13,8 +13,8 @@
 #include <linux/sched/task_stack.h>
 #include <linux/timekeeping.h>
 
+#include "asked.h"
 #include "compat.h"
-#include "config.h"
 #include "fault_list.h"
 #include "map.h"
 #include "retry.h"

@@ -50,7 +50,7 @@ static inline const struct path *pf_file_path(struct file *file)
 /*
  * What a kernel lacks whose ftrace does not tell a callback the function's arguments, or only with
  * all registers saved, which costs as much as a kprobe. x86-64 has it since 5.11 (02a474ca266a),
- * arm64 since 6.2 (baaf553d3bc3).
+ * arm64 since 6.2 (26299b3f6ba2).
  */
 #ifndef CONFIG_FUNCTION_TRACER
 #define PF_FTRACE_MISSING "CONFIG_FUNCTION_TRACER"
@@ -93,7 +93,77 @@ static __always_inline struct pt_regs *pf_ftrace_regs(struct ftrace_regs *fregs)
 
 #endif /* CONFIG_X86_64 */
 
+/*
+ * A direct call: from the function's entry, to code of ours that saves what it uses. There is such
+ * code for x86-64. It can be registered for a struct ftrace_ops since 5.16 (f64dd4627ec6); since
+ * 5.18 (156ff4a544ae) there is a name for what it has to begin with.
+ */
+#if !defined(CONFIG_X86_64) || !defined(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)
+#define PF_DIRECT_MISSING
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+#define PF_DIRECT_MISSING
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+
+/* Before 6.4 (da8bdfbd422c) these have other names. */
+static inline int pf_register_direct(struct ftrace_ops *ops, unsigned long addr)
+{
+	return register_ftrace_direct_multi(ops, addr);
+}
+
+static inline void pf_unregister_direct(struct ftrace_ops *ops, unsigned long addr)
+{
+	unregister_ftrace_direct_multi(ops, addr);
+}
+
+#else
+
+static inline int pf_register_direct(struct ftrace_ops *ops, unsigned long addr)
+{
+	return register_ftrace_direct(ops, addr);
+}
+
+static inline void pf_unregister_direct(struct ftrace_ops *ops, unsigned long addr)
+{
+	unregister_ftrace_direct(ops, addr, false);
+}
+
+#endif /* CONFIG_X86_64 ... */
+
 #endif /* CONFIG_FUNCTION_TRACER ... */
+
+#ifdef PF_FTRACE_MISSING
+#define PF_DIRECT_MISSING
+#endif
+
+#ifndef PF_DIRECT_MISSING
+
+#include <asm/ibt.h>
+#include <asm/linkage.h>
+#include <asm/nospec-branch.h>
+
+/*
+ * What a function that is called where ftrace has patched a call has to begin with on some
+ * processors, since 6.2: no compiler has made its caller count the call.
+ */
+#ifndef CALL_DEPTH_ACCOUNT
+#define CALL_DEPTH_ACCOUNT ""
+#endif
+
+/* Where `current` is, of each CPU: e57ef2ed97c1 in 6.2, and a1e4cc0155ad in 6.15. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
+static_assert(!offsetof(struct pcpu_hot, current_task));
+#define PF_CURRENT_TASK "pcpu_hot"
+#else
+#define PF_CURRENT_TASK "current_task"
+#endif
+
+#endif /* PF_DIRECT_MISSING */
+
+/* Is there a call in place of the nop that the function begins with? */
+static inline bool pf_call_in_place(const u8 *code)
+{
+	return READ_ONCE(*code) == 0xe8;
+}
 
 #ifdef CONFIG_X86_64
 

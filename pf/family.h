@@ -21,7 +21,7 @@
 #include <linux/timekeeping.h>
 #include <linux/tracepoint.h>
 
-#include "config.h"
+#include "asked.h"
 #include "target.h"
 
 /* As many births and changes of name are told; tracking has no such limit. */

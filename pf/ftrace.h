@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * placement=ftrace: the hook is a callback of ftrace, at the entry of handle_mm_fault(). It is told
- * the arguments alone, not all registers, which other processes pay for, too.
+ * placement=callback: the hook is a callback of ftrace, at the entry of handle_mm_fault(). It is
+ * told the arguments alone, not all registers, which other processes would pay for, too.
  *
- * Two things that a kprobe's handler is given it has to see to itself: that preemption is off while
- * the list is used, and that it is not entered within itself. Both are for a tracked fault only;
- * what comes before them reads and compares.
+ * placement=direct: it is called from there itself, with nothing in between.
+ *
+ * Two things that a kprobe's handler is given both have to see to themselves: that preemption is
+ * off while the list is used, and that they are not entered within themselves. It is done for a
+ * tracked fault only; what comes before reads and compares.
  */
 #ifndef PF_FTRACE_H
 #define PF_FTRACE_H
@@ -16,21 +18,21 @@
 #include <linux/preempt.h>
 #include <linux/printk.h>
 
+#include "asked.h"
 #include "capture.h"
 #include "compat.h"
-#include "config.h"
 #include "family.h"
 #include "outcome.h"
 
 #ifdef PF_FTRACE_MISSING
 
-static int pf_ftrace_hook(unsigned long entry)
+static int pf_callback_hook(unsigned long entry)
 {
 	pr_err("placement=ftrace: this kernel lacks " PF_FTRACE_MISSING ": use placement=auto\n");
 	return -EOPNOTSUPP;
 }
 
-static void pf_ftrace_unhook(void)
+static void pf_callback_unhook(void)
 {
 }
 
@@ -48,16 +50,17 @@ struct pf_ftrace_cpu {
 
 static DEFINE_PER_CPU(struct pf_ftrace_cpu, pf_ftrace_cpu);
 
-static noinline notrace void pf_ftrace_capture(unsigned long ip, unsigned long parent_ip,
-					       struct ftrace_ops *ops, struct ftrace_regs *fregs)
-{
-	struct pt_regs *regs = pf_ftrace_regs(fregs);
+/* Where, while it is there. */
+static unsigned long pf_ftrace_ip;
 
+/* With outcomes also the stack pointer has to be in @regs. */
+static __always_inline void pf_ftrace_record(struct pt_regs *regs, bool outcome)
+{
 	preempt_disable_notrace();
 	if (likely(!this_cpu_read(pf_ftrace_cpu.busy))) {
 		this_cpu_write(pf_ftrace_cpu.busy, true);
 		barrier();
-		if (pf_has_outcome())
+		if (outcome)
 			pf_watch(regs);
 		else
 			pf_capture(regs);
@@ -69,26 +72,30 @@ static noinline notrace void pf_ftrace_capture(unsigned long ip, unsigned long p
 	preempt_enable_notrace();
 }
 
-static notrace void pf_ftrace_enter(unsigned long ip, unsigned long parent_ip,
-				    struct ftrace_ops *ops, struct ftrace_regs *fregs)
+/* Out of line, or all would pay for the registers that it uses. */
+static noinline notrace void pf_callback_record(struct ftrace_regs *fregs)
+{
+	pf_ftrace_record(pf_ftrace_regs(fregs), pf_has_outcome());
+}
+
+static notrace void pf_callback(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
+				struct ftrace_regs *fregs)
 {
 	if (pf_is_tracked())
-		pf_ftrace_capture(ip, parent_ip, ops, fregs);
+		pf_callback_record(fregs);
 }
 
 /*
  * PERMANENT: it can't be registered while ftrace is switched off (kernel.ftrace_enabled), nor can
  * ftrace be switched off while it is.
  */
-static struct ftrace_ops pf_ftrace_ops = {
-	.func = pf_ftrace_enter,
+static struct ftrace_ops pf_callback_ops = {
+	.func = pf_callback,
 	.flags = FTRACE_OPS_FL_PERMANENT,
 };
 
-static unsigned long pf_ftrace_ip;
-
 /* At the function that begins at @entry. Returns 0, or a negative errno after it has told why. */
-static int pf_ftrace_hook(unsigned long entry)
+static int pf_callback_hook(unsigned long entry)
 {
 	int ret;
 
@@ -97,16 +104,16 @@ static int pf_ftrace_hook(unsigned long entry)
 		       "placement=auto\n");
 		return -EOPNOTSUPP;
 	}
-	ret = ftrace_set_filter_ip(&pf_ftrace_ops, entry, 0, 0);
+	ret = ftrace_set_filter_ip(&pf_callback_ops, entry, 0, 0);
 	if (ret) {
 		pr_err("placement=ftrace: " PF_SYMBOL "() can't be traced by it (error %d)\n", ret);
 		return ret;
 	}
 	pf_ftrace_ip = entry;
-	ret = register_ftrace_function(&pf_ftrace_ops);
+	ret = register_ftrace_function(&pf_callback_ops);
 	if (ret) {
 		pr_err("placement=ftrace: refused (error %d): is kernel.ftrace_enabled=0?\n", ret);
-		ftrace_set_filter_ip(&pf_ftrace_ops, entry, 1, 0);
+		ftrace_set_filter_ip(&pf_callback_ops, entry, 1, 0);
 	}
 	return ret;
 }
@@ -115,10 +122,10 @@ static int pf_ftrace_hook(unsigned long entry)
  * Waits for all who are in the callback, also those who were preempted on their way to it or back:
  * unregister_ftrace_function() does so for any code of a module.
  */
-static void pf_ftrace_unhook(void)
+static void pf_callback_unhook(void)
 {
-	unregister_ftrace_function(&pf_ftrace_ops);
-	ftrace_set_filter_ip(&pf_ftrace_ops, pf_ftrace_ip, 1, 0); /* frees the filter */
+	unregister_ftrace_function(&pf_callback_ops);
+	ftrace_set_filter_ip(&pf_callback_ops, pf_ftrace_ip, 1, 0); /* frees the filter */
 }
 
 static unsigned long pf_ftrace_nr_missed(void)
@@ -132,5 +139,128 @@ static unsigned long pf_ftrace_nr_missed(void)
 }
 
 #endif /* PF_FTRACE_MISSING */
+
+#ifdef PF_DIRECT_MISSING
+
+static int pf_direct_hook(unsigned long entry)
+{
+	return -EOPNOTSUPP;
+}
+
+static void pf_direct_unhook(void)
+{
+}
+
+#else
+
+/*
+ * It can't be had beside another direct call in the same function, as a BPF fentry program is, and
+ * none of those can be had beside it.
+ */
+static struct ftrace_ops pf_direct_ops;
+
+/*
+ * Called from the entry of handle_mm_fault(), of which the arguments stay in their registers; rax
+ * and r11 hold nothing there. The first two say what pf_is_tracked() does, for other processes with
+ * not an instruction more than that takes. The third saves the arguments, to where struct pt_regs
+ * would have them: that is all there is of one, and all that pf_capture() reads.
+ */
+asm(".pushsection .text, \"ax\"\n"
+    "	.balign	16\n"
+    "	.type	pf_direct_enter, @function\n"
+    "pf_direct_enter:\n"
+    "	" ASM_ENDBR CALL_DEPTH_ACCOUNT "\n"
+    "	mov	%gs:" PF_CURRENT_TASK "(%rip), %rax\n"
+    "	mov	pf_direct_task_signal(%rax), %rax\n"
+    "	cmp	%rax, pf_target(%rip)\n"
+    "	je	pf_direct_save\n"
+    "	" ASM_RET "\n"
+    "	.size	pf_direct_enter, . - pf_direct_enter\n"
+    "	.balign	16\n"
+    "	.type	pf_direct_enter_family, @function\n"
+    "pf_direct_enter_family:\n"
+    "	" ASM_ENDBR CALL_DEPTH_ACCOUNT "\n"
+    "	mov	%gs:" PF_CURRENT_TASK "(%rip), %rax\n"
+    "	movslq	pf_direct_task_tgid(%rax), %rax\n"
+    "	mov	pf_family(%rip), %r11\n"
+    "	bt	%rax, (%r11)\n"
+    "	jc	pf_direct_save\n"
+    "	" ASM_RET "\n"
+    "	.size	pf_direct_enter_family, . - pf_direct_enter_family\n"
+    "	.balign	16\n"
+    "	.type	pf_direct_save, @function\n"
+    "pf_direct_save:\n"
+    "	push	%rdi\n"
+    "	push	%rsi\n"
+    "	push	%rdx\n"
+    "	push	%rcx\n"
+    "	lea	-pf_direct_regs_cx(%rsp), %rdi\n"
+    "	call	pf_direct_record\n"
+    "	pop	%rcx\n"
+    "	pop	%rdx\n"
+    "	pop	%rsi\n"
+    "	pop	%rdi\n"
+    "	" ASM_RET "\n"
+    "	.size	pf_direct_save, . - pf_direct_save\n"
+    ".popsection\n");
+
+void pf_direct_enter(void);
+void pf_direct_enter_family(void);
+
+static noinline notrace __used void pf_direct_record(struct pt_regs *regs)
+{
+	/* What the assembler has to know of C. */
+	asm volatile(".set pf_direct_task_signal, %c0\n"
+		     ".set pf_direct_task_tgid, %c1\n"
+		     ".set pf_direct_regs_cx, %c2\n"
+		     : : "i" (offsetof(struct task_struct, signal)),
+		     "i" (offsetof(struct task_struct, tgid)), "i" (offsetof(struct pt_regs, cx)));
+	BUILD_BUG_ON(offsetof(typeof(pf_target), signal));
+	BUILD_BUG_ON(offsetof(typeof(pf_family), members));
+	BUILD_BUG_ON(offsetof(struct pt_regs, dx) != offsetof(struct pt_regs, cx) + 8 ||
+		     offsetof(struct pt_regs, si) != offsetof(struct pt_regs, cx) + 16 ||
+		     offsetof(struct pt_regs, di) != offsetof(struct pt_regs, cx) + 24);
+	pf_ftrace_record(regs, false);
+}
+
+static unsigned long pf_direct_addr(void)
+{
+	return (unsigned long)(pf_has_children() ? pf_direct_enter_family : pf_direct_enter);
+}
+
+/* At the function that begins at @entry. */
+static int pf_direct_hook(unsigned long entry)
+{
+	int ret;
+
+	if (pf_has_outcome())
+		return -EOPNOTSUPP; /* a kretprobe's handler wants more than arguments */
+	ret = ftrace_set_filter_ip(&pf_direct_ops, entry, 0, 0);
+	if (ret)
+		return ret;
+	pf_ftrace_ip = entry;
+	ret = pf_register_direct(&pf_direct_ops, pf_direct_addr());
+	/*
+	 * To register it sets all flags anew, up to 6.12 at least. They are written by nobody but who
+	 * registers the ops or takes it back. That ftrace is switched on has to be seen.
+	 */
+	pf_direct_ops.flags |= FTRACE_OPS_FL_PERMANENT;
+	if (!ret && !pf_call_in_place((const u8 *)entry)) {
+		pf_unregister_direct(&pf_direct_ops, pf_direct_addr());
+		ret = -EBUSY;
+	}
+	if (ret)
+		ftrace_set_filter_ip(&pf_direct_ops, entry, 1, 0);
+	return ret;
+}
+
+/* Waits as pf_callback_unhook() does. */
+static void pf_direct_unhook(void)
+{
+	pf_unregister_direct(&pf_direct_ops, pf_direct_addr());
+	ftrace_set_filter_ip(&pf_direct_ops, pf_ftrace_ip, 1, 0);
+}
+
+#endif /* PF_DIRECT_MISSING */
 
 #endif /* PF_FTRACE_H */

@@ -15,9 +15,9 @@
 #include <linux/string.h>
 
 #include "account.h"
+#include "asked.h"
 #include "capture.h"
 #include "compat.h"
-#include "config.h"
 #include "family.h"
 #include "ftrace.h"
 #include "outcome.h"
@@ -146,15 +146,32 @@ static int pf_entry_register(void)
 	return 0;
 }
 
-static int pf_ftrace_register(void)
+static int pf_callback_register(void)
 {
 	kprobe_opcode_t *entry = pf_entry_addr();
 
-	if (IS_ERR(entry)) {
-		pr_err("no " PF_SYMBOL "() to be found (error %ld)\n", PTR_ERR(entry));
-		return PTR_ERR(entry);
-	}
-	return pf_ftrace_hook((unsigned long)entry);
+	if (!IS_ERR(entry))
+		return pf_callback_hook((unsigned long)entry);
+	pr_err("no " PF_SYMBOL "() to be found (error %ld)\n", PTR_ERR(entry));
+	return PTR_ERR(entry);
+}
+
+/* A direct call, or none. */
+static int pf_direct_try(void)
+{
+	kprobe_opcode_t *entry = pf_entry_addr();
+
+	return IS_ERR(entry) ? PTR_ERR(entry) : pf_direct_hook((unsigned long)entry);
+}
+
+static int pf_direct_register(void)
+{
+	int ret = pf_direct_try();
+
+	if (ret)
+		pr_err("no direct call can be placed in " PF_SYMBOL "() (error %d): use "
+		       "placement=ftrace\n", ret);
+	return ret;
 }
 
 /**
@@ -171,38 +188,44 @@ struct pf_placement {
 	bool (*is_armed)(void);
 };
 
-static const struct pf_placement pf_placements[] = {
-	{ "jump", pf_jump_register, pf_kprobe_unregister, pf_kprobe_is_armed },
-	{ "entry", pf_entry_register, pf_kprobe_unregister, pf_kprobe_is_armed },
-	{ "ftrace", pf_ftrace_register, pf_ftrace_unhook, pf_ftrace_is_armed },
+enum { PF_JUMP, PF_ENTRY, PF_DIRECT, PF_CALLBACK, NR_PF_PLACEMENT };
+
+static const struct pf_placement pf_placements[NR_PF_PLACEMENT] = {
+	[PF_JUMP] = { "jump", pf_jump_register, pf_kprobe_unregister, pf_kprobe_is_armed },
+	[PF_ENTRY] = { "entry", pf_entry_register, pf_kprobe_unregister, pf_kprobe_is_armed },
+	[PF_DIRECT] = { "direct", pf_direct_register, pf_direct_unhook, pf_ftrace_is_armed },
+	[PF_CALLBACK] = { "callback", pf_callback_register, pf_callback_unhook,
+			  pf_ftrace_is_armed },
 };
 
 static const struct pf_placement *pf_placed;
 
 static int pf_hook_place(const char *name)
 {
-	int i;
-
-	/* On x86 a jump costs two thirds of a kprobe at the entry, which goes through ftrace. */
+	/* Of each pair the first costs less, where it can be had. */
 	if (sysfs_streq(name, "auto")) {
-		pf_placed = &pf_placements[0];
+		pf_placed = &pf_placements[PF_JUMP];
 		if (!pf_jump_try())
 			return 0;
 		name = "entry";
+	} else if (sysfs_streq(name, "ftrace")) {
+		pf_placed = &pf_placements[PF_DIRECT];
+		if (!pf_direct_try())
+			return 0;
+		name = "callback";
 	}
-	for (i = 0; i < ARRAY_SIZE(pf_placements); i++) {
-		pf_placed = &pf_placements[i];
+	for (pf_placed = pf_placements; pf_placed < pf_placements + NR_PF_PLACEMENT; pf_placed++)
 		if (sysfs_streq(name, pf_placed->name))
 			return pf_placed->place();
-	}
-	pr_err("placement=%s: it has to be auto, jump, entry or ftrace\n", name);
+	pr_err("placement=%s: it has to be auto, jump, entry, ftrace, direct or callback\n", name);
 	return -EINVAL;
 }
 
 /**
  * pf_probe_register() - place the hook; faults are recorded from pf_target_begin() on, or with
  *	children from pf_family_begin()
- * @placement: one of pf_placements, or "auto" for a jump where one is possible, else the entry
+ * @placement: one of pf_placements, "auto" for a jump where one is possible, else the entry, or
+ *	"ftrace" for a direct call where one is possible, else a callback
  * @maxactive: outcomes are watched, of as many faults at a time; 0: they are not
  * @children: pf_family_has() tells whose faults are recorded, not pf_target_is_current()
  *
@@ -216,7 +239,7 @@ static int pf_probe_register(const char *placement, unsigned int maxactive, bool
 {
 	int ret;
 
-	pf_config_set(children, maxactive);
+	pf_asked_set(children, maxactive);
 	if (maxactive) {
 		ret = pf_kretprobe_register(maxactive);
 		if (ret)

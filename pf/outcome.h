@@ -16,8 +16,8 @@
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
 
+#include "asked.h"
 #include "capture.h"
-#include "config.h"
 #include "fault_list.h"
 #include "retry.h"
 #include "target.h"

@@ -20,8 +20,8 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "config.h"
 #include "account.h"
+#include "asked.h"
 #include "family.h"
 #include "fault.h"
 #include "fault_list.h"

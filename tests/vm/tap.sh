@@ -112,12 +112,17 @@ stopped() {
 	grep -q '^State:.T (stopped)' "/proc/$1/status"
 }
 
+# has_kernel MAJOR MINOR: true if this one is as new.
+has_kernel() {
+	uname -r | awk -F . -v major="$1" -v minor="$2" \
+		'{ exit $1 * 1000 + int($2) < major * 1000 + minor }'
+}
+
 # has_ftrace_arguments: true where placement=ftrace can be had.
 has_ftrace_arguments() {
-	tap_release=$(uname -r | awk -F . '{ print $1 * 1000 + int($2) }')
 	case $(uname -m) in
-	x86_64) [ "$tap_release" -ge 5011 ] ;;
-	*) [ "$tap_release" -ge 6002 ] ;;
+	x86_64) has_kernel 5 11 ;;
+	*) has_kernel 6 2 ;;
 	esac
 }
 

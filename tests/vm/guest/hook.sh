@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# placement=ftrace: as exact as a kprobe, beside other users of ftrace, unloaded under load; and
-# refused in words where a kernel can't do it.
+# placement=ftrace, by a direct call or a callback: as exact as a kprobe, beside other users of
+# ftrace, unloaded under load; and refused in words where a kernel can't do it.
 # vm: serial
 . /tap.sh
 
@@ -24,7 +24,7 @@ if ! has_ftrace_arguments; then
 	kill $idle
 	exit 0
 fi
-plan 62
+plan 83
 
 exact="^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
 ends="$exact .*abandoned=0 unfinished=0 .*minor_difference=0 major_difference=0$"
@@ -33,24 +33,39 @@ ends="$exact .*abandoned=0 unfinished=0 .*minor_difference=0 major_difference=0$
 tracks() {
 	desc=$1 wanted=$2 probe=$3 parameters=$4
 	shift 4
-	result=$(/workload track $probe "placement=ftrace $parameters" "$@")
-	like "$desc" "$result" "$wanted"
+	result=$(/workload track $probe "placement=$placement $parameters" "$@")
+	like "$placement: $desc" "$result" "$wanted"
 	diag "$result"
 }
 
-for run in $(seq 10); do
-	tracks "mix, run $run" "$exact" B "" mix
+# A direct call where there is one; it is not for outcomes.
+direct=callback
+[ "$(uname -m)" = x86_64 ] && has_kernel 5 18 && direct=direct
+
+for placement in ftrace callback; do
+	[ $placement = ftrace ] && runs=6 || runs=3
+	for run in $(seq $runs); do
+		tracks "mix, run $run" "$exact" B "" mix
+	done
+	dmesg_mark
+	tracks "64 threads" "$exact" B "" threads 64
+	[ $placement = ftrace ] && is=$direct || is=callback
+	like "$placement: is told to be $is" "$(dmesg_since)" "^pf_probe_B: .* probe placement: $is$"
+	tracks "a thread's number that is given again" "^difference=0 " B "" reused-tid 11
+	tracks "23 pages" "$exact" B "" touch 23
+	is "$placement: are 23 records, at their page numbers" "$(/workload pages | tr '\n' ' ')" \
+		"$(seq 0 22 | tr '\n' ' ')"
+	is "$placement: with access, mode and region" "$(grep -c \
+		'Address 0x200000.*access=write mode=user region=anon map=anon$' /tmp/track.log)" 23
+	tracks "A" "$exact" A "" touch 23
+	tracks "C" "$exact" C "" mix
+	like "$placement: an instruction fetch is told" "$(cat /tmp/track.log)" \
+		"Address (0x[0-9a-f]+) at .* ip=\\1 access=exec mode=user region=code"
+	tracks "children=1" "$exact" B "children=1" family 6
+	is "$placement: each child is told" "$(grep -c '^# child time=' /tmp/track.log)" \
+		"$(echo "$result" | sed 's/.* children=\([0-9]*\) .*/\1/')"
 done
-dmesg_mark
-tracks "64 threads" "$exact" B "" threads 64
-like "its placement is told" "$(dmesg_since)" "^pf_probe_B: .* probe placement: ftrace$"
-tracks "a thread's number that is given again" "^difference=0 " B "" reused-tid 11
-tracks "23 pages" "$exact" B "" touch 23
-is "are 23 records, at their page numbers" "$(/workload pages | tr '\n' ' ')" \
-	"$(seq 0 22 | tr '\n' ' ')"
-tracks "A" "$exact" A "" touch 23
-tracks "C" "$exact" C "" mix
-tracks "children=1" "$exact" B "children=1" family 6
+placement=ftrace
 
 if [ "$(uname -m)" = x86_64 ]; then
 	for run in 1 2 3; do
@@ -87,6 +102,8 @@ ok "and a cgroup with little memory" sh -c "echo 16M >/sys/fs/cgroup/small/memor
 for run in 1 2 3 4 5; do
 	tracks "paging, run $run" "$exact" B "" paging
 done
+placement=callback
+tracks "paging" "$exact" B "" paging
 rmdir /sys/fs/cgroup/small
 umount /sys/fs/cgroup
 swapoff /disk/swap
@@ -97,11 +114,15 @@ echo 0 >/proc/sys/vm/nr_hugepages
 cd /sys/kernel/tracing
 echo handle_mm_fault >set_ftrace_filter
 echo function >current_tracer
-tracks "beside the function tracer" "$exact" B "" mix
+for placement in ftrace callback; do
+	tracks "beside the function tracer" "$exact" B "" mix
+done
 echo 'p:beside handle_mm_fault' >kprobe_events
 echo 1 >events/kprobes/beside/enable
-tracks "and a kprobe" "$exact" B "" mix
-ok "which both have seen the same" sh -c \
+for placement in ftrace callback; do
+	tracks "and a kprobe" "$exact" B "" mix
+done
+ok "which both have seen faults, too" sh -c \
 	'test $(grep -c "workload.*beside: " trace) -gt 1000 -a $(grep -c handle_mm_fault trace) -gt 2000'
 echo 0 >events/kprobes/beside/enable
 echo >kprobe_events
@@ -110,20 +131,31 @@ echo >set_ftrace_filter
 echo >trace
 cd /
 start_stopped /workload run touch 100
+dmesg_mark
 insmod /pf_probe_A.ko process_id=$pid placement=ftrace probe_print=0
 insmod /pf_probe_C.ko process_id=$pid placement=auto
 insmod /pf_probe_B.ko process_id=$pid placement=ftrace
+like "a direct call is the first one's" "$(dmesg_since)" "^pf_probe_A: .* placement: $direct$"
+like "the next has a callback" "$(dmesg_since)" "^pf_probe_B: .* placement: callback$"
 kill -CONT $pid
 wait $pid
 faults=$(grep -c '^PID' /proc/pf_probe_B)
 is "three at a time see the same" \
 	"$(grep -c '^PID' /proc/pf_probe_A) $(grep -c '^PID' /proc/pf_probe_C)" "$faults $faults"
-ok "and can go in any order" sh -c 'rmmod pf_probe_A && rmmod pf_probe_B && rmmod pf_probe_C'
+rmmod pf_probe_B
+dmesg_mark
+ok "placement=direct is refused beside it" fails insmod /pf_probe_B.ko process_id=$idle \
+	placement=direct
+like "in words" "$(dmesg_since)" "^pf_probe_B: no direct call can be placed .*use placement=ftrace$"
+ok "and the others can go in any order" sh -c 'rmmod pf_probe_A && rmmod pf_probe_C'
 
 # ftrace switched off: it could be neither placed nor noticed.
-insmod /pf_probe_B.ko process_id=$idle placement=ftrace
-ok "ftrace can't be switched off meanwhile" fails sh -c 'echo 0 >/proc/sys/kernel/ftrace_enabled'
-rmmod pf_probe_B
+for placement in ftrace callback; do
+	insmod /pf_probe_B.ko process_id=$idle placement=$placement
+	ok "$placement: ftrace can't be switched off meanwhile" fails sh -c \
+		'echo 0 >/proc/sys/kernel/ftrace_enabled'
+	rmmod pf_probe_B
+done
 echo 0 >/proc/sys/kernel/ftrace_enabled
 refused "ftrace switched off" "placement=ftrace: refused .*kernel.ftrace_enabled=0"
 echo 1 >/proc/sys/kernel/ftrace_enabled
@@ -134,19 +166,21 @@ is "nor anything at the function" "$(grep handle_mm_fault /sys/kernel/tracing/en
 outcome=outcome=1
 [ "$(uname -m)" = x86_64 ] || outcome=
 for round in $(seq 8); do
+	[ $((round % 4)) -lt 2 ] && placement=ftrace || placement=callback
+	[ $((round % 3)) = 0 ] && watched=$outcome || watched=
 	while :; do /workload run threads 4; done &
 	loader=$!
 	if [ $((round % 2)) = 1 ]; then
 		start_stopped /workload run fault-forever
-		insmod /pf_probe_B.ko process_id=$pid placement=ftrace
+		insmod /pf_probe_B.ko process_id=$pid placement=$placement
 	else
 		start_stopped sh -c 'while :; do /workload run threads 4; done'
-		insmod /pf_probe_B.ko process_id=$pid placement=ftrace children=1 $outcome \
+		insmod /pf_probe_B.ko process_id=$pid placement=$placement children=1 $watched \
 			max_faults=20000 cont_store=1
 	fi
 	kill -CONT $pid
 	wait_for sh -c 'test "$(grep -c "PID =" /proc/pf_probe_B)" -gt 1000'
-	ok "round $round: rmmod under load" rmmod pf_probe_B
+	ok "round $round, $placement: rmmod under load" rmmod pf_probe_B
 	ok "round $round: all is let go" fails grep -q pf_probe /proc/modules
 	kill -KILL $pid $loader
 	wait $pid $loader 2>/dev/null

@@ -60,7 +60,8 @@ like "head line" "$(head -n 1 /proc/pf_probe_B)" \
 epoch=[0-9]+\.[0-9]{9} page=[0-9]+ kernel=$(uname -r | sed 's/[+.]/\\&/g') arch=$(uname -m)$"
 rmmod pf_probe_A && rmmod pf_probe_B && rmmod pf_probe_C
 
-refused "placement=x" "Invalid argument" "auto, jump, entry or ftrace" process_id=$target placement=x
+refused "placement=x" "Invalid argument" "auto, jump, entry, ftrace, direct or callback" \
+	process_id=$target placement=x
 wanted=entry
 [ "$(uname -m)" != x86_64 ] || wanted=jump
 for placement in entry auto; do
