@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where the hook is, in the entry of handle_mm_fault(): a kprobe, or a callback of ftrace. It tells
+ * Where the hook is, in the entry of handle_mm_fault(): a kprobe, or what ftrace offers. It tells
  * the target's faults from all others and makes a record of each, or with outcomes hands it to a
  * kretprobe.
  */
@@ -10,7 +10,6 @@
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kprobes.h>
-#include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/string.h>
 
@@ -21,7 +20,6 @@
 #include "family.h"
 #include "ftrace.h"
 #include "outcome.h"
-#include "retry.h"
 
 /* How long the kernel may take to make a jump of a breakpoint. */
 #define PF_JUMP_TRIES 200
