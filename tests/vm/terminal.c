@@ -37,6 +37,9 @@ static int lead(const char *name, char **command)
 		signal(SIGTTOU, SIG_IGN);
 		tcsetpgrp(STDIN_FILENO, getpid());
 		signal(SIGTTOU, SIG_DFL);
+		/* Ignored in what a script runs in the background. */
+		signal(SIGINT, SIG_DFL);
+		signal(SIGQUIT, SIG_DFL);
 		execvp(*command, command);
 		err(2, "%s", *command);
 	}

@@ -31,7 +31,7 @@ account() {
 	lines=$(grep -c 'PID = ' "$log")
 	failed=$(grep -c -E ' result=(sig|oom|hw|err)' "$log")
 	target=$(tail -n 1 "$log" | sed -n "s/^# recorded=$lines .* target=\([a-z]*\).*/\1/p")
-	echo "difference=$((lines - failed - $2)) enough=$((lines > 50)) target=$target" \
+	echo "difference=$((lines - failed - $2)) enough=$((lines > 20)) target=$target" \
 		"loaded=$(loaded && echo yes) plots=$(grep -c '^ *page number +' err | sed 's/[2-9]/many/')" \
 		"owner=$(stat -c %u:%g:%a "$log") $(ls -A out | xargs)"
 }
