@@ -3,8 +3,8 @@
  *	terminal COMMAND...
  *
  * Runs a command in the foreground of a terminal of its own, as a shell would, for the guest tests:
- * what standard input gives is typed there, Ctrl-C as \003, and what the terminal shows comes out of
- * standard output, a line `terminal: stopped` when the command is. Ends with its exit status.
+ * what standard input gives is typed there, Ctrl-C as \003, and what the terminal shows comes out
+ * of standard output, a line `terminal: stopped` when the command is. Ends with its exit status.
  */
 #include <err.h>
 #include <errno.h>
