@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * user - traces a command or a process, or drains /proc/pf_probe_X into a log: its options. The rest
- * is in pf_user/.
+ * user - traces a command or a process, or drains /proc/pf_probe_X into a log: its options. The
+ * rest is in pf_user/.
  */
 #include <argp.h>
 #include <errno.h>

