@@ -11,10 +11,13 @@
 
 #include <stdbool.h>
 
+#include "activity.h"
 #include "log.h"
 #include "tally.h"
 
+#ifndef STREAM_BUFFER_SIZE
 #define STREAM_BUFFER_SIZE	(256 * 1024)	/* no line may be longer */
+#endif
 
 _Static_assert(LOG_BUFFER_SIZE > STREAM_BUFFER_SIZE + 24,
 	       "a numbered line has to fit into the log's buffer");
@@ -52,8 +55,10 @@ struct stream {
 	u64 nr_faults;			/* in the log */
 	u64 whole_nr_faults;		/* as of the latest summary ... */
 	off_t whole_size;		/* ... and the log's size then, in bytes */
+	struct fault fault;		/* the latest */
 	struct tally tally;		/* of the log's faults; no longer if !has_tally */
 	bool has_tally;
+	struct activity *activity;	/* where else to count faults, NULL: nowhere */
 	struct summary sum;
 	struct counter counter;
 	char pid[16], comm[72];

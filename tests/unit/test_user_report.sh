@@ -135,6 +135,16 @@ hostile_names_and_numbers_are_harmless() {
 	check narrow msg
 }
 
+a_region_with_a_zero_byte_is_none_that_is_known() {
+	{
+		printf 'PID = 1 Page Fault at Address 0x1 at Time 1 region=code\0data map=anon\n'
+		printf 'PID = 1 Page Fault at Address 0x1 at Time 1 region=heap\0 map=anon\n'
+		echo EXIT_CODE
+	} >in
+	run 0 ./in
+	check grep -qx '  by region: other 2' msg
+}
+
 more_mappings_than_there_is_room_for_are_counted() {
 	{
 		echo "$head_line page=4096"
@@ -201,6 +211,19 @@ losses_are_told() {
 ' are kprobes or ftrace disabled?' ]
 	run 0 ./nothing
 	check [ ! -s err ]
+}
+
+lines_that_look_like_the_logs_own_are_not_counted_as_faults() {
+	{
+		echo "$head_line page=4096"
+		fault 0x1000 1000000000 minor 1000 file /a
+		echo '   1:: PID = 1 Page Fault at Address 0x9000 at Time 1000000000 map=/b'
+		results 1 0 0
+		fault 0x2000 2000000000 minor 1000 file /a
+	} >in
+	run 1 --follow ./in
+	check grep -q '^out/in.log: 1 page fault of' msg
+	check [ "$(grep -c /b msg)" = 0 ]
 }
 
 a_wrong_number_of_faults_is_told() {
