@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import pytest
-from faultlog.checks import contradictions, examine, losses, new_words
-from logs import FAMILY, HEAD, NEW, OLD, compiler_log, drawn, fault, read, run, summary
+from faultlog.checks import examine, losses, new_words
+from logs import FAMILY, HEAD, NEW, OLD, compiler_log, drawn, read, run, summary
 from logs import texts
 
 WHOLE = compiler_log(40, outcomes=True).replace(
