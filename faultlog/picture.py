@@ -217,7 +217,7 @@ def _label_panel(
 
 def outcome_words(log: Log, here: np.ndarray) -> list[str]:
     """How long these faults took, and how many of them were not minor."""
-    spent = int(log.spent_ns()[here].sum())
+    spent = int(log.spent_ns(here).sum())
     words = [time_text(spent)] if spent else []
     nr_major = np.count_nonzero(log.result[here] == MAJOR)
     nr_failed = np.count_nonzero(has_failed(log.result[here]))
@@ -250,7 +250,7 @@ def _name_files(
     number = log.map[here]
     change = (begin[1:] != begin[:-1]) | (number[1:] != number[:-1])
     first = np.concatenate(([0], np.flatnonzero(change) + 1))
-    cost = np.add.reduceat(log.spent_ns()[here].astype(np.float64) + 1e-3, first)
+    cost = np.add.reduceat(log.spent_ns(here).astype(np.float64) + 1e-3, first)
     maps = number[first].tolist()
     nr_places = np.bincount(maps)
     lows = np.minimum.reduceat(above, first)

@@ -165,7 +165,8 @@ def draw_latencies(
     order = np.argsort(log.time_ns, kind="stable")
     order = order[log.told("latency_ns")[order]]
     latency = log.latency_ns[order]
-    height = np.log10(np.maximum(latency, 1))
+    height = latency.astype(np.float64)
+    np.log10(np.maximum(height, 1, out=height), out=height)
     low, high = np.floor(height.min()), np.ceil(height.max())
     high = max(high, low + 1)
     edge = (high - low) * EDGE / (LATENCY - 2 * EDGE)
@@ -176,15 +177,16 @@ def draw_latencies(
     )
     axis.grid(True, axis="y", color="white", linewidth=0.8)
     x, access, result = elapsed[order], log.access[order], log.result[order]
+    del order
     notes = []
-    if has_room(axis, len(order)):
+    if has_room(axis, len(x)):
         draw_marks(axis, x, height, access)
     else:
         draw_cells([(axis, count_cells(axis, x, height, access))])
         notes.append(DARKER)
     if draw_standouts(axis, x, height, result, binned):
         notes.append("a ring or cross may stand for several faults")
-    if len(order) >= MIN_FOR_CURVES and x[-1] > x[0]:
+    if len(x) >= MIN_FOR_CURVES and x[-1] > x[0]:
         _draw_percentiles(axis, x, latency)
         notes.append("lines: median and 99th percentile of latencies over time")
     note(axis, "time a fault took", aside, 0.5, 20, size=9, weight="bold", color=INK)
