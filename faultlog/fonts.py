@@ -18,7 +18,7 @@ MAX_FONTS = 400  # looked at; each takes a millisecond
 def use_fonts(texts: Iterable[str]) -> str:
     """Let matplotlib fall back on fonts that have the texts' characters.
 
-    Returns the characters, at most 8 of them, of which no font is installed.
+    Returns those for which no font is installed, as U+65E5: four, and how many more.
     """
     wanted = {c for text in texts if not PLAIN.fullmatch(text) for c in text}
     wanted = {c for c in wanted if not PLAIN.fullmatch(c)}
@@ -42,4 +42,5 @@ def use_fonts(texts: Iterable[str]) -> str:
             families.append(entry.name)
             wanted -= found
     matplotlib.rcParams["font.family"] = families
-    return "".join(sorted(wanted)[:8])
+    told = [f"U+{ord(c):04X}" for c in sorted(wanted)]
+    return " ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")

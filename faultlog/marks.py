@@ -18,11 +18,11 @@ INK, FAINT, GROUND, ALARM = "#22262b", "#5d646d", "#f5f6f8", "#b00020"
 RGBA = np.array([matplotlib.colors.to_rgba(c) for c in COLOURS])
 
 CELL = 1 / 75  # inches, of a binned picture: 2 pixels of a PNG
-MAJOR_CELL = 1 / 50  # half as much again: a single one must be seen
+MAJOR_CELL = 1 / 37.5  # twice that: a single one must be seen
 RING = 0.07  # inches: rings and crosses are at least that far apart
 MAX_MARKS = 1500  # per square inch; where there are more, they are binned
 CHUNK = 1 << 20  # faults
-MAX_RINGS = 200  # of a kind in a picture; more are binned
+MAX_RINGS = 200  # of a kind in a panel; more are binned
 
 DARKER = "darker: more faults at one spot; colours in proportion to the accesses"
 
@@ -141,25 +141,28 @@ def _show(axis: Axes, picture: np.ndarray, zorder: float) -> None:
 
 
 def draw_standouts(
-    axis: Axes, x: np.ndarray, y: np.ndarray, result: np.ndarray, binned: set[int]
+    axis: Axes, x: np.ndarray, y: np.ndarray, result: np.ndarray, drawn: set
 ) -> bool:
-    """Marks for major and failed faults; binned: of which results there are too many.
+    """Marks for major and failed faults.
 
     Where they are few, a ring or a cross each, one for all at a spot; else cells, the
-    darker the more. Returns True if a mark stands for several.
+    darker the more. drawn grows by which were used: pairs of the result and whether
+    it was binned. Returns True if a mark stands for several.
     """
     shared = False
     for code in range(MAJOR, len(RESULTS)):
         such = np.flatnonzero(result == code)
         if not len(such):
             continue
-        if code in binned:
+        is_binned = len(such) > MAX_RINGS
+        drawn.add((code, is_binned))
+        if is_binned:
             cell, rows, columns = _places(axis, x[such], y[such], MAJOR_CELL)
             counts = np.bincount(cell, minlength=rows * columns).reshape(rows, columns)
             picture = np.empty((rows, columns, 4))
             picture[:] = matplotlib.colors.to_rgba(INK if code == MAJOR else ALARM)
             shade = np.log(np.maximum(counts, 1)) / max(np.log(counts.max()), 1.0)
-            picture[..., 3] = np.where(counts, 0.45 + 0.55 * shade, 0.0)
+            picture[..., 3] = np.where(counts, 0.6 + 0.4 * shade, 0.0)
             _show(axis, picture, 2.5)
             continue
         spot = _places(axis, x[such], y[such], RING)[0]

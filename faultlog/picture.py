@@ -25,7 +25,7 @@ from .checks import Verdict
 from .lanes import find_lanes, find_threads
 from .layout import LABEL_CHARS, NAMES, Page, note
 from .log import ACCESSES, MAJOR, MINOR, RESULTS, Log, has_failed
-from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK, MAX_RINGS, NR_KINDS
+from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK, NR_KINDS
 from .marks import (
     count_cells,
     draw_cells,
@@ -117,10 +117,9 @@ def draw(
     )
     page.time_axis(duration, unit, unit_name)
     draw_strip(page.strip, log, start, duration, unit)
-    results = np.bincount(log.result, minlength=len(RESULTS))
-    binned = {r for r in range(MAJOR, len(RESULTS)) if results[r] > MAX_RINGS}
+    drawn: set[tuple[int, bool]] = set()
     notes = _draw_panels(
-        page, log, panels, elapsed, binned, files if has_names else None
+        page, log, panels, elapsed, drawn, files if has_names else None
     )
     if lanes:
         draw_lanes(page.lanes, log, lanes, elapsed, page.aside)
@@ -128,17 +127,17 @@ def draw(
     if view == "memory":
         draw_memory(page, log, start, duration, unit)
     if has_latency:
-        notes += draw_latencies(page.latency, log, elapsed, page.aside, binned)
+        notes += draw_latencies(page.latency, log, elapsed, page.aside, drawn)
     if told:
         notes.insert(0, told)
     notes = _origin(log) + notes
-    if panels.panels:
+    if len(panels.panels) > 1:
         notes.append("a panel's height grows with the logarithm of what it spans")
     if missing:
         notes.append(f"no font for {missing} (Debian: fonts-noto-cjk, fonts-symbola)")
     page.head(title, subtitle, warned)
     page.foot(textwrap.wrap(" · ".join(dict.fromkeys(notes)), SMALL_WIDTH))
-    _legend(page, log, results, binned)
+    _legend(page, log, drawn)
 
 
 def count_pages(log: Log) -> int:
@@ -157,7 +156,7 @@ def _draw_panels(
     log: Log,
     panels: Panels,
     elapsed: np.ndarray,
-    binned: set[int],
+    drawn: set[tuple[int, bool]],
     files: np.ndarray | None,
 ) -> list[str]:
     """All panels, and their labels; files: which mappings are named beside them, None:
@@ -177,7 +176,7 @@ def _draw_panels(
             draw_marks(axis, x, y, log.access[here])
         else:
             cells.append((axis, count_cells(axis, x, y, log.access[here])))
-        shared |= draw_standouts(axis, x, y, log.result[here], binned)
+        shared |= draw_standouts(axis, x, y, log.result[here], drawn)
         _label_panel(axis, panel, log, here, page.aside)
         if files is not None:
             nr_unnamed += _name_files(axis, log, here, y, files)
@@ -347,8 +346,8 @@ def _origin(log: Log) -> list[str]:
     return told
 
 
-def _legend(page: Page, log: Log, results: np.ndarray, binned: set[int]) -> None:
-    """Beside the strip: the colours and marks, and how many of each."""
+def _legend(page: Page, log: Log, drawn: set[tuple[int, bool]]) -> None:
+    """Beside the strip: the colours and marks that were drawn, and how many of each."""
     counts = np.bincount(log.access, minlength=NR_KINDS)
     entries = [
         (
@@ -357,8 +356,10 @@ def _legend(page: Page, log: Log, results: np.ndarray, binned: set[int]) -> None
         )
         for i in np.flatnonzero(counts)
     ]
-    for code in range(MAJOR, len(RESULTS)):
-        if results[code]:
-            words = f"{RESULTS[code]} {results[code]:,}"
-            entries.append((mark_of(code, code in binned), words))
+    results = np.bincount(log.result, minlength=len(RESULTS))
+    for code, is_binned in sorted(drawn):
+        words = f"{RESULTS[code]} {results[code]:,}"
+        if is_binned and (code, False) in drawn:
+            words = f"{RESULTS[code]}, where many"
+        entries.append((mark_of(code, is_binned), words))
     page.legend(entries)

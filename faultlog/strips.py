@@ -156,7 +156,7 @@ def draw_lanes(
 
 
 def draw_latencies(
-    axis: Axes, log: Log, elapsed: np.ndarray, aside: float, binned: set[int]
+    axis: Axes, log: Log, elapsed: np.ndarray, aside: float, drawn: set
 ) -> list[str]:
     """How long faults took, on a logarithmic scale, and percentiles over time.
 
@@ -184,7 +184,7 @@ def draw_latencies(
     else:
         draw_cells([(axis, count_cells(axis, x, height, access))])
         notes.append(DARKER)
-    if draw_standouts(axis, x, height, result, binned):
+    if draw_standouts(axis, x, height, result, drawn):
         notes.append("a ring or cross may stand for several faults")
     if len(x) >= MIN_FOR_CURVES and x[-1] > x[0]:
         _draw_percentiles(axis, x, latency)

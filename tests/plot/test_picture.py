@@ -423,11 +423,13 @@ def test_many_major_faults_are_a_density_not_chain_mail():
 def test_a_single_binned_major_is_as_dark_as_its_count():
     figure = Figure(figsize=(10, 5))
     axis = figure.add_axes((0.1, 0.1, 0.8, 0.8), xlim=(0, 100), ylim=(0, 100))
-    x = np.array([10.0] + [50.0] * 10 + [90.0] * 100)
+    x = np.array([10.0] + [50.0] * 20 + [90.0] * 400)
     result = np.full(len(x), MAJOR)
-    marks.draw_standouts(axis, x, x, result, {MAJOR})
+    drawn_as = set()
+    marks.draw_standouts(axis, x, x, result, drawn_as)
+    assert drawn_as == {(MAJOR, True)}
     alpha = axis.images[0].get_array()[..., 3]
-    assert sorted(set(alpha[alpha > 0].round(3))) == [0.45, 0.725, 1.0]
+    assert sorted(set(alpha[alpha > 0].round(3))) == [0.6, 0.8, 1.0]
 
 
 def test_files_with_names_cut_to_the_same_text_are_named():
@@ -625,7 +627,7 @@ def test_ticks_of_thousands_are_separated():
 
 def test_names_in_a_script_without_a_font_are_told():
     text = HEAD.replace(b"cc1plus", "\U00012000".encode()) + NEW
-    assert "no font for \U00012000 (Debian: " in texts(drawn(text))
+    assert "no font for U+12000 (Debian: " in texts(drawn(text))
     assert "no font" not in texts(drawn(HEAD.replace(b"cc1plus", "äжλ".encode()) + NEW))
 
 
