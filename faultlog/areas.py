@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MAX_PANELS = 10
+MAX_AREAS = 10
 MIN_GAP_PAGES = 16
 MIN_GAP_PART = 1 / 4  # of what its panel would span with it
 ALIKE = 1.25  # gaps within this factor are cut all, or none
 
 
 @dataclass(frozen=True)
-class Panel:
+class Area:
     """A touched area: whole pages first to last, both touched."""
 
     first: int  # page numbers
@@ -22,16 +22,16 @@ class Panel:
 
     @property
     def nr_pages(self) -> int:
-        """Pages that the panel spans, touched or not."""
+        """Pages that it spans, touched or not."""
         return self.last - self.first + 1
 
 
-def find_panels(pages: np.ndarray, max_panels: int = MAX_PANELS) -> list[Panel]:
-    """Cut the address space at its wide gaps; the panels, lowest first.
+def find_areas(pages: np.ndarray, max_areas: int = MAX_AREAS) -> list[Area]:
+    """Cut the address space at its wide gaps; the areas, lowest first.
 
     pages: uint64, at least one page number, in any order. A gap is cut out if it would
     leave a good part of its panel blank, the widest gaps first. If that makes too many
-    panels, the narrowest cuts are taken back. Every page is in exactly one panel.
+    areas, the narrowest cuts are taken back. Every page is in exactly one panel.
     """
     pages = np.unique(pages)
     gaps = np.diff(pages) - np.uint64(1)
@@ -51,7 +51,7 @@ def find_panels(pages: np.ndarray, max_panels: int = MAX_PANELS) -> list[Panel]:
         gap, at, first, last = part = max(parts)
         if not gap:
             break
-        if len(parts) == max_panels:
+        if len(parts) == max_areas:
             cuts = [cut for cut in cuts if cut[0] > gap * ALIKE]
             break
         cuts.append((gap, at))
@@ -60,12 +60,12 @@ def find_panels(pages: np.ndarray, max_panels: int = MAX_PANELS) -> list[Panel]:
     below = sorted(at for _, at in cuts)
     firsts = [0] + [at + 1 for at in below]
     lasts = below + [len(pages) - 1]
-    return [Panel(int(pages[a]), int(pages[b])) for a, b in zip(firsts, lasts)]
+    return [Area(int(pages[a]), int(pages[b])) for a, b in zip(firsts, lasts)]
 
 
-def panel_of(pages: np.ndarray, panels: list[Panel]) -> np.ndarray:
+def area_of(pages: np.ndarray, areas: list[Area]) -> np.ndarray:
     """For each page, the index of its panel; uint8."""
-    firsts = np.array([p.first for p in panels], dtype=np.uint64)
+    firsts = np.array([p.first for p in areas], dtype=np.uint64)
     return (np.searchsorted(firsts, pages, side="right") - 1).astype(np.uint8)
 
 

@@ -34,6 +34,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", metavar="FILE", dest="output", help=f"file to write: {suffixes}"
     )
+    parser.add_argument(
+        "--view",
+        choices=outputs.VIEWS,
+        help="what a picture has on Y: "
+        + "; ".join(f"{name}: {what}" for name, what in outputs.VIEWS.items())
+        + ". By default address, and mapping for a log of several processes",
+    )
     select.add_options(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser

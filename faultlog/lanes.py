@@ -1,52 +1,110 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who faulted: rows of processes or programs."""
+"""Who faulted: rows of processes, programs or threads."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from .log import Log
+from .panels import cost_of
 
-MAX_LANES = 12
+MAX_LANES, MAX_THREADS = 12, 48
+MAX_SLOW = 3  # processes of many that get rows of their own, as they are so slow
+SLOW = 5  # times the median of all that ran the same program
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """Who faulted, a row each: a process, or all that run one program if many do."""
+    """Who faulted, a row each."""
 
     names: list[str]  # in the order of their first faults, what is left over last
     lane: np.ndarray  # uint8 (n,), index into names
+    notes: tuple[str, ...] = ()
 
 
 def find_lanes(log: Log, max_lanes: int = MAX_LANES) -> Lanes | None:
-    """The rows of processes; None if the log is of one process, or not of children."""
-    if not log.nr_children:
+    """Rows of processes, or of programs if there are many; None if it's one process.
+
+    A fault belongs to what ran at its time. The traced process has rows of its own, and
+    so have those that took SLOW times as long as their program's others mostly do.
+    """
+    if not log.nr_children or len(np.unique(log.pid)) < 2:
         return None
-    pids, which = np.unique(log.pid, return_inverse=True)
-    if len(pids) < 2:
-        return None
-    last_names = log.last_names()
-    comms = [last_names.get(pid, "?") for pid in pids.tolist()]
-    if len(pids) <= max_lanes:
-        names = [f"{comm} {pid}" for comm, pid in zip(comms, pids)]
-    else:
-        many = {comm: n for comm, n in Counter(comms).items() if n > 1}
-        names = [f"{c} \u00d7{many[c]:,}" if c in many else c for c in comms]
-    titles, lane_of_pid = np.unique(names, return_inverse=True)
-    lane = lane_of_pid[which]
+    programs, program = log.programs()
+    both = log.pid.astype(np.uint64) << np.uint64(32) | program
+    tasks, task = np.unique(both, return_inverse=True)
+    pid, comm = (tasks >> np.uint64(32)).tolist(), (
+        tasks & np.uint64(0xFFFFFFFF)
+    ).tolist()
+    cost = cost_of(log, task, len(tasks))
+    single = [f"{programs[c]} {p}" for p, c in zip(pid, comm)]
+    if len(tasks) <= max_lanes:
+        return _rows(log, single, task, max_lanes, set())
+    comm = np.array(comm)
+    own = {i for i, p in enumerate(pid) if p == log.main_pid}
+    own = set(sorted(own, key=lambda i: -cost[i])[: max_lanes // 3])
+    usual = np.ones(len(tasks))
+    for c in np.unique(comm):
+        usual[comm == c] = max(float(np.median(cost[comm == c])), 1e-9)
+    slow = [i for i in np.argsort(-cost / usual) if cost[i] > SLOW * usual[i]]
+    slow = [i for i in slow if i not in own][:MAX_SLOW]
+    grouped = np.array([i not in own and i not in slow for i in range(len(tasks))])
+    sizes = np.bincount(comm[grouped], minlength=len(programs))
+    names = [
+        single[i]
+        if not grouped[i] or sizes[c] == 1
+        else f"{programs[c]} \u00d7{sizes[c]:,}"
+        for i, c in enumerate(comm.tolist())
+    ]
+    must = {single[i] for i in (*own, *slow)}
+    found = _rows(log, names, task, max_lanes, must)
+    notes = (f"rows of their own: {SLOW} times slower than their like",) if slow else ()
+    return Lanes(found.names, found.lane, notes)
+
+
+def find_threads(log: Log, max_lanes: int = MAX_THREADS) -> Lanes:
+    """Rows of threads, those that cost most if there are too many."""
+    told = log.told("tid")
+    both = log.pid.astype(np.uint64) << np.uint64(32) | np.where(told, log.tid, 0)
+    threads, thread = np.unique(both, return_inverse=True)
+    programs, program = log.programs()
+    last = np.zeros(len(threads), dtype=np.int64)
+    last[thread] = program
+    tids = (threads & np.uint64(0xFFFFFFFF)).tolist()
+    names = [f"{programs[c]} {t or 'not told'}" for c, t in zip(last, tids)]
+    main = [name for name, t in zip(names, tids) if t == log.main_pid]
+    return _rows(log, names, thread, max_lanes, {*main})
+
+
+def _rows(
+    log: Log, names: list[str], which: np.ndarray, max_lanes: int, must: set[str]
+) -> Lanes:
+    """Rows by these names of each fault's which; those that cost most, and the others."""
+    titles, lane_of = np.unique(names, return_inverse=True)
+    lane = lane_of[which]
     first = np.full(len(titles), np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(first, lane, log.time_ns)
     shown = np.arange(len(titles))
     if len(titles) > max_lanes:
-        shown = np.argsort(-np.bincount(lane), kind="stable")[: max_lanes - 1]
+        cost = cost_of(log, lane, len(titles)).astype(np.float64)
+        cost[[title in must for title in titles.tolist()]] = np.inf
+        shown = np.argsort(-cost, kind="stable")[: max_lanes - 1]
     shown = shown[np.argsort(first[shown], kind="stable")]
     row = np.full(len(titles), len(shown))
     row[shown] = np.arange(len(shown))
     rows = titles[shown].tolist()
-    nr_others = np.count_nonzero(row[lane_of_pid] == len(shown))
+    nr_others = int(np.count_nonzero(row[lane_of] == len(shown)))
     if nr_others:
         rows.append(f"{nr_others:,} others")
     return Lanes(rows, row[lane].astype(np.uint8))
+
+
+def lane_label(name: str, width: int = 20) -> str:
+    """A row's name, short enough for its place; its number stays whole."""
+    comm, blank, number = name.rpartition(" ")
+    room = width - len(blank + number)
+    if len(name) <= width or room < 2:
+        return name[:width]
+    return comm[: room - 1] + "…" + blank + number

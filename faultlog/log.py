@@ -160,9 +160,11 @@ class Log:
         """Which faults tell this column; bool (n,)."""
         return getattr(self, column) != COLUMNS[column].unknown
 
-    def spent_ns(self) -> np.ndarray:
-        """Latencies to be summed: 0 where none is told; uint64 (n,)."""
-        return np.where(self.told("latency_ns"), self.latency_ns, np.uint64(0))
+    def spent_ns(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Latencies of these faults to be summed: 0 where none is told; uint64."""
+        latency = self.latency_ns[rows]
+        unknown = np.uint64(COLUMNS["latency_ns"].unknown)
+        return np.where(latency != unknown, latency, np.uint64(0))
 
     def take(self, which: np.ndarray) -> Log:
         """A log of some of its faults; which: bool (n,) or indices. All else is shared."""

@@ -32,6 +32,14 @@ MODULE_OF_SUFFIX = {
     ".pdf": "picture",
 }
 
+# Of a picture: what is on Y.
+VIEWS = {
+    "address": "touched areas of the address space",
+    "mapping": "files by offset, other memory by touched pages",
+    "threads": "a row a thread",
+    "memory": "pages touched first and again, over time",
+}
+
 
 @dataclass(frozen=True)
 class Job:

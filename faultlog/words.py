@@ -5,26 +5,46 @@ from __future__ import annotations
 
 import re
 
-UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
+UNITS = (
+    (86400e9, "d"),
+    (3600e9, "h"),
+    (60e9, "min"),
+    (1e9, "s"),
+    (1e6, "ms"),
+    (1e3, "µs"),
+)
+ENOUGH = {"d": 2, "h": 2, "min": 2}  # of these, so many at least: 90 s, not 1.5 min
 
 
-def time_unit(duration_ns: int) -> tuple[float, str]:
+def time_unit(duration_ns: float) -> tuple[float, str]:
     """The unit to tell a duration in: its length in ns, and its name."""
     for length, name in UNITS:
-        if duration_ns >= length:
+        if duration_ns >= length * ENOUGH.get(name, 1):
             return length, name
     return 1.0, "ns"
 
 
-def time_text(time_ns: int) -> str:
+def time_text(time_ns: float) -> str:
     """A duration in three digits and a unit."""
     length, name = time_unit(time_ns)
-    value = time_ns / length
-    digits = 0 if value >= 100 or length == 1 else 1 if value >= 10 else 2
-    return f"{value:,.{digits}f} {name}"
+    text = _three_digits(time_ns / length, length)
+    if text == "1000":  # by rounding: of the next unit it's 1.00
+        length, name = time_unit(time_ns * 1.001)
+        text = _three_digits(time_ns / length, length)
+    return f"{float(text):,.0f} {name}" if len(text) > 4 else f"{text} {name}"
 
 
-def short_time_text(time_ns: int) -> str:
+def _three_digits(value: float, length: float) -> str:
+    if length == 1.0:
+        return f"{value:.0f}"
+    for digits in (2, 1):
+        text = f"{value:.{digits}f}"
+        if len(text) <= 4:
+            return text
+    return f"{value:.0f}"
+
+
+def short_time_text(time_ns: float) -> str:
     """A round duration without decimals: 1 µs, 100 ms."""
     length, name = time_unit(time_ns)
     return f"{time_ns / length:,.0f} {name}"

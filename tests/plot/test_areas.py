@@ -9,18 +9,18 @@ from faultlog import areas
 from logs import compiler_log, read
 
 
-def check_panels(pages: np.ndarray, max_panels: int = areas.MAX_PANELS) -> list:
-    """Every page is in exactly one panel, and it's the one that panel_of() tells."""
-    panels = areas.find_panels(pages, max_panels)
-    assert 1 <= len(panels) <= max_panels
-    inside = [(pages >= p.first) & (pages <= p.last) for p in panels]
+def check_areas(pages: np.ndarray, max_areas: int = areas.MAX_AREAS) -> list:
+    """Every page is in exactly one panel, and it's the one that area_of() tells."""
+    found = areas.find_areas(pages, max_areas)
+    assert 1 <= len(found) <= max_areas
+    inside = [(pages >= p.first) & (pages <= p.last) for p in found]
     assert (np.sum(inside, axis=0) == 1).all()
-    assert (np.argmax(inside, axis=0) == areas.panel_of(pages, panels)).all()
-    for low, high in zip(panels, panels[1:]):
+    assert (np.argmax(inside, axis=0) == areas.area_of(pages, found)).all()
+    for low, high in zip(found, found[1:]):
         assert high.first - low.last - 1 >= areas.MIN_GAP_PAGES
-    for panel in panels:
+    for panel in found:
         assert panel.first in pages and panel.last in pages
-    return panels
+    return found
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -31,12 +31,12 @@ def test_every_page_is_in_one_panel(seed):
         + rng.integers(0, 1 << int(rng.integers(1, 20)), n, dtype=np.uint64)
         for n in rng.integers(1, 200, rng.integers(1, 30))
     ]
-    check_panels(np.concatenate(parts), int(rng.integers(1, 12)))
+    check_areas(np.concatenate(parts), int(rng.integers(1, 12)))
 
 
 def test_pages_at_both_ends_of_the_64_bit_range():
     pages = np.array([0, (1 << 52) - 1, 0xFFFFFFFFFF600], dtype=np.uint64)
-    assert [(p.first, p.last) for p in check_panels(pages)] == [
+    assert [(p.first, p.last) for p in check_areas(pages)] == [
         (0, 0),
         (0xFFFFFFFFFF600, 0xFFFFFFFFFF600),
         ((1 << 52) - 1, (1 << 52) - 1),
@@ -44,17 +44,17 @@ def test_pages_at_both_ends_of_the_64_bit_range():
 
 
 def test_one_page():
-    panels = check_panels(np.array([7, 7, 7], dtype=np.uint64))
-    assert [(p.first, p.last, p.nr_pages) for p in panels] == [(7, 7, 1)]
+    found = check_areas(np.array([7, 7, 7], dtype=np.uint64))
+    assert [(p.first, p.last, p.nr_pages) for p in found] == [(7, 7, 1)]
 
 
 def test_a_process_is_cut_at_its_areas():
     log = read(compiler_log(5000))
-    panels = check_panels(log.address >> np.uint64(12))
-    where = areas.panel_of(log.address >> np.uint64(12), panels)
+    found = check_areas(log.address >> np.uint64(12))
+    where = areas.area_of(log.address >> np.uint64(12), found)
     names = [
         {log.names["region"][r] for r in np.unique(log.region[where == i])}
-        for i in range(len(panels))
+        for i in range(len(found))
     ]
     assert names == [{"code", "data"}, {"heap"}, {"anon"}, {"file"}, {"stack"}]
 
@@ -63,12 +63,12 @@ def test_alike_gaps_are_cut_all_or_none():
     """64 thread stacks: no few of them may get panels of their own."""
     stacks = 0x7F0000000 + 2049 * np.arange(64, dtype=np.uint64)
     pages = np.concatenate((stacks, stacks + np.uint64(1), [np.uint64(0x400)]))
-    assert len(check_panels(pages)) == 2
+    assert len(check_areas(pages)) == 2
 
 
 def test_scattered_pages_stay_together():
     rng = np.random.default_rng(3)
-    assert len(check_panels(rng.integers(0, 1 << 20, 20000, dtype=np.uint64))) == 1
+    assert len(check_areas(rng.integers(0, 1 << 20, 20000, dtype=np.uint64))) == 1
 
 
 @pytest.mark.parametrize("base", [0, 0x7FAA3B000000, (1 << 64) - (1 << 30)])

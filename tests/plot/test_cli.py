@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import gzip
-import lzma
 import os
 import resource
 import subprocess
@@ -16,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faultlog import VERSION, cli
-from faultlog.picture import DPI, WIDTH
+from faultlog.layout import WIDTH
+from faultlog.picture import DPI
 from logs import *
 from matplotlib.figure import Figure
 from matplotlib.image import imread

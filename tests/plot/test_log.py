@@ -6,7 +6,6 @@ from __future__ import annotations
 import random
 import re
 
-import numpy as np
 import pytest
 from faultlog import lines
 from faultlog.log import COLUMNS, DECIMAL, OTHER, RESULTS, WORD, Column, Event

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where things stand on the page: axes that share X, titles, labels, notes. In inches."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
+
+from .areas import page_ticks
+from .marks import ALARM, FAINT, GROUND, INK
+from .panels import Panel
+from .words import size_text
+
+WIDTH, LEFT, RIGHT = 12.0, 1.35, 2.05
+HEAD, FOOT, LINE, SMALL_LINE = 0.6, 0.68, 0.22, 0.14
+STRIP, GAP, MIN_PANEL, EDGE = 0.95, 0.26, 0.42, 0.035
+LANE, LATENCY, MEMORY = 0.17, 1.0, 1.6  # heights: of a row, of those panels
+NAMES = 1.3  # room for the names of mapped files, between the panels and their labels
+LABEL_CHARS = 30
+STRIP_BINS = 200
+
+
+def literal(text: str) -> str:
+    """Text that matplotlib must not read as mathematics."""
+    return text.replace("$", r"\$")
+
+
+def note(
+    axis: Axes, words: str, aside: float, y: float, up: float = 0, **kwargs: object
+) -> None:
+    """Words on the right, aside by inches, y: in parts of the height, up: in points."""
+    axis.annotate(
+        literal(words),
+        (1, y),
+        xytext=(8 + 72 * aside, up),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="left",
+        va="center",
+        annotation_clip=False,
+        **kwargs,
+    )
+
+
+class PlaceLocator(Locator):
+    """Ticks at round addresses; positions are bytes above base."""
+
+    def __init__(self, base: int, page_size: int, max_ticks: int) -> None:
+        self.base, self.page_size, self.max_ticks = base, page_size, max_ticks
+
+    def __call__(self) -> list[int]:
+        return self.tick_values(*self.axis.get_view_interval())
+
+    def tick_values(self, vmin: float, vmax: float) -> list[int]:
+        """As page_ticks()."""
+        low, high = sorted((vmin, vmax))
+        return page_ticks(low, high, self.base, self.page_size, self.max_ticks)
+
+
+def bin_width(duration_ns: int) -> int:
+    """The round time, in ns, of which less than STRIP_BINS fit into a duration."""
+    for width in (m * 10**e for e in range(20) for m in (1, 2, 5)):
+        if duration_ns // width < STRIP_BINS:
+            return width
+    raise AssertionError(duration_ns)
+
+
+class Page:
+    """The axes, sharing X, from the top: strip, lanes, areas (lowest first), the rest."""
+
+    def __init__(
+        self,
+        figure: Figure,
+        nr_head_lines: tuple[int, int],  # below the title, and warnings
+        aside: float,
+        nr_lanes: int,
+        panels: list[Panel],
+        has_memory: bool,
+        has_latency: bool,
+        page_shift: int,
+    ) -> None:
+        self.figure, self.aside = figure, aside
+        self.width, self.right = WIDTH + aside, RIGHT + aside
+        self.page_size = 1 << page_shift
+        self.top = HEAD + LINE * (sum(nr_head_lines) + 0.15)
+        lane = LANE if nr_lanes <= 12 else 0.13
+        foot = FOOT + 2 * SMALL_LINE
+        tall_areas = 4.4 + 0.32 * len(panels) if panels else 0
+        parts = [("strip", STRIP), ("lanes", nr_lanes * lane), ("areas", tall_areas)]
+        parts += [("memory", MEMORY * has_memory), ("new", MEMORY * has_memory)]
+        parts += [("latency", LATENCY * has_latency)]
+        parts = [(name, tall) for name, tall in parts if tall]
+        self.height = self.top + sum(tall + GAP for _, tall in parts) - GAP + foot
+        figure.set_size_inches(self.width, self.height)
+        figure.set_facecolor("white")
+        self.areas: list[Axes] = []
+        self.lanes = self.memory = self.new = self.latency = None
+        above = self.height - self.top
+        for name, tall in parts:
+            above -= tall
+            if name == "areas":
+                self.areas = self._add_areas(panels, above, above + tall)
+                lowest = self.areas[0]
+            else:
+                lowest = self._add(above, tall, sharex=getattr(self, "strip", None))
+                setattr(self, name, lowest)
+            above -= GAP
+        self.lowest = lowest
+        self.strip_middle = self.height - self.top - STRIP / 2
+        for axis in figure.axes:
+            axis.tick_params(labelbottom=axis is self.lowest)
+
+    def _add(self, bottom: float, tall: float, **kwargs: object) -> Axes:
+        width, height = self.width, self.height
+        wide = 1 - (LEFT + self.right) / width
+        box = LEFT / width, bottom / height, wide, tall / height
+        axis = self.figure.add_axes(box, facecolor=GROUND, **kwargs)
+        for side in ("top", "right"):
+            axis.spines[side].set_visible(False)
+        for side in ("bottom", "left"):
+            axis.spines[side].set_color(FAINT)
+        axis.grid(True, axis="x", color="white", linewidth=1.2)
+        axis.set_axisbelow(True)
+        axis.tick_params(color=FAINT, labelcolor=INK, labelsize=8, length=3)
+        return axis
+
+    def _add_areas(self, panels: list[Panel], bottom: float, top: float) -> list[Axes]:
+        """The panels' axes, in the room from bottom to top."""
+        # Heights grow with the logarithm of the areas', so that none drowns another.
+        weights = [np.log2(1 + p.size / self.page_size) ** 2 for p in panels]
+        room = top - bottom - (len(panels) - 1) * GAP - len(panels) * MIN_PANEL
+        axes = []
+        for i, (panel, weight) in enumerate(zip(panels, weights)):
+            tall = MIN_PANEL + room * weight / sum(weights)
+            axis = self._add(bottom, tall, sharex=self.strip)
+            axis.tick_params(bottom=i == 0)
+            axis.spines["bottom"].set_visible(i == 0)
+            axis.grid(True, axis="y", color="white", linewidth=0.8)
+            edge = panel.size * EDGE / (tall - 2 * EDGE)
+            axis.set_ylim(-edge, panel.size + edge)
+            self._add_ticks(axis, panel, min(max(int(tall / 0.2), 1), 8))
+            if panel.gap_below:
+                self._draw_break(bottom - GAP, panel.gap_below)
+            bottom += tall + GAP
+            axes.append(axis)
+        return axes
+
+    def _add_ticks(self, axis: Axes, panel: Panel, max_ticks: int) -> None:
+        if panel.unit == "mapping":
+            axis.set_yticks([])
+            return
+        if panel.folds:
+            pages, places = panel.folds
+            wanted = np.linspace(0, places[-1], max_ticks)
+            at = np.unique(np.searchsorted(places, wanted))
+            axis.set_yticks(places[at])
+            axis.set_yticklabels([f"{int(pages[i]) * self.page_size:#x}" for i in at])
+        else:
+            axis.yaxis.set_major_locator(
+                PlaceLocator(panel.base, self.page_size, max_ticks)
+            )
+            axis.yaxis.set_major_formatter(
+                FuncFormatter(lambda y, _: self._place_text(panel, int(y)))
+            )
+        for label in axis.get_yticklabels():
+            label.set_family("monospace")
+
+    def _place_text(self, panel: Panel, y: int) -> str:
+        if panel.unit == "page":
+            return f"page {y // self.page_size:,}"
+        return f"{panel.base + y:#x}"
+
+    def _draw_break(self, bottom: float, left_out: int) -> None:
+        """Mark a gap between two panels: zigzag edges, and how much is not shown."""
+        rise = np.array([0.0, 0.3, 0.4, 0.6, 0.7, 1.0]) * GAP
+        aside = np.array([0.0, 0.0, -0.05, 0.05, 0.0, 0.0])
+        line = Line2D(
+            (LEFT + aside) / self.width,
+            (bottom + rise) / self.height,
+            transform=self.figure.transFigure,
+            color=FAINT,
+            linewidth=0.8,
+        )
+        self.figure.add_artist(line)
+        self.figure.text(
+            (LEFT + self.width - self.right) / 2 / self.width,
+            (bottom + GAP / 2) / self.height,
+            f"{size_text(left_out)} not touched",
+            ha="center",
+            va="center_baseline",
+            size=7.5,
+            style="italic",
+            color=FAINT,
+        )
+
+    def time_axis(self, duration_ns: int, unit: float, unit_name: str) -> None:
+        """X, in units: from 0 to the end of the strip's last bin, and a bit around."""
+        width = bin_width(duration_ns)
+        end = (duration_ns // width + 1) * width / unit if duration_ns else 0.0
+        pad = duration_ns / unit * 0.01 or 1.0
+        self.strip.set_xlim(-pad, max(duration_ns / unit + pad, end))
+        if duration_ns:
+            locator = MaxNLocator(11, steps=[1, 2, 5, 10], integer=unit == 1)
+            self.strip.xaxis.set_major_locator(locator)
+            words = f"time since the first fault ({unit_name})"
+        else:
+            self.strip.set_xticks([0])
+            words = "one moment: all faults have the same Time"
+        formatter = FuncFormatter(lambda x, _: f"{x:,.10g}")
+        self.strip.xaxis.set_major_formatter(formatter)
+        self.lowest.set_xlabel(words, size=9, color=INK)
+
+    def _text(self, x: float, y: float, words: str, **kwargs: object) -> None:
+        self.figure.text(x / self.width, y / self.height, literal(words), **kwargs)
+
+    def head(self, title: str, lines: list[str], warned: list[str]) -> None:
+        """Title, counts, and what must not be overlooked."""
+        self._text(LEFT, self.height - 0.42, title, size=15, weight="bold", color=INK)
+        y = self.height - 0.46 - LINE
+        for line in lines:
+            self._text(LEFT, y, line, size=10, color=INK)
+            y -= LINE
+        for line in warned:
+            self._text(LEFT, y, line, size=9.5, weight="bold", color=ALARM)
+            y -= LINE
+
+    def foot(self, lines: list[str]) -> None:
+        """Notes; there is room for three lines."""
+        y = 0.12 + 2 * SMALL_LINE
+        for line in lines[:3]:
+            self._text(LEFT, y, line, size=7.5, color=FAINT)
+            y -= SMALL_LINE
+
+    def legend(self, entries: list[tuple[dict[str, object], str]]) -> None:
+        """Beside the strip: styles of Line2D, and what they mean."""
+        self.figure.legend(
+            [Line2D([], [], linestyle="", **style) for style, _ in entries],
+            [words for _, words in entries],
+            loc="center left",
+            bbox_to_anchor=(
+                1 - self.right / self.width,
+                self.strip_middle / self.height,
+            ),
+            borderaxespad=0.2,
+            frameon=False,
+            fontsize=9 if len(entries) <= 5 else 7.5,
+            handletextpad=0.1,
+            labelspacing=0.4,
+            labelcolor=INK,
+        )

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Panels: which faults each shows, and at what height.
+
+By address, panels are touched areas of the one address space. By mapping, each is a file
+with the offset as height, which all processes have in common, or another kind of memory
+with each process's own touched pages, lowest first. A fault is in one panel at the most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .areas import Area, area_of, find_areas
+from .log import Log
+from .words import plural, shortened, size_text
+
+NONE = 255  # the panel of a fault that has none
+MAX_MAPPINGS = 9  # panels by mapping, of those that cost most; one more has the others
+FOLD_SHARE = 1 / 50  # if less of an area than that is touched, its gaps are folded
+FOLDED_PAGES = 16  # what is left of a gap
+
+
+@dataclass
+class Panel:
+    """What one panel shows; heights are in bytes."""
+
+    title: str
+    size: int  # from its lowest byte to behind its highest
+    base: int = 0  # what the lowest byte is called on the axis
+    gap_below: int = 0  # bytes not touched between this panel and that below
+    notes: tuple[str, ...] = ()  # what must be said of it
+    unit: str = "address"  # what the axis counts: address, offset, page, mapping
+    folds: tuple[np.ndarray, np.ndarray] | None = None  # touched pages, their places
+    keys: np.ndarray | None = None  # of faults: where they are, if not by address
+
+
+class Panels:
+    """The panels, lowest first, and which faults are where."""
+
+    def __init__(
+        self, panels: list[Panel], where: np.ndarray, notes: list[str]
+    ) -> None:
+        """where: uint8 (n,), each fault's index in panels, or NONE."""
+        self.panels, self.where, self.notes = panels, where, notes
+
+    def heights(self, log: Log, panel: Panel, rows: np.ndarray) -> np.ndarray:
+        """How high the faults of these indices are above the panel's lowest byte."""
+        if panel.keys is not None:
+            return panel.keys[rows].astype(np.float64)
+        if panel.unit == "offset":
+            inside = log.address[rows] & np.uint64((1 << log.page_shift) - 1)
+            return (log.offset[rows] + inside).astype(np.float64)
+        above = (log.address[rows] - np.uint64(panel.base)).astype(np.float64)
+        if panel.folds:
+            pages, places = panel.folds
+            page = log.address[rows] >> np.uint64(log.page_shift)
+            at = np.searchsorted(pages, page)
+            first = (pages[at] << np.uint64(log.page_shift)) - np.uint64(panel.base)
+            above += places[at] - first.astype(np.float64)
+        return above
+
+
+def by_address(log: Log) -> Panels:
+    """Panels of touched areas; what exec wrote for a new program has none of its own."""
+    shift = np.uint64(log.page_shift)
+    pages = log.address >> shift
+    notes = []
+    where = np.zeros(len(log), dtype=np.uint8)
+    apart = _of_exec(log, pages)
+    if apart is not None:
+        where[apart] = NONE
+        lowest = int(log.address[apart].min())
+        notes.append(
+            f"{plural(len(apart), 'fault')} of exec, at {lowest:#x} in an address space "
+            "to come, without a panel"
+        )
+    shown = np.flatnonzero(where != NONE) if notes else slice(None)
+    areas = find_areas(pages[shown])
+    where[shown] = area_of(pages[shown], areas)
+    panels = []
+    for i, area in enumerate(areas):
+        here = where == i
+        counts = np.bincount(log.region[here], minlength=len(log.names["region"]))
+        order = [j for j in np.argsort(-counts, kind="stable") if counts[j]]
+        told = [log.names["region"][j] for j in order if log.names["region"][j]]
+        panel = Panel(
+            title=region_label(told),
+            size=area.nr_pages << log.page_shift,
+            base=area.first << log.page_shift,
+            gap_below=(area.first - areas[i - 1].last - 1) << log.page_shift
+            if i
+            else 0,
+            notes=(size_text(area.nr_pages << log.page_shift),),
+        )
+        _fold(panel, pages, here, area, log.page_shift)
+        panels.append(panel)
+    return Panels(panels, where, notes)
+
+
+def _of_exec(log: Log, pages: np.ndarray) -> np.ndarray | None:
+    """Faults by which exec placed arguments where the stack moves away from; indices.
+
+    None: there are none, or no others. They lie above all others, alone.
+    """
+    names = log.names["mode"]
+    if "remote" not in names:
+        return None
+    remote = log.mode == names.index("remote")
+    if not remote.any() or remote.all():
+        return None
+    apart = np.flatnonzero(remote & (pages > pages[~remote].max()))
+    return apart if len(apart) else None
+
+
+def _fold(
+    panel: Panel, pages: np.ndarray, here: np.ndarray, area: Area, page_shift: int
+) -> None:
+    """Shorten the gaps of an area of which little is touched: many areas alike."""
+    if area.nr_pages < 64 or np.count_nonzero(here) > 1 << 22:
+        return
+    touched = np.unique(pages[here])
+    if len(touched) > FOLD_SHARE * area.nr_pages or len(touched) < 2:
+        return
+    steps = np.minimum(np.diff(touched), np.uint64(FOLDED_PAGES)).astype(np.float64)
+    nr_gaps = int(np.count_nonzero(np.diff(touched) > FOLDED_PAGES))
+    if nr_gaps < 2:
+        return
+    places = np.concatenate(([0.0], np.cumsum(steps)))
+    panel.folds = touched, places * (1 << page_shift)
+    panel.size = int(panel.folds[1][-1]) + (1 << page_shift)
+    panel.notes += (f"{nr_gaps:,} gaps in it folded",)
+
+
+def by_mapping(log: Log) -> Panels:
+    """A panel for each of the mappings that cost most, and one for all others."""
+    column = "map" if log.map.any() else "region"
+    codes, names = getattr(log, column), log.names[column]
+    cost = cost_of(log, codes, len(names))
+    ranked = [int(i) for i in np.argsort(-cost, kind="stable") if cost[i]]
+    shown = ranked[:MAX_MAPPINGS] if len(ranked) > MAX_MAPPINGS + 1 else ranked
+    others = ranked[len(shown) :]
+    panel_of = np.full(len(names), NONE, dtype=np.uint8)
+    # The costliest on top, so the last; below them what is left over.
+    order = ([None] if others else []) + shown[::-1]
+    panel_of[others] = 0
+    for i, code in enumerate(order):
+        if code is not None:
+            panel_of[code] = i
+    where = panel_of[codes]
+    notes = ["panels by mapping, the costliest on top; offsets in files"]
+    notes[0] += ", other memory by each process's touched pages"
+    panels = []
+    for i, code in enumerate(order):
+        if code is None:
+            rank = np.zeros(len(names))
+            rank[others] = np.arange(len(others))[::-1]
+            panel = Panel(
+                title=f"{len(others):,} others",
+                size=len(others) << 12,
+                unit="mapping",
+                notes=("a line each",),
+                keys=rank[codes] * 4096 + 2048,
+            )
+            panels.append(panel)
+            continue
+        here = np.flatnonzero(where == i)
+        told = log.told("offset")[here]
+        if np.count_nonzero(told) * 2 > len(here):
+            top = int(log.offset[here[told]].max())
+            low = int(log.offset[here[told]].min())
+            nr_lost = int(len(here) - np.count_nonzero(told))
+            where[here[~told]] = NONE
+            said = (f"offsets {size_text(low)} to {size_text(top)}",) if low else ()
+            if nr_lost:
+                said += (f"{plural(nr_lost, 'fault')} without an offset",)
+            panel = Panel(
+                title=file_label(names[code]),
+                size=top + (1 << log.page_shift),
+                unit="offset",
+                notes=said or (size_text(top + (1 << log.page_shift)),),
+            )
+        else:
+            keys, most, nr_pages = _packed(log, here)
+            full = np.zeros(len(log), dtype=np.float32)
+            full[here] = keys
+            panel = Panel(
+                title=shortened(names[code] or "not told", 24),
+                size=most << log.page_shift,
+                unit="page",
+                notes=(plural(nr_pages, "page"),),
+                keys=full,
+            )
+        panels.append(panel)
+    return Panels(panels, where, notes)
+
+
+def _packed(log: Log, here: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Each fault's page, numbered in its process from the lowest touched one, in bytes.
+
+    Returns heights, float64 (n,); the most pages that a process has; all pages.
+    """
+    page = log.address[here] >> np.uint64(log.page_shift)
+    pid = log.pid[here]
+    order = np.lexsort((page, pid))
+    page, pid = page[order], pid[order]
+    new_pid = np.concatenate(([True], pid[1:] != pid[:-1]))
+    new = new_pid | np.concatenate(([True], page[1:] != page[:-1]))
+    number = np.cumsum(new) - 1
+    first = np.maximum.accumulate(np.where(new_pid, number, 0))
+    height = np.empty(len(here))
+    height[order] = ((number - first) + 0.5) * (1 << log.page_shift)
+    return height, int((number - first).max()) + 1, int(number[-1]) + 1
+
+
+def cost_of(log: Log, codes: np.ndarray, nr_codes: int) -> np.ndarray:
+    """What the faults of each code cost: their time, or their number if none is told."""
+    if log.latency_ns is not None and log.told("latency_ns").any():
+        spent = np.bincount(codes, log.spent_ns(), nr_codes)
+        return spent + np.bincount(codes, minlength=nr_codes) * 1e-3
+    return np.bincount(codes, minlength=nr_codes)
+
+
+def region_label(names: list[str], width: int = 20) -> str:
+    """As many of the names as fit, and how many more there are."""
+    for shown in range(len(names), 0, -1):
+        more = f" +{len(names) - shown}" if shown < len(names) else ""
+        label = ", ".join(names[:shown])
+        if len(label + more) <= width or shown == 1:
+            return (label if len(label) <= width else label[: width - 1] + "…") + more
+    return ""
+
+
+def file_label(path: str, width: int = 21) -> str:
+    """A file's name without its folder; if it's too long, its middle is left out."""
+    name = path.removesuffix(" (deleted)").rpartition("/")[2] or path
+    return shortened(name, width)

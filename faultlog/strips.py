@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is drawn over time beside the panels: counts, rows, latencies, pages."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from .lanes import Lanes, lane_label
+from .layout import EDGE, LATENCY, Page, bin_width, literal, note
+from .log import MAJOR, MINOR, Log, has_failed
+from .marks import COLOURS, DARKER, FAINT, INK
+from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
+from .words import plural, short_time_text, time_text, time_unit
+
+MIN_FOR_CURVES = 200  # latencies; with fewer, percentiles over time tell nothing
+CURVE_BINS = 50
+MIN_IN_BIN = 5
+FIRST, AGAIN = "#3b6fb6", "#c0532b"
+
+
+def _counts(axis: Axes) -> None:
+    axis.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{int(y):,}"))
+
+
+def _stack(
+    axis: Axes,
+    bins: np.ndarray,
+    kind: np.ndarray,
+    colours: tuple[str, ...],
+    width: float,
+    duration: int,
+) -> None:
+    """Bars a bin, stacked by kind; width: of a bin, in units of the axis."""
+    kinds, nr_bins = len(colours), int(bins.max()) + 1
+    counts = np.bincount(bins * kinds + kind, minlength=nr_bins * kinds)
+    counts = counts.reshape(nr_bins, kinds)
+    left = np.arange(nr_bins) * width
+    below = np.zeros(nr_bins)
+    for i, colour in enumerate(colours):
+        if counts[:, i].any():
+            axis.bar(
+                left,
+                counts[:, i],
+                width if duration else axis.get_xlim()[1] / 20,
+                bottom=below,
+                align="edge" if duration else "center",
+                color=colour,
+                linewidth=0,
+            )
+            below += counts[:, i]
+    axis.set_ylim(0, below.max() * 1.05)
+    _counts(axis)
+
+
+def _bins(log: Log, start: np.uint64, duration: int) -> tuple[np.ndarray, int]:
+    """The bin of each fault, and how long a bin is, in ns."""
+    width = bin_width(duration)
+    return ((log.time_ns - start) // np.uint64(width)).astype(np.int64), width
+
+
+def _per(width: int) -> str:
+    length, name = time_unit(width)
+    return f"{width / length:g} {name}"
+
+
+def draw_strip(
+    axis: Axes, log: Log, start: np.uint64, duration: int, unit: float
+) -> None:
+    """Faults over time, stacked by access."""
+    bins, width = _bins(log, start, duration)
+    _stack(axis, bins, log.access, COLOURS, width / unit, duration)
+    axis.set_ylabel(f"faults per\n{_per(width)}", size=8, color=INK)
+
+
+def draw_memory(
+    page: Page, log: Log, start: np.uint64, duration: int, unit: float
+) -> None:
+    """Distinct pages a window, those of the first time and those that were there before.
+
+    And all pages so far: a curve that goes on rising is memory that grows, one that is
+    flat below many faults is memory that is taken away and comes back.
+    """
+    bins, width = _bins(log, start, duration)
+    pages = log.address >> np.uint64(log.page_shift)
+    order = np.lexsort((log.time_ns, pages, log.pid))
+    same = np.ones(len(log) - 1, dtype=bool)
+    for column in (pages, log.pid):
+        ordered = column[order]
+        same &= ordered[1:] == ordered[:-1]
+    again = np.concatenate(([False], same))
+    # In a window a page counts once, by its first fault in it.
+    ordered = bins[order]
+    counts = ~again | np.concatenate(([True], ordered[1:] != ordered[:-1]))
+    page_bins, page_again = ordered[counts], again[counts]
+    colours = (FIRST, AGAIN)
+    _stack(
+        page.memory, page_bins, page_again.astype(int), colours, width / unit, duration
+    )
+    page.memory.set_ylabel(f"pages per\n{_per(width)}", size=8, color=INK)
+    nr_again = int(np.count_nonzero(again))
+    style = {"size": 9, "weight": "bold"}
+    note(
+        page.memory, "first fault on a page", page.aside, 0.5, 16, color=FIRST, **style
+    )
+    note(page.memory, "again on one", page.aside, 0.5, 2, color=AGAIN, **style)
+    words = f"{plural(nr_again, 'fault')} on pages"
+    note(page.memory, words, page.aside, 0.5, -12, size=8, color=FAINT)
+    note(page.memory, "that had one before", page.aside, 0.5, -24, size=8, color=FAINT)
+
+    first = np.sort(bins[order[~again]])
+    total = np.cumsum(np.bincount(first, minlength=int(bins.max()) + 1))
+    x = (np.arange(len(total)) + 1) * (width / unit)
+    page.new.fill_between(
+        np.concatenate(([0], x)),
+        np.concatenate(([0], total)),
+        step="pre",
+        color=FIRST,
+        alpha=0.85,
+        linewidth=0,
+    )
+    page.new.set_ylim(0, total[-1] * 1.05)
+    _counts(page.new)
+    page.new.set_ylabel("pages\nso far", size=8, color=INK)
+    note(page.new, "pages touched so far", page.aside, 0.5, 6, color=INK, **style)
+    words = f"{plural(int(total[-1]), 'page')} in the end"
+    note(page.new, words, page.aside, 0.5, -8, size=8, color=FAINT)
+
+
+def draw_lanes(
+    axis: Axes, log: Log, lanes: Lanes, elapsed: np.ndarray, aside: float
+) -> None:
+    """A row each: its faults over time, and on the right how many there are."""
+    nr_lanes = len(lanes.names)
+    axis.set_ylim(0, nr_lanes)
+    row = nr_lanes - 1 - lanes.lane.astype(np.float64) + 0.5  # the first one on top
+    draw_cells([(axis, count_cells(axis, elapsed, row, log.access, nr_lanes))])
+    for y in range(1, nr_lanes):
+        axis.axhline(y, color="white", linewidth=1.5, zorder=3)
+    size = 7.5 if nr_lanes <= 12 else 6.5
+    axis.set_yticks(np.arange(nr_lanes) + 0.5)
+    names = [literal(lane_label(name)) for name in reversed(lanes.names)]
+    axis.set_yticklabels(names, size=size)
+    axis.tick_params(axis="y", length=0)
+    axis.tick_params(axis="x", bottom=False)
+    axis.spines["bottom"].set_visible(False)
+    counts = np.bincount(lanes.lane, minlength=nr_lanes)
+    spent = np.bincount(lanes.lane, log.spent_ns(), nr_lanes)
+    for i, count in enumerate(counts):
+        words = plural(count, "fault")
+        if spent.any():
+            words += f", {time_text(spent[i])}"
+        note(axis, words, aside, (1 - (i + 0.5) / nr_lanes), size=size, color=FAINT)
+
+
+def draw_latencies(
+    axis: Axes, log: Log, elapsed: np.ndarray, aside: float, drawn: set
+) -> list[str]:
+    """How long faults took, on a logarithmic scale, and percentiles over time.
+
+    Faults that don't tell are not here. Returns notes.
+    """
+    order = np.argsort(log.time_ns, kind="stable")
+    order = order[log.told("latency_ns")[order]]
+    latency = log.latency_ns[order]
+    height = latency.astype(np.float64)
+    np.log10(np.maximum(height, 1, out=height), out=height)
+    low, high = np.floor(height.min()), np.ceil(height.max())
+    high = max(high, low + 1)
+    edge = (high - low) * EDGE / (LATENCY - 2 * EDGE)
+    axis.set_ylim(low - edge, high + edge)
+    axis.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axis.yaxis.set_major_formatter(
+        FuncFormatter(lambda y, _: short_time_text(round(10**y)))
+    )
+    axis.grid(True, axis="y", color="white", linewidth=0.8)
+    x, access, result = elapsed[order], log.access[order], log.result[order]
+    del order
+    notes = []
+    if has_room(axis, len(x)):
+        draw_marks(axis, x, height, access)
+    else:
+        draw_cells([(axis, count_cells(axis, x, height, access))])
+        notes.append(DARKER)
+    if draw_standouts(axis, x, height, result, drawn):
+        notes.append("a ring or cross may stand for several faults")
+    if len(x) >= MIN_FOR_CURVES and x[-1] > x[0]:
+        _draw_percentiles(axis, x, latency)
+        notes.append("lines: median and 99th percentile of latencies over time")
+    note(axis, "time a fault took", aside, 0.5, 20, size=9, weight="bold", color=INK)
+    words = f"median {time_text(np.median(latency))}, max {time_text(latency.max())}"
+    note(axis, words, aside, 0.5, 8, size=8, color=FAINT)
+    kinds = (
+        ("minor", result == MINOR),
+        ("major", result == MAJOR),
+        ("failed", has_failed(result)),
+    )
+    up = -4
+    for name, such in kinds:
+        if such.any():
+            middle, most = np.percentile(latency[such], (50, 99))
+            words = f"{name}: {time_text(middle)}, p99 {time_text(most)}"
+            note(axis, words, aside, 0.5, up, size=8, color=FAINT)
+            up -= 12
+    return notes
+
+
+def _draw_percentiles(axis: Axes, x: np.ndarray, latency: np.ndarray) -> None:
+    edges = np.linspace(x[0], x[-1], CURVE_BINS + 1)
+    cuts = np.searchsorted(x, edges[1:-1])
+    places, values = [], []
+    for i, part in enumerate(np.split(latency, cuts)):
+        if len(part) >= MIN_IN_BIN:
+            places.append((edges[i] + edges[i + 1]) / 2)
+            values.append(np.percentile(part, (50, 99)))
+    if len(places) < 2:
+        return
+    heights = np.log10(np.maximum(np.array(values), 1))
+    for column, style in ((0, "-"), (1, (0, (3, 1.5)))):
+        axis.plot(
+            places,
+            heights[:, column],
+            color=INK,
+            linewidth=0.9,
+            linestyle=style,
+            zorder=2.7,
+        )
