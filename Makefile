@@ -26,7 +26,8 @@ help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
 	@echo "make demo         trace a real program in a virtual machine, from insmod to a picture"
 	@echo "make test         unit tests, and guest tests in a virtual machine"
-	@echo "make test-matrix  the guest tests on every kernel of tests/vm/kernels"
+	@echo "make test-matrix  the guest tests on every kernel of tests/vm/kernels; QUICK=1 without"
+	@echo "                  those that take long"
 	@echo "make check        build with every warning an error, sparse, formats, valgrind, fuzzing"
 	@echo "make fuzz         fuzz the reading of streams for SECONDS=600; what breaks it is kept"
 	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them)"
@@ -59,7 +60,7 @@ test:
 
 test-matrix:
 	@tests/deps matrix
-	@$(PYTHON) tests/vm/matrix.py
+	@$(PYTHON) tests/vm/matrix.py $(if $(QUICK),--quick)
 
 bench:
 	@tests/deps

@@ -18,6 +18,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -30,6 +31,7 @@ import vm
 # Lines by which a test asks for something.
 SERIAL = "\n# vm: serial\n"
 COMPILER = "\n# vm: compiler\n"
+LONG = "\n# vm: long\n"
 
 
 def show(line: str) -> None:
@@ -42,6 +44,32 @@ def show(line: str) -> None:
 
 def cases_in(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.sh"))}
+
+
+def long_ones(cases: dict[str, Path]) -> list[str]:
+    """The tests with a line "# vm: long", which a quick run leaves out."""
+    return [name for name, path in cases.items() if LONG in path.read_text()]
+
+
+class Clock:
+    """Takes a guest's lines on their way to `on_line`; how long each test took."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self.on_line = on_line
+        self.begun_s = 0.0
+        self.spent_s: dict[str, float] = {}
+
+    def __call__(self, line: str) -> None:
+        if line.startswith("VM: begin "):
+            self.begun_s = time.monotonic()
+        elif line.startswith("VM: end "):
+            self.spent_s[line.split()[2]] = time.monotonic() - self.begun_s
+        self.on_line(line)
+
+    @property
+    def slowest(self) -> str:
+        names = sorted(self.spent_s, key=self.spent_s.__getitem__, reverse=True)
+        return ", ".join(f"{name} {self.spent_s[name]:.0f} s" for name in names[:8])
 
 
 def guest_of(
@@ -130,11 +158,13 @@ def main() -> int:
         wanted = {name: cases[name] for name in args.only or cases}
         print(f"# Linux {tree.release} ({tree.kernel.arch})", flush=True)
         name = f"test-{args.kernel}"
-        run = boot(tree, files, wanted, args.timeout, name, show)
+        clock = Clock(show)
+        run = boot(tree, files, wanted, args.timeout, name, clock)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         print(f"VM LOST: {error}")
         print("0 passed, 1 failed")
         return vm.Outcome.LOST
+    print(f"# slowest: {clock.slowest}")
     run.report()
     print(run.totals.closing)
     return run.outcome
