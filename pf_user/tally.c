@@ -237,8 +237,8 @@ static unsigned int region_of(const char *word, size_t len)
 		i = 5;
 		break;
 	}
-	return strncmp(tally_regions[i], word, len) || tally_regions[i][len] ?
-	       TALLY_REGIONS - 1 : i;
+	return strlen(tally_regions[i]) == len && !memcmp(tally_regions[i], word, len) ?
+	       i : TALLY_REGIONS - 1;
 }
 
 /* The next blank, or the newline before the end: eight bytes a step. */

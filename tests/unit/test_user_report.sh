@@ -135,6 +135,16 @@ hostile_names_and_numbers_are_harmless() {
 	check narrow msg
 }
 
+a_region_with_a_zero_byte_is_none_that_is_known() {
+	{
+		printf 'PID = 1 Page Fault at Address 0x1 at Time 1 region=code\0data map=anon\n'
+		printf 'PID = 1 Page Fault at Address 0x1 at Time 1 region=heap\0 map=anon\n'
+		echo EXIT_CODE
+	} >in
+	run 0 ./in
+	check grep -qx '  by region: other 2' msg
+}
+
 more_mappings_than_there_is_room_for_are_counted() {
 	{
 		echo "$head_line page=4096"
