@@ -7,6 +7,7 @@ CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 PYTHON ?= /usr/bin/python3
 KERNEL ?= default
+SECONDS ?= 600
 
 WARNINGS    := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes
 USER_SOURCES := user.c $(sort $(wildcard pf_user/*.c))
@@ -18,15 +19,16 @@ RELEASE      = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' \
 VERSION     := $(shell sed -n 's/^.define PF_VERSION //p' pf_common.h)
 
 .DEFAULT_GOAL := all
-.PHONY: help all modules test test-matrix demo check bench bench-deps bench-check \
-	install uninstall clean FORCE
+.PHONY: help all modules test test-matrix demo check fuzz bench bench-deps \
+	bench-check install uninstall clean FORCE
 
 help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
 	@echo "make demo         trace a real program in a virtual machine, from insmod to a picture"
 	@echo "make test         unit tests, and guest tests in a virtual machine"
 	@echo "make test-matrix  the guest tests on every kernel of tests/vm/kernels"
-	@echo "make check        build with every warning an error, sparse and format checks"
+	@echo "make check        build with every warning an error, sparse and format checks; fuzz for 60 s"
+	@echo "make fuzz         fuzz the reading of streams for SECONDS=600; what breaks it is kept"
 	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them)"
 	@echo "make bench-check  fail if a figure is over its limit in bench/limits"
 	@echo "make modules      only the modules         make user    only the reader"
@@ -78,6 +80,10 @@ demo:
 check:
 	@tests/deps
 	@PYTHON='$(PYTHON)' tests/check
+
+fuzz:
+	@tests/deps
+	@tests/fuzz/run '$(SECONDS)'
 
 # As root, or into a DESTDIR of one's own. modules_install takes the path's root from DESTDIR.
 install: all

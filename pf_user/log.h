@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/types.h>
 
+#ifndef LOG_BUFFER_SIZE
 #define LOG_BUFFER_SIZE	(512 * 1024)
+#endif
 
 struct log {
 	char *name;

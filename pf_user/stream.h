@@ -14,7 +14,9 @@
 #include "log.h"
 #include "tally.h"
 
+#ifndef STREAM_BUFFER_SIZE
 #define STREAM_BUFFER_SIZE	(256 * 1024)	/* no line may be longer */
+#endif
 
 _Static_assert(LOG_BUFFER_SIZE > STREAM_BUFFER_SIZE + 24,
 	       "a numbered line has to fit into the log's buffer");

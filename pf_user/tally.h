@@ -13,9 +13,13 @@
 
 typedef unsigned long long u64;
 
+#ifndef TALLY_MAPS_MAX
 #define TALLY_MAPS_MAX		8192
+#endif
 #define TALLY_NAMES_SIZE	(4 << 20)	/* of all mappings together, in bytes */
+#ifndef TALLY_PAGES_MAX
 #define TALLY_PAGES_MAX		(4 << 20)
+#endif
 #define TALLY_REGIONS		8		/* the last one is for words that aren't known */
 
 extern const char *const tally_regions[TALLY_REGIONS];
