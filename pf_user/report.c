@@ -108,10 +108,10 @@ static int report_kinds(const struct stream *s, FILE *to)
 
 static int report_regions(const struct tally *t, FILE *to)
 {
-	size_t order[TALLY_REGIONS], nr = 0;
+	size_t order[REGIONS], nr = 0;
 	int nr_lines = 0, columns = 0;
 
-	for (size_t i = 0; i < TALLY_REGIONS; i++) {
+	for (size_t i = 0; i < REGIONS; i++) {
 		size_t at = nr;
 
 		if (!t->by_region[i])
@@ -122,7 +122,7 @@ static int report_regions(const struct tally *t, FILE *to)
 		nr++;
 	}
 	for (size_t i = 0; i < nr; i++) {
-		char *text = format("%s %llu%s", tally_regions[order[i]],
+		char *text = format("%s %llu%s", region_names[order[i]],
 				    t->by_region[order[i]], i + 1 < nr ? "," : "");
 
 		if (!columns || columns + 1 + (int)strlen(text) > COLUMNS) {
@@ -142,9 +142,10 @@ static int report_regions(const struct tally *t, FILE *to)
 static void report_maps(const struct tally *t, int nr_lines, FILE *to)
 {
 	bool has_time = has_results(t);
+	u64 nr_others = t->maps[TALLY_MAPS_MAX].nr_faults;
 	size_t top[TOP_MAPS], nr;
 
-	nr_lines -= t->other_maps.nr_faults != 0;
+	nr_lines -= nr_others != 0;
 	if (nr_lines < 1)
 		return;
 	nr = tally_top_maps(t, top, nr_lines < TOP_MAPS ? (size_t)nr_lines : TOP_MAPS);
@@ -153,18 +154,19 @@ static void report_maps(const struct tally *t, int nr_lines, FILE *to)
 	fprintf(to, "  most %s in:\n", has_time ? "time" : "faults");
 	for (size_t i = 0; i < nr; i++) {
 		const struct tally_map *map = &t->maps[top[i]];
+		const struct name *name = &t->map_names.list[top[i]];
 		int columns = fprintf(to, "  %10llu", map->nr_faults);
 
 		if (has_time)
 			columns += fprintf(to, " %8llu.%03llu ms", map->time_ns / 1000000,
 					   map->time_ns / 1000 % 1000);
 		fputs("  ", to);
-		put_name(to, map->name, map->len, (size_t)(COLUMNS - 2 - columns));
+		put_name(to, name->text, name->len, (size_t)(COLUMNS - 2 - columns));
 		fputc('\n', to);
 	}
-	if (t->other_maps.nr_faults)
-		fprintf(to, "  %10llu  in mappings beyond the first %zu\n",
-			t->other_maps.nr_faults, t->nr_maps);
+	if (nr_others)
+		fprintf(to, "  %10llu  in mappings beyond the first %zu\n", nr_others,
+			t->map_names.nr);
 }
 
 static void put_word(FILE *to, const char *word)

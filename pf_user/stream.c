@@ -131,7 +131,8 @@ static void take_fault(struct stream *s, const char *line, size_t len)
 	log_put(&s->log, s->counter.start, counter_len);
 	log_put(&s->log, line, len);
 	counter_add(&s->counter);
-	tally_add(&s->tally, line, len);
+	if (fault_parse(&s->fault, line, len))
+		tally_add(&s->tally, &s->fault);
 	s->nr_faults++;
 	s->between = false;
 }
@@ -177,8 +178,9 @@ static void tally_again(struct stream *s)
 	while ((len = getline(&line, &size, file)) > 0) {
 		const char *fault = line + strspn(line, " 0123456789");
 
-		if (!strncmp(fault, ":: PID =", strlen(":: PID =")))
-			tally_add(&s->tally, fault + 3, (size_t)(line + len - fault - 3));
+		if (!strncmp(fault, ":: PID =", strlen(":: PID =")) &&
+		    fault_parse(&s->fault, fault + 3, (size_t)(line + len - fault - 3)))
+			tally_add(&s->tally, &s->fault);
 	}
 	s->has_tally = !ferror(file);
 	free(line);

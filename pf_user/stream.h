@@ -54,6 +54,7 @@ struct stream {
 	u64 nr_faults;			/* in the log */
 	u64 whole_nr_faults;		/* as of the latest summary ... */
 	off_t whole_size;		/* ... and the log's size then, in bytes */
+	struct fault fault;		/* the latest */
 	struct tally tally;		/* of the log's faults; no longer if !has_tally */
 	bool has_tally;
 	struct summary sum;
