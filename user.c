@@ -147,6 +147,8 @@ static const struct argp_option options[] = {
 	{ "follow", 'f', NULL, 0, "Go on with the faults to come until the traced process exits "
 	  "or Ctrl-C", 2 },
 	{ NULL, 0, NULL, 0, "Both:", 3 },
+	{ "top", 't', NULL, 0, "Meanwhile show what faults there are, once a second; when draining, "
+	  "--follow as well", 3 },
 	{ "output", 'o', "FILE", 0, "Write to FILE, or to standard output if it is -, "
 	  "instead of to " OUT_DIR "/pf_probe_X.log", 3 },
 	{ "sleep", 's', "MS", 0, "Sleep MS milliseconds between reads, default "
@@ -256,6 +258,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'f':
 		opt.follow = true;
 		return 0;
+	case 't':
+		opt.top = opt.follow = true;
+		return 0;
 	case 's':
 		number = parse_number(arg, strlen(arg), SLEEP_MS_MAX);
 		if (number < 0)
@@ -347,6 +352,11 @@ int main(int argc, char **argv)
 	}
 	if (opt.output && opt.nr_probes > 1) {
 		say("--output takes one probe, not %zu: name it", opt.nr_probes);
+		return argp_err_exit_status;
+	}
+
+	if (opt.top && opt.nr_probes > 1) {
+		say("--top takes one probe, not %zu: name it", opt.nr_probes);
 		return argp_err_exit_status;
 	}
 

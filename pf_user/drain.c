@@ -6,6 +6,7 @@
 #include "drain.h"
 #include "say.h"
 #include "stop.h"
+#include "top.h"
 
 static void show_progress(const struct stream *streams, size_t nr_streams)
 {
@@ -35,10 +36,12 @@ void drain(struct stream *streams, size_t nr_streams, u64 deadline_ms)
 	struct pollfd *pollfds = need(calloc(nr_streams, sizeof(*pollfds)));
 
 	progress_begin();
+	top_begin(&streams[0]);
 	while (!stop_signal) {
 		size_t nr_reading = 0, nr_polled = 0;
 		long ms = -1;
 
+		top_tick();
 		if (end_signal || (deadline_ms && now_ms() >= deadline_ms)) {
 			for (size_t i = 0; i < nr_streams; i++)
 				streams[i].last_drain = true;
@@ -61,7 +64,8 @@ void drain(struct stream *streams, size_t nr_streams, u64 deadline_ms)
 		}
 		if (!nr_reading)
 			break;
-		if (nr_polled && wait_for(pollfds, nr_streams, limit_ms(ms, deadline_ms)) < 0)
+		ms = top_limit_ms(limit_ms(ms, deadline_ms));
+		if (nr_polled && wait_for(pollfds, nr_streams, ms) < 0)
 			continue;
 
 		for (size_t i = 0; i < nr_streams; i++) {
@@ -79,5 +83,6 @@ void drain(struct stream *streams, size_t nr_streams, u64 deadline_ms)
 			wait_for(NULL, 0, limit_ms(opt.sleep_ms, deadline_ms));
 	}
 	progress_clear();
+	top_end();
 	free(pollfds);
 }

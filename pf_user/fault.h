@@ -19,7 +19,7 @@ struct fault {
 	u64 time_ns, latency_ns;	/* of its begin; 0 if it was not watched */
 	int region;			/* an index, -1 if the line tells none */
 	enum result result;
-	const char *tid;		/* in the line, ends with a blank or it; NULL in old logs */
+	const char *tid;		/* in the line, up to a blank or its end; NULL if it tells none */
 	const char *map;		/* in the line, as escaped there; NULL if it tells none */
 	size_t map_len;
 	size_t region_at;		/* where ` region=` was in the latest line, for the next */

@@ -15,6 +15,7 @@ struct options {
 	unsigned int sleep_ms;
 	unsigned long long duration_ms;	/* 0: no limit */
 	bool follow;
+	bool top;
 	bool debug;
 	char **probes;
 	size_t nr_probes;

@@ -24,7 +24,7 @@ unsigned long long now_ms(void)
 
 void progress_begin(void)
 {
-	progress.on = isatty(STDERR_FILENO) && !opt.debug && !opt.command;
+	progress.on = isatty(STDERR_FILENO) && !opt.debug && !opt.command && !opt.top;
 	progress.next_ms = now_ms() + 1000;
 }
 
@@ -46,11 +46,15 @@ void progress_clear(void)
 	progress.shown = false;
 }
 
+void (*say_before)(void);
+
 void say(const char *fmt, ...)
 {
 	va_list args;
 
 	progress_clear();
+	if (say_before)
+		say_before();
 	fprintf(stderr, "%s: ", program_invocation_short_name);
 	va_start(args, fmt);
 	vfprintf(stderr, fmt, args);

@@ -14,6 +14,9 @@ void say(const char *fmt, ...);
 /* CLOCK_MONOTONIC */
 unsigned long long now_ms(void);
 
+/* If set, called before each message, as the screen may be in use. */
+extern void (*say_before)(void);
+
 /* The count of faults read so far, in place, five times a second; on a terminal only. */
 void progress_begin(void);
 void progress_show(unsigned long long nr_faults);

@@ -131,8 +131,11 @@ static void take_fault(struct stream *s, const char *line, size_t len)
 	log_put(&s->log, s->counter.start, counter_len);
 	log_put(&s->log, line, len);
 	counter_add(&s->counter);
-	if (fault_parse(&s->fault, line, len))
+	if (fault_parse(&s->fault, line, len)) {
 		tally_add(&s->tally, &s->fault);
+		if (s->activity)
+			activity_add(s->activity, &s->fault);
+	}
 	s->nr_faults++;
 	s->between = false;
 }
@@ -182,7 +185,8 @@ static void tally_again(struct stream *s)
 		    fault_parse(&s->fault, fault + 3, (size_t)(line + len - fault - 3)))
 			tally_add(&s->tally, &s->fault);
 	}
-	s->has_tally = !ferror(file);
+	/* More there can be if the stream had lines that look like numbered ones. */
+	s->has_tally = !ferror(file) && s->tally.nr_faults <= s->whole_nr_faults;
 	free(line);
 	fclose(file);
 	lseek(s->log.fd, s->whole_size, SEEK_SET);	/* which the two share */

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "activity.h"
 #include "log.h"
 #include "tally.h"
 
@@ -57,6 +58,7 @@ struct stream {
 	struct fault fault;		/* the latest */
 	struct tally tally;		/* of the log's faults; no longer if !has_tally */
 	bool has_tally;
+	struct activity *activity;	/* where else to count faults, NULL: nowhere */
 	struct summary sum;
 	struct counter counter;
 	char pid[16], comm[72];

@@ -3,8 +3,8 @@
  * A fuzz target (libFuzzer): what becomes of a stream, whatever is in it.
  *
  * The input is a stream; its last byte says, too, how it is read. Beyond what the sanitizers see,
- * the log has to be the one that is made here in a simpler way, the report has to fit a terminal
- * and be harmless to it, and none of this may depend on how the bytes arrive. tests/fuzz/run makes
+ * the log has to be the one that is made here in a simpler way, the report and the live view have to
+ * fit a terminal and be harmless to it, and none of this may depend on how the bytes arrive. tests/fuzz/run makes
  * the buffers small, so that their ends are met.
  */
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include "../../pf_user/report.h"
 #include "../../pf_user/say.h"
 #include "../../pf_user/stream.h"
+#include "../../pf_user/view.h"
 
 #define LOG_NAME	"fuzz.log"
 #define PART_NAME	LOG_NAME ".part"
@@ -38,7 +39,7 @@ static struct {
 
 /* Of a run: what there was to see. */
 struct outcome {
-	struct text log, report;
+	struct text log, report, view;
 	int state;
 	bool cut, whole, named;
 	unsigned int nr_drains;
@@ -164,26 +165,28 @@ static const char *end_of_log(const char *from, const char *end, const struct ou
 	return got->cut && got->state == DONE ? after_summary : from;
 }
 
-static void check_report(const struct text *report)
+static void check_screen(const struct text *text, size_t columns, size_t rows)
 {
-	size_t columns = 0, nr_lines = 0;
+	size_t column = 0, row = 0;
 
-	for (size_t i = 0; i < report->len; i++) {
-		char c = report->bytes[i];
+	for (size_t i = 0; i < text->len; i++) {
+		char c = text->bytes[i];
 
-		must(c == '\n' || (c >= ' ' && c <= '~'), "a report in plain letters");
-		columns = c == '\n' ? 0 : columns + 1;
-		nr_lines += c == '\n';
-		must(columns < 80, "a report of under 80 columns");
+		must(c == '\n' || (c >= ' ' && c <= '~'), "plain letters");
+		column = c == '\n' ? 0 : column + 1;
+		row += c == '\n';
+		must(column <= columns, "lines that fit");
 	}
-	must(nr_lines <= 12, "a report of at most 12 lines");
+	must(row <= rows && !column, "as many lines as fit");
 }
 
 static struct outcome read_stream(const char *data, size_t size, bool dribble)
 {
 	struct stream *s = need(calloc(1, sizeof(*s)));
+	struct view size_of_view = { .columns = size % 120, .rows = size % 37, .moment_ns = size };
 	struct outcome got = { 0 };
-	FILE *report_to;
+	struct activity activity;
+	FILE *report_to, *view_to;
 
 	input.next = data;
 	input.end = data + size;
@@ -191,6 +194,8 @@ static struct outcome read_stream(const char *data, size_t size, bool dribble)
 	input.random = (unsigned int)size;
 	must(!stream_open(s, format("/dev/null")), "open");
 	must(!log_open(&s->log, LOG_NAME, s->path), "a log");
+	activity_init(&activity, size);
+	s->activity = &activity;
 	while (s->state == READING)
 		stream_read(s);
 	got.state = s->state;
@@ -203,6 +208,11 @@ static struct outcome read_stream(const char *data, size_t size, bool dribble)
 	report_to = open_memstream(&got.report.bytes, &got.report.len);
 	must(!report(s, report_to), "a report");
 	fclose(report_to);
+	view_to = open_memstream(&got.view.bytes, &got.view.len);
+	view_put(view_to, &size_of_view, s, &activity);
+	fclose(view_to);
+	check_screen(&got.report, 79, 12);
+	check_screen(&got.view, size_of_view.columns, size_of_view.rows);
 	must(!s->has_tally || s->tally.nr_faults <= s->nr_faults, "no more faults than lines");
 
 	close(s->fd);
@@ -211,6 +221,7 @@ static struct outcome read_stream(const char *data, size_t size, bool dribble)
 	unlink(LOG_NAME);
 	unlink(PART_NAME);
 	tally_free(&s->tally);
+	activity_free(&activity);
 	free(s->log.name);
 	free(s->log.part_name);
 	free(s->sum.line);
@@ -241,6 +252,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	pieces = read_stream(data, size, true);
 	must(same(&whole.log, &pieces.log), "the same log, however its bytes arrive");
 	must(same(&whole.report, &pieces.report), "the same report, however the bytes arrive");
+	must(same(&whole.view, &pieces.view), "the same view, however the bytes arrive");
 	must(whole.state == pieces.state && whole.nr_faults == pieces.nr_faults &&
 	     whole.whole == pieces.whole, "the same end, however the bytes arrive");
 	must(whole.named == whole.whole, "a name if it is whole");
@@ -248,12 +260,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
 	want = log_of(data, end_of_log(data, data + size, &whole), whole.state == DONE);
 	must(same(&whole.log, &want), "the log that the lines make");
-	check_report(&whole.report);
 
 	free(whole.log.bytes);
 	free(whole.report.bytes);
+	free(whole.view.bytes);
 	free(pieces.log.bytes);
 	free(pieces.report.bytes);
+	free(pieces.view.bytes);
 	free(want.bytes);
 	return 0;
 }

@@ -213,6 +213,19 @@ losses_are_told() {
 	check [ ! -s err ]
 }
 
+lines_that_look_like_the_logs_own_are_not_counted_as_faults() {
+	{
+		echo "$head_line page=4096"
+		fault 0x1000 1000000000 minor 1000 file /a
+		echo '   1:: PID = 1 Page Fault at Address 0x9000 at Time 1000000000 map=/b'
+		results 1 0 0
+		fault 0x2000 2000000000 minor 1000 file /a
+	} >in
+	run 1 --follow ./in
+	check grep -q '^out/in.log: 1 page fault of' msg
+	check [ "$(grep -c /b msg)" = 0 ]
+}
+
 a_wrong_number_of_faults_is_told() {
 	stream 10 12 >too_few
 	stream 10 8 >too_many

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "activity.h"
+#include "say.h"
+#include "top.h"
+#include "view.h"
+
+#define SECOND_NS	1000000000ULL
+#define PLAIN_COLUMNS	80
+#define PLAIN_ROWS	24
+#define COLUMNS_MAX	500
+#define ROWS_MAX	500
+
+/* The other screen, so that what was on this one comes back; without a cursor. */
+#define ENTER		"\033[?1049h\033[?25l\033[2J"
+#define LEAVE		"\033[?25h\033[?1049l"
+
+static struct {
+	struct stream *stream;		/* NULL: no view */
+	struct activity activity;
+	u64 begin_ns, moment_ns;	/* when the view began, and what it is showing next */
+	char *text;			/* what it showed last */
+	size_t len;
+	int fd;
+	bool full_screen;
+	bool broken;			/* nobody reads it any more */
+} top;
+
+/* Set in the signals' handlers, too. */
+static volatile sig_atomic_t entered, resized;
+
+static u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (u64)now.tv_sec * SECOND_NS + (u64)now.tv_nsec;
+}
+
+/* Not if that would wait for a terminal that is held by Ctrl-S, or a pipe: the stream goes on. */
+static void put(const char *text, size_t len)
+{
+	struct pollfd pfd = { .fd = top.fd, .events = POLLOUT };
+
+	if (poll(&pfd, 1, 0) <= 0)
+		return;
+	while (len && !top.broken) {
+		ssize_t done = write(top.fd, text, len);
+
+		if (done < 0 && errno == EINTR)
+			return;
+		if (done < 0)
+			top.broken = true;
+		else
+			text += done, len -= (size_t)done;
+	}
+}
+
+static void leave(void)
+{
+	if (!entered)
+		return;
+	entered = 0;
+	if (write(top.fd, LEAVE, strlen(LEAVE)) < 0)
+		top.broken = true;
+}
+
+static void on_resize(int sig)
+{
+	(void)sig;
+	resized = 1;
+}
+
+/* Ctrl-Z and Ctrl-\ find the screen as it was. Only what a handler may call is called. */
+static void on_suspend(int sig)
+{
+	int err = errno;
+
+	leave();
+	if (sig == SIGTSTP) {
+		raise(SIGSTOP);
+		resized = 1;
+	} else {
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
+	errno = err;
+}
+
+static void catch(int sig, void (*handler)(int))
+{
+	struct sigaction act = { .sa_handler = handler }, old;
+
+	sigaction(sig, NULL, &old);
+	if (old.sa_handler == SIG_DFL)
+		sigaction(sig, &act, NULL);
+}
+
+static void size_of_screen(unsigned int *columns, unsigned int *rows)
+{
+	struct winsize size = { 0 };
+
+	ioctl(top.fd, TIOCGWINSZ, &size);
+	*columns = size.ws_col ? size.ws_col : PLAIN_COLUMNS;
+	*rows = size.ws_row ? size.ws_row : PLAIN_ROWS;
+	/* In the last column a terminal may go to the next row. */
+	*columns = *columns > COLUMNS_MAX ? COLUMNS_MAX : *columns > 1 ? *columns - 1 : 1;
+	*rows = *rows > ROWS_MAX ? ROWS_MAX : *rows;
+}
+
+/* The latest text, as much of it as fits. */
+static void show_screen(void)
+{
+	unsigned int columns, rows, row = 0;
+	const char *line = top.text, *end = top.text + top.len;
+	char *bytes;
+	size_t len;
+	FILE *to = need(open_memstream(&bytes, &len));
+
+	resized = 0;
+	size_of_screen(&columns, &rows);
+	if (!entered) {
+		entered = 1;
+		fputs(ENTER, to);
+	}
+	for (; line < end && row < rows; row++) {
+		const char *newline = need(memchr(line, '\n', (size_t)(end - line)));
+		int width = newline - line < (long)columns ? (int)(newline - line) : (int)columns;
+
+		fprintf(to, "\033[%u;1H%.*s\033[K", row + 1, width, line);
+		line = newline + 1;
+	}
+	if (row < rows)
+		fprintf(to, "\033[%u;1H\033[J", row + 1);
+	fclose(to);
+	put(need(bytes), len);
+	free(bytes);
+}
+
+static void show(u64 now)
+{
+	const struct stream *s = top.stream;
+	struct view view = {
+		.columns = PLAIN_COLUMNS - 1,
+		.rows = PLAIN_ROWS,
+		.moment_ns = now - top.moment_ns,
+		.running_ns = now - top.begin_ns,
+	};
+	FILE *to;
+
+	/* Only where a drain is under way: who has read all is not behind, however long ago it was. */
+	if (!s->between && top.activity.newest_ns + SECOND_NS < now &&
+	    top.activity.newest_ns >= top.begin_ns)
+		view.behind_ns = now - top.activity.newest_ns;
+	if (top.full_screen)
+		size_of_screen(&view.columns, &view.rows);
+	free(top.text);
+	to = need(open_memstream(&top.text, &top.len));
+	view_put(to, &view, s, &top.activity);
+	if (!top.full_screen)
+		fputc('\n', to);
+	fclose(to);
+	need(top.text);
+	if (top.full_screen)
+		show_screen();
+	else
+		put(top.text, top.len);
+	activity_clear(&top.activity);
+	top.moment_ns = now;
+}
+
+/*
+ * A command may write to the terminal, where the screen is not for both: the view is plain text
+ * then. If it does not, the view has the terminal, and the command's streams have nothing of it.
+ */
+static void choose_place(const struct stream *s)
+{
+	const char *term = getenv("TERM");
+	bool can = term && *term && strcmp(term, "dumb"), is_free = true;
+
+	top.fd = s->log.fd == STDOUT_FILENO || opt.pid ? STDERR_FILENO : STDOUT_FILENO;
+	if (opt.command) {
+		is_free = can && !isatty(STDOUT_FILENO) && !isatty(STDERR_FILENO);
+		top.fd = is_free ? open("/dev/tty", O_WRONLY | O_NOCTTY | O_CLOEXEC) : -1;
+		is_free = top.fd >= 0;
+		if (!is_free)
+			top.fd = STDERR_FILENO;
+	}
+	top.full_screen = is_free && can && isatty(top.fd);
+}
+
+void top_begin(struct stream *s)
+{
+	if (!opt.top)
+		return;
+	top.stream = s;
+	choose_place(s);
+	top.begin_ns = top.moment_ns = now_ns();
+	activity_init(&top.activity, top.begin_ns);
+	s->activity = &top.activity;
+	if (!top.full_screen)
+		return;
+	catch(SIGWINCH, on_resize);
+	catch(SIGTSTP, on_suspend);
+	catch(SIGQUIT, on_suspend);
+	atexit(leave);
+	say_before = leave;
+}
+
+long top_limit_ms(long ms)
+{
+	u64 now, due;
+	long left;
+
+	if (!top.stream || top.broken)
+		return ms;
+	now = now_ns();
+	due = top.moment_ns + SECOND_NS;
+	left = now < due ? (long)((due - now + 999999) / 1000000) : 0;
+	return ms >= 0 && ms < left ? ms : left;
+}
+
+void top_tick(void)
+{
+	u64 now;
+
+	if (!top.stream || top.broken)
+		return;
+	now = now_ns();
+	if (now - top.moment_ns >= SECOND_NS)
+		show(now);
+	else if (resized && top.text)
+		show_screen();
+}
+
+void top_end(void)
+{
+	u64 now = now_ns();
+
+	if (!top.stream)
+		return;
+	if (!top.full_screen && !top.broken && top.activity.all.nr_faults)
+		show(now);
+	leave();
+	say_before = NULL;
+	top.stream->activity = NULL;
+	top.stream = NULL;
+	activity_free(&top.activity);
+	free(top.text);
+	top.text = NULL;
+}

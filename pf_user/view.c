@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdarg.h>
+#include <string.h>
+
+#include "view.h"
+
+#define LINE_SIZE	512
+
+/* How much of a lane there is room for. */
+enum detail { FAULTS, KINDS, TIMES };
+
+struct page {
+	FILE *to;
+	unsigned int columns, rows;	/* rows: that are left */
+	enum detail detail;
+	double seconds;
+	size_t order[ACTIVITY_NAMES_MAX];
+};
+
+static const char *plural(u64 number)
+{
+	return number == 1 ? "" : "s";
+}
+
+/* As much of the line as fits. */
+__attribute__((format(printf, 2, 3)))
+static void put_line(struct page *p, const char *fmt, ...)
+{
+	char line[LINE_SIZE];
+	va_list args;
+	int len;
+
+	if (!p->rows)
+		return;
+	p->rows--;
+	va_start(args, fmt);
+	len = vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	line[len < (int)sizeof(line) ? len : (int)sizeof(line) - 1] = '\0';
+	fprintf(p->to, "%.*s\n", (int)p->columns, line);
+}
+
+static unsigned int letter_width(char letter)
+{
+	return letter >= ' ' && letter <= '~' ? 1 : 4;
+}
+
+/*
+ * Escapes what is not plain ASCII, as the kernel does it with blanks: a letter of another alphabet
+ * could be of any width, or none. Of a name too long the end is kept, which tells more of a path.
+ * Returns `to`, terminated, of at most `width` letters.
+ */
+static char *escape(char *to, size_t width, const char *name, size_t len)
+{
+	size_t all = 0, at;
+	char *p = to;
+
+	for (at = 0; at < len; at++)
+		all += letter_width(name[at]);
+	at = 0;
+	if (all > width) {
+		size_t mark = width < 3 ? width : 3, left = width - mark;
+
+		for (at = len; at && letter_width(name[at - 1]) <= left; at--)
+			left -= letter_width(name[at - 1]);
+		p = (char *)memset(p, '.', mark) + mark;
+	}
+	for (; at < len; at++)
+		p += sprintf(p, letter_width(name[at]) == 1 ? "%c" : "\\%03o",
+			     (unsigned char)name[at]);
+	*p = '\0';
+	return to;
+}
+
+/* In at most five letters. */
+static void put_ns(char to[8], u64 ns, bool known)
+{
+	static const char units[][3] = { "ns", "us", "ms", "s" };
+	double number = (double)ns;
+	int i = 0;
+
+	for (; i < 3 && number >= 999.5; i++)
+		number /= 1000;
+	if (!known)
+		strcpy(to, "-");
+	else
+		snprintf(to, 8, number < 9.95 && i ? "%.1f%s" : "%.0f%s",
+			 number > 9999 ? 9999 : number, units[i]);
+}
+
+/* In at most eight letters. */
+static void put_rate(char to[12], u64 nr, double seconds)
+{
+	static const char units[][2] = { "", "k", "M", "G", "T" };
+	double rate = (double)nr / seconds;
+	int i = 0;
+
+	for (; i < 4 && rate >= (i ? 9999999.5 : 99999999.5); i++)
+		rate /= 1000;
+	if (rate < 9.95 && rate * 10 != (double)(int)rate * 10)
+		snprintf(to, 12, "%.1f", rate);
+	else
+		snprintf(to, 12, "%.0f%s", rate < 9999999 || !i ? rate : 9999999, units[i]);
+}
+
+static void put_heads(struct page *p)
+{
+	static const char *const heads[] = {
+		[FAULTS] = "faults/s",
+		[KINDS] = "faults/s  minor/s  major/s",
+		[TIMES] = "faults/s  minor/s   p50   p99  major/s   p50   p99  time",
+	};
+
+	put_line(p, "%s", heads[p->detail]);
+}
+
+static void put_lane(struct page *p, const struct lane *lane, const char *what, const char *name,
+		     size_t len)
+{
+	char faults[12], minor[12], major[12], p50[2][8], p99[2][8], numbers[128], text[LINE_SIZE];
+	size_t width, used;
+
+	put_rate(faults, lane->nr_faults, p->seconds);
+	put_rate(minor, lane->nr_minor, p->seconds);
+	put_rate(major, lane->nr_major, p->seconds);
+	put_ns(p50[0], latency_percentile(&lane->minor, 50), lane->nr_minor);
+	put_ns(p99[0], latency_percentile(&lane->minor, 99), lane->nr_minor);
+	put_ns(p50[1], latency_percentile(&lane->major, 50), lane->nr_major);
+	put_ns(p99[1], latency_percentile(&lane->major, 99), lane->nr_major);
+	if (p->detail == FAULTS) {
+		snprintf(numbers, sizeof(numbers), "%8s", faults);
+	} else if (p->detail == KINDS) {
+		snprintf(numbers, sizeof(numbers), "%8s %8s %8s", faults, minor, major);
+	} else {
+		double percent = (double)lane->time_ns / 1e7 / p->seconds;
+
+		snprintf(numbers, sizeof(numbers), "%8s %8s %5s %5s %8s %5s %5s %4.0f%%", faults,
+			 minor, p50[0], p99[0], major, p50[1], p99[1],
+			 percent < 9999 ? percent : 9999);
+	}
+	used = strlen(numbers) + 2 + strlen(what);
+	width = p->columns > used ? p->columns - used : 0;
+	if (width >= sizeof(text))
+		width = sizeof(text) - 1;
+	put_line(p, "%s  %s%s", numbers, what, escape(text, width, name, len));
+}
+
+/* Of `nr` lanes, in order, as many as there are rows for. */
+static void put_title(struct page *p, const char *title, size_t nr, size_t nr_shown)
+{
+	if (nr && !nr_shown)
+		return;
+	if (nr_shown < nr)
+		put_line(p, "%s, %zu of %zu:", title, nr_shown, nr);
+	else
+		put_line(p, "%s:", title);
+}
+
+static void put_regions(struct page *p, const struct activity *a, size_t room)
+{
+	size_t nr = regions_sort(a, p->order), nr_shown = nr < room ? nr : room;
+
+	put_title(p, "by region", nr, nr_shown);
+	for (size_t i = 0; i < nr_shown; i++) {
+		const char *name = region_names[p->order[i]];
+
+		put_lane(p, &a->regions[p->order[i]], "", name, strlen(name));
+	}
+}
+
+static void put_lanes(struct page *p, const char *title, const char *what,
+		      const struct lanes *lanes, size_t room)
+{
+	size_t nr = lanes_sort(lanes, p->order), nr_shown = nr < room ? nr : room;
+
+	put_title(p, title, nr, nr_shown);
+	for (size_t i = 0; i < nr_shown; i++) {
+		const struct name *name = &lanes->names.list[p->order[i]];
+
+		put_lane(p, &lanes->list[p->order[i]], what, name->text, name->len);
+	}
+	if (lanes->list[ACTIVITY_NAMES_MAX].nr_faults && nr_shown < room)
+		put_lane(p, &lanes->list[ACTIVITY_NAMES_MAX], "(others)", "", 0);
+}
+
+static size_t count_lanes(struct page *p, const struct lanes *lanes)
+{
+	return lanes_sort(lanes, p->order) + (lanes->list[ACTIVITY_NAMES_MAX].nr_faults > 0);
+}
+
+/* Each of the three has a third of the rows, and what the ones before have left. */
+static void put_tables(struct page *p, const struct activity *a)
+{
+	size_t nr_titles = 3, left = p->rows > nr_titles ? p->rows - nr_titles : 0;
+	size_t nr_regions = regions_sort(a, p->order), nr_threads = count_lanes(p, &a->threads);
+	size_t regions = nr_regions < left / 3 ? nr_regions : left / 3, threads;
+
+	left -= regions;
+	threads = nr_threads < left / 2 ? nr_threads : left / 2;
+	put_regions(p, a, regions);
+	put_lanes(p, "by mapping", "", &a->maps, left - threads);
+	/* The mappings may have been fewer than that. */
+	left = p->rows > 1 ? p->rows - 1 : 0;
+	put_lanes(p, "by thread", "tid ", &a->threads, left);
+}
+
+static void put_totals(struct page *p, const struct view *v, const struct stream *s,
+		       const struct activity *a)
+{
+	u64 lost = s->sum.dropped + s->sum.overwritten + s->sum.missed + s->sum.unseen;
+	char text[LINE_SIZE];
+	int len = snprintf(text, sizeof(text), "%llu fault%s", a->nr_faults, plural(a->nr_faults));
+
+	/* Numbers of 20 digits at most: all of this fits. */
+	if (a->has_results)
+		len += sprintf(text + len, ": %llu minor, %llu major, %llu failed", a->nr_minor,
+			       a->nr_major, a->nr_failed);
+	if (a->nr_earlier)
+		len += sprintf(text + len, "; %llu of them before", a->nr_earlier);
+	if (lost)
+		len += sprintf(text + len, "; LOST %llu", lost);
+	if (v->behind_ns)
+		len += sprintf(text + len, "; reading is %llu s behind",
+			       v->behind_ns / 1000000000);
+	put_line(p, "%.*s", len, text);
+}
+
+void view_put(FILE *to, const struct view *v, const struct stream *s, const struct activity *a)
+{
+	struct page page = {
+		.to = to,
+		.columns = v->columns < LINE_SIZE ? v->columns : LINE_SIZE - 1,
+		.rows = v->rows,
+		.detail = !a->has_results || v->columns < 40 ? FAULTS :
+			  v->columns < 70 ? KINDS : TIMES,
+		.seconds = v->moment_ns ? (double)v->moment_ns / 1e9 : 1,
+	};
+	const char *slash = strrchr(s->path, '/'), *probe = slash ? slash + 1 : s->path;
+	char name[65], pid[65], comm[65];
+
+	put_line(&page, "%s of PID %s (%s), %s, for %llu s",
+		 escape(name, sizeof(name) - 1, probe, strlen(probe)),
+		 *s->pid ? escape(pid, sizeof(pid) - 1, s->pid, strlen(s->pid)) : "?",
+		 escape(comm, sizeof(comm) - 1, s->comm, strlen(s->comm)),
+		 s->sum.exited ? "exited" : "running", (v->running_ns + 500000000) / 1000000000);
+	put_totals(&page, v, s, a);
+	put_heads(&page);
+	put_lane(&page, &a->all, "", "all", 3);
+	put_tables(&page, a);
+}

@@ -1,0 +1,205 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The live view of `user`: as plain text, and on a terminal, which is tmux's. What is in its lines is
+# tested in test_view.c.
+
+. "$(dirname "$0")/user.sh"
+
+# busy NR [NAME]: faults of this moment, a tenth of them major, and the end of a drain. A bit into the
+# future, as the clock here tells hundredths of seconds.
+nr_busy=0
+busy() {
+	awk -v nr="$1" -v name="${2:-/lib/libc.so.6}" -v now="$(cut -d ' ' -f 1 /proc/uptime)" 'BEGIN {
+		for (i = 0; i < nr; i++) {
+			major = i % 10 == 9
+			printf "PID =     4494 Page Fault at Address 0x7faa%08x at Time %.0f tid=%d" \
+				" cpu=1 ip=0x0 access=read mode=user region=%s result=%s" \
+				" latency_ns=%d tries=1 map=%s\n", i * 4096, (now + 0.1) * 1e9, \
+				major ? 4497 : 4494, major ? "file" : "heap", \
+				major ? "major" : "minor", major ? 20000000 : 1500, \
+				major ? name : "[heap]"
+		} }'
+	nr_busy=$((nr_busy + $1))
+	drain_end
+}
+
+drain_end() { # [TARGET]
+	echo "$(summary $nr_busy 0 0 0 "${1:-running}") minor=$((nr_busy / 10 * 9))" \
+		"major=$((nr_busy / 10)) failed=0 abandoned=0 unfinished=0"
+	echo EXIT_CODE
+}
+
+# A terminal of its own for `user ARG...`, in which the shell says how it ended.
+terminal() { # COLUMNS ROWS ARG...
+	local columns=$1 rows=$2
+	shift 2
+	cat >rc <<-END
+		PS1='typed: '
+		user() { command "$user" "\$@"; echo "status \$?"; }
+	END
+	tmux="tmux -S $PWD/tmux -f /dev/null"
+	$tmux new-session -d -x "$columns" -y "$rows" "TERM=screen bash --rcfile rc -i" 2>tmux.err
+	check until_true on_screen '^typed:'
+	$tmux send-keys "user $*" Enter
+}
+
+screen() { $tmux capture-pane -p; }
+on_screen() { screen | grep -q -e "$1"; }
+off_screen() { ! on_screen "$1"; }
+shows_cursor() { [ "$($tmux display-message -p '#{cursor_flag}')" = "$1" ]; }
+lines_of_screen() { screen | sed '/^$/d' | wc -l; }
+
+without() { # PROGRAM
+	command -v "$1" >which.out && return 1
+	skip="no $1"
+}
+
+shown_again() { [ "$(grep -c '^200 faults' msg)" -ge 2 ]; }
+
+elsewhere_it_is_plain_text_once_a_second() {
+	mkfifo pf_probe_B
+	start --top ./pf_probe_B
+	exec 3>pf_probe_B
+	{ echo "$head_line"; busy 200; } >sent
+	cat sent >&3
+	check until_true grep -q '^200 faults: 180 minor, 20 major, 0 failed$' msg
+	# A second without faults, and the rest at the end.
+	check until_true shown_again
+	busy 10 >more
+	drain_end exited >>more
+	tee -a sent <more >&3
+	exec 3>&-
+	finish 0
+	grep -v '^$' msg | awk '/^pf_probe_B of PID/ { nr++ } nr == 1' >first
+	check grep -q '^pf_probe_B of PID 4494 (my\\040prog), running, for [12] s$' first
+	check [ "$(grep -c '^by' first)" = 3 ]
+	check grep -qE '^ +[0-9]+ +[0-9]+ 1.4us 1.4us +[0-9]+  19ms  19ms +[0-9]+%  all$' first
+	check grep -qE '^ +[0-9]+ +0 +- +- +[0-9]+  19ms  19ms +[0-9]+%  /lib/libc.so.6$' first
+	check grep -qE '^ +[0-9]+ +[0-9]+ 1.4us 1.4us +0 +- +- +0%  tid 4494$' first
+	check grep -q '^210 faults: 189 minor, 21 major, 0 failed$' msg
+	check [ "$(grep -c '[^ -~]' msg)" = 0 ]
+	check [ "$(awk 'length > 79' msg | wc -l)" = 0 ]
+	reference <sent >want
+	check cmp want out/pf_probe_B.log
+	check grep -q '^out/pf_probe_B.log: 210 page faults' msg
+}
+
+it_is_on_standard_error_if_the_log_is_on_standard_output() {
+	mkfifo pipe
+	start --top -o - ./pipe
+	exec 3>pipe
+	{ echo "$head_line"; busy 100; } | tee sent >&3
+	check until_true grep -q '^100 faults: 90 minor' err
+	drain_end exited | tee -a sent >&3
+	exec 3>&-
+	finish 0
+	reference <sent >want
+	check cmp want msg
+}
+
+faults_from_before_are_told_apart() {
+	mkfifo pipe
+	start --top ./pipe
+	exec 3>pipe
+	stream 50 50 0 0 0 running >&3
+	check until_true grep -q '^50 faults; 50 of them before$' msg
+	check grep -qx '       0  all' msg
+	exec 3>&-
+	finish 0
+}
+
+it_takes_one_probe() {
+	stream 2 2 >in
+	run 64 --top ./in ./in
+	check grep -q '^user: --top takes one probe, not 2: name it$' err
+	check only . err in msg
+}
+
+on_a_terminal_it_fills_the_screen_and_gives_it_back() {
+	without tmux && return
+	mkfifo pipe
+	terminal 90 20 --top ./pipe
+	exec 3>pipe
+	{ echo "$head_line"; busy 200 "$(printf '/\e[2J\xe4\xb8\xad/%0200d/end' 0)"; } >&3
+	check until_true on_screen '^200 faults: 180 minor, 20 major, 0 failed$'
+	check on_screen '%  all$'
+	check on_screen '^pipe of PID 4494 (my\\040prog), running, for '
+	check off_screen '^typed:'
+	check shows_cursor 0
+	drain_end exited >&3
+	exec 3>&-
+	check until_true on_screen '^status 0$'
+	check on_screen '^typed: user --top ./pipe$'
+	check on_screen '^out/pipe.log: 200 page faults'
+	check off_screen '%  all$'
+	check shows_cursor 1
+	$tmux kill-server
+}
+
+it_fits_a_terminal_that_changes_its_size() {
+	without tmux && return
+	mkfifo pipe
+	terminal 100 30 --top ./pipe
+	exec 3>pipe
+	{ echo "$head_line"; busy 200; } >&3
+	check until_true on_screen '^200 faults'
+	for size in 30x5 8x3 1x1 2x40 200x2 79x12; do
+		$tmux resize-window -x ${size%x*} -y ${size#*x}
+		busy 10 "$(printf '/\xe4\xb8\xad\e[31m%0300d' 0)" >&3
+		[ $size != 79x12 ] || check until_true on_screen '^260 faults'
+		sleep 1.2
+		check [ "$(lines_of_screen)" -le ${size#*x} ]
+		check shows_cursor 0
+	done
+	check on_screen '^faults/s  minor/s   p50   p99  major/s   p50   p99  time$'
+	check [ "$(screen | head -n 1 | cut -c 1-16)" = 'pipe of PID 4494' ]
+	$tmux send-keys C-c
+	check until_true on_screen '^status 130$'
+	exec 3>&-
+	$tmux kill-server
+}
+
+a_suspended_view_gives_the_screen_back_meanwhile() {
+	without tmux && return
+	mkfifo pipe
+	terminal 80 24 --top ./pipe
+	exec 3>pipe
+	{ echo "$head_line"; busy 20; } >&3
+	check until_true on_screen '%  all$'
+	$tmux send-keys C-z
+	check until_true on_screen 'Stopped'
+	check off_screen '%  all$'
+	check shows_cursor 1
+	$tmux send-keys fg Enter
+	check until_true on_screen '%  all$'
+	check off_screen 'Stopped'
+	drain_end exited >&3
+	exec 3>&-
+	check until_true on_screen '^out/pipe.log: 20 page faults'
+	$tmux kill-server
+}
+
+a_terminal_held_by_ctrl_s_does_not_hold_the_reading() {
+	without tmux && return
+	mkfifo pipe
+	terminal 80 24 --top ./pipe
+	exec 3>pipe
+	{ echo "$head_line"; busy 20; } >&3
+	check until_true on_screen '%  all$'
+	$tmux send-keys C-s
+	sleep 1.5
+	for i in 1 2 3; do
+		busy 100 >&3
+		sleep 1.1
+	done
+	check until_true grep -q '^ 319:: ' out/pipe.log.part
+	check on_screen '^20 faults'
+	$tmux send-keys C-q
+	check until_true on_screen '^320 faults'
+	drain_end exited >&3
+	exec 3>&-
+	check until_true on_screen '^status 0$'
+	$tmux kill-server
+}
+
+run_cases
