@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# user --top: what it shows is what it logs.
+. /tap.sh
+plan 9
+
+cd /tmp
+log=out/pf_probe_B.log
+
+twice() {
+	[ "$(grep -c '%  all$' "$1")" -ge 2 ]
+}
+
+# The last of the lines about all faults in the text.
+totals() {
+	sed -n '/^[0-9]* faults: /{s/;.*//;p}' "$1" | tail -n 1
+}
+
+# As the log has them.
+logged() {
+	tail -n 1 $log | sed 's/# recorded=\([0-9]*\) .* minor=\([0-9]*\) major=\([0-9]*\) failed=\([0-9]*\) '\
+'.*/\1 faults: \2 minor, \3 major, \4 failed/'
+}
+
+start_stopped /workload run fault-forever
+insmod /pf_probe_B.ko process_id=$pid outcome=1
+/user --top >/tmp/top 2>/tmp/err &
+viewer=$!
+kill -CONT $pid
+ok "a view comes, and another" wait_for twice /tmp/top
+kill -KILL $pid
+wait $pid 2>/dev/null
+wait $viewer
+is "--top ends when the target does" $? 0
+is "all that was logged was counted" "$(totals /tmp/top)" "$(logged)"
+like "by region" "$(cat /tmp/top)" '^ +[0-9]+ .*%  anon$'
+like "by thread" "$(cat /tmp/top)" "%  tid $pid\$"
+like "for how long" "$(cat /tmp/top)" "^pf_probe_B of PID $pid \(workload\), running, for [0-9]+ s\$"
+rmmod pf_probe_B
+
+/user --top outcome=1 -- /workload run touch 300 >/tmp/top.out 2>/tmp/top
+is "a command is seen, too" $? 0
+is "with all its faults" "$(totals /tmp/top)" "$(logged)"
+is "and has its standard output for itself" "$(cat /tmp/top.out)" \
+	"$(/workload run touch 300)"
