@@ -32,7 +32,7 @@ help:
 	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them)"
 	@echo "make bench-check  fail if a figure is over its limit in bench/limits"
 	@echo "make modules      only the modules         make user    only the reader"
-	@echo "make install      modules, pf_user, page_fault_plot, manual page; make uninstall"
+	@echo "make install      modules, pf_user, page_fault_plot, manual pages; make uninstall"
 	@echo "make clean        remove what was built"
 	@echo
 	@echo "KDIR=DIR          kernel build tree for the modules ($(KDIR))"
@@ -91,11 +91,12 @@ install: all
 		modules_install
 	install -D -m 755 user '$(DESTDIR)$(PREFIX)/bin/pf_user'
 	install -D -m 755 page_fault_plot.py '$(DESTDIR)$(PREFIX)/bin/page_fault_plot'
-	install -D -m 644 doc/pf_probe.8 '$(DESTDIR)$(PREFIX)/share/man/man8/pf_probe.8'
+	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man8' doc/pf_user.8 doc/pf_probe.8
 
 uninstall:
 	rm -f '$(DESTDIR)$(PREFIX)/bin/pf_user' '$(DESTDIR)$(PREFIX)/bin/page_fault_plot' \
-		'$(DESTDIR)$(PREFIX)/share/man/man8/pf_probe.8'
+		'$(DESTDIR)$(PREFIX)/share/man/man8/'pf_user.8 \
+		'$(DESTDIR)$(PREFIX)/share/man/man8/'pf_probe.8
 	rm -f $(foreach m,A B C,'$(DESTDIR)/lib/modules/$(RELEASE)/updates/pf_probe_$m.ko'*)
 
 clean:
