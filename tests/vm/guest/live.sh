@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # user --top: what it shows is what it logs.
 . /tap.sh
-plan 9
+plan 14
 
 cd /tmp
 log=out/pf_probe_B.log
@@ -42,3 +42,17 @@ is "a command is seen, too" $? 0
 is "with all its faults" "$(totals /tmp/top)" "$(logged)"
 is "and has its standard output for itself" "$(cat /tmp/top.out)" \
 	"$(/workload run touch 300)"
+
+# On a terminal. The command takes a while.
+mkdir -p /dev/pts
+mount -t devpts pts /dev/pts 2>/dev/null
+command="/user --top outcome=1 children=1 -- timeout 3 /workload run fault-forever"
+TERM=linux /terminal sh -c "$command >/tmp/top.out 2>/tmp/top" </dev/null >/tmp/shown
+escape=$(printf '\033')
+like "the view has the terminal if the command has not" "$(head -n 1 /tmp/shown)" \
+	"^$escape\[\?1049h$escape\[\?25l"
+like "and is there" "$(cat /tmp/shown)" '%  all'
+like "and gives it back" "$(tail -n 1 /tmp/shown)" "$escape\[\?25h$escape\[\?1049l\$"
+TERM=linux /terminal $command </dev/null >/tmp/shown
+like "beside a command that may write there it is plain text" "$(cat /tmp/shown)" '%  all'
+unlike "without orders to the terminal" "$(cat /tmp/shown)" "$escape"
