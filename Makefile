@@ -27,7 +27,7 @@ help:
 	@echo "make demo         trace a real program in a virtual machine, from insmod to a picture"
 	@echo "make test         unit tests, and guest tests in a virtual machine"
 	@echo "make test-matrix  the guest tests on every kernel of tests/vm/kernels"
-	@echo "make check        build with every warning an error, sparse and format checks; fuzz for 60 s"
+	@echo "make check        build with every warning an error, sparse, formats, valgrind, fuzzing"
 	@echo "make fuzz         fuzz the reading of streams for SECONDS=600; what breaks it is kept"
 	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them)"
 	@echo "make bench-check  fail if a figure is over its limit in bench/limits"

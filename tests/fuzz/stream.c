@@ -3,9 +3,9 @@
  * A fuzz target (libFuzzer): what becomes of a stream, whatever is in it.
  *
  * The input is a stream; its last byte says, too, how it is read. Beyond what the sanitizers see,
- * the log has to be the one that is made here in a simpler way, the report and the live view have to
- * fit a terminal and be harmless to it, and none of this may depend on how the bytes arrive. tests/fuzz/run makes
- * the buffers small, so that their ends are met.
+ * the log has to be the one that is made here in a simpler way, the report and the live view have
+ * to fit a terminal and be harmless to it, and none of this may depend on how the bytes arrive.
+ * tests/fuzz/run makes the buffers small, so that their ends are met.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The live view of `user`: as plain text, and on a terminal, which is tmux's. What is in its lines is
-# tested in test_view.c.
+# The live view of `user`: as plain text, and on a terminal, which is tmux's. What is in its lines
+# is tested in test_view.c.
 
 . "$(dirname "$0")/user.sh"
 
-# busy NR [NAME]: faults of this moment, a tenth of them major, and the end of a drain. A bit into the
-# future, as the clock here tells hundredths of seconds.
+# busy NR [NAME]: faults of this moment, a tenth of them major, and the end of a drain. A bit into
+# the future, as the clock here tells hundredths of seconds.
 nr_busy=0
 busy() {
 	awk -v nr="$1" -v name="${2:-/lib/libc.so.6}" -v now="$(cut -d ' ' -f 1 /proc/uptime)" 'BEGIN {
@@ -43,6 +43,26 @@ terminal() { # COLUMNS ROWS ARG...
 	$tmux send-keys "user $*" Enter
 }
 
+# The view of a pipe in a terminal, from some faults on.
+viewing() { # COLUMNS ROWS NR [NAME]
+	mkfifo pipe
+	terminal "$1" "$2" --top ./pipe
+	exec 3>pipe
+	nr_busy=0
+	{ echo "$head_line"; busy "${@:3}"; } >&3
+}
+
+# The traced process exits: the view has ended when the shell, or what is given, is on the screen.
+exiting() {
+	drain_end exited >&3
+	exec 3>&-
+	check until_true on_screen "${1:-^status 0\$}"
+	check on_screen "^out/pipe.log: $nr_busy page faults"
+	check off_screen '%  all$'
+	check shows_cursor 1
+	$tmux kill-server
+}
+
 screen() { $tmux capture-pane -p; }
 on_screen() { screen | grep -q -e "$1"; }
 off_screen() { ! on_screen "$1"; }
@@ -60,6 +80,7 @@ elsewhere_it_is_plain_text_once_a_second() {
 	mkfifo pf_probe_B
 	start --top ./pf_probe_B
 	exec 3>pf_probe_B
+	nr_busy=0
 	{ echo "$head_line"; busy 200; } >sent
 	cat sent >&3
 	check until_true grep -q '^200 faults: 180 minor, 20 major, 0 failed$' msg
@@ -88,7 +109,9 @@ it_is_on_standard_error_if_the_log_is_on_standard_output() {
 	mkfifo pipe
 	start --top -o - ./pipe
 	exec 3>pipe
-	{ echo "$head_line"; busy 100; } | tee sent >&3
+	nr_busy=0
+	{ echo "$head_line"; busy 100; } >sent
+	cat sent >&3
 	check until_true grep -q '^100 faults: 90 minor' err
 	drain_end exited | tee -a sent >&3
 	exec 3>&-
@@ -117,31 +140,18 @@ it_takes_one_probe() {
 
 on_a_terminal_it_fills_the_screen_and_gives_it_back() {
 	without tmux && return
-	mkfifo pipe
-	terminal 90 20 --top ./pipe
-	exec 3>pipe
-	{ echo "$head_line"; busy 200 "$(printf '/\e[2J\xe4\xb8\xad/%0200d/end' 0)"; } >&3
+	viewing 90 20 200 "$(printf '/\e[2J\xe4\xb8\xad/%0200d/end' 0)"
 	check until_true on_screen '^200 faults: 180 minor, 20 major, 0 failed$'
 	check on_screen '%  all$'
 	check on_screen '^pipe of PID 4494 (my\\040prog), running, for '
 	check off_screen '^typed:'
 	check shows_cursor 0
-	drain_end exited >&3
-	exec 3>&-
-	check until_true on_screen '^status 0$'
-	check on_screen '^typed: user --top ./pipe$'
-	check on_screen '^out/pipe.log: 200 page faults'
-	check off_screen '%  all$'
-	check shows_cursor 1
-	$tmux kill-server
+	exiting
 }
 
 it_fits_a_terminal_that_changes_its_size() {
 	without tmux && return
-	mkfifo pipe
-	terminal 100 30 --top ./pipe
-	exec 3>pipe
-	{ echo "$head_line"; busy 200; } >&3
+	viewing 100 30 200
 	check until_true on_screen '^200 faults'
 	for size in 30x5 8x3 1x1 2x40 200x2 79x12; do
 		$tmux resize-window -x ${size%x*} -y ${size#*x}
@@ -161,10 +171,7 @@ it_fits_a_terminal_that_changes_its_size() {
 
 a_suspended_view_gives_the_screen_back_meanwhile() {
 	without tmux && return
-	mkfifo pipe
-	terminal 80 24 --top ./pipe
-	exec 3>pipe
-	{ echo "$head_line"; busy 20; } >&3
+	viewing 80 24 20
 	check until_true on_screen '%  all$'
 	$tmux send-keys C-z
 	check until_true on_screen 'Stopped'
@@ -173,18 +180,12 @@ a_suspended_view_gives_the_screen_back_meanwhile() {
 	$tmux send-keys fg Enter
 	check until_true on_screen '%  all$'
 	check off_screen 'Stopped'
-	drain_end exited >&3
-	exec 3>&-
-	check until_true on_screen '^out/pipe.log: 20 page faults'
-	$tmux kill-server
+	exiting '^next: '	# the shell told a status when it stopped
 }
 
 a_terminal_held_by_ctrl_s_does_not_hold_the_reading() {
 	without tmux && return
-	mkfifo pipe
-	terminal 80 24 --top ./pipe
-	exec 3>pipe
-	{ echo "$head_line"; busy 20; } >&3
+	viewing 80 24 20
 	check until_true on_screen '%  all$'
 	$tmux send-keys C-s
 	sleep 1.5
@@ -196,10 +197,7 @@ a_terminal_held_by_ctrl_s_does_not_hold_the_reading() {
 	check on_screen '^20 faults'
 	$tmux send-keys C-q
 	check until_true on_screen '^320 faults'
-	drain_end exited >&3
-	exec 3>&-
-	check until_true on_screen '^status 0$'
-	$tmux kill-server
+	exiting
 }
 
 run_cases

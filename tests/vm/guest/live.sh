@@ -17,8 +17,9 @@ totals() {
 
 # As the log has them.
 logged() {
-	tail -n 1 $log | sed 's/# recorded=\([0-9]*\) .* minor=\([0-9]*\) major=\([0-9]*\) failed=\([0-9]*\) '\
-'.*/\1 faults: \2 minor, \3 major, \4 failed/'
+	number='([0-9]+)'
+	tail -n 1 $log | sed -E "s/# recorded=$number .* minor=$number major=$number failed=$number .*/\
+\1 faults: \2 minor, \3 major, \4 failed/"
 }
 
 start_stopped /workload run fault-forever
@@ -34,7 +35,8 @@ is "--top ends when the target does" $? 0
 is "all that was logged was counted" "$(totals /tmp/top)" "$(logged)"
 like "by region" "$(cat /tmp/top)" '^ +[0-9]+ .*%  anon$'
 like "by thread" "$(cat /tmp/top)" "%  tid $pid\$"
-like "for how long" "$(cat /tmp/top)" "^pf_probe_B of PID $pid \(workload\), running, for [0-9]+ s\$"
+like "for how long" "$(cat /tmp/top)" \
+	"^pf_probe_B of PID $pid \(workload\), running, for [0-9]+ s\$"
 rmmod pf_probe_B
 
 /user --top outcome=1 -- /workload run touch 300 >/tmp/top.out 2>/tmp/top
