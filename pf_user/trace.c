@@ -101,10 +101,11 @@ static int trace_command(struct stream *s, const struct module *m)
 
 int trace(void)
 {
-	struct stream *s = need(calloc(1, sizeof(*s)));
+	static struct stream *s;	/* kept to the end, as those of a drain are */
 	int failure = opt.command ? EXIT_OURSELVES : 1, ret;
 	struct module m;
 
+	s = need(calloc(1, sizeof(*s)));
 	if (geteuid()) {
 		say("only root can load a module: run it with sudo");
 		return failure;
