@@ -23,7 +23,9 @@ both_pages_are_sound() {
 		grep -v -e 'referenced manual not found' -e 'outdated mandoc.db' >lint
 	check [ ! -s lint ]
 	for page in pf_user pf_probe; do
-		check [ "$(mandoc -T ascii "$tree/doc/$page.8" | col -b | awk 'length > 80' | wc -l)" = 0 ]
+		# A letter struck over another is bold.
+		mandoc -T ascii "$tree/doc/$page.8" | sed 's/.\x08//g' | awk 'length > 80' >wide
+		check [ ! -s wide ]
 	done
 }
 
