@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Iterable
 
-from . import VERSION, checks, outputs, select, source
+from . import VERSION, checks, outputs, select, source, table
 from .lines import read_log
 from .log import LogError
 
@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         + "; ".join(f"{name}: {what}" for name, what in outputs.VIEWS.items())
         + ". By default address, and mapping for a log of several processes",
     )
+    table.add_options(parser)
     select.add_options(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser
@@ -48,6 +49,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
     """The module that writes, and the file to write; None: standard output."""
+    if args.by is not None:
+        if args.output is not None:
+            raise LogError("--by prints to standard output; it takes no -o")
+        return "table", None
+    for option in ("sort", "top", "csv"):
+        if getattr(args, option) is not None:
+            raise LogError(f"--{option} is about a table; add --by KEY")
     if args.output is not None:
         output = Path(args.output)
     elif source.is_standard_input(args.log):
@@ -74,7 +82,7 @@ def run(argv: Iterable[str] | None = None) -> None:
     verdict = checks.examine(log)
     if verdict.lines():
         print(f"{PROG}: {args.log}: {'; '.join(verdict.lines())}", file=sys.stderr)
-    job = outputs.Job(filters.apply(log), verdict, filters, args.log, output, args)
+    job = outputs.Job(filters.apply(log), verdict, filters, args.log, output, args, log)
     del log
     writer.write(job)
     if output:

@@ -51,6 +51,7 @@ class Job:
     name: str  # of the log, as it was given
     output: Path | None  # None: standard output
     options: argparse.Namespace
+    whole: Log  # the log before the filters
 
     @property
     def suffix(self) -> str:
