@@ -49,8 +49,8 @@ def shortened(text: str, room: int) -> str:
 def fitted(texts: list[str], room: int) -> list[str]:
     """Texts in at most room columns each, of which different ones stay different.
 
-    Those that would be equal without their middles begin where they start to differ; if
-    that is of no avail, they are numbered.
+    Those that would be equal without their middles begin where they start to differ, or
+    before; if that is of no avail, they are numbered.
     """
     short = {text: shortened(text, room) for text in texts}
     alike = defaultdict(list)
@@ -60,7 +60,11 @@ def fitted(texts: list[str], room: int) -> list[str]:
         if len(group) > 1:
             at = len(os.path.commonprefix(group))
             for text in group:
-                short[text] = DOTS + _start(text[at:], room - 1)
+                rest = text[at:]
+                fits = columns_of(rest) < room
+                short[text] = DOTS + (
+                    _end(text, room - 1) if fits else _start(rest, room - 1)
+                )
     seen: set[str] = set()
     for text, given in short.items():
         number = 1

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Iterable
 
 import numpy as np
 
+from . import symbols
 from .log import COLUMNS, MAJOR, MINOR, Log, has_failed
+from .rows import compact, pack
 
 NOT_TOLD = "-"
-ROOM = 1 << 64  # of a packed row
-FEW = 1 << 20  # so many values are counted, which is faster than sorting
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Groups:
     count: int
     label: Callable[[int], str]  # for people
     plain: Callable[[int], str]  # for programs: "" if it is not told, numbers alone
+    notes: tuple[str, ...] = ()  # what must be told of the names
 
 
 @dataclass(frozen=True)
@@ -44,34 +45,6 @@ class Figures:
     p50: np.ndarray
     p99: np.ndarray
     max: np.ndarray
-
-
-def pack(*columns: np.ndarray) -> np.ndarray:
-    """One number a row, which sorts as the rows do by the first column, then the next.
-
-    columns: unsigned or not negative, (n,) each. Returns uint64 (n,). Two rows are equal
-    exactly if their numbers are.
-    """
-    packed, span = np.zeros(len(columns[0]), dtype=np.uint64), 1
-    if not len(packed):
-        return packed
-    for column in columns:
-        column = column.astype(np.uint64)
-        low, width = column.min(), int(column.max()) - int(column.min()) + 1
-        column = column - low
-        if span * width > ROOM:
-            packed, span = _dense(packed)
-        if span * width > ROOM:
-            column, width = _dense(column)
-        packed = packed * np.uint64(width) + column if width < ROOM else column
-        span *= width
-    return packed
-
-
-def _dense(column: np.ndarray) -> tuple[np.ndarray, int]:
-    """Ranks in place of values, and how many there are."""
-    values, ranks = np.unique(column, return_inverse=True)
-    return ranks.astype(np.uint64), len(values)
 
 
 def figures(log: Log, codes: np.ndarray, count: int) -> Figures:
@@ -201,9 +174,39 @@ def _offsets(log: Log, _whole: Log) -> Groups:
     return Groups(codes, len(first), lambda i: plain(i) or NOT_TOLD, plain)
 
 
+def _instructions(text: Callable[[symbols.Name, str], str]) -> Key:
+    """By the place of the instruction; text: of a place's name and file, "" if unknown."""
+
+    def group(log: Log, whole: Log) -> Groups:
+        places = symbols.find(log, whole)
+        known: dict[tuple[int, str], int] = {}
+        code_of_place = []
+        for i, file in enumerate(places.files):
+            told = "?" if places.has_ip[i] else ""
+            if file != symbols.NOWHERE:
+                base = whole.names["map"][file].rpartition("/")[2]
+                told = text(places.names[i], base) or f"{base}+{places.offsets[i]:#x}"
+            code_of_place.append(known.setdefault((file, told), len(known)))
+        names = [told for _, told in known]
+        named = _named(np.array(code_of_place)[places.codes], names)
+        return replace(named, notes=tuple(places.notes))
+
+    return Key(("ip", "access", "map", "offset"), group)
+
+
+def _function(name: symbols.Name, base: str) -> str:
+    return name.function and f"{name.function} [{base}]"
+
+
+def _line(name: symbols.Name, base: str) -> str:
+    return f"{name.line} [{base}]" if name.line else _function(name, base)
+
+
 KEYS = {
     "map": _words("map"),
     "offset": Key(("map", "offset"), _offsets),
+    "function": _instructions(_function),
+    "line": _instructions(_line),
     "region": _words("region"),
     "kind": _words("kind"),
     "access": _words("access"),
@@ -232,6 +235,11 @@ class Members:
     def __len__(self) -> int:
         return len(self.first)
 
+    @property
+    def notes(self) -> list[str]:
+        """What must be told of the names, each thing once."""
+        return list(dict.fromkeys(note for part in self.parts for note in part.notes))
+
     def labels(self, i: int) -> list[str]:
         """Of group i, a text a key, for people."""
         return [part.label(int(part.codes[self.first[i]])) for part in self.parts]
@@ -247,17 +255,5 @@ def group(log: Log, whole: Log, keys: list[str]) -> tuple[np.ndarray, Members]:
     Returns the group of each fault, int64 (n,), and what the groups are called.
     """
     parts = [KEYS[key].group(log, whole) for key in keys]
-    codes, first = _compact(pack(*(part.codes for part in parts)))
+    codes, first = compact(pack(*(part.codes for part in parts)))
     return codes, Members(parts, first)
-
-
-def _compact(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks in place of values, and the first row of each; n > 0."""
-    if packed.max() >= FEW:
-        _, first, codes = np.unique(packed, return_index=True, return_inverse=True)
-        return codes, first
-    value = packed.astype(np.int64)
-    is_there = np.bincount(value) > 0
-    first = np.zeros(len(is_there), dtype=np.int64)
-    first[value[::-1]] = np.arange(len(value))[::-1]  # of one value the last counts
-    return (np.cumsum(is_there) - 1)[value], first[is_there]

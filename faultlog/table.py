@@ -11,6 +11,7 @@ import shutil
 import sys
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable, Iterable
 
 import numpy as np
@@ -26,6 +27,7 @@ SORTS = ("time", "faults", "major", "p99")
 TOP = 10  # lines that most people want
 PLAIN_WIDTH = 80  # where there is no terminal
 NAME_CHARS = 24  # columns of figures give way so that names have that many
+CODE_CHARS = 40  # and names of functions, with their files
 MAX_TITLE = 40  # characters of a process's name in the title
 
 
@@ -57,6 +59,7 @@ SHOWN = (
 )
 # In the order in which they give way to names. What isn't in the log is left out before.
 GIVE_WAY = ("minor", "max", "pages", "failed", "p50", "p99", "share")
+OF_CODE = ("function", "line")
 OF_RESULT, OF_LATENCY = ("minor", "major", "failed"), ("total", "p50", "p99", "max")
 
 
@@ -128,11 +131,14 @@ def write(job: Job) -> None:
     )
     top = options.top if options.top is not None else 0 if options.csv else TOP
     order = order[: top or len(order)]
+    notes = members.notes
     if options.csv:
         put(csv_text(table, everything, order))
+        for note in notes:
+            print(f"{Path(sys.argv[0]).name}: {note}", file=sys.stderr)
         return
     room = terminal_columns()
-    told = [title(job), *job.verdict.lines()]
+    told = [title(job), *job.verdict.lines(), *notes]
     lines = [line for text in told for line in textwrap.wrap(text, room)]
     lines += text_lines(table, everything, order, room, options.sort)
     put("".join(line + "\n" for line in lines))
@@ -233,7 +239,10 @@ def text_lines(
     }
     widths = {name: max(map(columns_of, texts)) for name, texts in cells.items()}
     names = list(map(list, zip(table.keys, *labels)))  # by key
-    wanted = [min(max(map(columns_of, texts)), NAME_CHARS) for texts in names]
+    wanted = [
+        min(max(map(columns_of, texts)), CODE_CHARS if key in OF_CODE else NAME_CHARS)
+        for key, texts in zip(table.keys, names)
+    ]
     give_way = [n for n in GIVE_WAY if n in cells and n != sort]
 
     def left_for_names() -> int:

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faultlog import fit, groups, table
-from faultlog.groups import figures, pack
+from faultlog.groups import figures
+from faultlog.rows import pack
 from logs import *
 
 CC1 = Path(__file__).with_name("cc1.log.gz")  # a real one: make demo
