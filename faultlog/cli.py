@@ -53,9 +53,6 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
         if args.output is not None:
             raise LogError("--by prints to standard output; it takes no -o")
         return "table", None
-    for option in ("sort", "top", "csv"):
-        if getattr(args, option) is not None:
-            raise LogError(f"--{option} is about a table; add --by KEY")
     if args.output is not None:
         output = Path(args.output)
     elif source.is_standard_input(args.log):
@@ -64,6 +61,9 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
         log = source.unpacked_name(args.log)
         output = log.parent / f"{log.stem}.png"
     name = outputs.MODULE_OF_SUFFIX[outputs.suffix_of(str(output))]
+    for option in ("sort", "csv") if name == "warm" else ("sort", "top", "csv"):
+        if getattr(args, option) is not None:
+            raise LogError(f"--{option} is about a table; add --by KEY")
     both = (str(output), args.log)
     if all(map(os.path.exists, both)) and os.path.samefile(*both):
         raise LogError(f"{output}: the output would replace the log; use -o")

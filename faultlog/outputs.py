@@ -30,6 +30,7 @@ MODULE_OF_SUFFIX = {
     ".png": "picture",
     ".svg": "picture",
     ".pdf": "picture",
+    ".sh": "warm",
 }
 
 # Of a picture: what is on Y.

@@ -105,7 +105,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--top",
         metavar="N",
         type=top,
-        help=f"so many lines ({TOP}); 0: all. --csv has all unless it is given",
+        help=f"so many lines ({TOP}); 0: all. --csv has all unless it is given; "
+        "of the script -o FILE.sh, so many file ranges",
     )
     box.add_argument(
         "--csv",
