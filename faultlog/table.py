@@ -251,16 +251,17 @@ def text_lines(
 
     while give_way and left_for_names() < sum(wanted) + 2 * len(names) - 2:
         del cells[give_way.pop(0)]
-    names = _in_room(names, left_for_names())
-    lines = zip(*(_right(texts, widths[name]) for name, texts in cells.items()), *names)
+    names = in_room(names, left_for_names())
+    lines = zip(*(right(texts, widths[name]) for name, texts in cells.items()), *names)
     return ["  ".join(line).rstrip() for line in lines]
 
 
-def _right(texts: list[str], width: int) -> list[str]:
+def right(texts: list[str], width: int) -> list[str]:
+    """Texts with blanks before them, width columns in all."""
     return [" " * (width - columns_of(text)) + text for text in texts]
 
 
-def _in_room(names: list[list[str]], room: int) -> list[list[str]]:
+def in_room(names: list[list[str]], room: int) -> list[list[str]]:
     """Columns of names, the widest shortened until all fit into room."""
     widths = [max(map(columns_of, texts)) for texts in names]
     while sum(widths) + 2 * (len(widths) - 1) > room and max(widths) > 4:

@@ -260,7 +260,7 @@ def test_a_file_name_is_kept_whole():
         (["--by", "map,map"], "argument --by: map,map: a key is there twice"),
         (["--by", "map", "--top", "-1"], "--top: "),
         (["--by", "map", "--sort", "size"], "invalid choice: 'size'"),
-        (["--by", "map", "-o", "x.png"], "--by prints to standard output"),
+        (["--by", "map", "-o", "x.png"], "a table goes to standard output"),
         (["--top", "0"], "--top is about a table; add --by KEY"),
         (["--csv"], "--csv is about a table; add --by KEY"),
     ],
