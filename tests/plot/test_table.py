@@ -24,7 +24,8 @@ CC1_TEXT = gzip.decompress(CC1.read_bytes())
 
 def table_of(path: Path, *options: str) -> list[dict[str, str]]:
     done = run(path, "--csv", *options)
-    assert (done.returncode, done.stderr) == (0, "")
+    told = [line for line in done.stderr.splitlines() if ": Names: " not in line]
+    assert (done.returncode, told) == (0, [])
     return list(csv.DictReader(io.StringIO(done.stdout)))
 
 
