@@ -22,7 +22,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROG,
         description="Draw a log of page faults: time on X, the touched addresses on Y.",
         epilog="Without -o: a picture beside the log, its suffix .png. The path of what "
-        "was written is printed.",
+        "was written is printed. With --by or --compare a table is printed instead.",
     )
     parser.add_argument(
         "log",
@@ -58,6 +58,8 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
     if args.by is not None or args.compare is not None:
         if args.output is not None:
             raise LogError("a table goes to standard output; it takes no -o")
+        if args.view is not None:
+            raise LogError("--view is about a picture; leave it or the table out")
         return "table" if args.compare is None else "compare", None
     if args.output is not None:
         output = Path(args.output)

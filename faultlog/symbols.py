@@ -15,7 +15,7 @@ import re
 import stat
 import struct
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,7 +29,7 @@ MAX_HEADERS = 128
 TIMEOUT_S = 120  # for the names of one file; debug information may be fetched
 MAX_OVERLAP = 8  # so many files that were mapped at one address can be told apart
 MAX_LOADS = 16  # of one file at several places of one address space
-MAX_BASES = 1 << 20  # more than there are of one file, so none outvotes two
+MAX_BASES = 256  # of one file in one address space; those beyond are not looked at
 MAX_NOTES = 3
 NOWHERE = -1
 
@@ -105,7 +105,7 @@ def _loads(base: tuple, segments: list[Segment], page: int) -> dict[int, int]:
     for s in segments:
         if s.holds(low, high, page) and (s.is_code or not ran):
             load = at + s.offset - s.vaddr
-            found[load] = max(found.get(load, 0), MAX_BASES + s.is_code)
+            found[load] = max(found.get(load, 0), 2 * MAX_BASES + s.is_code)
     return found
 
 
@@ -194,7 +194,8 @@ class Placer:
         """
         if file not in self.segments:
             self.segments[file] = read_segments(self.log.paths[file])
-        segments, page, left, found = self.segments[file], self.page, list(bases), []
+        segments, page, found = self.segments[file], self.page, []
+        left = sorted(bases, key=lambda base: not base[4])[:MAX_BASES]
         for _ in range(MAX_LOADS):
             votes: Counter[int] = Counter()
             for base in left:
@@ -352,7 +353,11 @@ def find(log: Log, whole: Log) -> Places:
     files, offsets = file[first].tolist(), offset[first].tolist()
     names = [Name()] * len(files)
     reasons: dict[str, list[str]] = {}
-    for code in sorted(set(files) - {NOWHERE}):
+    places: dict[int, list[int]] = defaultdict(list)
+    for i, code in enumerate(files):
+        places[code].append(i)
+    places.pop(NOWHERE, None)
+    for code, of_file in places.items():
         segments = placer.segments.get(code)
         path = whole.paths[code]
         base = os.path.basename(whole.names["map"][code])
@@ -365,11 +370,10 @@ def find(log: Log, whole: Log) -> Places:
         if reason == "written after the recording":
             continue
         asked = {}
-        for i, of_file in enumerate(files):
-            if of_file == code:
-                for s in segments:
-                    if s.is_code and s.offset <= offsets[i] < s.offset + s.size:
-                        asked[i] = offsets[i] - s.offset + s.vaddr
+        for i in of_file:
+            for s in segments:
+                if s.is_code and s.offset <= offsets[i] < s.offset + s.size:
+                    asked[i] = offsets[i] - s.offset + s.vaddr
         found = look_up(path, list(asked.values())) if asked else []
         if found is None:
             reasons.setdefault("no answer from eu-addr2line (elfutils)", []).append(

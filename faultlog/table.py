@@ -19,7 +19,6 @@ import numpy as np
 from . import groups
 from .fit import columns_of, fitted, padded, shortened
 from .groups import KEYS, Figures, Members, figures, group
-from .log import Log
 from .outputs import Job
 from .words import plural, time_text
 
@@ -165,7 +164,7 @@ def title(job: Job) -> str:
     name = shortened(log.head.get("comm", ""), MAX_TITLE)
     who = f"{name}, pid {log.main_pid}" if name else f"pid {log.main_pid}"
     if job.whole.nr_children:
-        who += f" and what it forked"
+        who += " and what it forked"
     text = f"{who}: {plural(len(log), 'fault')}"
     if log.told("latency_ns").any():
         text += f", {time_text(int(log.spent_ns().sum()))} in them"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from faultlog import fit
 from faultlog.compare import is_more, percent_text
-from logs import *
+from logs import HEAD_AT_0, OLD, fault, read, run, summary
 from test_table import CC1, CC1_TEXT, HOSTILE, hostile
 
 

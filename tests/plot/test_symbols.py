@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from faultlog import symbols
 from faultlog.symbols import NOWHERE, Placer, look_up, read_segments
-from logs import *
+from logs import HEAD_AT_0, fault, read, run, summary
 from test_table import CC1_TEXT, table_of
 
 LIBRARY = """
@@ -223,6 +223,21 @@ def test_a_hostile_file_is_no_program(tmp_path, data):
     done = run(path, "--by", "function")
     assert (done.returncode, done.stderr) == (0, "")
     assert "bad.so+0x2345" in done.stdout
+
+
+def test_a_file_mapped_at_20000_places_takes_no_longer(library):
+    """Each is a candidate for where its code lies."""
+    code, _ = parts(library)
+    text = HEAD_AT_0 + b"".join(
+        line(
+            i, LOAD + i * 0x10000, code, LOAD + i * 0x10000, access="exec", map=library
+        )
+        for i in range(20000)
+    )
+    log = read(text)
+    start = time.process_time()
+    symbols.find(log, log)
+    assert time.process_time() - start < 5
 
 
 def test_no_waiting_for_a_fifo(tmp_path):

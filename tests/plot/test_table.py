@@ -13,10 +13,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog import fit, groups, table
+from faultlog import fit, groups
 from faultlog.groups import figures
 from faultlog.rows import pack
-from logs import *
+from logs import (
+    ENV,
+    FAMILY,
+    HEAD,
+    HEAD_AT_0,
+    OLD,
+    SCRIPT,
+    compiler_log,
+    family_log,
+    fault,
+    read,
+    run,
+    summary,
+)
 
 CC1 = Path(__file__).with_name("cc1.log.gz")  # a real one: make demo
 CC1_TEXT = gzip.decompress(CC1.read_bytes())
@@ -262,6 +275,7 @@ def test_a_file_name_is_kept_whole():
         (["--by", "map", "--top", "-1"], "--top: "),
         (["--by", "map", "--sort", "size"], "invalid choice: 'size'"),
         (["--by", "map", "-o", "x.png"], "a table goes to standard output"),
+        (["--by", "map", "--view", "address"], "--view is about a picture"),
         (["--top", "0"], "--top is about a table; add --by KEY"),
         (["--csv"], "--csv is about a table; add --by KEY"),
     ],

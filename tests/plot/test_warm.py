@@ -6,11 +6,10 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 from faultlog.warm import Range, costliest, ranges
-from logs import *
+from logs import HEAD_AT_0, OLD, fault, read, run, summary
 from test_table import CC1, CC1_TEXT
 
 KIB = 1024
