@@ -78,7 +78,7 @@ def is_more(before: list[int], after: list[int]) -> bool | None:
 
 
 def mean(values: list[int]) -> float:
-    """The mean; a whole number stays exact."""
+    """The arithmetic mean; there is at least one value."""
     return sum(values) / len(values)
 
 
