@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Iterable
 
-from . import VERSION, checks, outputs, select, source
+from . import VERSION, checks, compare, outputs, select, source, table
 from .lines import read_log
 from .log import LogError
 
@@ -22,13 +22,16 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROG,
         description="Draw a log of page faults: time on X, the touched addresses on Y.",
         epilog="Without -o: a picture beside the log, its suffix .png. The path of what "
-        "was written is printed.",
+        "was written is printed. With --by or --compare a table is printed instead.",
     )
     parser.add_argument(
         "log",
         metavar="LOG",
         help="what user wrote, as out/pf_probe_B.log; packed by gzip, xz or zstd, too; "
         "- is standard input",
+    )
+    parser.add_argument(
+        "more", metavar="LOG", nargs="*", help="with --compare: more runs"
     )
     suffixes = ", ".join(outputs.MODULE_OF_SUFFIX)
     parser.add_argument(
@@ -41,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
         + "; ".join(f"{name}: {what}" for name, what in outputs.VIEWS.items())
         + ". By default address, and mapping for a log of several processes",
     )
+    table.add_options(parser)
+    compare.add_options(parser)
     select.add_options(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser
@@ -48,6 +53,14 @@ def _parser() -> argparse.ArgumentParser:
 
 def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
     """The module that writes, and the file to write; None: standard output."""
+    if args.more and args.compare is None:
+        raise LogError("several logs: --compare LOG tells what to hold them against")
+    if args.by is not None or args.compare is not None:
+        if args.output is not None:
+            raise LogError("a table goes to standard output; it takes no -o")
+        if args.view is not None:
+            raise LogError("--view is about a picture; leave it or the table out")
+        return "table" if args.compare is None else "compare", None
     if args.output is not None:
         output = Path(args.output)
     elif source.is_standard_input(args.log):
@@ -56,6 +69,9 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
         log = source.unpacked_name(args.log)
         output = log.parent / f"{log.stem}.png"
     name = outputs.MODULE_OF_SUFFIX[outputs.suffix_of(str(output))]
+    for option in ("sort", "csv") if name == "warm" else ("sort", "top", "csv"):
+        if getattr(args, option) is not None:
+            raise LogError(f"--{option} is about a table; add --by KEY")
     both = (str(output), args.log)
     if all(map(os.path.exists, both)) and os.path.samefile(*both):
         raise LogError(f"{output}: the output would replace the log; use -o")
@@ -68,17 +84,38 @@ def run(argv: Iterable[str] | None = None) -> None:
     name, output = _output(args)
     writer = outputs.module(name)
     filters = select.filters(args)
-    with source.open_log(args.log) as file:
-        log = read_log(file, {*writer.columns(args), *filters.columns(), "tid"})
-    checks.require_faults(log, args.log)
-    verdict = checks.examine(log)
-    if verdict.lines():
-        print(f"{PROG}: {args.log}: {'; '.join(verdict.lines())}", file=sys.stderr)
-    job = outputs.Job(filters.apply(log), verdict, filters, args.log, output, args)
-    del log
-    writer.write(job)
+    takes = {*writer.columns(args), *filters.columns(), "tid"}
+    if name == "compare":
+        sides = [[args.log, *args.more], args.compare]
+        writer.write(
+            *(
+                [writer.summed(_job(args, log, takes, filters, output)) for log in side]
+                for side in sides
+            ),
+            args,
+        )
+        return
+    writer.write(_job(args, args.log, takes, filters, output))
     if output:
         print(output, flush=True)
+
+
+def _job(
+    args: argparse.Namespace,
+    name: str,
+    takes: set[str],
+    filters: select.Filters,
+    output: Path | None,
+) -> outputs.Job:
+    """Read and judge a log; takes: columns. What is wrong with it goes to stderr."""
+    with source.open_log(name) as file:
+        log = read_log(file, takes)
+    checks.require_faults(log, name)
+    verdict = checks.examine(log)
+    if verdict.lines():
+        print(f"{PROG}: {name}: {'; '.join(verdict.lines())}", file=sys.stderr)
+    chosen = filters.apply(log, may_be_none=args.compare is not None)
+    return outputs.Job(chosen, verdict, filters, name, output, args, log)
 
 
 def main(argv: Iterable[str] | None = None) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 
 from .log import ALWAYS, COLUMNS, DECIMAL, LINE, OTHER, WORD
 from .log import Column, Event, Log, Oddities
-from .words import plain
+from .words import plain, unescaped
 
 BLOCK_BYTES = 2 << 20
 LINE_BYTES = 1 << 20  # no line is longer; what follows in one that is, is not looked at
@@ -185,6 +185,10 @@ class _Names:
     def texts(self) -> list[str]:
         """The names, by code."""
         return [plain(name) if name != OTHER.encode() else OTHER for name in self.codes]
+
+    def raw(self) -> list[bytes]:
+        """The names as they are, by code: with whatever bytes."""
+        return [unescaped(name) for name in self.codes]
 
 
 class Reader:
@@ -377,6 +381,7 @@ class Reader:
         log = Log(
             **columns,
             names={name: names.texts() for name, names in self.names.items()},
+            paths=self.names["map"].raw() if "map" in self.names else [],
             events=self.events,
             head=self.head,
             summary=self.summary,

@@ -148,6 +148,7 @@ class Log:
     map: np.ndarray | None = None
     offset: np.ndarray | None = None
     names: dict[str, list[str]] = field(default_factory=dict)  # of each WORD column
+    paths: list[bytes] = field(default_factory=list)  # names of map, bytes as they are
     events: list[Event] = field(default_factory=list)  # in the order of the lines
     head: dict[str, str] = field(default_factory=dict)  # of the first head; "probe": X
     summary: dict[str, int | str] = field(default_factory=dict)  # the last one

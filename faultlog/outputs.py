@@ -30,6 +30,7 @@ MODULE_OF_SUFFIX = {
     ".png": "picture",
     ".svg": "picture",
     ".pdf": "picture",
+    ".sh": "warm",
 }
 
 # Of a picture: what is on Y.
@@ -51,6 +52,7 @@ class Job:
     name: str  # of the log, as it was given
     output: Path | None  # None: standard output
     options: argparse.Namespace
+    whole: Log  # the log before the filters
 
     @property
     def suffix(self) -> str:

@@ -113,8 +113,8 @@ class Filters:
             words.append("major faults")
         return "only " + ", ".join(words) if words else ""
 
-    def apply(self, log: Log) -> Log:
-        """The log of those faults alone; raises LogError if there is none."""
+    def apply(self, log: Log, may_be_none: bool = False) -> Log:
+        """The log of those faults alone; raises LogError if there is none and may not."""
         if not self:
             return log
         keep = np.ones(len(log), dtype=bool)
@@ -141,7 +141,7 @@ class Filters:
             keep &= inside
         if self.major:
             keep &= log.result == MAJOR
-        if not keep.any():
+        if not keep.any() and not may_be_none:
             raise LogError(f"no fault is left ({self.text()})")
         return log.take(keep)
 

@@ -66,10 +66,14 @@ def plural(n: int, noun: str) -> str:
     return f"{n:,} {noun}es" if noun.endswith("s") else f"{n:,} {noun}s"
 
 
+def unescaped(text: bytes) -> bytes:
+    """Undo the kernel's octal escapes."""
+    return re.sub(rb"\\([0-3][0-7]{2})", lambda m: bytes([int(m[1], 8)]), text)
+
+
 def plain(text: bytes) -> str:
     """Undo the kernel's octal escapes; what can't be printed becomes a U+FFFD."""
-    raw = re.sub(rb"\\([0-3][0-7]{2})", lambda m: bytes([int(m[1], 8)]), text)
-    decoded = raw.decode("utf-8", "replace")
+    decoded = unescaped(text).decode("utf-8", "replace")
     return "".join(
         c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in decoded
     )

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names made to fit into columns of a terminal, and still told apart."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+
+DOTS = "…"
+
+
+def columns_of(text: str) -> int:
+    """How many columns of a terminal it takes: CJK two each, combining marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
+        for c in text
+    )
+
+
+def _start(text: str, room: int) -> str:
+    """As much of its beginning as fits into room columns."""
+    kept = text[: max(room, 0)]
+    while columns_of(kept) > room:
+        kept = kept[:-1]
+    return kept
+
+
+def _end(text: str, room: int) -> str:
+    """As much of its end as fits into room columns."""
+    kept = text[max(len(text) - room, 0) :] if room > 0 else ""
+    while columns_of(kept) > room:
+        kept = kept[1:]
+    return kept
+
+
+def shortened(text: str, room: int) -> str:
+    """Text in at most room columns; what goes is in its middle, if it can be no file name."""
+    if columns_of(text) <= room:
+        return text
+    name = text[text.rfind("/", 0, -1) :]
+    tail = max((room - 1) // 2, min(columns_of(name), room - 1))
+    end = _end(text, tail)
+    return _start(text, room - 1 - columns_of(end)) + DOTS + end
+
+
+def fitted(texts: list[str], room: int) -> list[str]:
+    """Texts in at most room columns each, of which different ones stay different.
+
+    Those that would be equal without their middles begin where they start to differ, or
+    before; if that is of no avail, they are numbered.
+    """
+    short = {text: shortened(text, room) for text in texts}
+    alike = defaultdict(list)
+    for text, given in short.items():
+        alike[given].append(text)
+    for group in alike.values():
+        if len(group) > 1:
+            at = len(os.path.commonprefix(group))
+            for text in group:
+                rest = text[at:]
+                fits = columns_of(rest) < room
+                short[text] = DOTS + (
+                    _end(text, room - 1) if fits else _start(rest, room - 1)
+                )
+    seen: set[str] = set()
+    for text, given in short.items():
+        number = 1
+        while short[text] in seen:
+            number += 1
+            mark = f"~{number}"
+            short[text] = _start(given, room - len(mark)) + mark
+        seen.add(short[text])
+    return [short[text] for text in texts]
+
+
+def padded(text: str, room: int) -> str:
+    """Text with blanks behind it, room columns in all."""
+    return text + " " * (room - columns_of(text))

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Faults in groups: by which keys, and the figures of each group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Callable, Iterable
+
+import numpy as np
+
+from . import symbols
+from .log import COLUMNS, MAJOR, MINOR, Log, has_failed
+from .rows import compact, pack
+
+NOT_TOLD = "-"
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which group each of n faults is in, and what the groups are called."""
+
+    codes: np.ndarray  # int64 (n,), each below count
+    count: int
+    label: Callable[[int], str]  # for people
+    plain: Callable[[int], str]  # for programs: "" if it is not told, numbers alone
+    notes: tuple[str, ...] = ()  # what must be told of the names
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of g groups; arrays of shape (g,), times in ns.
+
+    Without outcomes minor, major and failed are 0; latencies are those of faults that tell
+    one. A percentile is the least latency that so many percent of them do not exceed; 0
+    where none is told.
+    """
+
+    faults: np.ndarray
+    minor: np.ndarray
+    major: np.ndarray
+    failed: np.ndarray
+    pages: np.ndarray  # distinct ones; each process has its own
+    timed: np.ndarray  # faults that tell a latency
+    total: np.ndarray
+    p50: np.ndarray
+    p99: np.ndarray
+    max: np.ndarray
+
+
+def figures(log: Log, codes: np.ndarray, count: int) -> Figures:
+    """The figures of each group; codes: the group of each fault, int64 (n,) below count.
+
+    The log has the columns result and latency_ns.
+    """
+
+    def tally(which: np.ndarray | slice) -> np.ndarray:
+        return np.bincount(codes[which], minlength=count)
+
+    page = log.address >> np.uint64(log.page_shift)
+    places = np.sort(pack(codes, log.pid, page))
+    is_new = np.diff(places, prepend=places[:1] ^ np.uint64(1)) != 0
+    # In order of the groups, so the first of each page stands for it.
+    by_group = np.repeat(np.arange(count), tally(slice(None)))
+    told = np.flatnonzero(log.told("latency_ns"))
+    timed = tally(told)
+    order = told[np.argsort(pack(codes[told], log.latency_ns[told]))]
+    latency = log.latency_ns[order]
+    before = np.cumsum(timed) - timed
+    some = timed > 0
+    total = np.zeros(count, dtype=np.uint64)
+    total[some] = np.add.reduceat(latency, before[some]) if len(latency) else 0
+
+    def percentile(percent: int) -> np.ndarray:
+        value = np.zeros(count, dtype=np.uint64)
+        rank = -(-timed[some] * percent // 100) - 1
+        value[some] = latency[before[some] + rank]
+        return value
+
+    return Figures(
+        faults=tally(slice(None)),
+        minor=tally(log.result == MINOR),
+        major=tally(log.result == MAJOR),
+        failed=tally(has_failed(log.result)),
+        pages=np.bincount(by_group[is_new], minlength=count),
+        timed=timed,
+        total=total,
+        p50=percentile(50),
+        p99=percentile(99),
+        max=percentile(100),
+    )
+
+
+@dataclass(frozen=True)
+class Key:
+    """What faults can be grouped by."""
+
+    columns: tuple[str, ...]  # that it takes
+    group: Callable[[Log, Log], Groups]  # the faults, and the whole log they are of
+
+
+def _named(codes: np.ndarray, names: list[str]) -> Groups:
+    """Groups by codes of names; "" is not told."""
+    return Groups(
+        codes.astype(np.int64),
+        len(names),
+        lambda i: names[i] or NOT_TOLD,
+        lambda i: names[i],
+    )
+
+
+def _words(column: str) -> Key:
+    def group(log: Log, _whole: Log) -> Groups:
+        return _named(getattr(log, column), log.names[column])
+
+    return Key((column,), group)
+
+
+def _numbers(column: str) -> Key:
+    def group(log: Log, _whole: Log) -> Groups:
+        values, codes = np.unique(getattr(log, column), return_inverse=True)
+
+        def plain(i: int) -> str:
+            told = int(values[i]) != COLUMNS[column].unknown
+            return str(values[i]) if told else ""
+
+        return Groups(codes, len(values), lambda i: plain(i) or NOT_TOLD, plain)
+
+    return Key((column,), group)
+
+
+def _processes(log: Log, whole: Log) -> Groups:
+    """By process; people see its last program's name, too."""
+    names = whole.last_names()
+    values, codes = np.unique(log.pid, return_inverse=True)
+
+    def label(i: int) -> str:
+        return f"{values[i]} {names.get(int(values[i]), '')}".rstrip()
+
+    return Groups(codes, len(values), label, lambda i: str(values[i]))
+
+
+def _programs(log: Log, _whole: Log) -> Groups:
+    names, codes = log.programs()
+    return _named(codes, ["" if name == "?" else name for name in names])
+
+
+def _pages(log: Log, whole: Log) -> Groups:
+    """By page; each process has its own, so its number is told where there are several."""
+    shift = np.uint64(log.page_shift)
+    page = log.address >> shift
+    _, first, codes = np.unique(
+        pack(log.pid, page), return_index=True, return_inverse=True
+    )
+    several = bool((whole.pid != whole.pid[0]).any())
+
+    def label(i: int) -> str:
+        address = f"{int(page[first[i]] << shift):#x}"
+        return f"{log.pid[first[i]]}:{address}" if several else address
+
+    return Groups(codes, len(first), label, label)
+
+
+def _offsets(log: Log, _whole: Log) -> Groups:
+    """By file and page in it; what is in no file by its mapping alone."""
+    _, first, codes = np.unique(
+        pack(log.map, log.offset), return_index=True, return_inverse=True
+    )
+
+    def plain(i: int) -> str:
+        name, offset = log.names["map"][log.map[first[i]]], int(log.offset[first[i]])
+        told = offset != COLUMNS["offset"].unknown
+        return f"{name}+{offset:#x}" if told else name
+
+    return Groups(codes, len(first), lambda i: plain(i) or NOT_TOLD, plain)
+
+
+def _instructions(text: Callable[[symbols.Name, str], str]) -> Key:
+    """By the place of the instruction; text: of a place's name and file, "" if unknown."""
+
+    def group(log: Log, whole: Log) -> Groups:
+        places = symbols.find(log, whole)
+        known: dict[tuple[int, str], int] = {}
+        code_of_place = []
+        for i, file in enumerate(places.files):
+            told = "?" if places.has_ip[i] else ""
+            if file != symbols.NOWHERE:
+                base = whole.names["map"][file].rpartition("/")[2]
+                told = text(places.names[i], base) or f"{base}+{places.offsets[i]:#x}"
+            code_of_place.append(known.setdefault((file, told), len(known)))
+        names = [told for _, told in known]
+        named = _named(np.array(code_of_place)[places.codes], names)
+        return replace(named, notes=tuple(places.notes))
+
+    return Key(("ip", "access", "map", "offset"), group)
+
+
+def _function(name: symbols.Name, base: str) -> str:
+    return name.function and f"{name.function} [{base}]"
+
+
+def _line(name: symbols.Name, base: str) -> str:
+    return f"{name.line} [{base}]" if name.line else _function(name, base)
+
+
+KEYS = {
+    "map": _words("map"),
+    "offset": Key(("map", "offset"), _offsets),
+    "function": _instructions(_function),
+    "line": _instructions(_line),
+    "region": _words("region"),
+    "kind": _words("kind"),
+    "access": _words("access"),
+    "mode": _words("mode"),
+    "result": _words("result"),
+    "thread": _numbers("tid"),
+    "process": Key((), _processes),
+    "program": Key((), _programs),
+    "cpu": _numbers("cpu"),
+    "page": Key((), _pages),
+}
+
+
+def columns(keys: Iterable[str]) -> set[str]:
+    """The columns that these keys and the figures take."""
+    return {"result", "latency_ns"}.union(*(KEYS[key].columns for key in keys))
+
+
+@dataclass(frozen=True)
+class Members:
+    """What the groups are called."""
+
+    parts: list[Groups]  # of each key
+    first: np.ndarray  # a fault of each group; (g,)
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    @property
+    def notes(self) -> list[str]:
+        """What must be told of the names, each thing once."""
+        return list(dict.fromkeys(note for part in self.parts for note in part.notes))
+
+    def labels(self, i: int) -> list[str]:
+        """Of group i, a text a key, for people."""
+        return [part.label(int(part.codes[self.first[i]])) for part in self.parts]
+
+    def plain(self, i: int) -> list[str]:
+        """Of group i, a text a key, for programs."""
+        return [part.plain(int(part.codes[self.first[i]])) for part in self.parts]
+
+
+def group(log: Log, whole: Log, keys: list[str]) -> tuple[np.ndarray, Members]:
+    """Group the faults of log, which are some of the whole log's, by keys of KEYS.
+
+    Returns the group of each fault, int64 (n,), and what the groups are called.
+    """
+    parts = [KEYS[key].group(log, whole) for key in keys]
+    codes, first = compact(pack(*(part.codes for part in parts)))
+    return codes, Members(parts, first)

@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From an instruction's address to its file, function and source line.
+
+A fault in a file mapping tells where the file lies: its address less its offset. The files'
+program headers say which parts are code, and elfutils (eu-addr2line) what it is called; with
+DEBUGINFOD_URLS it also fetches debug information. A file that is not here is placed by the log
+alone. The files, as their names, are the traced process's choice: nothing in them is trusted.
+"""
+
+from __future__ import annotations
+
+import bisect
+import os
+import re
+import stat
+import struct
+import subprocess
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .log import COLUMNS, Log
+from .rows import pack
+
+EXEC = COLUMNS["access"].words.index("exec")
+AROUND = 16 * 4096  # the kernel maps so much along with a file's page
+MAX_HEADERS = 128
+TIMEOUT_S = 120  # for the names of one file; debug information may be fetched
+MAX_OVERLAP = 8  # so many files that were mapped at one address can be told apart
+MAX_LOADS = 16  # of one file at several places of one address space
+MAX_BASES = 256  # of one file in one address space; those beyond are not looked at
+MAX_NOTES = 3
+NOWHERE = -1
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A loaded part of an ELF file; bytes."""
+
+    offset: int
+    vaddr: int
+    size: int  # in the file
+    is_code: bool
+
+    def holds(self, low: int, high: int, page: int) -> bool:
+        """Are the pages at these file offsets in its mapping?"""
+        return self.offset // page * page <= low and high < self.offset + self.size
+
+
+def read_segments(path: bytes) -> list[Segment]:
+    """The loaded segments of a 64-bit little-endian ELF file; none if it is not one."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a device's open may do things
+            return []
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            head = file.read(64)
+            if len(head) < 64 or head[:6] != b"\x7fELF\2\1":
+                return []
+            at, each, count = struct.unpack_from("<Q14xHH", head, 32)
+            if each != 56 or count > MAX_HEADERS or at > 1 << 40:
+                return []
+            file.seek(at)
+            table = file.read(each * count)
+    except (OSError, ValueError):
+        return []
+    whole = table[: len(table) // 56 * 56]
+    return [
+        Segment(offset, vaddr, size, bool(flags & 1))
+        for kind, flags, offset, vaddr, _, size, _, _ in struct.iter_unpack(
+            "<IIQQQQQQ", whole
+        )
+        if kind == 1 and max(offset, vaddr, size) < 1 << 62
+    ]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a file's code lies in an address space, [low, high)."""
+
+    low: int
+    high: int
+    file: int  # code of the column map
+    base: int  # where the file's byte 0 would be
+    since_ns: int  # Time of the first fault that tells of it
+
+
+@dataclass(eq=False)
+class Space:
+    """An address space: of a process, from one exec to the next."""
+
+    parent: tuple[int, int] | None
+    bases: dict[int, list[tuple]] = field(default_factory=dict)  # by file
+    ranges: list[Range] | None = None
+
+
+def _loads(base: tuple, segments: list[Segment], page: int) -> dict[int, int]:
+    """Where a file can be loaded that has a mapping with this base, and what speaks for it.
+
+    The page where one part ends and the next begins is mapped with both; then code counts
+    a little more. What was executed is code.
+    """
+    at, low, high, _, ran = base
+    found: dict[int, int] = {}
+    for s in segments:
+        if s.holds(low, high, page) and (s.is_code or not ran):
+            load = at + s.offset - s.vaddr
+            found[load] = max(found.get(load, 0), 2 * MAX_BASES + s.is_code)
+    return found
+
+
+class Placer:
+    """Which file's code an instruction was in."""
+
+    def __init__(self, whole: Log) -> None:
+        """whole: a log before filters, with ip, access, map and offset."""
+        self.log, self.page = whole, 1 << whole.page_shift
+        self.segments: dict[int, list[Segment]] = {}
+        execs = [event for event in whole.events if event.kind == "exec"]
+        self.execs = sorted((event.pid, event.time_ns) for event in execs)
+        births = [event for event in whole.events if event.kind == "child"]
+        self.births = {event.pid: event for event in births}
+        self.spaces: dict[tuple[int, int], Space] = {}
+        self._bases()
+
+    def _epochs(self, log: Log) -> np.ndarray:
+        """How many exec lines are before each fault, by process and time; int64 (n,)."""
+        n = len(self.execs)
+        if not n:
+            return np.zeros(len(log), dtype=np.int64)
+        pid, time_ns = np.array(self.execs, dtype=np.uint64).T
+        rows = pack(
+            np.concatenate([pid, log.pid]), np.concatenate([time_ns, log.time_ns])
+        )
+        return np.searchsorted(rows[:n], rows[n:], side="right")
+
+    def _space(self, pid: int, epoch: int) -> Space:
+        """The address space of a process after that many exec lines."""
+        space = self.spaces.get((pid, epoch))
+        if space is None:
+            birth, parent = self.births.get(pid), None
+            began_by_exec = epoch > 0 and self.execs[epoch - 1][0] == pid
+            if birth and birth.ppid is not None and not began_by_exec:
+                at = (birth.ppid, birth.time_ns)
+                parent = (birth.ppid, bisect.bisect_right(self.execs, at))
+            space = self.spaces[pid, epoch] = Space(parent)
+        return space
+
+    def _bases(self) -> None:
+        """Note where each space's files lie, by the log's lines."""
+        log = self.log
+        is_file = np.array([name.startswith("/") for name in log.names["map"]])
+        which = is_file[log.map] & log.told("offset") & (log.address >= log.offset)
+        log, epoch = log.take(which), self._epochs(log)[which]
+        if not len(log):
+            return
+        base = log.address // np.uint64(self.page) * np.uint64(self.page) - log.offset
+        rows = pack(log.pid, epoch, log.map, base)
+        order = np.argsort(rows, kind="stable")
+        starts = np.flatnonzero(np.append(True, np.diff(rows[order]) != 0))
+        low = np.minimum.reduceat(log.offset[order], starts)
+        high = np.maximum.reduceat(log.offset[order], starts)
+        since = np.minimum.reduceat(log.time_ns[order], starts)
+        ran = np.maximum.reduceat((log.access == EXEC)[order], starts)
+        for i, at in enumerate(order[starts].tolist()):
+            space = self._space(int(log.pid[at]), int(epoch[at]))
+            told = (base[at], low[i], high[i], since[i], ran[i])
+            space.bases.setdefault(int(log.map[at]), []).append(tuple(map(int, told)))
+
+    def _ranges(self, key: tuple[int, int]) -> list[Range]:
+        """Where code lies in a space, what it had from its parent included."""
+        chain: list[Space] = []
+        while key is not None:
+            space = self._space(*key)
+            if space in chain or len(chain) > 64:
+                break
+            chain.append(space)
+            key = space.parent
+        for space in chain:
+            if space.ranges is None:
+                space.ranges = [
+                    r for file, b in space.bases.items() for r in self._code(file, b)
+                ]
+        return sorted(
+            {r for space in chain for r in space.ranges},
+            key=lambda r: (r.low, r.since_ns, r.file, r.base),
+        )
+
+    def _code(self, file: int, bases: list[tuple]) -> list[Range]:
+        """Where a file's code lies, by the bases of its mappings.
+
+        Parts of a file may lie further apart in memory than in the file, so data has other
+        bases than code. Where the file is loaded is what most bases agree on.
+        """
+        if file not in self.segments:
+            self.segments[file] = read_segments(self.log.paths[file])
+        segments, page, found = self.segments[file], self.page, []
+        left = sorted(bases, key=lambda base: not base[4])[:MAX_BASES]
+        for _ in range(MAX_LOADS):
+            votes: Counter[int] = Counter()
+            for base in left:
+                votes.update(_loads(base, segments, page))
+            if not votes:
+                break
+            load = min(at for at, n in votes.items() if n == max(votes.values()))
+            mine = [b for b in left if load in _loads(b, segments, page)]
+            since = min(b[3] for b in mine)
+            for s in segments:
+                if s.is_code:
+                    low, high = load + s.vaddr, load + s.vaddr + s.size
+                    base = load + s.vaddr - s.offset
+                    found.append(Range(low, high, file, base, since))
+            left = [b for b in left if b not in set(mine)]
+        # What is not as the file is, or no file here: what ran before what was read.
+        ran = [b for b in left if b[4]]
+        for base, _, high, since, _ in ran or ([] if found else left):
+            found.append(Range(base, base + high + AROUND, file, base, since))
+        return found
+
+    def place(self, log: Log) -> tuple[np.ndarray, np.ndarray]:
+        """Where each instruction was.
+
+        Returns codes of the column map, int64 (n,), NOWHERE if it is in no file that is
+        known; and offsets in that file in bytes, uint64 (n,).
+        """
+        file = np.full(len(log), NOWHERE, dtype=np.int64)
+        offset = np.zeros(len(log), dtype=np.uint64)
+        epoch = self._epochs(log)
+        rows = pack(log.pid, epoch)
+        order = np.argsort(rows, kind="stable")
+        for part in np.split(order, np.flatnonzero(np.diff(rows[order])) + 1):
+            key = (int(log.pid[part[0]]), int(epoch[part[0]])) if len(part) else None
+            ranges = self._ranges(key) if key else []
+            ranges = [
+                r for r in ranges if 0 <= r.low < r.high < 1 << 64 and r.base >= 0
+            ]
+            if ranges:
+                at = _among(ranges, log.ip[part], log.time_ns[part])
+                there = at >= 0
+                files = np.array([r.file for r in ranges])
+                bases = np.array([r.base for r in ranges], dtype=np.uint64)
+                file[part[there]] = files[at[there]]
+                offset[part[there]] = log.ip[part[there]] - bases[at[there]]
+        return file, offset
+
+
+def _among(ranges: list[Range], ip: np.ndarray, time_ns: np.ndarray) -> np.ndarray:
+    """The index of the range that each instruction is in, -1: none; ranges rise by low.
+
+    Of several, the one that was told of last before that time; else the first one after.
+    """
+    low, high, since = (
+        np.array([getattr(r, name) for r in ranges], dtype=np.uint64)
+        for name in ("low", "high", "since_ns")
+    )
+    last = np.searchsorted(low, ip, side="right") - 1
+    best = np.full(len(ip), -1, dtype=np.int64)
+    overlap = bool((np.maximum.accumulate(high)[:-1] > low[1:]).any())
+    for back in range(MAX_OVERLAP if overlap else 1):
+        i = np.maximum(last - back, 0)
+        fits = (last - back >= 0) & (ip < high[i])
+        old, new = since[best], since[i]
+        before = new <= time_ns
+        better = np.where(
+            before, (old > time_ns) | (new > old), (old > time_ns) & (new < old)
+        )
+        best = np.where(fits & (better | (best < 0)), i, best)
+    return best
+
+
+@dataclass(frozen=True)
+class Name:
+    """What is at a place: "" where it isn't known."""
+
+    function: str = ""
+    line: str = ""  # file:number
+
+
+def harmless(text: bytes) -> str:
+    """A name from a file, without what can't be printed."""
+    return "".join(
+        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for c in text.decode("utf-8", "replace")
+    )
+
+
+def look_up(path: bytes, addresses: list[int]) -> list[Name] | None:
+    """Ask elfutils for the names at addresses of a file, all at once; None: no answer."""
+    command = [b"eu-addr2line", b"-a", b"-f", b"-C", b"-e", path]
+    wanted = b"".join(b"%#x\n" % address for address in addresses)
+    try:
+        done = subprocess.run(
+            command, input=wanted, capture_output=True, timeout=TIMEOUT_S
+        )
+    except (OSError, subprocess.TimeoutExpired, ValueError):
+        return None
+    lines = done.stdout.split(b"\n")
+    # A name with a newline would shift all that follow.
+    if len(lines) != 3 * len(addresses) + 1:
+        return None
+    names = []
+    for i, address in enumerate(addresses):
+        told, function, line = lines[3 * i : 3 * i + 3]
+        if not re.fullmatch(rb"0x[0-9a-f]+", told) or int(told, 16) != address:
+            return None
+        source = re.match(rb"(.+?:[1-9][0-9]*)(?![^: ])", line.rpartition(b"/")[2])
+        names.append(
+            Name(
+                "" if function == b"??" else harmless(function),
+                harmless(source[1]) if source else "",
+            )
+        )
+    return names
+
+
+def changed_text(path: bytes, log: Log) -> str:
+    """Why the file may not be the one that ran; "": no reason is seen."""
+    epoch = re.match(r"\d{1,12}", log.head.get("epoch", ""))
+    if not epoch:
+        return "the log does not tell when it was recorded"
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ""
+    if status.st_mtime > int(epoch[0]) + 1:
+        return "written after the recording"
+    return (
+        "maybe replaced after the recording"
+        if status.st_ctime > int(epoch[0]) + 1
+        else ""
+    )
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where faults' instructions were: n faults, p distinct places."""
+
+    codes: np.ndarray  # of each fault's place; int64 (n,)
+    files: list[int]  # of each place: code of the column map or NOWHERE
+    offsets: list[int]  # bytes
+    names: list[Name]
+    has_ip: list[bool]
+    notes: list[str]  # what must be told of the names
+
+
+def find(log: Log, whole: Log) -> Places:
+    """Place the instructions of log's faults, which are some of whole's, and name them."""
+    placer = Placer(whole)
+    file, offset = placer.place(log)
+    has_ip = (log.ip != 0) & log.told("ip")
+    rows = pack(file + 1, offset, has_ip)
+    _, first, codes = np.unique(rows, return_index=True, return_inverse=True)
+    files, offsets = file[first].tolist(), offset[first].tolist()
+    names = [Name()] * len(files)
+    reasons: dict[str, list[str]] = {}
+    places: dict[int, list[int]] = defaultdict(list)
+    for i, code in enumerate(files):
+        places[code].append(i)
+    places.pop(NOWHERE, None)
+    for code, of_file in places.items():
+        segments = placer.segments.get(code)
+        path = whole.paths[code]
+        base = os.path.basename(whole.names["map"][code])
+        if not segments:
+            reasons.setdefault("not here as a program", []).append(base)
+            continue
+        reason = changed_text(path, whole)
+        if reason:
+            reasons.setdefault(reason, []).append(base)
+        if reason == "written after the recording":
+            continue
+        asked = {}
+        for i in of_file:
+            for s in segments:
+                if s.is_code and s.offset <= offsets[i] < s.offset + s.size:
+                    asked[i] = offsets[i] - s.offset + s.vaddr
+        found = look_up(path, list(asked.values())) if asked else []
+        if found is None:
+            reasons.setdefault("no answer from eu-addr2line (elfutils)", []).append(
+                base
+            )
+        else:
+            for i, name in zip(asked, found):
+                names[i] = name
+            if not any(name.function for name in found):
+                reasons.setdefault("no symbols", []).append(base)
+    notes = []
+    for reason, of_files in reasons.items():
+        more = len(of_files) - MAX_NOTES
+        listed = ", ".join(of_files[:MAX_NOTES]) + (
+            f" and {more} more" if more > 0 else ""
+        )
+        notes.append(f"Names: {reason}: {listed}")
+    return Places(codes, files, offsets, names, has_ip[first].tolist(), notes)

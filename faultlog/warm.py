@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A shell script that reads into memory what a program's major faults waited for."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from dataclasses import dataclass
+
+import numpy as np
+
+from .log import MAJOR, Log, LogError
+from .outputs import Job, replacing
+from .words import plural, size_text, time_text
+
+READAHEAD = 128 << 10  # bytes that the kernel reads around a major fault, by default
+AROUND = 64 << 10  # and that it maps around a fault, aligned to that
+TOP_OFFSET = 1 << 47  # of no file; also, offset and file fit in one number
+MAX_RANGES = 1000
+DELETED = b" (deleted)"
+
+SCRIPT = """\
+#!/bin/sh
+# {what}.
+# Reads them into memory, in the order of first use.
+set -u
+command -v vmtouch >/dev/null || {{
+	echo "vmtouch is needed (Debian: apt install vmtouch)" >&2
+	exit 1
+}}
+
+warm() {{ # FIRST-END FILE, in bytes
+	[ ! -f "$2" ] || vmtouch -q -t -m 4611686018427387904 -p "$1" -- "$2"
+}}
+
+"""
+
+
+@dataclass(frozen=True)
+class Range:
+    """A part of a file that was used."""
+
+    path: bytes
+    low: int  # bytes, [low, high)
+    high: int
+    nr_major: int
+    cost_ns: int  # latencies of its major faults
+    first_ns: int  # Time of the first fault in it
+
+
+def columns(_options: argparse.Namespace) -> set[str]:
+    """What the script takes of a log."""
+    return {"result", "latency_ns", "map", "offset"}
+
+
+def write(job: Job) -> None:
+    """Write the script."""
+    log = job.log
+    if not log.has_outcomes:
+        raise LogError(f"{job.name}: it tells no major faults; record with outcome=1")
+    found = ranges(log)
+    if not found:
+        raise LogError(f"{job.name}: no major fault is in a file that could be read")
+    top = MAX_RANGES if job.options.top is None else job.options.top
+    chosen = costliest(found, top or len(found))
+    with replacing(job.output) as file:
+        file.write(script(chosen, int(np.count_nonzero(log.result == MAJOR))))
+
+
+def ranges(log: Log) -> list[Range]:
+    """The parts of files that were used and that have major faults; in no order.
+
+    Around a major fault the kernel reads on, and what it has so read makes minor faults
+    only. So a range has in it what was read around its major faults and what was mapped
+    around its minor ones.
+    """
+    can_be = np.array([is_path(path) for path in log.paths])
+    log = log.take(can_be[log.map] & (log.offset < np.uint64(TOP_OFFSET)))
+    if not len(log):
+        return []
+    is_major = log.result == MAJOR
+    offset = log.offset.astype(np.int64)
+    low = np.where(is_major, offset - READAHEAD // 2, offset // AROUND * AROUND)
+    high = np.where(
+        is_major, offset + READAHEAD // 2, offset // AROUND * AROUND + AROUND
+    )
+    file = log.map.astype(np.uint64) << np.uint64(48)
+    low, high = file + np.maximum(low, 0).astype(np.uint64), file + high.astype(
+        np.uint64
+    )
+    order = np.argsort(low, kind="stable")
+    reach = np.maximum.accumulate(high[order])
+    begins = np.append(True, low[order][1:] > reach[:-1])
+    at = np.flatnonzero(begins)
+    ends = reach[np.append(at[1:], len(order)) - 1]
+    nr_major = np.add.reduceat(is_major[order].astype(np.int64), at)
+    spent = np.where(is_major, log.spent_ns(), np.uint64(0))
+    cost_ns = np.add.reduceat(spent[order], at)
+    first_ns = np.minimum.reduceat(log.time_ns[order], at)
+    mask = np.uint64((1 << 48) - 1)
+    return [
+        Range(
+            log.paths[log.map[order[at[i]]]],
+            int(low[order[at[i]]] & mask),
+            int(ends[i] & mask),
+            int(nr_major[i]),
+            int(cost_ns[i]),
+            int(first_ns[i]),
+        )
+        for i in np.flatnonzero(nr_major)
+    ]
+
+
+def is_path(name: bytes) -> bool:
+    """Can a file be opened by this name of a mapping?"""
+    is_whole = name.startswith(b"/") and b"\0" not in name
+    return is_whole and not name.endswith(DELETED)
+
+
+def costliest(found: list[Range], top: int) -> list[Range]:
+    """The top ranges by what their major faults cost, in order of first use."""
+    by_cost = sorted(found, key=lambda r: (-r.cost_ns, -r.nr_major, r.first_ns))
+    return sorted(by_cost[:top], key=lambda r: (r.first_ns, r.path, r.low))
+
+
+def script(chosen: list[Range], nr_major: int) -> bytes:
+    """The script's text; nr_major: of the whole log."""
+    cost_ns = sum(r.cost_ns for r in chosen)
+    size = size_text(sum(r.high - r.low for r in chosen))
+    nr_files = len({r.path for r in chosen})
+    what = (
+        f"What {sum(r.nr_major for r in chosen):,} of {plural(nr_major, 'major fault')}"
+        f" waited for, {time_text(cost_ns)} in all: {size} of {plural(nr_files, 'file')}"
+    )
+    lines = [SCRIPT.format(what=what).encode()]
+    for r in chosen:
+        name = shlex.quote(r.path.decode("utf-8", "surrogateescape"))
+        lines.append(
+            f"warm {r.low}-{r.high} ".encode()
+            + name.encode("utf-8", "surrogateescape")
+            + f"  # {r.nr_major} major, {time_text(r.cost_ns)}\n".encode()
+        )
+    return b"".join(lines)

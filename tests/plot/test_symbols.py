@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From an instruction's address to its function: placing by the log, names by elfutils."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faultlog import symbols
+from faultlog.symbols import NOWHERE, Placer, look_up, read_segments
+from logs import HEAD_AT_0, fault, read, run, summary
+from test_table import CC1_TEXT, table_of
+
+LIBRARY = """
+#include <string.h>
+static char data[65536] = "x";
+__attribute__((noinline)) int writes_data(int i)
+{
+	return data[i]++;
+}
+__attribute__((noinline)) int reads_text(const char *s)
+{
+	return strlen(s);
+}
+"""
+PAGE = 4096
+LOAD = 0x7F0000000000
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("lib")
+    (folder / "source.c").write_text(LIBRARY)
+    command = ["gcc", "-g", "-O1", "-shared", "-fPIC", "-Wl,-z,noseparate-code"]
+    subprocess.run([*command, "-o", "libx.so", "source.c"], cwd=folder, check=True)
+    return folder / "libx.so"
+
+
+def address_of(library: Path, name: str) -> int:
+    told = subprocess.run(["nm", library], capture_output=True, text=True).stdout
+    return int(re.search(rf"^([0-9a-f]+) \w {name}$", told, re.M)[1], 16)
+
+
+def line(
+    time_ns: int, load: int, segment, ip: int, pid=9, access="read", **keys
+) -> bytes:
+    """A fault at the last page of a file's segment, by the instruction ip."""
+    offset = (segment.offset + segment.size - 1) // PAGE * PAGE
+    address = load + segment.vaddr - segment.offset + offset
+    words = {"tid": pid, "cpu": 0, "ip": hex(ip), "access": access, "region": "file"}
+    words |= {"result": "minor", "latency_ns": 1, **keys, "offset": hex(offset)}
+    return fault(time_ns, address, pid, **words)
+
+
+def head(seconds: float) -> bytes:
+    return HEAD_AT_0.replace(b"epoch=1588556857", b"epoch=%d" % seconds)
+
+
+def parts(library: Path) -> tuple:
+    found = read_segments(os.fsencode(library))
+    (code,) = [s for s in found if s.is_code]
+    return code, found[-1]
+
+
+def test_functions_and_lines(library, tmp_path):
+    code, data = parts(library)
+    names = ["writes_data", "reads_text"]
+    assert data.vaddr - data.offset != code.vaddr - code.offset  # bases differ
+    ips = [LOAD + address_of(library, name) for name in names]
+    text = head(time.time() + 9)
+    for i, (segment, ip) in enumerate([(code, ips[0]), (data, ips[0]), (data, ips[1])]):
+        text += line(i, LOAD, segment, ip, map=library)
+    path = tmp_path / "x.log"
+    path.write_bytes(text + summary(3))
+    rows = table_of(path, "--by", "function")
+    assert [(row["function"], row["faults"]) for row in rows] == [
+        ("writes_data [libx.so]", "2"),
+        ("reads_text [libx.so]", "1"),
+    ]
+    rows = table_of(path, "--by", "line")
+    assert re.fullmatch(r"source\.c:[56] \[libx\.so\]", rows[0]["line"])
+    assert re.fullmatch(r"source\.c:(9|10) \[libx\.so\]", rows[1]["line"])
+    # Faults elsewhere are placed by lines that the filter leaves out.
+    text = text.replace(b" region=file", b" region=heap", 1)
+    path.write_bytes(text + summary(3))
+    (row,) = table_of(path, "--by", "function", "--region", "heap")
+    assert row["function"] == "writes_data [libx.so]"
+
+
+def test_data_alone_tells_where_the_code_is(library):
+    code, data = parts(library)
+    ip = LOAD + address_of(library, "reads_text")
+    log = read(head(0) + line(1, LOAD, data, ip, map=library))
+    file, offset = Placer(log).place(log)
+    assert log.names["map"][file[0]] == str(library)
+    assert offset.tolist() == [ip - LOAD - code.vaddr + code.offset]
+
+
+def placed(text: bytes) -> list[str]:
+    log = read(text)
+    file, offset = Placer(log).place(log)
+    names = log.names["map"]
+    return [
+        f"{names[f]}+{o:#x}" if f != NOWHERE else ""
+        for f, o in zip(file, offset.tolist())
+    ]
+
+
+CODE = symbols.Segment(0x1000, 0x1000, 0x3000, True)
+
+
+def test_without_the_file_by_the_log_alone():
+    """Of the bases below the one whose code was executed counts, not that of its data."""
+    data = symbols.Segment(0x4000, 0x5000, 0x1000, False)
+    ip = LOAD + 0x2345
+    text = line(1, LOAD, CODE, ip, access="exec", map="/no/a")
+    text += line(2, LOAD, data, LOAD + 0x1234, map="/no/a")
+    text += line(3, LOAD, data, LOAD + 0x900000, map="/no/a")
+    text += line(4, LOAD, data, LOAD - 5, map="/no/a")
+    text += line(5, LOAD, data, 0, map="/no/a")
+    assert placed(text) == ["/no/a+0x2345", "/no/a+0x1234", "", "", ""]
+
+
+def test_exec_changes_the_address_space_and_fork_does_not():
+    args = {"access": "exec", "pid": 9}
+    ip = LOAD + 0x1111
+    text = HEAD_AT_0 + line(10, LOAD, CODE, ip, map="/no/old", **args)
+    text += b"# child time=15 pid=10 ppid=9 comm=x\n# exec time=20 pid=9 comm=y\n"
+    heap = {"map": "[heap]", "tid": 1, "access": "write", "ip": hex(ip)}
+    text += fault(12, 0x5000, 9, **heap) + fault(16, 0x5000, 10, **heap)
+    text += fault(21, 0x5000, 9, **heap)
+    text += line(30, LOAD, CODE, ip, map="/no/new", **args)
+    text += fault(31, 0x6000, 10, **heap) + fault(32, 0x6000, 9, **heap)
+    text += fault(33, 0x6000, 11, **heap)
+    old, new = "/no/old+0x1111", "/no/new+0x1111"
+    assert placed(text) == [old, old, old, new, new, old, new, ""]
+
+
+def test_one_file_after_the_other_at_one_address():
+    ip = LOAD + 0x1111
+    text = line(10, LOAD, CODE, ip, access="exec", map="/no/first")
+    text += line(20, LOAD, CODE, ip, access="exec", map="/no/second")
+    text += fault(15, 0x5000, 9, ip=hex(ip), map="[heap]", access="read", tid=1)
+    text += fault(25, 0x5000, 9, ip=hex(ip), map="[heap]", access="read", tid=1)
+    names = [name.rpartition("/")[2] for name in placed(text)]
+    assert names == [f"{n}+0x1111" for n in ("first", "second", "first", "second")]
+
+
+def test_nearly_all_of_a_real_log_is_placed():
+    log = read(CC1_TEXT)
+    file, _ = Placer(log).place(log)
+    assert np.count_nonzero(file != NOWHERE) > 0.998 * len(log)
+
+
+def test_what_cannot_be_named_is_said(library, tmp_path):
+    code, _ = parts(library)
+    ip = LOAD + address_of(library, "reads_text")
+    gone = tmp_path / "gone.so"
+    for map, epoch, function, note in [
+        (gone, 0, "gone.so+", "Names: not here as a program: gone.so"),
+        (library, 1, "libx.so+", "Names: written after the recording: libx.so"),
+    ]:
+        path = tmp_path / "x.log"
+        path.write_bytes(
+            head(epoch) + line(1, LOAD, code, ip, access="exec", map=map) + summary(1)
+        )
+        done = run(path, "--by", "function")
+        assert note in done.stdout and function in done.stdout
+
+
+def test_a_replaced_file_is_named_with_a_warning(library, tmp_path):
+    code, _ = parts(library)
+    old = tmp_path / "liby.so"
+    shutil.copy(library, old)
+    os.utime(old, (1, 1))
+    ip = LOAD + address_of(library, "reads_text")
+    path = tmp_path / "x.log"
+    text = head(time.time() - 1000) + line(1, LOAD, code, ip, access="exec", map=old)
+    path.write_bytes(text + summary(1))
+    done = run(path, "--by", "function")
+    assert "Names: maybe replaced after the recording: liby.so" in done.stdout
+    assert "reads_text [liby.so]" in done.stdout
+
+
+def elf(*headers: tuple[int, ...], count: int | None = None, at: int = 64) -> bytes:
+    count = len(headers) if count is None else count
+    head = b"\x7fELF\2\1" + bytes(26) + at.to_bytes(8, "little") + bytes(14)
+    head += (56).to_bytes(2, "little") + count.to_bytes(2, "little") + bytes(6)
+    return head + b"".join(
+        b"".join(n.to_bytes(4 if i < 2 else 8, "little") for i, n in enumerate(header))
+        for header in headers
+    )
+
+
+TOP = (1 << 64) - 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"#!/bin/sh\n",
+        elf()[:63],
+        elf(count=65535),
+        elf(at=TOP),
+        elf((1, 5, 0, 0, 0, 0, 0, 0), count=100)[:100],
+        elf((1, 5, TOP, TOP, 0, TOP, TOP, 0), (1, 5, 0, TOP, 0, TOP, 0, 0)),
+        elf((1, 5, 0, 1 << 61, 0, 1 << 61, 0, 0), (1, 5, 0, 0, 0, 1 << 61, 0, 0)),
+    ],
+)
+def test_a_hostile_file_is_no_program(tmp_path, data):
+    bad = tmp_path / "bad.so"
+    bad.write_bytes(data)
+    text = line(1, LOAD, CODE, LOAD + 0x2345, access="exec", map=bad)
+    path = tmp_path / "x.log"
+    path.write_bytes(head(time.time() + 9) + text + summary(1))
+    done = run(path, "--by", "function")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "bad.so+0x2345" in done.stdout
+
+
+def test_a_file_mapped_at_20000_places_takes_no_longer(library):
+    """Each is a candidate for where its code lies."""
+    code, _ = parts(library)
+    text = HEAD_AT_0 + b"".join(
+        line(
+            i, LOAD + i * 0x10000, code, LOAD + i * 0x10000, access="exec", map=library
+        )
+        for i in range(20000)
+    )
+    log = read(text)
+    start = time.process_time()
+    symbols.find(log, log)
+    assert time.process_time() - start < 5
+
+
+def test_no_waiting_for_a_fifo(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    assert read_segments(os.fsencode(tmp_path / "fifo")) == []
+    assert read_segments(b"/dev/zero") == read_segments(b"/") == []
+
+
+def test_an_answer_out_of_step_is_no_answer(monkeypatch, tmp_path):
+    tool = tmp_path / "eu-addr2line"
+    tool.write_text('#!/bin/sh\ncat >/dev/null\nprintf "%b" "$ANSWER"\n')
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for answer, names in [
+        (r"0x1\nf\n/a/b.c:1\n0x2\n??\n??:0\n", [("f", "b.c:1"), ("", "")]),
+        (r"0x1\nf\n0x2\ng\n??:0\n0x2\ng\n??:0\n", None),
+        (r"0x1\nf\ng\nb.c:1\n0x2\ng\n", None),
+        ("", None),
+    ]:
+        monkeypatch.setenv("ANSWER", answer)
+        found = look_up(b"/x", [1, 2])
+        assert (found and [(n.function, n.line) for n in found]) == names
+
+
+def test_a_name_of_a_function_can_do_nothing_to_a_terminal(monkeypatch):
+    assert symbols.harmless(b"a\033[2Jb\377\n") == "a\ufffd[2Jb\ufffd\ufffd"

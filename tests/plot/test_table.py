@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Tables: what they print, and that an independent count says the same."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faultlog import fit, groups
+from faultlog.groups import figures
+from faultlog.rows import pack
+from logs import (
+    ENV,
+    FAMILY,
+    HEAD,
+    HEAD_AT_0,
+    OLD,
+    SCRIPT,
+    compiler_log,
+    family_log,
+    fault,
+    read,
+    run,
+    summary,
+)
+
+CC1 = Path(__file__).with_name("cc1.log.gz")  # a real one: make demo
+CC1_TEXT = gzip.decompress(CC1.read_bytes())
+
+
+def table_of(path: Path, *options: str) -> list[dict[str, str]]:
+    done = run(path, "--csv", *options)
+    told = [line for line in done.stderr.splitlines() if ": Names: " not in line]
+    assert (done.returncode, told) == (0, [])
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+def printed(tmp_path: Path, text: bytes, *options: str) -> list[str]:
+    path = tmp_path / "x.log"
+    path.write_bytes(text)
+    done = run(path, *options)
+    assert done.returncode == 0
+    return done.stdout.splitlines()
+
+
+# One line a group: name, faults, minor, major, failed, pages, total, median, maximum.
+AWK = r"""
+/^#/ { next }
+{
+	for (i = 1; i <= NF; i++) if (split($i, pair, "=") > 1) value[pair[1]] = pair[2]
+	address = $(index($1, "::") ? 9 : 8)
+	name = value[key]
+	n[name]++
+	result[name, value["result"]]++
+	page = substr(address, 1, length(address) - 3)
+	if (!((name, $4, page) in seen)) { seen[name, $4, page]; pages[name]++ }
+	total[name] += value["latency_ns"]
+	latency[name, n[name]] = value["latency_ns"] + 0
+	delete value
+}
+END {
+	for (name in n) {
+		for (i = 2; i <= n[name]; i++) {
+			x = latency[name, i]
+			for (j = i - 1; j > 0 && latency[name, j] > x; j--)
+				latency[name, j + 1] = latency[name, j]
+			latency[name, j + 1] = x
+		}
+		print name, n[name], result[name, "minor"] + 0, result[name, "major"] + 0,
+			pages[name], sprintf("%.0f", total[name]), latency[name, int((n[name] + 1) / 2)],
+			latency[name, int((99 * n[name] + 99) / 100)], latency[name, n[name]]
+	}
+}
+"""
+
+
+@pytest.mark.parametrize("key", ["map", "region", "access", "mode", "result", "cpu"])
+def test_awk_counts_the_same(key):
+    done = subprocess.run(
+        ["awk", "-v", f"key={key}", AWK], input=CC1_TEXT, capture_output=True
+    )
+    assert done.stderr == b""
+    expected = sorted(line.split() for line in done.stdout.decode().splitlines())
+    figures = ["faults", "minor", "major", "pages"]
+    figures += ["total_ns", "p50_ns", "p99_ns", "max_ns"]
+    found = [[row[key], *map(row.get, figures)] for row in table_of(CC1, "--by", key)]
+    assert len(expected) > 1
+    assert sorted(found) == expected
+
+
+@pytest.mark.parametrize("key", [key for key in groups.KEYS])
+def test_sums_are_those_of_the_summary(key):
+    rows = table_of(CC1, "--by", key)
+    log = read(CC1_TEXT)
+    assert sum(int(row["faults"]) for row in rows) == log.count("recorded") > 0
+    for name in ("minor", "major", "failed"):
+        assert sum(int(row[name]) for row in rows) == log.count(name)
+    assert sum(int(row["total_ns"]) for row in rows) == int(log.latency_ns.sum())
+    assert sum(float(row["share"]) for row in rows) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_default_is_the_ten_maps_that_cost_most_in_80_columns():
+    done = run(CC1, "--by")
+    title, head, *rows = done.stdout.splitlines()
+    assert title.startswith("cc1, pid 124: 3,849 faults, 3.34 s in them")
+    assert head.split() == "share total faults major p50 p99 map".split()
+    assert len(rows) == 12
+    assert rows[0].split() == (
+        "74.9 % 2.50 s 393 96 73.8 µs 114 ms /host/usr/lib/…ux-gnu/12/cc1".split()
+    )
+    assert rows[-2].endswith("(6 more)") and rows[-1].endswith("(all)")
+    assert all(fit.columns_of(line) < 80 for line in done.stdout.splitlines())
+    assert rows[-1].split()[:5] == ["100.0", "%", "3.34", "s", "3,849"]
+
+
+def test_what_is_not_listed_adds_up():
+    rows = table_of(CC1, "--by", "map")
+    lines = run(CC1, "--by", "map", "--top", "3").stdout.splitlines()
+    left = sum(int(row["faults"]) for row in rows[3:])
+    major = sum(int(row["major"]) for row in rows[3:])
+    assert lines[-2].split()[4:6] == [f"{left:,}", f"{major}"]
+
+
+@pytest.mark.parametrize(
+    "sort, column",
+    [
+        ("time", "total_ns"),
+        ("faults", "faults"),
+        ("major", "major"),
+        ("p99", "p99_ns"),
+    ],
+)
+def test_sort(sort, column):
+    rows = table_of(CC1, "--by", "map", "--sort", sort)
+    values = [int(row[column]) for row in rows]
+    assert values == sorted(values, reverse=True) and len(set(values)) > 3
+
+
+def test_two_keys():
+    rows = table_of(CC1, "--by", "region,access")
+    assert list(rows[0])[:2] == ["region", "access"]
+    code = [row for row in rows if row["region"] == "code"]
+    assert [row["access"] for row in code] == ["exec"]
+    assert len({(row["region"], row["access"]) for row in rows}) == len(rows) > 7
+
+
+def test_filters_hold_for_tables():
+    rows = table_of(CC1, "--by", "result", "--region", "heap")
+    assert [(row["result"], row["faults"]) for row in rows] == [("minor", "1160")]
+    assert "(only region=heap)" in run(CC1, "--by", "--region", "heap").stdout
+
+
+def test_processes_programs_and_threads(tmp_path):
+    path = tmp_path / "x.log"
+    path.write_bytes(FAMILY)
+    options = ["--by", "process,program,thread", "--sort", "faults"]
+    rows = table_of(path, *options)
+    names = [[row[key] for key in ("process", "program", "thread")] for row in rows]
+    assert sorted(names) == [
+        ["124", "make", "124"],
+        ["124", "make", "126"],
+        ["125", "a sh", "125"],
+    ]
+    assert "125 a sh" in run(path, "--by", "process").stdout
+    assert [row["failed"] for row in table_of(path, "--by", "result")].count("1") == 1
+
+
+def test_pages_of_different_processes_are_different(tmp_path):
+    text = family_log(["a", "b"], nr_each=4)
+    lines = printed(tmp_path, text, "--by", "page", "--top", "0")
+    assert len(lines) == 2 + 12 + 1
+    assert any(line.endswith("5001:0x1000") for line in lines)
+    (row,) = table_of(tmp_path / "x.log", "--by", "mode")
+    assert (row["faults"], row["pages"]) == ("12", "12")
+
+
+def test_a_log_of_2020_has_faults_alone(tmp_path):
+    text = OLD + OLD.replace(b"218602", b"218603") + OLD.replace(b"218602", b"218604")
+    lines = printed(tmp_path, text.replace(b"   0:: ", b""), "--by", "region")
+    assert lines[1].split() == ["share", "faults", "pages", "region"]
+    assert lines[2].split() == ["100.0", "%", "3", "1", "-"]
+    (row,) = table_of(tmp_path / "x.log", "--by", "region")
+    assert row["region"] == row["minor"] == row["total_ns"] == row["p99_ns"] == ""
+    assert (row["faults"], row["share"]) == ("3", "1.000000")
+
+
+def test_contradictions_and_losses_are_told_under_the_title(tmp_path):
+    text = HEAD + fault(1389595000001, 0x1000, tid=1) + summary(5, dropped=3)
+    lines = printed(tmp_path, text, "--by", "region")
+    assert lines[1].startswith(
+        "Not complete: 3 dropped, 4 recorded but not in this log"
+    )
+
+
+def hostile(names: list[str]) -> bytes:
+    lines = [HEAD_AT_0]
+    for i, name in enumerate(names):
+        keys = {"tid": 1, "region": "file", "result": "minor", "latency_ns": 5}
+        lines.append(fault(i, 0x1000 * i, **keys, map=name))
+    return b"".join(lines) + summary(len(names))
+
+
+HOSTILE = [
+    "=cmd|'/c\\040calc'!A0",
+    "+1+1",
+    "-2+3",
+    "@SUM(1)",
+    "\\011=1+1",
+    "\\040\\040=1+1",
+    "＝1+1",
+    '"quoted",\\012=1',
+    "/tmp/$(touch\\040x)`id`",
+    "/tmp/\\033[2J\\007",
+    "/tmp/\\342\\200\\256gpj.exe",
+    "/tmp/\\377\\376",
+    "/" + "z" * 3000,
+]
+
+
+def test_no_cell_is_a_formula(tmp_path):
+    path = tmp_path / "x.log"
+    path.write_bytes(hostile(HOSTILE))
+    rows = table_of(path, "--by", "map")
+    assert len(rows) == len(HOSTILE)
+    for row in rows:
+        assert not row["map"].lstrip().startswith(tuple("=+-@＝"))
+        assert len(row) == 11 and None not in row
+        assert row["faults"] == "1"
+
+
+def test_names_can_do_nothing_to_a_terminal(tmp_path):
+    lines = printed(tmp_path, hostile(HOSTILE), "--by", "--top", "0")
+    assert len(lines) == 2 + len(HOSTILE) + 1
+    for line in lines:
+        assert line.isprintable()
+        assert fit.columns_of(line) < 80
+
+
+def test_names_that_differ_are_told_apart(tmp_path):
+    names = [f"/data/{'x' * 40}/{i:02}/{'y' * 40}/file.db" for i in range(30)]
+    names += ["/" + "\\344\\270\\255" * n for n in (100, 101)]
+    lines = printed(tmp_path, hostile(names), "--by", "--top", "0")[2:-1]
+    assert len({line.split()[-1] for line in lines}) == len(names)
+    assert all(fit.columns_of(line) < 80 for line in lines)
+
+
+@pytest.mark.parametrize("room", [5, 8, 20, 33])
+def test_fitted(room):
+    texts = ["/usr/lib/x/libc.so.6", "中" * 30, "e\u0301" * 30, "/" * 50, "a", ""]
+    texts += [f"/{i}/" + "q" * 40 for i in range(12)]
+    given = fit.fitted(texts, room)
+    assert len(set(given)) == len(texts)
+    assert all(fit.columns_of(text) <= room for text in given)
+    assert given[4:6] == ["a", ""]
+
+
+def test_a_file_name_is_kept_whole():
+    short = fit.shortened("/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30", 30)
+    assert short == "/usr/lib/…/libstdc++.so.6.0.30"
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--by", "colour"], "argument --by: colour: not one of map, "),
+        (["--by", "map,"], "argument --by: nothing: not one of map, "),
+        (["--by", "map,map"], "argument --by: map,map: a key is there twice"),
+        (["--by", "map", "--top", "-1"], "--top: "),
+        (["--by", "map", "--sort", "size"], "invalid choice: 'size'"),
+        (["--by", "map", "-o", "x.png"], "a table goes to standard output"),
+        (["--by", "map", "--view", "address"], "--view is about a picture"),
+        (["--top", "0"], "--top is about a table; add --by KEY"),
+        (["--csv"], "--csv is about a table; add --by KEY"),
+    ],
+)
+def test_wrong_options(options, message):
+    done = run(CC1, *options)
+    assert done.returncode in (1, 2)
+    assert message in done.stderr and done.stdout == ""
+
+
+def test_a_terminal_without_unicode(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-B", SCRIPT, CC1, "--by"],
+        env={**ENV, "PYTHONIOENCODING": "ascii", "COLUMNS": "60"},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"/host/usr/lib?" in done.stdout and done.stdout.isascii()
+    assert max(map(len, done.stdout.splitlines())) < 60
+
+
+def test_matplotlib_is_not_imported():
+    code = f"""
+import sys
+sys.path.insert(0, {str(SCRIPT.parent)!r})
+from faultlog import cli
+assert cli.main([{str(CC1)!r}, "--by", "map"]) == 0
+assert "matplotlib" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-B", "-c", code], capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_rows_are_packed_in_their_order():
+    rng = np.random.default_rng(1)
+    top = (1 << 64) - 1
+    columns = [
+        np.append(rng.integers(0, below, 1000).astype(np.uint64), np.uint64(last))
+        for below, last in (
+            (3, [0, top, top]),
+            (1 << 62, [top, 0, top]),
+            (5, [top, 7, 7]),
+        )
+    ]
+    order = np.argsort(pack(*columns), kind="stable")
+    assert order.tolist() == np.lexsort(columns[::-1]).tolist()
+    assert len(np.unique(pack(*columns))) == len(
+        set(zip(*map(np.ndarray.tolist, columns)))
+    )
+
+
+def test_percentiles_are_latencies_that_were_there():
+    lines = [fault(i, 0, tid=1, result="minor", latency_ns=i) for i in range(1, 201)]
+    lines += [fault(1000 + i, 0, tid=1, result="minor") for i in range(100)]
+    rows = figures(read(b"".join(lines)), np.zeros(300, dtype=np.int64), 1)
+    assert (rows.p50[0], rows.p99[0], rows.max[0]) == (100, 198, 200)
+    assert (rows.faults[0], rows.timed[0], rows.total[0]) == (300, 200, 20100)
+
+
+def test_a_table_of_100000_faults_takes_no_loop_over_faults():
+    text = compiler_log(20000, outcomes=True) * 5
+    log = read(text)
+    start = time.process_time()
+    for key in groups.KEYS:
+        codes, members = groups.group(log, log, [key])
+        figures(log, codes, len(members))
+    assert time.process_time() - start < 2.0

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The script that warms: what it reads, and that a file's name can do nothing in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+import pytest
+from faultlog.warm import Range, costliest, ranges
+from logs import HEAD_AT_0, OLD, fault, read, run, summary
+from test_table import CC1, CC1_TEXT
+
+KIB = 1024
+
+
+def major(time_ns: int, path: object, offset: int, latency_ns: int = 100) -> bytes:
+    keys = {"tid": 1, "result": "major", "latency_ns": latency_ns}
+    return fault(time_ns, 0x7000, **keys, map=path, offset=hex(offset))
+
+
+def minor(time_ns: int, path: object, offset: int) -> bytes:
+    return major(time_ns, path, offset).replace(b"=major", b"=minor")
+
+
+def found(text: bytes) -> list[tuple]:
+    log = read(HEAD_AT_0 + text)
+    return [
+        (
+            r.path.decode(),
+            r.low // KIB,
+            r.high // KIB,
+            r.nr_major,
+            r.cost_ns,
+            r.first_ns,
+        )
+        for r in sorted(ranges(log), key=lambda r: (r.path, r.low))
+    ]
+
+
+def test_what_is_read_around_a_major_fault():
+    assert found(major(5, "/a", 1024 * KIB)) == [("/a", 960, 1088, 1, 100, 5)]
+    assert found(major(5, "/a", 4 * KIB)) == [("/a", 0, 68, 1, 100, 5)]
+
+
+def test_neighbours_are_one_range_and_what_no_major_fault_is_in_is_left_out():
+    text = major(5, "/a", 1024 * KIB) + major(9, "/a", 1100 * KIB, 50)
+    text += minor(3, "/a", 1170 * KIB) + minor(1, "/a", 4096 * KIB) + minor(1, "/b", 0)
+    text += major(7, "/b", 1024 * KIB)
+    assert found(text) == [
+        ("/a", 960, 1216, 2, 150, 3),
+        ("/b", 960, 1088, 1, 100, 7),
+    ]
+
+
+def test_what_is_no_file_to_open_is_left_out():
+    text = b"".join(
+        major(1, name, 0)
+        for name in ("anon", "[heap]", "?", "...x/y", "/a\\040(deleted)", "/a\\000b")
+    )
+    assert found(text + major(1, "/big", 1 << 60)) == []
+
+
+def test_the_costliest_in_order_of_first_use():
+    given = [
+        Range(b"/%d" % i, 0, 1, 1, cost, 9 - i) for i, cost in enumerate([3, 9, 5])
+    ]
+    assert [r.path for r in costliest(given, 2)] == [b"/2", b"/1"]
+
+
+def test_a_real_log(tmp_path):
+    script = tmp_path / "warm.sh"
+    done = run(CC1, "-o", script)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{script}\n", "")
+    lines = re.findall(
+        r"^warm (\d+)-(\d+) (\S+)  # (\d+) major", script.read_text(), re.M
+    )
+    assert sum(int(n) for *_, n in lines) == read(CC1_TEXT).count("major")
+    text = CC1_TEXT.decode()
+    for offset, path in set(
+        re.findall(r"result=major .* map=(/\S+) offset=(\S+)", text)
+    ):
+        at = int(path, 16)
+        assert any(p == offset and int(a) <= at < int(b) for a, b, p, _ in lines)
+    assert run(CC1, "-o", script, "--top", "2").returncode == 0
+    assert script.read_text().count("\nwarm ") == 2
+
+
+HOSTILE = [
+    b"$(touch owned)",
+    b"`touch owned`",
+    b"'; touch owned; '",
+    b'"; touch owned; "',
+    b"a\ntouch owned\n",
+    b"# \\",
+    b"\xff\xfe\x80",
+    b"-q",
+    b"~ * ? [a] {a,b} !! & | > owned",
+    "中文 ＄".encode(),
+]
+
+
+def escaped(path: bytes) -> str:
+    odd = b"\\ \n\t"
+    return "".join(
+        chr(c) if 32 < c < 127 and c not in odd else f"\\{c:03o}" for c in path
+    )
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_hostile_names_are_names_and_nothing_else(tmp_path, shell):
+    """vmtouch is one that notes what it is told."""
+    tool = tmp_path / "bin" / "vmtouch"
+    tool.parent.mkdir()
+    tool.write_text('#!/bin/sh\nfor i; do printf "%s\\0" "$i"; done >>"$TOLD"\n')
+    tool.chmod(0o755)
+    folder = tmp_path / "files"
+    folder.mkdir()
+    paths = [os.fsencode(folder) + b"/" + name for name in HOSTILE]
+    text = HEAD_AT_0
+    for i, path in enumerate(paths):
+        with open(path, "wb"):
+            text += major(i, escaped(path), 0)
+    (tmp_path / "x.log").write_bytes(text + summary(len(paths)))
+    script = tmp_path / "warm.sh"
+    assert run(tmp_path / "x.log", "-o", script).returncode == 0
+    told = tmp_path / "told"
+    env = {"PATH": f"{tool.parent}:{os.environ['PATH']}", "TOLD": str(told)}
+    done = subprocess.run([shell, script], cwd=folder, env=env, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    calls = told.read_bytes().split(b"-q\0-t\0")[1:]
+    assert [call.split(b"\0")[-2] for call in calls if call] == paths
+    assert not (folder / "owned").exists()
+
+
+def test_the_real_vmtouch_takes_it(tmp_path):
+    path = tmp_path / "a file"
+    path.write_bytes(bytes(1 << 20))
+    text = major(1, escaped(os.fsencode(path)), 0)
+    text += major(2, escaped(os.fsencode(path)), 1 << 30) + major(3, "/no/such", 0)
+    (tmp_path / "x.log").write_bytes(HEAD_AT_0 + text + summary(3))
+    script = tmp_path / "warm.sh"
+    assert run(tmp_path / "x.log", "-o", script).returncode == 0
+    subprocess.run(["vmtouch", "-qe", path], check=True)
+    subprocess.run(["sh", script], capture_output=True)
+    told = subprocess.run(["vmtouch", path], capture_output=True, text=True).stdout
+    assert int(re.search(r"Resident Pages: (\d+)/", told)[1]) >= 16
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (OLD, "it tells no major faults; record with outcome=1"),
+        (minor(1, "/a", 0), "no major fault is in a file that could be read"),
+        (major(1, "anon", 0), "no major fault is in a file that could be read"),
+    ],
+)
+def test_nothing_to_warm_is_an_error(tmp_path, text, message):
+    (tmp_path / "x.log").write_bytes(text)
+    done = run(tmp_path / "x.log", "-o", tmp_path / "warm.sh")
+    assert done.returncode == 1 and message in done.stderr
+    assert not (tmp_path / "warm.sh").exists()
