@@ -10,7 +10,7 @@ import numpy as np
 
 from . import symbols
 from .log import COLUMNS, MAJOR, MINOR, Log, has_failed
-from .rows import compact, pack
+from .packed import compact, pack
 
 NOT_TOLD = "-"
 

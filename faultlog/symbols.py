@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .log import COLUMNS, Log
-from .rows import pack
+from .packed import pack
 
 EXEC = COLUMNS["access"].words.index("exec")
 AROUND = 16 * 4096  # the kernel maps so much along with a file's page

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from faultlog import fit, groups
 from faultlog.groups import figures
-from faultlog.rows import pack
+from faultlog.packed import pack
 from logs import (
     ENV,
     FAMILY,
