@@ -30,6 +30,10 @@ MODULE_OF_SUFFIX = {
     ".png": "picture",
     ".svg": "picture",
     ".pdf": "picture",
+    ".csv": "rows",
+    ".jsonl": "rows",
+    ".sqlite": "database",
+    ".trace.json": "trace",
 }
 
 # Of a picture: what is on Y.
