@@ -30,6 +30,7 @@ MODULE_OF_SUFFIX = {
     ".png": "picture",
     ".svg": "picture",
     ".pdf": "picture",
+    ".html": "page",
     ".csv": "rows",
     ".jsonl": "rows",
     ".sqlite": "database",
