@@ -6,6 +6,7 @@
 const WIDTH_CELLS = 300, HEIGHT_CELLS = 170; // of the picture
 const MAX_MARKS = 3000; // faults in view that are drawn one by one
 const MAX_ROWS = 200; // of the table
+const MAX_SORTED = 3e6; // faults in view that have percentiles, which take a sort
 const ACCESS_COLOURS = ["#4d5560", "#4ba3dd", "#d55e00", "#8e1a78", "#2a7f62"];
 const RESULT_COLOURS = { minor: "#8fb4d6", major: "#22262b", failed: "#b00020", "not told": "#9aa3ad" };
 const MINOR = 1, MAJOR = 2, NR_RESULTS = 8; // as in log.py
@@ -182,7 +183,30 @@ class View {
 			if (total++ < MAX_MARKS)
 				marks.push(i);
 		}
-		return { cells, bars, sums, total, marks: total <= MAX_MARKS ? marks : null };
+		return { cells, bars, sums, total, marks: total <= MAX_MARKS ? marks : null,
+			quantiles: new Map() };
+	}
+
+	// Median and 99th percentile of the latencies in view, in ns, by the texts of a key.
+	quantiles(sums, key) {
+		const { time, y, latency, group, n } = this.faults;
+		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
+		const lists = new Map(), ofGroup = [];
+		for (const row of this.rows(sums, key))
+			lists.set(row[0], { values: new Float64Array(row[1]), n: 0 });
+		for (let g = 0; g < sums.faults.length; g++)
+			ofGroup.push(sums.faults[g] ? lists.get(this.faults.text(g, key)) : null);
+		for (let i = 0; i < n; i++) {
+			const list = ofGroup[group[i]];
+			if (list && latency[i] && time[i] >= x0 && time[i] <= x1 && y[i] >= y0 && y[i] <= y1)
+				list.values[list.n++] = latency[i] - 1;
+		}
+		const found = new Map();
+		for (const [text, list] of lists) {
+			const sorted = list.values.subarray(0, list.n).sort();
+			found.set(text, [0.5, 0.99].map((q) => sorted[Math.floor(q * (list.n - 1))] ?? 0));
+		}
+		return found;
 	}
 
 	// Sums by the texts of a key: rows of [text, faults, minor, major, failed, ns, max].
@@ -207,12 +231,12 @@ class View {
 
 // -- The picture
 
-// Round addresses in view: [y, hexadecimal].
+// Round addresses, offsets or numbers of pages in view: [y, text].
 function ticks(panels, shift, [y0, y1]) {
 	const found = [];
 	for (const panel of panels) {
 		const low = Math.max(y0, panel.bottom), high = Math.min(y1, panel.bottom + panel.height);
-		if (low >= high)
+		if (low >= high || !["address", "offset", "page"].includes(panel.unit))
 			continue;
 		const per = panel.height / panel.pages, first = BigInt(panel.first);
 		const from = BigInt(Math.ceil((low - panel.bottom) / per - 1e-6));
@@ -222,8 +246,8 @@ function ticks(panels, shift, [y0, y1]) {
 		while ((first + to) / step - (first + from - 1n) / step > most)
 			step *= 2n;
 		for (let page = (first + from + step - 1n) / step * step; page <= first + to; page += step)
-			found.push([panel.bottom + Number(page - first) * per,
-				"0x" + (page << BigInt(shift)).toString(16)]);
+			found.push([panel.bottom + Number(page - first) * per, panel.unit === "page" ?
+				`page ${number(Number(page))}` : "0x" + (page << BigInt(shift)).toString(16)]);
 	}
 	const room = (y1 - y0) / 36; // for a label
 	return found.filter((tick, i) => !i || tick[0] - found[i - 1][0] >= room);
@@ -307,7 +331,8 @@ class Page {
 		this.faults = faults;
 		this.view = new View(faults);
 		this.key = "map";
-		this.sort = [this.hasLatency() ? 5 : 1, -1]; // column, direction
+		this.hasLatency = faults.latency.some(Boolean);
+		this.sort = [this.hasLatency ? 5 : 1, -1]; // column, direction
 		this.asked = 0;
 		this.showLog();
 		this.makeFilters();
@@ -316,15 +341,12 @@ class Page {
 		this.listen();
 	}
 
-	hasLatency() {
-		return this.faults.latency.some(Boolean);
-	}
-
 	showLog() {
 		const { meta } = this.faults, { head } = meta;
 		byId("title").textContent = `Page faults of ${head.comm || meta.name}` +
 			(head.pid ? ` (PID ${head.pid})` : "");
-		const about = [meta.name, head.probe, head.kernel && `Linux ${head.kernel}`, head.arch, meta.filter];
+		const what = meta.view === "mapping" ? "files by offset, other memory by each process's pages" : "";
+		const about = [meta.name, head.probe, head.kernel && `Linux ${head.kernel}`, head.arch, meta.filter, what];
 		byId("about").textContent = about.filter(Boolean).join(" · ") + " ";
 		if (meta.complete)
 			element("span", "· nothing lost", byId("about")).id = "complete";
@@ -366,7 +388,7 @@ class Page {
 				this.setFilter(key, select.value === "" ? null : rows[select.value - 1][0]));
 		}
 		const metrics = Object.entries(METRICS).filter(([name]) => name === "faults" ||
-			(name === "latency" ? this.hasLatency() : this.faults.outcome.includes(2)));
+			(name === "latency" ? this.hasLatency : this.faults.outcome.includes(2)));
 		const metric = choose("metric", "colour tells", metrics);
 		metric.addEventListener("change", () => {
 			this.view.metric = metric.value;
@@ -431,12 +453,17 @@ class Page {
 	showTable() {
 		const { key, counted } = this, [column, direction] = this.sort;
 		const rows = this.view.rows(counted.sums, key);
+		const hasQuantiles = this.hasLatency && counted.total <= MAX_SORTED;
+		if (hasQuantiles && !counted.quantiles.has(key))
+			counted.quantiles.set(key, this.view.quantiles(counted.sums, key));
+		for (const row of rows)
+			row.splice(6, 0, ...(hasQuantiles ? counted.quantiles.get(key).get(row[0]) : [0, 0]));
 		const spent = rows.reduce((all, row) => all + row[5], 0);
 		rows.sort((a, b) => direction * (column ? a[column] - b[column] :
 			a[0].localeCompare(b[0], "en", { numeric: true })) || b[1] - a[1]);
 		const table = byId("table"), head = table.tHead, body = table.tBodies[0];
 		head.textContent = body.textContent = "";
-		const titles = [TITLES[key] || key, "faults", "minor", "major", "failed", "time", "longest"];
+		const titles = [TITLES[key] || key, "faults", "minor", "major", "failed", "time", "median", "99 %", "longest"];
 		const line = element("tr", "", head);
 		titles.forEach((title, i) => {
 			const arrow = i === column ? (direction < 0 ? " ▼" : " ▲") : "";
@@ -450,8 +477,7 @@ class Page {
 			const tr = element("tr", "", body);
 			element("td", row[0] || "not told", tr);
 			row.slice(1, 5).forEach((n) => element("td", number(n), tr));
-			element("td", row[5] ? duration(row[5]) : "", tr);
-			element("td", row[6] ? duration(row[6]) : "", tr);
+			row.slice(5).forEach((ns) => element("td", ns ? duration(ns) : "", tr));
 			element("td", percent(row[5], spent), tr);
 			if (this.selects.has(key)) {
 				const is = this.view.filter.get(key) === row[0];
@@ -460,7 +486,9 @@ class Page {
 			}
 		}
 		const left = rows.length - MAX_ROWS;
-		byId("more").textContent = left > 0 ? `and ${number(left)} more: sort, filter or zoom to see them` : "";
+		byId("more").textContent = left > 0 ? `and ${number(left)} more: sort, filter or zoom to see them. ` : "";
+		if (this.hasLatency && !hasQuantiles)
+			byId("more").textContent += `Percentiles are told of ${number(MAX_SORTED)} faults in view at the most.`;
 	}
 
 	listen() {

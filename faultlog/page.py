@@ -22,10 +22,13 @@ from . import recording
 from .areas import area_of, find_areas
 from .log import COLUMNS, Log, LogError
 from .outputs import Job, replacing
+from .panels import NONE, by_mapping
 from .rows import SHARED, groups
 
 CHUNK = 1 << 20  # faults packed at a time: few, or one text gets too long for a browser
 LEVEL = 3  # of compression
+TOP = float(1 << 62)  # no file is larger, whatever a log says of offsets
+VIEWS = ("address", "mapping")  # as for a picture
 HERE = Path(__file__).resolve().parent
 MIN_HEIGHT, GAP = (
     0.035,
@@ -40,6 +43,8 @@ def columns(_options: argparse.Namespace) -> set[str]:
 
 def write(job: Job) -> None:
     """Write the page, piece by piece."""
+    if job.options.view not in (None, *VIEWS):
+        raise LogError(f"--view {job.options.view}: a page has {' and '.join(VIEWS)}")
     before, after = (HERE / "page.html").read_text().split("@DATA@")
     title = escape(Path(job.name).name.encode("utf-8", "replace").decode())
     library = _library()
@@ -76,7 +81,10 @@ def _packed(column: str, chunk: int, data: bytes) -> bytes:
 def _pieces(job: Job) -> Iterator[bytes]:
     """The log's data as elements of the page."""
     log = job.log
-    panels, place = _panels(log)
+    # Processes with address spaces of their own share no axis of addresses.
+    has_several = (log.pid != log.pid[0]).any()
+    view = job.options.view or ("mapping" if has_several else "address")
+    panels, place = _panels(log, view)
     programs, program = log.programs()
     shared = [getattr(log, name) for name in SHARED[:-1]] + [program]
     first, group = groups(shared)
@@ -98,6 +106,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
         "widths": widths,
         "first_ns": str(first_ns),
         "page_shift": log.page_shift,
+        "view": view,
         "panels": panels,
         "shared": list(SHARED),
         "groups": [
@@ -136,39 +145,67 @@ def _planes(values: np.ndarray, width: int) -> bytes:
     return octets.T[:width].tobytes()
 
 
-def _panels(log: Log) -> tuple[list[dict], np.ndarray]:
-    """The touched areas, lowest first, and each fault's place in them; uint64 (n,).
+def _panels(log: Log, view: str) -> tuple[list[dict], np.ndarray]:
+    """The panels, lowest first, and each fault's place in them; uint64 (n,).
 
-    Place 0 is the first page of the lowest area; gaps between areas take no place.
+    Place 0 is the first page of the lowest panel; what is between panels takes no place.
     """
-    pages = log.address >> np.uint64(log.page_shift)
-    areas = find_areas(pages)
-    which = area_of(pages, areas)
-    starts = np.cumsum([0] + [area.nr_pages for area in areas[:-1]], dtype=np.uint64)
-    firsts = np.array([area.first for area in areas], dtype=np.uint64)
-    place = starts[which] + (pages - firsts[which])
-    heights = _heights(which, pages, len(areas))
-    told, bottom = [], 0.0
-    for i, (area, height) in enumerate(zip(areas, heights)):
-        told.append(
-            {
-                "first": str(area.first),  # 64 bits
-                "place": int(starts[i]),
-                "pages": area.nr_pages,
-                "bottom": bottom,
-                "height": height,
-                "label": _label(log, which == i),
-            }
-        )
+    find = _of_mappings if view == "mapping" else _of_areas
+    which, above, told = find(log)
+    starts = np.cumsum([0] + [panel["pages"] for panel in told[:-1]], dtype=np.uint64)
+    place = starts[which] + above
+    bottom = 0.0
+    heights = _heights(which, place, len(told))
+    for panel, start, height in zip(told, starts.tolist(), heights):
+        panel.update(place=start, bottom=bottom, height=height)
         bottom += height + GAP
     return told, place
 
 
-def _heights(which: np.ndarray, pages: np.ndarray, nr_panels: int) -> list[float]:
+def _of_areas(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
+    """Panels of touched areas: each fault's panel, its page in that; and what they are."""
+    pages = log.address >> np.uint64(log.page_shift)
+    areas = find_areas(pages)
+    which = area_of(pages, areas)
+    firsts = np.array([area.first for area in areas], dtype=np.uint64)
+    told = [
+        {
+            "first": str(area.first),  # 64 bits
+            "pages": area.nr_pages,
+            "unit": "address",
+            "label": _label(log, which == i),
+        }
+        for i, area in enumerate(areas)
+    ]
+    return which, pages - firsts[which], told
+
+
+def _of_mappings(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
+    """As _of_areas(), of panels by mapping; what has no place in one has a line below."""
+    panels = by_mapping(log)
+    shift = log.page_shift
+    which = panels.where.copy()
+    above = np.zeros(len(log), dtype=np.uint64)
+    told = []
+    for i, panel in enumerate(panels.panels):
+        rows = np.flatnonzero(which == i)
+        height = np.minimum(panels.heights(log, panel, rows), TOP)
+        above[rows] = height.astype(np.uint64) >> np.uint64(shift)
+        pages = max(panel.size >> shift, int(above[rows].max(initial=0)) + 1)
+        told.append(
+            {"first": "0", "pages": pages, "unit": panel.unit, "label": panel.title}
+        )
+    lost = which == NONE
+    if lost.any():
+        told.insert(0, {"first": "0", "pages": 1, "unit": "", "label": "no offset"})
+        which += 1  # NONE, the largest, becomes 0
+    return which, above, told
+
+
+def _heights(which: np.ndarray, place: np.ndarray, nr_panels: int) -> list[float]:
     """Heights of panels: by the root of the pages touched, so small ones can be seen."""
-    touched = np.bincount(
-        which[np.unique(pages, return_index=True)[1]], minlength=nr_panels
-    )
+    rows = np.unique(place, return_index=True)[1]
+    touched = np.bincount(which[rows], minlength=nr_panels)
     share = np.sqrt(touched) / np.sqrt(touched).sum()
     return (MIN_HEIGHT + (1 - MIN_HEIGHT * nr_panels) * share).tolist()
 

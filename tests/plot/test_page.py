@@ -11,6 +11,7 @@ from typing import Callable, Iterator
 
 import numpy as np
 import pytest
+from faultlog.words import time_text
 from logs import *
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -222,9 +223,15 @@ def test_tables_are_sums_of_the_log_and_sort(browser, tmp_path):
         told = [int(cell.replace(",", "")) for cell in row[1:5]]
         assert told == [np.count_nonzero(such), results[1], results[2], 0]
         share = 100 * spent[row[0]] / sum(spent.values())
-        assert row[7] == f"{share:.1f} %" or float(row[7][:-2]) == pytest.approx(
-            share, abs=0.051
+        assert float(row[9].removesuffix(" %")) == pytest.approx(share, abs=0.051)
+        exact = browser.execute_script(
+            "return page.counted.quantiles.get('map').get(arguments[0])", row[0]
         )
+        latency = log.latency_ns[such]
+        expected = [np.quantile(latency, q, method="lower") for q in (0.5, 0.99)]
+        assert exact == expected
+        shown = [time_text(int(ns)) for ns in (*expected, latency.max())]
+        assert row[6:9] == shown
     head = browser.find_elements(By.CSS_SELECTOR, "#table th")
     head[1].click()
     numbers = [int(row[1].replace(",", "")) for row in table(browser)]
@@ -293,6 +300,56 @@ def test_hostile_names_are_inert(browser, tmp_path):
         browser.execute_script("return document.querySelectorAll('a[href]').length")
         == 0
     )
+    nothing_wrong(browser, page)
+
+
+def test_processes_share_files_by_offset_not_addresses(browser, tmp_path):
+    """Two map the same file, each at an address of its own; one has a heap besides."""
+    text = HEAD_AT_0 + b"# child time=1 pid=9 ppid=4494 comm=sh\n"
+    base = {4494: 0x55F391C00000, 9: 0x7FAA28000000}
+    for i in range(40):
+        pid = (4494, 9)[i % 2]
+        offset = 4096 * (i // 2) + 8192
+        keys = dict(tid=pid, access="read", region="file", result="minor", latency_ns=9)
+        keys |= dict(map="/lib/a.so", offset=hex(offset))
+        text += fault(10 * i, base[pid] + offset, pid, counter=i, **keys)
+    keys = dict(tid=9, access="write", region="heap", result="minor", latency_ns=1)
+    for i in range(40, 50):
+        text += fault(10 * i, 0x1000 * i, 9, counter=i, **keys, map="[heap]")
+    page = opened(browser, tmp_path, text + summary(50))
+    panels = browser.execute_script("return page.faults.meta.panels")
+    assert [(p["label"], p["pages"]) for p in panels] == [("[heap]", 10), ("a.so", 22)]
+    file = panels[1]
+    browser.execute_script(
+        "Plotly.relayout('plot', {'yaxis.range': arguments[0]})",
+        [
+            file["bottom"] + file["height"] * 4 / file["pages"],
+            file["bottom"] + file["height"] * 9 / file["pages"],
+        ],
+    )
+    # pages 4 to 8 of the file, in both processes
+    until(lambda: counts(browser)["faults"] == 10, "the zoom")
+    assert counts(browser) == dict(faults=10, minor=10, major=0, failed=0, spent=90)
+    browser.find_element(By.ID, "by-pid").click()
+    assert sorted(row[:2] for row in table(browser)) == [["4494", "5"], ["9", "5"]]
+    choose(browser, "pid", "9")
+    assert counts(browser)["faults"] == 5
+    nothing_wrong(browser, page)
+    page = opened(browser, tmp_path, text + summary(50), "--view", "address")
+    assert counts(browser)["faults"] == 50
+    assert len(browser.execute_script("return page.faults.meta.panels")) == 3
+    done = run(tmp_path / "a.log", "-o", page, "--view", "threads")
+    assert done.returncode == 1 and "a page has address and mapping" in done.stderr
+
+
+def test_a_fault_without_an_offset_has_a_line(browser, tmp_path):
+    keys = dict(map="/lib/a.so", access="read", result="minor", latency_ns=1)
+    top = hex((1 << 64) - 4096)
+    text = b"".join(fault(i, 0x1000, i, offset=top, **keys) for i in range(5))
+    page = opened(browser, tmp_path, HEAD_AT_0 + text + fault(5, 0x9000, 7, **keys))
+    assert counts(browser)["faults"] == 6
+    labels = browser.execute_script("return page.faults.meta.panels.map(p => p.label)")
+    assert labels == ["no offset", "a.so"]
     nothing_wrong(browser, page)
 
 
