@@ -8,7 +8,8 @@ const MAX_MARKS = 3000; // faults in view that are drawn one by one
 const MAX_ROWS = 200; // of the table
 const MAX_SORTED = 3e6; // faults in view that have percentiles, which take a sort
 const ACCESS_COLOURS = ["#4d5560", "#4ba3dd", "#d55e00", "#8e1a78", "#2a7f62"];
-const RESULT_COLOURS = { minor: "#8fb4d6", major: "#22262b", failed: "#b00020", "not told": "#9aa3ad" };
+const RESULT_COLOURS = { minor: "#8fb4d6", major: "#22262b", failed: "#b00020",
+	"not told": "#9aa3ad" };
 const MINOR = 1, MAJOR = 2, NR_RESULTS = 8; // as in log.py
 const KEYS = ["map", "region", "access", "result", "kind", "mode", "program", "pid", "tid", "cpu"];
 const TITLES = { map: "mapping", pid: "process", tid: "thread" };
@@ -302,7 +303,8 @@ function figure(view, counted) {
 	});
 	const marked = ticks(panels, shift, y);
 	const shapes = panels.map((p) => ({ type: "rect", xref: "paper", x0: 0, x1: 1, yref: "y",
-		y0: p.bottom, y1: p.bottom + p.height, fillcolor: "#f5f6f8", line: { width: 0 }, layer: "below" }));
+		y0: p.bottom, y1: p.bottom + p.height, fillcolor: "#f5f6f8", line: { width: 0 },
+		layer: "below" }));
 	const labels = panels.map((p) => ({ low: Math.max(p.bottom, y[0]),
 		high: Math.min(p.bottom + p.height, y[1]), text: p.label }));
 	const annotations = labels.filter((l) => l.low < l.high).map((l) => ({ text: escaped(l.text),
@@ -345,8 +347,10 @@ class Page {
 		const { meta } = this.faults, { head } = meta;
 		byId("title").textContent = `Page faults of ${head.comm || meta.name}` +
 			(head.pid ? ` (PID ${head.pid})` : "");
-		const what = meta.view === "mapping" ? "files by offset, other memory by each process's pages" : "";
-		const about = [meta.name, head.probe, head.kernel && `Linux ${head.kernel}`, head.arch, meta.filter, what];
+		const what = meta.view === "mapping" &&
+			"files by offset, other memory by each process's pages";
+		const about = [meta.name, head.probe, head.kernel && `Linux ${head.kernel}`, head.arch,
+			meta.filter, what];
 		byId("about").textContent = about.filter(Boolean).join(" · ") + " ";
 		if (meta.complete)
 			element("span", "· nothing lost", byId("about")).id = "complete";
@@ -445,8 +449,8 @@ class Page {
 		counts.textContent = `In view: ${number(total)} of ${number(this.faults.n)} faults` +
 			(minor + major + failed ? `: ${number(minor)} minor, ${number(major)} major, ` +
 				`${number(failed)} failed; ${duration(spent)} in faults` : "") +
-			(this.counted.marks ? "; each is a mark" : "; a spot's colour tells " +
-				METRICS[this.view.metric] + " in it");
+			(this.counted.marks ? "; each is a mark, major ones a ring, failed ones a cross" :
+				`; a spot's colour tells ${METRICS[this.view.metric]} in it`);
 		this.showTable();
 	}
 
@@ -463,7 +467,8 @@ class Page {
 			a[0].localeCompare(b[0], "en", { numeric: true })) || b[1] - a[1]);
 		const table = byId("table"), head = table.tHead, body = table.tBodies[0];
 		head.textContent = body.textContent = "";
-		const titles = [TITLES[key] || key, "faults", "minor", "major", "failed", "time", "median", "99 %", "longest"];
+		const titles = [TITLES[key] || key, "faults", "minor", "major", "failed", "time",
+			"median", "99 %", "longest"];
 		const line = element("tr", "", head);
 		titles.forEach((title, i) => {
 			const arrow = i === column ? (direction < 0 ? " ▼" : " ▲") : "";
@@ -486,9 +491,11 @@ class Page {
 			}
 		}
 		const left = rows.length - MAX_ROWS;
-		byId("more").textContent = left > 0 ? `and ${number(left)} more: sort, filter or zoom to see them. ` : "";
+		byId("more").textContent = left > 0 ?
+			`and ${number(left)} more: sort, filter or zoom to see them. ` : "";
 		if (this.hasLatency && !hasQuantiles)
-			byId("more").textContent += `Percentiles are told of ${number(MAX_SORTED)} faults in view at the most.`;
+			byId("more").textContent +=
+				`Percentiles are told of ${number(MAX_SORTED)} faults in view at the most.`;
 	}
 
 	listen() {
@@ -561,7 +568,9 @@ async function start() {
 	document.head.append(script);
 	byId("plotly.0").remove();
 	const faults = new Faults(JSON.parse(text(await unpacked("meta.0"))));
-	await faults.load((part) => byId("about").textContent = `Unpacking ... ${Math.round(100 * part)} %`);
+	await faults.load((part) => {
+		byId("about").textContent = `Unpacking ... ${Math.round(100 * part)} %`;
+	});
 	window.page = new Page(faults);
 	document.body.dataset.ready = "yes";
 }

@@ -178,6 +178,15 @@ def test_a_page_zooms_and_filters_with_the_log_s_numbers(browser, tmp_path):
     )
     assert cells == bars == np.count_nonzero(zoomed)
 
+    expected = expected_counts(log, zoomed)
+    colour = Select(browser.find_element(By.ID, "filter-metric"))
+    for metric, key in (("latency", "spent"), ("major", "major"), ("faults", "faults")):
+        colour.select_by_value(metric)
+        told = browser.execute_script(
+            "return page.counted.cells.reduce((a, b) => a + b)"
+        )
+        assert told == expected[key]
+
     library = "/usr/lib/libstdc++.so.6.0.30"
     choose(browser, "map", library)
     chosen = zoomed & (log.map == log.names["map"].index(library))
