@@ -291,7 +291,7 @@ function figure(view, counted) {
 			hoverinfo: "none", zmin: metric === "latency" ? Math.max(0, top - 5) : 0,
 			zmax: Math.max(top, 0.3), zsmooth: false,
 			colorscale: [[0, "#a9cdea"], [0.35, "#4a90c8"], [0.7, "#1c4f8a"], [1, "#0b1f3f"]],
-			colorbar: { thickness: 10, len: 0.5, y: 1, yanchor: "top", x: 1.07, outlinewidth: 0,
+			colorbar: { thickness: 10, len: 0.5, y: 1, yanchor: "top", x: 1.15, outlinewidth: 0,
 				title: { text: "a spot", font: { size: 11 } }, tickvals: values,
 				ticktext: values.map((v) => told(10 ** v)) } });
 	}
@@ -311,8 +311,8 @@ function figure(view, counted) {
 		xref: "paper", x: 1.005, xanchor: "left", yref: "y", y: (l.low + l.high) / 2,
 		showarrow: false, font: { size: 11 } }));
 	return [traces, {
-		margin: { l: 130, r: 150, t: 12, b: 42 }, barmode: "stack", bargap: 0, dragmode: "zoom",
-		showlegend: true, legend: { x: 1.06, y: 0.02, yanchor: "bottom", font: { size: 11 } },
+		margin: { l: 130, r: 250, t: 12, b: 42 }, barmode: "stack", bargap: 0, dragmode: "zoom",
+		showlegend: true, legend: { x: 1.14, y: 0.02, yanchor: "bottom", font: { size: 11 } },
 		font: { family: "system-ui, DejaVu Sans, sans-serif", size: 12, color: "#22262b" },
 		plot_bgcolor: "#fff", paper_bgcolor: "#fff", hovermode: "closest", shapes, annotations,
 		xaxis: { range: [...x], title: { text: "seconds since the first fault", standoff: 8 },

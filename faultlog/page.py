@@ -24,6 +24,7 @@ from .log import COLUMNS, Log, LogError
 from .outputs import Job, replacing
 from .panels import NONE, by_mapping
 from .rows import SHARED, groups
+from .words import shortened
 
 CHUNK = 1 << 20  # faults packed at a time: few, or one text gets too long for a browser
 LEVEL = 3  # of compression
@@ -214,4 +215,4 @@ def _label(log: Log, inside: np.ndarray) -> str:
     """What an area mostly is: the region with most faults, a + if there are others."""
     counts = np.bincount(log.region[inside])
     name = log.names["region"][int(counts.argmax())] or "not told"
-    return name + ("+" if np.count_nonzero(counts) > 1 else "")
+    return shortened(name, 20) + ("+" if np.count_nonzero(counts) > 1 else "")
