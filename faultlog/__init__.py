@@ -3,7 +3,8 @@
 
 log: a log in columns; lines: its text; source: where the text comes from; checks: does it
 agree with itself; select: which of its faults; areas, picture: the drawing; outputs: which
-module writes what; cli: the command. Only picture needs matplotlib, all else numpy alone.
+module writes what; page: for the browser; rows, database, trace: other tools' formats;
+cli: the command. Only picture needs matplotlib and page plotly, all else numpy alone.
 """
 
 VERSION = "1.0"

@@ -30,6 +30,11 @@ MODULE_OF_SUFFIX = {
     ".png": "picture",
     ".svg": "picture",
     ".pdf": "picture",
+    ".html": "page",
+    ".csv": "rows",
+    ".jsonl": "rows",
+    ".sqlite": "database",
+    ".trace.json": "trace",
     ".sh": "warm",
 }
 

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A database to ask: .sqlite, with the tables recording, process, mapping and fault."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import astuple
+from typing import Iterator
+
+import numpy as np
+
+from . import recording
+from .log import COLUMNS, WORD, Log, LogError
+from .outputs import Job, replacing
+
+BLOCK = 1 << 16  # faults
+
+# A row of fault has codes for processes and mappings; the view told has it all in words.
+# An address is 64 bits: from 1 << 63 on it's negative here, printf('0x%x') tells it right.
+SCHEMA = """
+CREATE TABLE recording (
+    id INTEGER PRIMARY KEY,
+    recording TEXT, host TEXT, boot TEXT, -- as in .csv and .jsonl
+    log TEXT,       -- its name
+    filter TEXT,    -- which of its faults; empty: all
+    notes TEXT,     -- what is missing or wrong, a line each
+    complete INTEGER, -- 1: it says that nothing is lost, and nothing is wrong
+    head TEXT, summary TEXT -- JSON
+);
+CREATE TABLE process ( -- a program in a process
+    id INTEGER PRIMARY KEY,
+    pid INTEGER, ppid INTEGER, program TEXT,
+    since_ns INTEGER -- CLOCK_MONOTONIC; NULL: from before the first fault on
+);
+CREATE TABLE mapping (
+    id INTEGER PRIMARY KEY,
+    name TEXT -- path of a file, [heap], anon ...
+);
+CREATE TABLE fault (
+    id INTEGER PRIMARY KEY, -- in the order of the log
+    time_ns INTEGER, address INTEGER, ip INTEGER, offset INTEGER, latency_ns INTEGER,
+    process INTEGER REFERENCES process, tid INTEGER, cpu INTEGER, tries INTEGER,
+    access TEXT, mode TEXT, region TEXT, kind TEXT, result TEXT,
+    mapping INTEGER REFERENCES mapping
+);
+CREATE VIEW told AS
+    SELECT fault.*, pid, program, mapping.name AS map
+    FROM fault JOIN process ON process = process.id LEFT JOIN mapping ON mapping = mapping.id;
+"""
+INDEXES = (
+    "CREATE INDEX fault_mapping ON fault (mapping, offset)",
+    "CREATE INDEX fault_time ON fault (time_ns)",
+    "CREATE INDEX fault_process ON fault (process, tid)",
+)
+NUMBERS = ("time_ns", "address", "ip", "offset", "latency_ns")
+AFTER_PROCESS = (
+    *("tid", "cpu", "tries"),
+    *("access", "mode", "region", "kind", "result"),
+)
+
+
+def columns(_options: argparse.Namespace) -> set[str]:
+    """All that a log has."""
+    return set(COLUMNS)
+
+
+def write(job: Job) -> None:
+    """Make a database of the faults."""
+    with replacing(job.output) as file:
+        try:
+            with closing(sqlite3.connect(file.name, isolation_level=None)) as database:
+                _fill(database, job)
+        except sqlite3.Error as err:
+            raise LogError(f"{job.output}: {err}")
+
+
+def _fill(database: sqlite3.Connection, job: Job) -> None:
+    """Write all tables. No journal: until it has its name, no one needs it whole."""
+    database.executescript(
+        "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=16384;"
+        "PRAGMA cache_size=-32768;" + SCHEMA
+    )
+    database.execute("BEGIN")
+    log = job.log
+    database.execute(
+        "INSERT INTO recording VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *astuple(recording.of_log(log, job.name)),
+            job.name.encode("utf-8", "replace").decode(),
+            job.filters.text(),
+            "\n".join(job.verdict.lines()),
+            int(job.verdict.says_complete),
+            json.dumps(log.head),
+            json.dumps(log.summary),
+        ),
+    )
+    database.executemany(
+        "INSERT INTO mapping VALUES (?, ?)",
+        [(i, name) for i, name in enumerate(log.names["map"]) if name],
+    )
+    processes, process = _processes(log)
+    database.executemany("INSERT INTO process VALUES (?, ?, ?, ?, ?)", processes)
+    nr_columns = len(NUMBERS) + 1 + len(AFTER_PROCESS) + 1
+    database.executemany(
+        f"INSERT INTO fault VALUES (NULL{', ?' * nr_columns})", _rows(log, process)
+    )
+    for statement in (*INDEXES, "COMMIT", "ANALYZE"):
+        database.execute(statement)
+
+
+def _processes(log: Log) -> tuple[list[tuple], np.ndarray]:
+    """The rows of process, and for each fault its id there; (n,).
+
+    Those without a fault are there, too.
+    """
+    names, code = log.programs()
+    since: dict[tuple[int, str], int] = {}
+    parents = {}
+    for event in log.events:
+        pair = (event.pid, event.comm)
+        since[pair] = min(since.get(pair, event.time_ns), event.time_ns)
+        if event.ppid is not None:
+            parents[event.pid] = event.ppid
+    key = log.pid.astype(np.uint64) << np.uint64(32) | code
+    found, which = np.unique(key, return_inverse=True)
+    pairs = [(int(k) >> 32, names[int(k) & 0xFFFFFFFF]) for k in found]
+    pairs += [pair for pair in since if pair not in set(pairs)]
+    rows = [
+        (
+            i,
+            pid,
+            parents.get(pid),
+            None if name == "?" else name,
+            since.get((pid, name)),
+        )
+        for i, (pid, name) in enumerate(pairs, 1)
+    ]
+    return rows, which + 1
+
+
+def _rows(log: Log, process: np.ndarray) -> Iterator[tuple]:
+    """The rows of fault, without their id."""
+    words = {
+        name: np.array([name or None for name in log.names[name]], dtype=object)
+        for name in AFTER_PROCESS
+        if COLUMNS[name].form == WORD
+    }
+    for begin in range(0, len(log), BLOCK):
+        part = slice(begin, begin + BLOCK)
+        values = [_numbers(log, name, part) for name in NUMBERS]
+        values.append(process[part].tolist())
+        for name in AFTER_PROCESS:
+            if name in words:
+                values.append(words[name][getattr(log, name)[part]].tolist())
+            else:
+                values.append(_numbers(log, name, part))
+        values.append([code or None for code in log.map[part].tolist()])
+        yield from zip(*values)
+
+
+def _numbers(log: Log, name: str, part: slice) -> list[int | None]:
+    """A column's numbers as SQLite takes them, signed; None: not told."""
+    values = getattr(log, name)[part]
+    unknown = values == COLUMNS[name].unknown
+    if values.dtype == np.uint64:
+        values = values.view(np.int64)
+    if not unknown.any():
+        return values.tolist()
+    values = values.astype(object)
+    values[unknown] = None
+    return values.tolist()

@@ -1,0 +1,581 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The page's script. Names come from traced programs, who may choose them badly: they get
+// into the page as textContent alone, and Plotly, which reads markup, gets none unescaped.
+"use strict";
+
+const WIDTH_CELLS = 300, HEIGHT_CELLS = 170; // of the picture
+const MAX_MARKS = 3000; // faults in view that are drawn one by one
+const MAX_ROWS = 200; // of the table
+const MAX_SORTED = 3e6; // faults in view that have percentiles, which take a sort
+const ACCESS_COLOURS = ["#4d5560", "#4ba3dd", "#d55e00", "#8e1a78", "#2a7f62"];
+const RESULT_COLOURS = { minor: "#8fb4d6", major: "#22262b", failed: "#b00020",
+	"not told": "#9aa3ad" };
+const MINOR = 1, MAJOR = 2, NR_RESULTS = 8; // as in log.py
+const KEYS = ["map", "region", "access", "result", "kind", "mode", "program", "pid", "tid", "cpu"];
+const TITLES = { map: "mapping", pid: "process", tid: "thread" };
+const FILTERS = ["pid", "tid", "map", "region", "access", "result", "program"];
+const METRICS = {
+	faults: "faults",
+	latency: "time lost in faults",
+	major: "major faults",
+};
+
+const byId = (id) => document.getElementById(id);
+const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+const number = (n) => n.toLocaleString("en-US");
+const percent = (part, all) => (all ? (100 * part / all).toFixed(1) + " %" : "");
+
+function element(tag, text, parent) {
+	const made = document.createElement(tag);
+	made.textContent = text;
+	if (parent)
+		parent.append(made);
+	return made;
+}
+
+function duration(ns) {
+	for (const [length, unit] of [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]])
+		if (ns >= length) {
+			const value = ns / length;
+			const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+			return value.toLocaleString("en-US", { minimumFractionDigits: digits,
+				maximumFractionDigits: digits }) + " " + unit;
+		}
+	return ns + " ns";
+}
+
+// -- The data
+
+async function unpacked(name) {
+	const node = byId(name);
+	const text = atob(node.textContent);
+	const packed = new Uint8Array(text.length);
+	for (let i = 0; i < text.length; i++)
+		packed[i] = text.charCodeAt(i);
+	const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+	return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+// The numbers of a chunk, whose bytes lie in planes, into column from begin on.
+function spread(planes, width, column, begin) {
+	const n = planes.length / width;
+	let worth = 1;
+	for (let k = 0; k < width; k++, worth *= 256)
+		for (let i = 0, at = k * n; i < n; i++, at++)
+			column[begin + i] += planes[at] * worth;
+}
+
+// Where on the page's Y each place lies. test_page.py has the same rule.
+function toY(places, panels) {
+	for (let i = 0, p = 0; i < places.length; i++) {
+		const place = places[i];
+		while (place < panels[p].place)
+			p--;
+		while (p + 1 < panels.length && place >= panels[p + 1].place)
+			p++;
+		const panel = panels[p];
+		places[i] = panel.bottom + ((place - panel.place + 0.5) / panel.pages) * panel.height;
+	}
+}
+
+class Faults {
+	constructor(meta) {
+		this.meta = meta;
+		this.n = meta.nr_faults;
+		this.time = new Float64Array(this.n); // ns since the first
+		this.y = new Float64Array(this.n);
+		this.latency = new Float64Array(this.n); // ns, and 1; 0: not told
+		this.group = new Uint32Array(this.n);
+		this.far = new Map(); // columns that few faults are asked for: the last chunk
+		const result = meta.shared.indexOf("result");
+		// 0: not told or new to us, 1: minor, 2: major, 3: failed
+		this.outcome = Uint8Array.from(meta.groups, (g) =>
+			g[result] > MAJOR ? (g[result] < NR_RESULTS ? 3 : 0) : g[result]);
+		this.access = Uint8Array.from(meta.groups, (g) =>
+			Math.min(g[meta.shared.indexOf("access")], ACCESS_COLOURS.length - 1));
+	}
+
+	async load(told) {
+		const { chunk, widths } = this.meta;
+		for (let begin = 0, c = 0; begin < this.n; begin += chunk, c++) {
+			for (const [name, column] of [["time", this.time], ["place", this.y],
+				["latency", this.latency], ["group", this.group]]) {
+				spread(await unpacked(`${name}.${c}`), widths[name], column, begin);
+				byId(`${name}.${c}`).remove();
+			}
+			told(Math.min(begin + chunk, this.n) / this.n);
+		}
+		toY(this.y, this.meta.panels);
+	}
+
+	// A number of 64 bits, of a column that stays packed until it is asked for.
+	async exact(name, i) {
+		const c = Math.floor(i / this.meta.chunk);
+		if (this.far.get(name)?.c !== c)
+			this.far.set(name, { c, planes: await unpacked(`${name}.${c}`) });
+		const { planes } = this.far.get(name), width = this.meta.widths[name];
+		const n = planes.length / width;
+		let value = 0n;
+		for (let k = width - 1; k >= 0; k--)
+			value = value * 256n + BigInt(planes[k * n + (i % this.meta.chunk)]);
+		return value;
+	}
+
+	// The text of a group's key.
+	text(group, key) {
+		const value = this.meta.groups[group][this.meta.shared.indexOf(key)];
+		const names = this.meta.names[key];
+		return names ? names[value] : value < 0 ? "" : String(value);
+	}
+}
+
+// -- What is in view
+
+class View {
+	constructor(faults) {
+		this.faults = faults;
+		const last = faults.time.reduce((a, b) => Math.max(a, b), 0) / 1e9;
+		const top = faults.meta.panels.at(-1);
+		const edge = last ? last * 0.01 : 1e-6;
+		this.all = { x: [-edge, last + edge], y: [-0.01, top.bottom + top.height + 0.01] };
+		this.reset();
+		this.filter = new Map(); // key: text
+		this.metric = "faults";
+		this.applyFilter();
+	}
+
+	reset() {
+		this.x = [...this.all.x];
+		this.y = [...this.all.y];
+	}
+
+	applyFilter() {
+		const { faults, filter } = this;
+		this.keep = Uint8Array.from(faults.meta.groups, (_, g) =>
+			[...filter].every(([key, text]) => faults.text(g, key) === text) ? 1 : 0);
+	}
+
+	// Counts anew: cells of the picture, bars of the strip, sums by group, single marks.
+	count() {
+		const { time, y, latency, group, outcome, n } = this.faults;
+		const { keep, metric } = this, nrGroups = outcome.length;
+		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
+		const perX = WIDTH_CELLS / (x1 - x0), perY = HEIGHT_CELLS / (y1 - y0);
+		const cells = new Float64Array(WIDTH_CELLS * HEIGHT_CELLS);
+		const bars = [0, 1, 2, 3].map(() => new Uint32Array(WIDTH_CELLS));
+		const sums = { faults: new Uint32Array(nrGroups), spent: new Float64Array(nrGroups),
+			max: new Float64Array(nrGroups) };
+		const marks = [];
+		let total = 0;
+		for (let i = 0; i < n; i++) {
+			const t = time[i], at = y[i], g = group[i];
+			if (!keep[g] || t < x0 || t > x1 || at < y0 || at > y1)
+				continue;
+			const ns = latency[i] ? latency[i] - 1 : 0;
+			const column = Math.min(Math.floor((t - x0) * perX), WIDTH_CELLS - 1);
+			const row = Math.min(Math.floor((at - y0) * perY), HEIGHT_CELLS - 1);
+			cells[row * WIDTH_CELLS + column] +=
+				metric === "faults" ? 1 : metric === "major" ? outcome[g] === 2 : ns;
+			bars[outcome[g]][column]++;
+			sums.faults[g]++;
+			sums.spent[g] += ns;
+			if (ns > sums.max[g])
+				sums.max[g] = ns;
+			if (total++ < MAX_MARKS)
+				marks.push(i);
+		}
+		return { cells, bars, sums, total, marks: total <= MAX_MARKS ? marks : null,
+			quantiles: new Map() };
+	}
+
+	// Median and 99th percentile of the latencies in view, in ns, by the texts of a key.
+	quantiles(sums, key) {
+		const { time, y, latency, group, n } = this.faults;
+		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
+		const lists = new Map(), ofGroup = [];
+		for (const row of this.rows(sums, key))
+			lists.set(row[0], { values: new Float64Array(row[1]), n: 0 });
+		for (let g = 0; g < sums.faults.length; g++)
+			ofGroup.push(sums.faults[g] ? lists.get(this.faults.text(g, key)) : null);
+		for (let i = 0; i < n; i++) {
+			const list = ofGroup[group[i]];
+			if (list && latency[i] && time[i] >= x0 && time[i] <= x1 && y[i] >= y0 && y[i] <= y1)
+				list.values[list.n++] = latency[i] - 1;
+		}
+		const found = new Map();
+		for (const [text, list] of lists) {
+			const sorted = list.values.subarray(0, list.n).sort();
+			found.set(text, [0.5, 0.99].map((q) => sorted[Math.floor(q * (list.n - 1))] ?? 0));
+		}
+		return found;
+	}
+
+	// Sums by the texts of a key: rows of [text, faults, minor, major, failed, ns, max].
+	rows(sums, key) {
+		const { faults } = this, rows = new Map();
+		for (let g = 0; g < sums.faults.length; g++) {
+			if (!sums.faults[g])
+				continue;
+			const text = faults.text(g, key);
+			let row = rows.get(text);
+			if (!row)
+				rows.set(text, row = [text, 0, 0, 0, 0, 0, 0]);
+			row[1] += sums.faults[g];
+			if (faults.outcome[g])
+				row[1 + faults.outcome[g]] += sums.faults[g];
+			row[5] += sums.spent[g];
+			row[6] = Math.max(row[6], sums.max[g]);
+		}
+		return [...rows.values()];
+	}
+}
+
+// -- The picture
+
+// Round addresses, offsets or numbers of pages in view: [y, text].
+function ticks(panels, shift, [y0, y1]) {
+	const found = [];
+	for (const panel of panels) {
+		const low = Math.max(y0, panel.bottom), high = Math.min(y1, panel.bottom + panel.height);
+		if (low >= high || !["address", "offset", "page"].includes(panel.unit))
+			continue;
+		const per = panel.height / panel.pages, first = BigInt(panel.first);
+		const from = BigInt(Math.ceil((low - panel.bottom) / per - 1e-6));
+		const to = BigInt(Math.floor((high - panel.bottom) / per + 1e-6));
+		const most = BigInt(Math.max(1, Math.floor((high - low) / (y1 - y0) * 20)));
+		let step = 1n;
+		while ((first + to) / step - (first + from - 1n) / step > most)
+			step *= 2n;
+		for (let page = (first + from + step - 1n) / step * step; page <= first + to; page += step)
+			found.push([panel.bottom + Number(page - first) * per, panel.unit === "page" ?
+				`page ${number(Number(page))}` : "0x" + (page << BigInt(shift)).toString(16)]);
+	}
+	const room = (y1 - y0) / 36; // for a label
+	return found.filter((tick, i) => !i || tick[0] - found[i - 1][0] >= room);
+}
+
+function figure(view, counted) {
+	const { faults, metric, x, y } = view, { panels, page_shift: shift } = faults.meta;
+	const stepX = (x[1] - x[0]) / WIDTH_CELLS, stepY = (y[1] - y[0]) / HEIGHT_CELLS;
+	const middles = (first, step, n) => Array.from({ length: n }, (_, i) => first + (i + 0.5) * step);
+	const xs = middles(x[0], stepX, WIDTH_CELLS), traces = [];
+	if (counted.marks) {
+		const names = faults.meta.names.access;
+		for (const code of ACCESS_COLOURS.keys()) {
+			const such = counted.marks.filter((i) => faults.access[faults.group[i]] === code);
+			if (!such.length)
+				continue;
+			traces.push({ type: "scatter", mode: "markers", x: such.map((i) => faults.time[i] / 1e9),
+				y: such.map((i) => faults.y[i]), customdata: such, hoverinfo: "none",
+				name: code === 0 ? "not told" : code < 4 ? names[code] : "other",
+				marker: { size: such.map((i) => faults.outcome[faults.group[i]] > 1 ? 9 : 5),
+					symbol: such.map((i) => ["circle", "circle", "circle-open", "x-thin"][
+						faults.outcome[faults.group[i]]]),
+					color: ACCESS_COLOURS[code], line: { width: such.map((i) =>
+						faults.outcome[faults.group[i]] > 1 ? 1.6 : 0),
+					color: ACCESS_COLOURS[code] } } });
+		}
+	} else {
+		const z = [];
+		let most = 1;
+		for (let r = 0; r < HEIGHT_CELLS; r++) {
+			const row = counted.cells.subarray(r * WIDTH_CELLS, (r + 1) * WIDTH_CELLS);
+			z.push(Array.from(row, (v) => (v ? Math.log10(v) : null)));
+			most = row.reduce((a, b) => Math.max(a, b), most);
+		}
+		const top = Math.log10(most), values = [];
+		for (let power = 0; power <= top; power++)
+			values.push(power);
+		const told = (v) => metric === "latency" ? duration(v) : number(v);
+		traces.push({ type: "heatmap", x: xs, y: middles(y[0], stepY, HEIGHT_CELLS), z,
+			hoverinfo: "none", zmin: metric === "latency" ? Math.max(0, top - 5) : 0,
+			zmax: Math.max(top, 0.3), zsmooth: false,
+			colorscale: [[0, "#a9cdea"], [0.35, "#4a90c8"], [0.7, "#1c4f8a"], [1, "#0b1f3f"]],
+			colorbar: { thickness: 10, len: 0.5, y: 1, yanchor: "top", x: 1.15, outlinewidth: 0,
+				title: { text: "a spot", font: { size: 11 } }, tickvals: values,
+				ticktext: values.map((v) => told(10 ** v)) } });
+	}
+	["not told", "minor", "major", "failed"].forEach((name, outcome) => {
+		if (counted.bars[outcome].some(Boolean))
+			traces.push({ type: "bar", x: xs, y: Array.from(counted.bars[outcome]), yaxis: "y2",
+				width: stepX, marker: { color: RESULT_COLOURS[name], line: { width: 0 } },
+				name, showlegend: true, hoverinfo: "none" });
+	});
+	const marked = ticks(panels, shift, y);
+	const shapes = panels.map((p) => ({ type: "rect", xref: "paper", x0: 0, x1: 1, yref: "y",
+		y0: p.bottom, y1: p.bottom + p.height, fillcolor: "#f5f6f8", line: { width: 0 },
+		layer: "below" }));
+	const labels = panels.map((p) => ({ low: Math.max(p.bottom, y[0]),
+		high: Math.min(p.bottom + p.height, y[1]), text: p.label }));
+	const annotations = labels.filter((l) => l.low < l.high).map((l) => ({ text: escaped(l.text),
+		xref: "paper", x: 1.005, xanchor: "left", yref: "y", y: (l.low + l.high) / 2,
+		showarrow: false, font: { size: 11 } }));
+	return [traces, {
+		margin: { l: 130, r: 250, t: 12, b: 42 }, barmode: "stack", bargap: 0, dragmode: "zoom",
+		showlegend: true, legend: { x: 1.14, y: 0.02, yanchor: "bottom", font: { size: 11 } },
+		font: { family: "system-ui, DejaVu Sans, sans-serif", size: 12, color: "#22262b" },
+		plot_bgcolor: "#fff", paper_bgcolor: "#fff", hovermode: "closest", shapes, annotations,
+		xaxis: { range: [...x], title: { text: "seconds since the first fault", standoff: 8 },
+			anchor: "y2", zeroline: false, showgrid: false, ticks: "outside", tickcolor: "#b9c0c8",
+			exponentformat: "none" },
+		yaxis: { range: [...y], domain: [0.2, 1], zeroline: false, showgrid: false,
+			tickvals: marked.map((t) => t[0]), ticktext: marked.map((t) => t[1]),
+			tickfont: { size: 11, family: "DejaVu Sans Mono, monospace" } },
+		yaxis2: { domain: [0, 0.15], fixedrange: true, zeroline: false, gridcolor: "#e8ebee", nticks: 4,
+			rangemode: "tozero", title: { text: "faults", font: { size: 11 } } },
+	}];
+}
+
+// -- The page
+
+class Page {
+	constructor(faults) {
+		this.faults = faults;
+		this.view = new View(faults);
+		this.key = "map";
+		this.hasLatency = faults.latency.some(Boolean);
+		this.sort = [this.hasLatency ? 5 : 1, -1]; // column, direction
+		this.asked = 0;
+		this.showLog();
+		this.makeFilters();
+		this.makeKeys();
+		this.update();
+		this.listen();
+	}
+
+	showLog() {
+		const { meta } = this.faults, { head } = meta;
+		byId("title").textContent = `Page faults of ${head.comm || meta.name}` +
+			(head.pid ? ` (PID ${head.pid})` : "");
+		const what = meta.view === "mapping" &&
+			"files by offset, other memory by each process's pages";
+		const about = [meta.name, head.probe, head.kernel && `Linux ${head.kernel}`, head.arch,
+			meta.filter, what];
+		byId("about").textContent = about.filter(Boolean).join(" · ") + " ";
+		if (meta.complete)
+			element("span", "· nothing lost", byId("about")).id = "complete";
+		byId("notes").textContent = meta.notes.join("\n");
+		const rows = { log: meta.name, ...head, ...meta.summary };
+		for (const [key, value] of Object.entries(rows)) {
+			const row = element("tr", "", byId("head").tBodies[0]);
+			element("td", key, row);
+			element("td", String(value), row);
+		}
+		for (const event of meta.events.slice(0, MAX_ROWS)) {
+			const row = element("tr", "", byId("head").tBodies[0]);
+			element("td", event.kind, row);
+			const from = event.ppid === null ? "" : ` of ${event.ppid}`;
+			element("td", `${event.comm} ${event.pid}${from} at ${event.time_ns}`, row);
+		}
+	}
+
+	makeFilters() {
+		const bar = byId("filters"), sums = this.view.count().sums;
+		const choose = (key, title, options) => {
+			const label = element("label", title, bar), select = element("select", "", label);
+			select.id = `filter-${key}`;
+			for (const [value, text] of options) {
+				const option = element("option", text, select);
+				option.value = value;
+			}
+			return select;
+		};
+		this.selects = new Map();
+		for (const key of FILTERS) {
+			const rows = this.view.rows(sums, key).sort((a, b) => b[1] - a[1]);
+			if (rows.length < 2)
+				continue;
+			const select = choose(key, TITLES[key] || key, [["", "all"], ...rows.map((row, i) =>
+				[String(i + 1), `${row[0] || "not told"} (${number(row[1])})`])]);
+			this.selects.set(key, { select, texts: rows.map((row) => row[0]) });
+			select.addEventListener("change", () =>
+				this.setFilter(key, select.value === "" ? null : rows[select.value - 1][0]));
+		}
+		const metrics = Object.entries(METRICS).filter(([name]) => name === "faults" ||
+			(name === "latency" ? this.hasLatency : this.faults.outcome.includes(2)));
+		const metric = choose("metric", "colour tells", metrics);
+		metric.addEventListener("change", () => {
+			this.view.metric = metric.value;
+			this.update();
+		});
+		const reset = element("button", "Show all", bar);
+		reset.id = "reset";
+		reset.addEventListener("click", () => {
+			this.view.reset();
+			this.view.filter.clear();
+			this.setFilter(null, null);
+		});
+	}
+
+	setFilter(key, text) {
+		if (key && text !== null)
+			this.view.filter.set(key, text);
+		else if (key)
+			this.view.filter.delete(key);
+		for (const [name, { select, texts }] of this.selects) {
+			const is = this.view.filter.has(name);
+			select.value = is ? String(texts.indexOf(this.view.filter.get(name)) + 1) : "";
+			select.classList.toggle("set", is);
+		}
+		this.view.applyFilter();
+		this.update();
+	}
+
+	makeKeys() {
+		for (const key of KEYS) {
+			const button = element("button", TITLES[key] || key, byId("keys"));
+			button.id = `by-${key}`;
+			button.setAttribute("aria-pressed", key === this.key);
+			button.addEventListener("click", () => {
+				this.key = key;
+				for (const other of byId("keys").children)
+					other.setAttribute("aria-pressed", other === button);
+				this.showTable();
+			});
+		}
+	}
+
+	update() {
+		this.counted = this.view.count();
+		const [traces, layout] = figure(this.view, this.counted);
+		Plotly.react("plot", traces, layout, { scrollZoom: true, displaylogo: false, responsive: true,
+			doubleClick: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d",
+				"resetScale2d", "toImage"] });
+		const rows = this.view.rows(this.counted.sums, "result");
+		const sum = (column) => rows.reduce((all, row) => all + row[column], 0);
+		const [minor, major, failed, spent] = [2, 3, 4, 5].map(sum);
+		const { total } = this.counted, counts = byId("counts");
+		Object.assign(counts.dataset, { faults: total, minor, major, failed, spent });
+		counts.textContent = `In view: ${number(total)} of ${number(this.faults.n)} faults` +
+			(minor + major + failed ? `: ${number(minor)} minor, ${number(major)} major, ` +
+				`${number(failed)} failed; ${duration(spent)} in faults` : "") +
+			(this.counted.marks ? "; each is a mark, major ones a ring, failed ones a cross" :
+				`; a spot's colour tells ${METRICS[this.view.metric]} in it`);
+		this.showTable();
+	}
+
+	showTable() {
+		const { key, counted } = this, [column, direction] = this.sort;
+		const rows = this.view.rows(counted.sums, key);
+		const hasQuantiles = this.hasLatency && counted.total <= MAX_SORTED;
+		if (hasQuantiles && !counted.quantiles.has(key))
+			counted.quantiles.set(key, this.view.quantiles(counted.sums, key));
+		for (const row of rows)
+			row.splice(6, 0, ...(hasQuantiles ? counted.quantiles.get(key).get(row[0]) : [0, 0]));
+		const spent = rows.reduce((all, row) => all + row[5], 0);
+		rows.sort((a, b) => direction * (column ? a[column] - b[column] :
+			a[0].localeCompare(b[0], "en", { numeric: true })) || b[1] - a[1]);
+		const table = byId("table"), head = table.tHead, body = table.tBodies[0];
+		head.textContent = body.textContent = "";
+		const titles = [TITLES[key] || key, "faults", "minor", "major", "failed", "time",
+			"median", "99 %", "longest"];
+		const line = element("tr", "", head);
+		titles.forEach((title, i) => {
+			const arrow = i === column ? (direction < 0 ? " ▼" : " ▲") : "";
+			element("th", title + arrow, line).addEventListener("click", () => {
+				this.sort = [i, i === column ? -direction : i ? -1 : 1];
+				this.showTable();
+			});
+		});
+		element("th", "share of time", line);
+		for (const row of rows.slice(0, MAX_ROWS)) {
+			const tr = element("tr", "", body);
+			element("td", row[0] || "not told", tr);
+			row.slice(1, 5).forEach((n) => element("td", number(n), tr));
+			row.slice(5).forEach((ns) => element("td", ns ? duration(ns) : "", tr));
+			element("td", percent(row[5], spent), tr);
+			if (this.selects.has(key)) {
+				const is = this.view.filter.get(key) === row[0];
+				tr.classList.toggle("set", is);
+				tr.addEventListener("click", () => this.setFilter(key, is ? null : row[0]));
+			}
+		}
+		const left = rows.length - MAX_ROWS;
+		byId("more").textContent = left > 0 ?
+			`and ${number(left)} more: sort, filter or zoom to see them. ` : "";
+		if (this.hasLatency && !hasQuantiles)
+			byId("more").textContent +=
+				`Percentiles are told of ${number(MAX_SORTED)} faults in view at the most.`;
+	}
+
+	listen() {
+		const plot = byId("plot");
+		plot.on("plotly_relayout", (change) => {
+			const axes = ["xaxis.range[0]", "xaxis.range[1]", "yaxis.range[0]", "yaxis.range[1]",
+				"xaxis.range", "yaxis.range"];
+			if (!axes.some((name) => name in change))
+				return;
+			this.view.x = [...plot.layout.xaxis.range].map(Number);
+			this.view.y = [...plot.layout.yaxis.range].map(Number);
+			this.update();
+		});
+		plot.on("plotly_doubleclick", () => {
+			this.view.reset();
+			this.update();
+		});
+		plot.on("plotly_hover", ({ points: [point] }) => this.tell(point));
+	}
+
+	// What lies under the pointer: a fault's line, or how many faults of which kinds.
+	async tell(point) {
+		const asked = ++this.asked;
+		let text;
+		if (point.data.type === "bar")
+			text = `${number(point.y)} ${point.data.name} at ${duration(Math.max(point.x, 0) * 1e9)}`;
+		else if (point.data.type === "scatter")
+			text = await this.line(point.customdata);
+		else
+			text = this.spot(point);
+		if (asked === this.asked)
+			byId("fault").textContent = text;
+	}
+
+	async line(i) {
+		const { faults } = this, { meta } = faults, group = faults.group[i];
+		const told = (key) => {
+			const text = faults.text(group, key);
+			return text === "" ? "" : ` ${key}=${text}`;
+		};
+		const [address, ip, offset] = await Promise.all(
+			["address", "ip", "offset"].map((name) => faults.exact(name, i)));
+		const latency = faults.latency[i] ? ` latency_ns=${faults.latency[i] - 1}` : "";
+		const time = BigInt(meta.first_ns) + BigInt(faults.time[i]);
+		return `PID = ${faults.text(group, "pid")} Page Fault at Address 0x${address.toString(16)} ` +
+			`at Time ${time}${told("tid")}${told("cpu")}` + (ip ? ` ip=0x${(ip - 1n).toString(16)}` : "") +
+			["access", "mode", "region", "kind", "result"].map(told).join("") + latency +
+			told("tries") + told("map") + (offset ? ` offset=0x${(offset - 1n).toString(16)}` : "");
+	}
+
+	spot(point) {
+		const { view } = this, stepX = (view.x[1] - view.x[0]) / WIDTH_CELLS;
+		const stepY = (view.y[1] - view.y[0]) / HEIGHT_CELLS;
+		const small = Object.assign(Object.create(View.prototype), view, {
+			x: [point.x - stepX / 2, point.x + stepX / 2], y: [point.y - stepY / 2, point.y + stepY / 2] });
+		const { sums, total } = small.count();
+		const list = (key) => small.rows(sums, key).sort((a, b) => b[1] - a[1]).slice(0, 4)
+			.map((row) => `${number(row[1])} ${row[0] || "not told"}`).join(", ");
+		const spent = sums.spent.reduce((a, b) => a + b, 0);
+		return `${number(total)} faults at ${duration(Math.max(point.x, 0) * 1e9)}` +
+			(spent ? `, ${duration(spent)} in them` : "") +
+			`\n${list("access")}; ${list("result")}\n${list("map")}`;
+	}
+}
+
+async function start() {
+	const text = (bytes) => new TextDecoder().decode(bytes);
+	const script = document.createElement("script");
+	script.textContent = text(await unpacked("plotly.0"));
+	document.head.append(script);
+	byId("plotly.0").remove();
+	const faults = new Faults(JSON.parse(text(await unpacked("meta.0"))));
+	await faults.load((part) => {
+		byId("about").textContent = `Unpacking ... ${Math.round(100 * part)} %`;
+	});
+	window.page = new Page(faults);
+	document.body.dataset.ready = "yes";
+}
+
+start().catch((error) => {
+	byId("about").textContent = `This page can't be shown: ${error.message}`;
+	throw error;
+});

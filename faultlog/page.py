@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A page for the browser: .html, one file with all data and scripts inside, no network.
+
+The page has each fault, so it counts anew what is in view after each zoom and filter. Most
+of a fault is one of few groups (thread, kind of access, file ...), told once; what is its
+own are numbers, a column each, packed in as few bytes as they need.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import zlib
+from html import escape
+from pathlib import Path
+from typing import Iterator
+
+import numpy as np
+
+from . import recording
+from .areas import area_of, find_areas
+from .log import COLUMNS, Log, LogError
+from .outputs import Job, replacing
+from .panels import NONE, by_mapping
+from .rows import SHARED, groups
+from .words import shortened
+
+CHUNK = 1 << 20  # faults packed at a time: few, or one text gets too long for a browser
+LEVEL = 3  # of compression
+TOP = float(1 << 62)  # no file is larger, whatever a log says of offsets
+VIEWS = ("address", "mapping")  # as for a picture
+HERE = Path(__file__).resolve().parent
+MIN_HEIGHT, GAP = (
+    0.035,
+    0.012,
+)  # of panels, and between them; all together have height 1
+
+
+def columns(_options: argparse.Namespace) -> set[str]:
+    """All that a log has."""
+    return set(COLUMNS)
+
+
+def write(job: Job) -> None:
+    """Write the page, piece by piece."""
+    if job.options.view not in (None, *VIEWS):
+        raise LogError(f"--view {job.options.view}: a page has {' and '.join(VIEWS)}")
+    before, after = (HERE / "page.html").read_text().split("@DATA@")
+    title = escape(Path(job.name).name.encode("utf-8", "replace").decode())
+    library = _library()
+    with replacing(job.output) as file:
+        file.write(before.replace("@TITLE@", title).encode())
+        for piece in _pieces(job):
+            file.write(piece)
+        file.write(_packed("plotly", 0, library))
+        script = (HERE / "page.js").read_text()
+        file.write(after.replace("@SCRIPT@", script).encode())
+
+
+def _library() -> bytes:
+    """Plotly's script, as Debian has it."""
+    try:
+        from plotly.offline import get_plotlyjs
+
+        return get_plotlyjs().encode()
+    except (ModuleNotFoundError, FileNotFoundError):
+        raise LogError("plotly is needed (Debian: apt install python3-plotly)")
+
+
+def _packed(column: str, chunk: int, data: bytes) -> bytes:
+    """Data that the script finds by the name of its column and its number."""
+    packer = zlib.compressobj(LEVEL, wbits=31)  # with the head and end of gzip
+    text = base64.b64encode(packer.compress(data) + packer.flush())
+    return b'<script type="application/gzip" id="%s.%d">%s</script>\n' % (
+        column.encode(),
+        chunk,
+        text,
+    )
+
+
+def _pieces(job: Job) -> Iterator[bytes]:
+    """The log's data as elements of the page."""
+    log = job.log
+    # Processes with address spaces of their own share no axis of addresses.
+    has_several = (log.pid != log.pid[0]).any()
+    view = job.options.view or ("mapping" if has_several else "address")
+    panels, place = _panels(log, view)
+    programs, program = log.programs()
+    shared = [getattr(log, name) for name in SHARED[:-1]] + [program]
+    first, group = groups(shared)
+    first_ns = log.time_ns.min()
+    own = {
+        "time": log.time_ns - first_ns,
+        "place": place,
+        "latency": log.latency_ns + np.uint64(1),  # 0: not told
+        "group": group.astype(np.uint64),
+        "address": log.address,
+        "ip": log.ip + np.uint64(1),
+        "offset": log.offset + np.uint64(1),
+    }
+    widths = {name: _width(values) for name, values in own.items()}
+    meta = {
+        "name": job.name.encode("utf-8", "replace").decode(),
+        "nr_faults": len(log),
+        "chunk": CHUNK,
+        "widths": widths,
+        "first_ns": str(first_ns),
+        "page_shift": log.page_shift,
+        "view": view,
+        "panels": panels,
+        "shared": list(SHARED),
+        "groups": [
+            [_plain(name, int(column[at])) for name, column in zip(SHARED, shared)]
+            for at in first.tolist()
+        ],
+        "names": {**log.names, "program": programs},
+        "filter": job.filters.text(),
+        "notes": job.verdict.lines(),
+        "complete": job.verdict.says_complete,
+        "head": {**log.head, **vars(recording.of_log(log, job.name))},
+        "summary": log.summary,
+        "events": [vars(event) for event in log.events],
+    }
+    yield _packed("meta", 0, json.dumps(meta).encode())
+    for begin in range(0, len(log), CHUNK):
+        for name, values in own.items():
+            data = _planes(values[begin : begin + CHUNK], widths[name])
+            yield _packed(name, begin // CHUNK, data)
+
+
+def _plain(name: str, value: int) -> int:
+    """A value of a group: a number or a name's code; -1: a number that isn't told."""
+    is_number = name in COLUMNS and name not in ("access", "map")
+    return -1 if is_number and value and value == COLUMNS[name].unknown else value
+
+
+def _width(values: np.ndarray) -> int:
+    """How many bytes the largest of them takes, at least 1."""
+    return max((int(values.max()).bit_length() + 7) // 8, 1)
+
+
+def _planes(values: np.ndarray, width: int) -> bytes:
+    """First all values' lowest bytes, then their next ...: that packs best."""
+    octets = values.astype("<u8").view(np.uint8).reshape(-1, 8)
+    return octets.T[:width].tobytes()
+
+
+def _panels(log: Log, view: str) -> tuple[list[dict], np.ndarray]:
+    """The panels, lowest first, and each fault's place in them; uint64 (n,).
+
+    Place 0 is the first page of the lowest panel; what is between panels takes no place.
+    """
+    find = _of_mappings if view == "mapping" else _of_areas
+    which, above, told = find(log)
+    starts = np.cumsum([0] + [panel["pages"] for panel in told[:-1]], dtype=np.uint64)
+    place = starts[which] + above
+    bottom = 0.0
+    heights = _heights(which, place, len(told))
+    for panel, start, height in zip(told, starts.tolist(), heights):
+        panel.update(place=start, bottom=bottom, height=height)
+        bottom += height + GAP
+    return told, place
+
+
+def _of_areas(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
+    """Panels of touched areas: each fault's panel, its page in that; and what they are."""
+    pages = log.address >> np.uint64(log.page_shift)
+    areas = find_areas(pages)
+    which = area_of(pages, areas)
+    firsts = np.array([area.first for area in areas], dtype=np.uint64)
+    told = [
+        {
+            "first": str(area.first),  # 64 bits
+            "pages": area.nr_pages,
+            "unit": "address",
+            "label": _label(log, which == i),
+        }
+        for i, area in enumerate(areas)
+    ]
+    return which, pages - firsts[which], told
+
+
+def _of_mappings(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
+    """As _of_areas(), of panels by mapping; what has no place in one has a line below."""
+    panels = by_mapping(log)
+    shift = log.page_shift
+    which = panels.where.copy()
+    above = np.zeros(len(log), dtype=np.uint64)
+    told = []
+    for i, panel in enumerate(panels.panels):
+        rows = np.flatnonzero(which == i)
+        height = np.minimum(panels.heights(log, panel, rows), TOP)
+        above[rows] = height.astype(np.uint64) >> np.uint64(shift)
+        pages = max(panel.size >> shift, int(above[rows].max(initial=0)) + 1)
+        told.append(
+            {"first": "0", "pages": pages, "unit": panel.unit, "label": panel.title}
+        )
+    lost = which == NONE
+    if lost.any():
+        told.insert(0, {"first": "0", "pages": 1, "unit": "", "label": "no offset"})
+        which += 1  # NONE, the largest, becomes 0
+    return which, above, told
+
+
+def _heights(which: np.ndarray, place: np.ndarray, nr_panels: int) -> list[float]:
+    """Heights of panels: by the root of the pages touched, so small ones can be seen."""
+    rows = np.unique(place, return_index=True)[1]
+    touched = np.bincount(which[rows], minlength=nr_panels)
+    share = np.sqrt(touched) / np.sqrt(touched).sum()
+    return (MIN_HEIGHT + (1 - MIN_HEIGHT * nr_panels) * share).tolist()
+
+
+def _label(log: Log, inside: np.ndarray) -> str:
+    """What an area mostly is: the region with most faults, a + if there are others."""
+    counts = np.bincount(log.region[inside])
+    name = log.names["region"][int(counts.argmax())] or "not told"
+    return shortened(name, 20) + ("+" if np.count_nonzero(counts) > 1 else "")

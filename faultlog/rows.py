@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A fault a row of text: .csv, .jsonl.
+
+A million rows take no Python statement each: most of a row is one of few texts (thread,
+kind of access, file ...), made once for all faults that share it; what differs from fault
+to fault, time and addresses, is put before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+from dataclasses import astuple, fields
+from typing import Callable, Iterator
+
+import numpy as np
+
+from . import recording
+from .log import COLUMNS
+from .outputs import Job, replacing
+
+BLOCK = 1 << 16  # faults
+OWN = ("time_ns", "address", "ip", "offset", "latency_ns")  # differ in each fault
+SHARED = (
+    *("pid", "tid", "cpu", "access", "mode", "region", "kind", "result", "tries"),
+    *("map", "program"),
+)
+HEXADECIMAL = ("address", "ip")  # the rest is decimal, offset too
+CONSTANT = tuple(f.name for f in fields(recording.Recording))
+HEADER = OWN + SHARED + CONSTANT
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # what a spreadsheet would run
+
+
+def columns(_options: argparse.Namespace) -> set[str]:
+    """All that a log has."""
+    return set(COLUMNS)
+
+
+def write(job: Job) -> None:
+    """Write a table of the faults, in the order of the log, block by block."""
+    blocks = csv_blocks(job) if job.suffix == ".csv" else jsonl_blocks(job)
+    with replacing(job.output) as file:
+        for text in blocks:
+            file.write(text.encode())
+
+
+def csv_blocks(job: Job) -> Iterator[str]:
+    """The text of a .csv, in pieces. What isn't told is empty."""
+    yield csv_line(HEADER)
+    row = ",".join(["%s"] * (len(OWN) + 1)).__mod__
+    yield from _blocks(job, row, csv_line, "", str, hex)
+
+
+def jsonl_blocks(job: Job) -> Iterator[str]:
+    """The text of a .jsonl, in pieces. What isn't told is null."""
+
+    def rest(values: tuple) -> str:
+        pairs = dict(zip(SHARED + CONSTANT, values))
+        pairs = {k: None if v == "" else v for k, v in pairs.items()}
+        return json.dumps(pairs, separators=(",", ":"))[1:] + "\n"
+
+    own = ",".join(f'"{name}":%s' for name in OWN)
+    row = ("{" + own + ",%s").__mod__
+    yield from _blocks(job, row, rest, "null", str, '"%#x"'.__mod__)
+
+
+def csv_line(values: tuple) -> str:
+    """A line of CSV. A name that a spreadsheet would run gets a ' in front."""
+    safe = [
+        f"'{v}" if isinstance(v, str) and v[:1] in FORMULA and v else v for v in values
+    ]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(safe)
+    return text.getvalue()
+
+
+def _blocks(
+    job: Job,
+    row: Callable[[tuple], str],
+    rest: Callable[[tuple], str],
+    missing: str,
+    decimal: Callable[[int], str],
+    hexadecimal: Callable[[int], str],
+) -> Iterator[str]:
+    """The rows' text, BLOCK of them at a time.
+
+    row: makes one of the texts of OWN and rest's; rest: the end of a line, of the values
+    of SHARED and CONSTANT; decimal, hexadecimal: a number's text; missing: if not told.
+    """
+    log = job.log
+    constant = astuple(recording.of_log(log, job.name))
+    names, program = log.programs()
+    texts = dict(log.names, program=["" if name == "?" else name for name in names])
+    for begin in range(0, len(log), BLOCK):
+        part = slice(begin, begin + BLOCK)
+        own = []
+        for name in OWN:
+            form = hexadecimal if name in HEXADECIMAL else decimal
+            values = getattr(log, name)[part]
+            own.append(_own_texts(values, COLUMNS[name].unknown, form, missing))
+        shared = [getattr(log, name)[part] for name in SHARED[:-1]] + [program[part]]
+        first, which = groups(shared)
+        ends = []
+        for at in first.tolist():
+            values = [
+                _value(name, int(column[at]), texts)
+                for name, column in zip(SHARED, shared)
+            ]
+            ends.append(rest((*values, *constant)))
+        end = np.array(ends, dtype=object)[which].tolist()
+        yield "".join(map(row, zip(*own, end)))
+
+
+def _own_texts(
+    values: np.ndarray, unknown: int, form: Callable[[int], str], missing: str
+) -> list[str]:
+    """Numbers as text; missing for those that are not told."""
+    if (values == unknown).any():
+        return [missing if v == unknown else form(v) for v in values.tolist()]
+    return list(map(form, values.tolist()))
+
+
+def _value(name: str, value: int, texts: dict[str, list[str]]) -> int | str:
+    """A number, or a name by its code; "" if it is not told."""
+    if name in texts:
+        return texts[name][value]
+    return "" if value == COLUMNS[name].unknown else value
+
+
+def groups(shared: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows have the same values in all columns; columns of shape (n,).
+
+    Returns the first row of each group, and for each row the index of its group; (n,).
+    """
+    key, bound = np.zeros(len(shared[0]), dtype=np.uint64), 1
+    for column in shared:
+        low, high = int(column.min()), int(column.max())
+        if high == low:
+            continue
+        size = high - low + 1
+        if bound * size >= 1 << 64:
+            found, key = np.unique(key, return_inverse=True)
+            key, bound = key.astype(np.uint64), len(found)
+        key = key * np.uint64(size) + (column - column.dtype.type(low)).astype(
+            np.uint64
+        )
+        bound *= size
+    _, first, which = np.unique(key, return_index=True, return_inverse=True)
+    return first, which

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A time line for Perfetto and chrome://tracing: .trace.json, in the Trace Event Format.
+
+A fault is a slice on its thread's track, as long as it took; one whose latency isn't told
+is an instant. Times are CLOCK_MONOTONIC in µs, so they line up with other such traces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Iterator
+
+import numpy as np
+
+from .log import COLUMNS, Log
+from .outputs import Job, replacing
+from .rows import groups
+from .words import short_time_text
+
+BLOCK = 1 << 16  # faults
+NR_STEPS = 500  # a counter has about so many values over the whole time
+SHARED = (
+    *("pid", "tid", "cpu", "access", "mode", "region", "kind", "result", "tries"),
+    "map",
+)
+
+
+def columns(_options: argparse.Namespace) -> set[str]:
+    """All that a log has."""
+    return set(COLUMNS)
+
+
+def write(job: Job) -> None:
+    """Write the time line, block by block."""
+    with replacing(job.output) as file:
+        before = (
+            '{"displayTimeUnit":"ns","otherData":%s,"traceEvents":[\n'
+            % json.dumps(
+                {
+                    "log": job.name.encode("utf-8", "replace").decode(),
+                    "filter": job.filters.text(),
+                    "notes": job.verdict.lines(),
+                    "head": job.log.head,
+                    "summary": job.log.summary,
+                }
+            )
+        )
+        for text in _texts(job.log):
+            file.write((before + text).encode())
+            before = ",\n"
+        file.write(b"\n]}\n")
+
+
+def _texts(log: Log) -> Iterator[str]:
+    """All events, many in a text, a comma between them."""
+    others = [*_names(log), *_events(log), *_counters(log)]
+    yield ",\n".join(json.dumps(e, separators=(",", ":")) for e in others)
+    yield from _faults(log)
+
+
+def _names(log: Log) -> Iterator[dict]:
+    """The names of processes and threads."""
+    names = log.last_names()
+    tids = _tids(log).astype(np.uint64)
+    both = np.unique(log.pid.astype(np.uint64) << np.uint64(32) | tids)
+    done = set()
+    for pid, tid in ((int(key) >> 32, int(key) & 0xFFFFFFFF) for key in both):
+        name = names.get(pid, "?")
+        event = {"ph": "M", "pid": pid, "tid": tid}
+        if pid not in done:
+            yield {**event, "name": "process_name", "args": {"name": name}}
+            done.add(pid)
+        name = name if tid == pid else f"thread {tid}"
+        yield {**event, "name": "thread_name", "args": {"name": name}}
+
+
+def _events(log: Log) -> Iterator[dict]:
+    """New processes and new programs, an instant each."""
+    for event in log.events:
+        yield {
+            "ph": "i",
+            "s": "p",
+            "cat": event.kind,
+            "name": f"{event.kind} {event.comm}",
+            "pid": event.pid,
+            "tid": event.pid,
+            "ts": event.time_ns / 1000,
+            "args": {} if event.ppid is None else {"ppid": event.ppid},
+        }
+
+
+def _counters(log: Log) -> Iterator[dict]:
+    """Faults a step of time, by process and region; told where that changes."""
+    first_ns = int(log.time_ns.min())
+    step_ns = step(int(log.time_ns.max()) - first_ns)
+    at = (log.time_ns - np.uint64(first_ns)) // np.uint64(step_ns)
+    rows, which = groups([log.pid, log.region, at])
+    counts = np.bincount(which).tolist()
+    order = np.lexsort((at[rows], log.region[rows], log.pid[rows])).tolist()
+    regions = log.names["region"]
+    unit = short_time_text(step_ns)
+    for i, k in enumerate(order):
+        row = rows[k]
+        pid, region, now = int(log.pid[row]), int(log.region[row]), int(at[row])
+        event = {
+            "ph": "C",
+            "cat": "region",
+            "name": f"faults in {unit}: {regions[region] or 'region not told'}",
+            "pid": pid,
+        }
+        ts = first_ns + now * step_ns
+        yield {**event, "ts": ts / 1000, "args": {"faults": counts[k]}}
+        following = rows[order[i + 1]] if i + 1 < len(order) else None
+        goes_on = following is not None and (pid, region, now + 1) == (
+            int(log.pid[following]),
+            int(log.region[following]),
+            int(at[following]),
+        )
+        if not goes_on:
+            yield {**event, "ts": (ts + step_ns) / 1000, "args": {"faults": 0}}
+
+
+def step(duration_ns: int) -> int:
+    """A power of ten, in ns, that cuts a duration in at most NR_STEPS and a part."""
+    step_ns = 1
+    while duration_ns // step_ns > NR_STEPS:
+        step_ns *= 10
+    return step_ns
+
+
+def _faults(log: Log) -> Iterator[str]:
+    """A slice or an instant each, in the order of the log."""
+    tids = _tids(log)
+    slices = as_slices(log, tids)
+    for begin in range(0, len(log), BLOCK):
+        part = slice(begin, begin + BLOCK)
+        shared = [getattr(log, name)[part] for name in SHARED]
+        shared[1] = tids[part]
+        first, which = groups([*shared, slices[part].astype(np.uint8)])
+        ends = []
+        for at in first.tolist():
+            values = dict(zip(SHARED, (int(column[at]) for column in shared)))
+            ends.append(_end(log, values, bool(slices[begin + at])))
+        end = np.array(ends, dtype=object)[which].tolist()
+        latency = log.latency_ns[part]
+        unknown = COLUMNS["latency_ns"].unknown
+        yield ",\n".join(
+            map(
+                '{"ts":%s,"args":{"address":"%#x","ip":%s,"offset":%s,"latency_ns":%s%s'.__mod__,
+                zip(
+                    map(_microseconds, log.time_ns[part].tolist()),
+                    log.address[part].tolist(),
+                    _texts_of(log.ip[part], COLUMNS["ip"].unknown, '"%#x"'),
+                    _texts_of(log.offset[part], COLUMNS["offset"].unknown, '"%#x"'),
+                    _texts_of(latency, unknown, "%d"),
+                    map(
+                        str.__mod__,
+                        end,
+                        map(
+                            _microseconds,
+                            np.where(latency == unknown, 0, latency).tolist(),
+                        ),
+                    ),
+                ),
+            )
+        )
+
+
+def _texts_of(values: np.ndarray, unknown: int, form: str) -> list[str]:
+    """Numbers as JSON; null: not told."""
+    return ["null" if v == unknown else form % v for v in values.tolist()]
+
+
+def _microseconds(time_ns: int) -> str:
+    """1234567 ns: 1234.567."""
+    return "%d.%03d" % divmod(time_ns, 1000)
+
+
+def _tids(log: Log) -> np.ndarray:
+    """Each fault's thread; where that is not told, the process's first; uint32 (n,)."""
+    return np.where(log.told("tid"), log.tid, log.pid)
+
+
+def as_slices(log: Log, tids: np.ndarray) -> np.ndarray:
+    """Which faults can be slices of their thread's track; bool (n,).
+
+    Slices of a track lie beside or within each other. A fault within another can be: it
+    was begun, a signal came, whose handler faulted; then it was gone on with. One that
+    ends after that in which it begins cannot be, nor one of unknown latency.
+    """
+    can = log.told("latency_ns")
+    rows = np.flatnonzero(can)
+    end = log.time_ns + np.minimum(log.spent_ns(), ~log.time_ns)  # as far as 64 bits go
+    rows = rows[np.lexsort((~end[rows], log.time_ns[rows], tids[rows], log.pid[rows]))]
+    same = (np.diff(log.pid[rows]) == 0) & (np.diff(tids[rows]) == 0)
+    overlaps = same & (log.time_ns[rows[1:]] < end[rows[:-1]])
+    if not overlaps.any():
+        return can
+    # Few threads have any: one by one, with those that are open at the time.
+    bounds = np.flatnonzero(np.concatenate(([True], ~same, [True])))
+    for first in np.unique(np.searchsorted(bounds, np.flatnonzero(overlaps), "right")):
+        open_ends: list[int] = []
+        for row in rows[bounds[first - 1] : bounds[first]].tolist():
+            begin_ns, end_ns = int(log.time_ns[row]), int(end[row])
+            while open_ends and open_ends[-1] <= begin_ns:
+                open_ends.pop()
+            if open_ends and end_ns > open_ends[-1]:
+                can[row] = False
+            else:
+                open_ends.append(end_ns)
+    return can
+
+
+def _end(log: Log, values: dict[str, int], is_slice: bool) -> str:
+    """The end of a fault's event; %s in it: how long it took."""
+    told = {}
+    for name, value in values.items():
+        if name in log.names:
+            told[name] = log.names[name][value]
+        elif value != COLUMNS[name].unknown:
+            told[name] = value
+    pid, tid = told.pop("pid"), told.pop("tid")
+    place = told["map"].rpartition("/")[2] or told["region"]
+    words = (told["result"], told["access"], place)
+    event = {
+        "cat": "fault",
+        "name": " ".join(filter(None, words)) or "fault",
+        "pid": pid,
+        "tid": tid,
+        **({"ph": "X"} if is_slice else {"ph": "i", "s": "t"}),
+    }
+    args = json.dumps({k: v for k, v in told.items() if v != ""})[1:].replace("%", "%%")
+    text = json.dumps(event, separators=(",", ":"))[1:-1].replace("%", "%%")
+    # %.0s takes the duration of an instant and puts in nothing.
+    before = "" if args == "}" else ","
+    return f"{before}{args},{text}" + (',"dur":%s}' if is_slice else "%.0s}")

@@ -1,0 +1,391 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The page, in a browser without a window: its numbers are those of numpy from the log."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Callable, Iterator
+
+import numpy as np
+import pytest
+from faultlog.words import time_text
+from logs import *
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
+
+# No window, no user's profile, and nothing but the page asks for anything.
+BROWSER_OPTIONS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--window-size=1500,1300"),
+    *("--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--no-first-run", "--disable-dev-shm-usage"),
+)
+HOSTILE = (
+    "/tmp/<img src=x onerror=alert(1)></script><script>window.hacked=1</script>"
+    '"&amp;<a href="https://example.com">@DATA@'
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
+    options = Options()
+    options.binary_location = "/usr/bin/chromium"
+    for option in BROWSER_OPTIONS:
+        options.add_argument(option)
+    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
+    driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+    driver.set_script_timeout(60)
+    yield driver
+    driver.quit()
+
+
+def until(condition: Callable[[], object], what: str) -> object:
+    """Wait a minute at the most."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.05)
+    raise AssertionError(f"waited in vain: {what}")
+
+
+def opened(browser: webdriver.Chrome, tmp_path: Path, text: bytes, *options: str):
+    log, page = tmp_path / "a.log", tmp_path / "a.html"
+    log.write_bytes(text)
+    done = run(log, "-o", page, *options)
+    assert (done.returncode, done.stdout) == (0, f"{page}\n"), done.stderr
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)  # what was before
+    browser.get(page.as_uri())
+    about = "return document.getElementById('about').textContent"
+    ready = "return document.body.dataset.ready"
+    until(
+        lambda: browser.execute_script(ready)
+        or "can't" in browser.execute_script(about),
+        "the page",
+    )
+    assert browser.execute_script(ready), browser.execute_script(about)
+    return page
+
+
+def nothing_wrong(browser: webdriver.Chrome, page: Path) -> None:
+    """No message on the console, no request but for the page, no dialog."""
+    assert browser.get_log("browser") == []
+    requests = set()
+    for entry in browser.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        assert message["method"] != "Page.javascriptDialogOpening"
+        if message["method"] == "Network.requestWillBeSent":
+            requests.add(message["params"]["request"]["url"])
+    requests = {url for url in requests if not url.startswith(("data:", "blob:"))}
+    assert requests == {page.as_uri()}
+
+
+def counts(browser: webdriver.Chrome) -> dict[str, int]:
+    data = browser.execute_script(
+        "return {...document.getElementById('counts').dataset}"
+    )
+    return {name: int(value) for name, value in data.items()}
+
+
+def in_view(browser: webdriver.Chrome, log: Log) -> np.ndarray:
+    """Which faults lie where the picture's axes are: by the log, not by the page's data."""
+    (x0, x1), (y0, y1), panels = browser.execute_script(
+        "const axes = document.getElementById('plot').layout;"
+        "return [axes.xaxis.range, axes.yaxis.range, page.faults.meta.panels]"
+    )
+    seconds = (log.time_ns - log.time_ns.min()).astype(float)
+    pages = log.address >> np.uint64(12)
+    y = np.full(len(log), np.nan)
+    for panel in panels:
+        first = np.uint64(panel["first"])
+        inside = (pages >= first) & (pages < first + np.uint64(panel["pages"]))
+        above = (pages[inside] - first).astype(float) + 0.5
+        y[inside] = panel["bottom"] + above / panel["pages"] * panel["height"]
+    assert not np.isnan(y).any()
+    return (seconds >= x0 * 1e9) & (seconds <= x1 * 1e9) & (y >= y0) & (y <= y1)
+
+
+def expected_counts(log: Log, which: np.ndarray) -> dict[str, int]:
+    results = np.bincount(log.result[which], minlength=8)
+    return {
+        "faults": int(np.count_nonzero(which)),
+        "minor": int(results[1]),
+        "major": int(results[2]),
+        "failed": int(results[3:8].sum()),
+        "spent": int(log.spent_ns()[which].sum()),
+    }
+
+
+def choose(browser: webdriver.Chrome, key: str, text: str) -> None:
+    select = Select(browser.find_element(By.ID, f"filter-{key}"))
+    options = [option.text for option in select.options]
+    select.select_by_index([o.rpartition(" (")[0] for o in options].index(text))
+
+
+def table(browser: webdriver.Chrome) -> list[list[str]]:
+    return browser.execute_script(
+        "return Array.from(document.getElementById('table').tBodies[0].rows, "
+        "r => Array.from(r.cells, c => c.textContent))"
+    )
+
+
+def drag(browser: webdriver.Chrome, *corners: float) -> None:
+    """Zoom by the mouse, from corner to corner in parts of the picture's size."""
+    surface = browser.find_element(By.CSS_SELECTOR, "#plot .nsewdrag[data-subplot=xy]")
+    width, height = surface.size["width"], surface.size["height"]
+    x0, y0, x1, y1 = corners
+    before = browser.execute_script("return page.view.x[0]")
+    chain = ActionChains(browser)
+    chain.move_to_element_with_offset(
+        surface, int((x0 - 0.5) * width), int((y0 - 0.5) * height)
+    )
+    chain.click_and_hold()
+    for part in (0.3, 1):  # a press alone is a click
+        chain.move_to_element_with_offset(
+            surface,
+            int((x0 + (x1 - x0) * part - 0.5) * width),
+            int((y0 + (y1 - y0) * part - 0.5) * height),
+        )
+    chain.release().perform()
+    until(lambda: browser.execute_script("return page.view.x[0]") != before, "the zoom")
+
+
+def test_a_page_zooms_and_filters_with_the_log_s_numbers(browser, tmp_path):
+    text = compiler_log(20000, outcomes=True)
+    page, log = opened(browser, tmp_path, text), read(text)
+    everything = np.ones(len(log), dtype=bool)
+    assert counts(browser) == expected_counts(log, everything)
+    assert browser.execute_script("return page.counted.marks") is None  # binned
+
+    drag(browser, 0.2, 0.1, 0.6, 0.9)
+    zoomed = in_view(browser, log)
+    assert 0 < np.count_nonzero(zoomed) < 15000
+    assert counts(browser) == expected_counts(log, zoomed)
+    cells, bars = browser.execute_script(
+        "const sum = (list) => list.reduce((a, b) => a + b, 0);"
+        "return [sum(page.counted.cells), sum(page.counted.bars.map(sum))]"
+    )
+    assert cells == bars == np.count_nonzero(zoomed)
+
+    expected = expected_counts(log, zoomed)
+    colour = Select(browser.find_element(By.ID, "filter-metric"))
+    for metric, key in (("latency", "spent"), ("major", "major"), ("faults", "faults")):
+        colour.select_by_value(metric)
+        told = browser.execute_script(
+            "return page.counted.cells.reduce((a, b) => a + b)"
+        )
+        assert told == expected[key]
+
+    library = "/usr/lib/libstdc++.so.6.0.30"
+    choose(browser, "map", library)
+    chosen = zoomed & (log.map == log.names["map"].index(library))
+    assert np.count_nonzero(chosen) > 10
+    assert counts(browser) == expected_counts(log, chosen)
+    choose(browser, "result", "major")
+    chosen &= log.result == 2
+    assert counts(browser) == expected_counts(log, chosen)
+    choose(browser, "tid", "4496")
+    chosen &= log.tid == 4496
+    assert counts(browser) == expected_counts(log, chosen)
+
+    browser.find_element(By.ID, "reset").click()
+    assert counts(browser) == expected_counts(log, everything)
+    nothing_wrong(browser, page)
+
+
+def test_the_cells_are_those_of_numpy(browser, tmp_path):
+    text = compiler_log(9000, outcomes=True)
+    opened(browser, tmp_path, text)
+    log = read(text)
+    cells, (x0, x1), rows = browser.execute_script(
+        "return [Array.from(page.counted.cells), page.view.x, HEIGHT_CELLS]"
+    )
+    seconds = (log.time_ns - log.time_ns.min()) / 1e9
+    expected = np.histogram(seconds, bins=len(cells) // rows, range=(x0, x1))[0]
+    found = np.array(cells).reshape(rows, -1).sum(axis=0)
+    assert np.abs(found.cumsum() - expected.cumsum()).max() <= 1  # at a bin's very edge
+    assert found.sum() == len(log)
+
+
+def test_tables_are_sums_of_the_log_and_sort(browser, tmp_path):
+    text = compiler_log(5000, outcomes=True)
+    page, log = opened(browser, tmp_path, text), read(text)
+    rows = table(browser)
+    names = log.names["map"]
+    spent = {n: int(log.spent_ns()[log.map == i].sum()) for i, n in enumerate(names)}
+    by_time = sorted((n for n in names if spent[n]), key=lambda n: -spent[n])
+    assert [row[0] for row in rows] == by_time
+    for row in rows:
+        such = log.map == names.index(row[0])
+        results = np.bincount(log.result[such], minlength=3)
+        told = [int(cell.replace(",", "")) for cell in row[1:5]]
+        assert told == [np.count_nonzero(such), results[1], results[2], 0]
+        share = 100 * spent[row[0]] / sum(spent.values())
+        assert float(row[9].removesuffix(" %")) == pytest.approx(share, abs=0.051)
+        exact = browser.execute_script(
+            "return page.counted.quantiles.get('map').get(arguments[0])", row[0]
+        )
+        latency = log.latency_ns[such]
+        expected = [np.quantile(latency, q, method="lower") for q in (0.5, 0.99)]
+        assert exact == expected
+        shown = [time_text(int(ns)) for ns in (*expected, latency.max())]
+        assert row[6:9] == shown
+    head = browser.find_elements(By.CSS_SELECTOR, "#table th")
+    head[1].click()
+    numbers = [int(row[1].replace(",", "")) for row in table(browser)]
+    assert numbers == sorted(numbers, reverse=True)
+    browser.find_elements(By.CSS_SELECTOR, "#table th")[1].click()
+    assert [int(row[1].replace(",", "")) for row in table(browser)] == numbers[::-1]
+    browser.find_element(By.ID, "by-tid").click()
+    assert sorted(row[0] for row in table(browser)) == [
+        str(t) for t in range(4494, 4499)
+    ]
+    browser.find_element(By.CSS_SELECTOR, "#table tbody tr").click()  # is a filter, too
+    chosen = log.tid == int(table(browser)[0][0])
+    assert counts(browser) == expected_counts(log, chosen)
+    nothing_wrong(browser, page)
+
+
+def test_pointing_tells_the_fault_s_line(browser, tmp_path):
+    page = opened(browser, tmp_path, FAMILY)
+    lines = [
+        re.sub(r"^ *\d+:: PID = +", "PID = ", line)
+        for line in FAMILY.decode().splitlines()
+        if "Page Fault" in line
+    ]
+    told = [
+        browser.execute_async_script(f"page.line({i}).then(arguments[0])")
+        for i in range(3)
+    ]
+    keys = lambda line: (line.split(" tid=")[0], sorted(line.split()[10:]))
+    assert [keys(line) for line in told] == [keys(line) for line in lines]
+    point = browser.find_elements(By.CSS_SELECTOR, "#plot .scatterlayer .point")[0]
+    ActionChains(browser).move_to_element(point).perform()
+    fault = browser.find_element(By.ID, "fault")
+    until(lambda: fault.text.startswith("PID = "), "the line of a fault")
+    assert keys(fault.text) in [keys(line) for line in lines]
+    nothing_wrong(browser, page)
+
+
+def test_pointing_at_a_spot_tells_its_faults(browser, tmp_path):
+    page = opened(browser, tmp_path, compiler_log(9000, outcomes=True))
+    most, text = browser.execute_script(
+        "const cells = page.counted.cells, most = Math.max(...cells), at = cells.indexOf(most);"
+        "const {x, y} = document.getElementById('plot').data[0];"
+        "return [most, page.spot({x: x[at % WIDTH_CELLS], y: y[Math.floor(at / WIDTH_CELLS)]})]"
+    )
+    assert text.startswith(f"{most} faults at ")
+    nothing_wrong(browser, page)
+
+
+def test_hostile_names_are_inert(browser, tmp_path):
+    name = HOSTILE.replace(" ", "\\040")
+    keys = dict(tid=4494, access=name, map=name, region=name, result=name, kind=name)
+    text = HEAD_AT_0.replace(b"comm=cc1plus", f"comm={name}".encode())
+    text += b"".join(fault(i, 0x1000 * i, counter=i, **keys) for i in range(5))
+    text += fault(9, 0x9000, counter=5, tid=1, access="read", map="a", region="heap")
+    text += f"# exec time=8 pid=4494 comm={name}\n".encode() + summary(6)
+    page = opened(browser, tmp_path, text)
+    assert HOSTILE in browser.find_element(By.ID, "title").text
+    assert HOSTILE in [row[0] for row in table(browser)]
+    labels = browser.execute_script(
+        "return Array.from(document.querySelectorAll('#plot .annotation-text'), e => e.textContent)"
+    )
+    assert any(label.startswith("/tmp/<img") for label in labels)
+    assert browser.execute_script("return window.hacked") is None
+    assert browser.execute_script("return document.images.length") == 0
+    assert (
+        browser.execute_script("return document.querySelectorAll('a[href]').length")
+        == 0
+    )
+    nothing_wrong(browser, page)
+
+
+def test_processes_share_files_by_offset_not_addresses(browser, tmp_path):
+    """Two map the same file, each at an address of its own; one has a heap besides."""
+    text = HEAD_AT_0 + b"# child time=1 pid=9 ppid=4494 comm=sh\n"
+    base = {4494: 0x55F391C00000, 9: 0x7FAA28000000}
+    for i in range(40):
+        pid = (4494, 9)[i % 2]
+        offset = 4096 * (i // 2) + 8192
+        keys = dict(tid=pid, access="read", region="file", result="minor", latency_ns=9)
+        keys |= dict(map="/lib/a.so", offset=hex(offset))
+        text += fault(10 * i, base[pid] + offset, pid, counter=i, **keys)
+    keys = dict(tid=9, access="write", region="heap", result="minor", latency_ns=1)
+    for i in range(40, 50):
+        text += fault(10 * i, 0x1000 * i, 9, counter=i, **keys, map="[heap]")
+    page = opened(browser, tmp_path, text + summary(50))
+    panels = browser.execute_script("return page.faults.meta.panels")
+    assert [(p["label"], p["pages"]) for p in panels] == [("[heap]", 10), ("a.so", 22)]
+    file = panels[1]
+    browser.execute_script(
+        "Plotly.relayout('plot', {'yaxis.range': arguments[0]})",
+        [
+            file["bottom"] + file["height"] * 4 / file["pages"],
+            file["bottom"] + file["height"] * 9 / file["pages"],
+        ],
+    )
+    # pages 4 to 8 of the file, in both processes
+    until(lambda: counts(browser)["faults"] == 10, "the zoom")
+    assert counts(browser) == dict(faults=10, minor=10, major=0, failed=0, spent=90)
+    browser.find_element(By.ID, "by-pid").click()
+    assert sorted(row[:2] for row in table(browser)) == [["4494", "5"], ["9", "5"]]
+    choose(browser, "pid", "9")
+    assert counts(browser)["faults"] == 5
+    nothing_wrong(browser, page)
+    page = opened(browser, tmp_path, text + summary(50), "--view", "address")
+    assert counts(browser)["faults"] == 50
+    assert len(browser.execute_script("return page.faults.meta.panels")) == 3
+    done = run(tmp_path / "a.log", "-o", page, "--view", "threads")
+    assert done.returncode == 1 and "a page has address and mapping" in done.stderr
+
+
+def test_a_fault_without_an_offset_has_a_line(browser, tmp_path):
+    keys = dict(map="/lib/a.so", access="read", result="minor", latency_ns=1)
+    top = hex((1 << 64) - 4096)
+    text = b"".join(fault(i, 0x1000, i, offset=top, **keys) for i in range(5))
+    page = opened(browser, tmp_path, HEAD_AT_0 + text + fault(5, 0x9000, 7, **keys))
+    assert counts(browser)["faults"] == 6
+    labels = browser.execute_script("return page.faults.meta.panels.map(p => p.label)")
+    assert labels == ["no offset", "a.so"]
+    nothing_wrong(browser, page)
+
+
+def test_losses_and_the_head_are_told(browser, tmp_path):
+    page = opened(browser, tmp_path, HEAD + NEW + summary(5, dropped=4))
+    notes = browser.find_element(By.ID, "notes").text
+    assert "4 dropped" in notes
+    assert "nothing lost" not in browser.find_element(By.ID, "about").text
+    head = browser.execute_script("return document.getElementById('head').textContent")
+    assert "6.1.0-56-amd64" in head and "dropped4" in head
+    nothing_wrong(browser, page)
+
+
+def test_a_log_of_2020_and_a_filter(browser, tmp_path):
+    page = opened(browser, tmp_path, OLD)
+    assert counts(browser)["faults"] == 1
+    nothing_wrong(browser, page)
+    page = opened(browser, tmp_path, FAMILY, "--major")
+    assert counts(browser) == dict(faults=1, minor=0, major=1, failed=0, spent=181210)
+    assert "only major faults" in browser.find_element(By.ID, "about").text
+    nothing_wrong(browser, page)
+
+
+def test_the_top_of_64_bits(browser, tmp_path):
+    top = (1 << 64) - 4096
+    keys = dict(tid=1, ip=hex((1 << 64) - 2), map="a", offset=hex(top))
+    opened(browser, tmp_path, OLD + fault((1 << 64) - 1, top, 1, **keys))
+    line = browser.execute_async_script("page.line(1).then(arguments[0])")
+    assert f"Address {top:#x} at Time" in line
+    assert f" ip={(1 << 64) - 2:#x} " in line and line.endswith(f"offset={top:#x}")
