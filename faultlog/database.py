@@ -69,7 +69,7 @@ def columns(_options: argparse.Namespace) -> set[str]:
 
 def write(job: Job) -> None:
     """Make a database of the faults."""
-    with replacing(job.output) as file:
+    with replacing(job) as file:
         try:
             with closing(sqlite3.connect(file.name, isolation_level=None)) as database:
                 _fill(database, job)

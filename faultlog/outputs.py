@@ -15,11 +15,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import BinaryIO, Iterator
+from typing import BinaryIO, Callable, Iterator
 
 from .checks import Verdict
 from .log import Log, LogError
@@ -85,12 +86,37 @@ def module(name: str) -> ModuleType:
         raise LogError(f"{library} is needed (Debian: apt install python3-{library})")
 
 
+def _opener(output: Path, log: str) -> Callable[[str, int], int]:
+    """What opens a file with the mode of output, or else of the log if that is a file."""
+    mode = 0o600
+    for path in (output, Path(log)):
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            mode = status.st_mode & 0o666 | 0o600
+            break
+
+    def opened(path: str, flags: int) -> int:
+        file = os.open(path, flags, 0o600)
+        os.fchmod(file, mode)
+        return file
+
+    return opened
+
+
 @contextmanager
-def replacing(output: Path) -> Iterator[BinaryIO]:
-    """A file to write, which takes output's place at the end: it's whole, or as it was."""
+def replacing(job: Job) -> Iterator[BinaryIO]:
+    """A file to write, which takes the output's place at the end: it's whole, or as it was.
+
+    Only those may read it who may read the log, which tells the same; one that is there
+    already keeps its mode.
+    """
+    output = job.output
     part = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        with open(part, "xb") as file:
+        with open(part, "xb", opener=_opener(output, job.name)) as file:
             yield file
         os.replace(part, output)
     except BaseException as err:

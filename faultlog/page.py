@@ -49,7 +49,7 @@ def write(job: Job) -> None:
     before, after = (HERE / "page.html").read_text().split("@DATA@")
     title = escape(Path(job.name).name.encode("utf-8", "replace").decode())
     library = _library()
-    with replacing(job.output) as file:
+    with replacing(job) as file:
         file.write(before.replace("@TITLE@", title).encode())
         for piece in _pieces(job):
             file.write(piece)

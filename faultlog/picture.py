@@ -65,7 +65,7 @@ def write(job: Job) -> None:
     draw(figure, job.log, job.verdict, job.filters.text(), job.options.view)
     kind = job.suffix[1:]
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-    with replacing(job.output) as file:
+    with replacing(job) as file:
         figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
 
 

@@ -41,7 +41,7 @@ def columns(_options: argparse.Namespace) -> set[str]:
 def write(job: Job) -> None:
     """Write a table of the faults, in the order of the log, block by block."""
     blocks = csv_blocks(job) if job.suffix == ".csv" else jsonl_blocks(job)
-    with replacing(job.output) as file:
+    with replacing(job) as file:
         for text in blocks:
             file.write(text.encode())
 

@@ -33,7 +33,7 @@ def columns(_options: argparse.Namespace) -> set[str]:
 
 def write(job: Job) -> None:
     """Write the time line, block by block."""
-    with replacing(job.output) as file:
+    with replacing(job) as file:
         before = (
             '{"displayTimeUnit":"ns","otherData":%s,"traceEvents":[\n'
             % json.dumps(

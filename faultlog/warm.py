@@ -63,7 +63,7 @@ def write(job: Job) -> None:
         raise LogError(f"{job.name}: no major fault is in a file that could be read")
     top = MAX_RANGES if job.options.top is None else job.options.top
     chosen = costliest(found, top or len(found))
-    with replacing(job.output) as file:
+    with replacing(job) as file:
         file.write(script(chosen, int(np.count_nonzero(log.result == MAJOR))))
 
 

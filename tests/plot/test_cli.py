@@ -173,6 +173,20 @@ def test_a_full_disk_leaves_the_old_picture(log_path):
     ]
 
 
+@pytest.mark.parametrize("suffix", [".png", ".csv", ".sqlite"])
+def test_what_is_made_of_a_private_log_is_private(log_path, suffix):
+    output = log_path.with_name(f"out{suffix}")
+    for mode in (0o600, 0o644):
+        log_path.chmod(mode)
+        run(log_path, "-o", output)
+        assert output.stat().st_mode & 0o777 == mode
+        output.unlink()
+    output.touch(mode=0o640)
+    output.chmod(0o640)
+    run(log_path, "-o", output)
+    assert output.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_pipe_will_do(log_path):
     """What can't be rewound or sized, as /proc/pf_probe_X."""
     picture = log_path.with_name("p.png")
