@@ -118,7 +118,8 @@ PEERS = {
 }
 # By placement, as in parts.py: the tracer whose instructions are told apart.
 APART = {"jump": "B", "callback": "B-callback", "direct": "B-ftrace"}
-CLOCK_OWN = 2  # of what reads the clock in empty_probe.c: the call, and to store the value
+# Of what reads the clock in empty_probe.c: the call, and to store the value.
+CLOCK_OWN = 2
 NOT_INSTALLED = "not installed"  # as in peers.sh
 PEER_TEXT = {
     "perf_record-text": ("perf", "perf script", "-i /tmp/perf.data"),
