@@ -130,6 +130,7 @@ TEXT = {
     **{name: words for name, (_, _, words) in MODULES.items()},
     **{name: words for name, (_, words) in PEERS.items()},
     "drain": "/proc/pf_probe_B to a log, by `user`",
+    "drain-128": "the same where 128 CPUs are possible",
     "plot-B": "pf_probe_B: plot at unload",
     "plot-C": "pf_probe_C: plots at unload",
     **{name: command for name, (_, command, _) in PEER_TEXT.items()},
@@ -140,6 +141,7 @@ FEW = 1_000
 MANY = 1_001_000
 MANY_CHECK = 101_000
 MANY_PEERS = 51_000
+POSSIBLE_CPUS = 128
 
 SCALING_CPUS = (1, 2, 4)
 SCALING_TRIES = 41
@@ -256,7 +258,8 @@ class Results:
         }
         for name in FILE_TRACERS:
             figures[f"file/{name}"] = self.added(name, "traced", FILE_KIND)
-        figures["drain"] = self.each("drain")[0]
+        for name in ("drain", "drain-128"):
+            figures[name] = self.each(name)[0]
         figures["plot/B"] = self.each("plot-B")[0]
         figures["plot/C"] = self.each("plot-C")[0]
         return {**figures, **self.figures}
@@ -303,7 +306,14 @@ def costs_case(kinds: tuple[str, ...]) -> str:
 def drain_case(many: int) -> str:
     calls = ["must ./faults clock", "memory"]
     for size in (FEW, many):
-        calls += [f"drain {size}", f"plot B {size}", f"plot C {size}"]
+        calls += [f"drain drain {size}", f"plot B {size}", f"plot C {size}"]
+    return "\n".join(calls)
+
+
+def wide_case() -> str:
+    """For a guest in which POSSIBLE_CPUS are possible, though there is only one."""
+    calls = ["must ./faults clock", f"possible {POSSIBLE_CPUS}"]
+    calls += [f"drain drain-128 {size}" for size in (FEW, MANY_CHECK)]
     return "\n".join(calls)
 
 
@@ -360,9 +370,14 @@ class Bench:
 
     def drain(self) -> None:
         self.boot({"drain": drain_case(MANY)})
+        self.wide()
+
+    def wide(self) -> None:
+        self.boot({"drain": wide_case()}, possible_cpus=POSSIBLE_CPUS)
 
     def check(self) -> None:
         self.boot({"drain": drain_case(MANY_CHECK), "costs": costs_case(("read",))})
+        self.wide()
 
     def peers(self) -> None:
         self.boot(peer_cases(), host_root=True)
@@ -533,12 +548,12 @@ def parts_table(results: Results) -> str:
 def drain_table(results: Results) -> str:
     text = row("", "instructions a record", "once, in millions", "bytes a record")
     text += row("---", *["---:"] * 3)
-    for name in ("drain", *PEER_TEXT, "plot-B", "plot-C"):
+    for name in ("drain", "drain-128", *PEER_TEXT, "plot-B", "plot-C"):
         if name in results.absent:
             text += row(TEXT[name], results.absent[name], "", "")
             continue
         instructions, size, once = results.each(name)
-        if name == "drain":
+        if name.startswith("drain"):
             size = results.figures["record/bytes"]
         text += row(
             TEXT[name],

@@ -74,10 +74,17 @@ record() {
 	let_go
 }
 
-drain() { # N
+# possible N: so many CPUs could be there.
+possible() {
+	grep -qx "0-$(($1 - 1))" /sys/devices/system/cpu/possible || die "not $1 possible CPUs"
+}
+
+drain() { # NAME N
+	name=$1
+	shift
 	record B "$1"
 	must ./faults time ./user -o /tmp/log B
-	echo "=size drain $1 $(tail -n 1 /tmp/said) $(wc -c </tmp/log)"
+	echo "=size $name $1 $(tail -n 1 /tmp/said) $(wc -c </tmp/log)"
 	dropped=$(sed -n 's/^# recorded=.* dropped=\([0-9]*\) .*/\1/p' /tmp/log)
 	echo "=figure lost/$1 $dropped"
 	rm /tmp/log

@@ -9,7 +9,8 @@ rows passed.
 
     matrix.py               all of them
     matrix.py sid bullseye  only these
-    matrix.py --quick       without the tests that say "# vm: long"; they count as skipped
+    matrix.py --quick       with fewer repetitions, and without the tests that say
+                            "# vm: long", which count as skipped
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Row:
     run: vm.Run | None = None
     differences: list[int] = field(default_factory=list)
     trouble: str = ""
+    slowest: str = ""
     seconds: float = 0
 
     @property
@@ -131,7 +133,9 @@ def show(lines: Iterable[str]) -> None:
     print("".join(f"    {line[:200]}\n" for line in lines), end="")
 
 
-def try_kernel(row: Row, cases: dict[str, Path], left_out: Iterable[str]) -> None:
+def try_kernel(
+    row: Row, cases: dict[str, Path], left_out: Iterable[str], quick: bool
+) -> None:
     """Fetch, build, boot, test: fill in the row; what is left out counts as skipped."""
     log = kernel.cache_dir() / "build" / f"{row.kernel.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -139,7 +143,9 @@ def try_kernel(row: Row, cases: dict[str, Path], left_out: Iterable[str]) -> Non
         tree, folder = make(row, log)
         files = build.files_of(folder)
         name = f"matrix-{row.kernel.name}"
-        row.run = run.boot(tree, files, cases, TIMEOUT_S, name, lambda line: None)
+        clock = run.Clock(lambda line: None)
+        row.run = run.boot(tree, files, cases, TIMEOUT_S, name, clock, quick)
+        row.slowest = clock.slowest
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         if row.build == "failed":
             show(log.read_text().splitlines()[-20:])
@@ -177,10 +183,10 @@ def main() -> int:
     for name in args.names or [name for name in kernels if name != "default"]:
         rows.append(row := Row(kernels[name]))
         start = time.monotonic()
-        try_kernel(row, cases, left_out)
+        try_kernel(row, cases, left_out, args.quick)
         row.seconds = time.monotonic() - start
         said = f"FAILED: {row.trouble}" if row.trouble else row.run.totals.closing
-        print(f"{name}: {said} ({row.seconds:.0f} s)", flush=True)
+        print(f"{name}: {said} ({row.seconds:.0f} s; {row.slowest})", flush=True)
     print("", *table(row.cells for row in rows), sep="\n")
     passed = sum(row.passed for row in rows)
     print(f"\n{passed} passed, {len(rows) - passed} failed")

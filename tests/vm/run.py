@@ -47,7 +47,7 @@ def cases_in(folder: Path) -> dict[str, Path]:
 
 
 def long_ones(cases: dict[str, Path]) -> list[str]:
-    """The tests with a line "# vm: long", which a quick run leaves out."""
+    """The tests with a line "# vm: long", which a quick matrix leaves out."""
     return [name for name, path in cases.items() if LONG in path.read_text()]
 
 
@@ -78,6 +78,7 @@ def guest_of(
     cases: dict[str, Path],
     disk: Path,
     timeout_s: float,
+    quick: bool,
 ) -> vm.Guest:
     """The guest that runs these tests; KernelError if a module is not its own."""
     for path in files:
@@ -89,6 +90,7 @@ def guest_of(
         files={path.name: path for path in files},
         modules=("overlay", "fuse"),
         disk=disk,
+        quick=quick,
         timeout_s=timeout_s,
     )
 
@@ -100,6 +102,7 @@ def boot(
     timeout_s: float,
     name: str,
     on_line: Callable[[str], None],
+    quick: bool = False,
 ) -> vm.Run:
     """Boot for these tests; what came of it is as of one run.
 
@@ -117,7 +120,7 @@ def boot(
             root = compiler.root_of(tree.kernel)
             compiler.copy_to(Path(disk) / "compiler", root, tree.kernel.arch)
         for part in [x for x in (parallel, serial) if x] or [parallel]:
-            guest = guest_of(tree, files, part, Path(disk), timeout_s)
+            guest = guest_of(tree, files, part, Path(disk), timeout_s, quick)
             guest.accel = vm.accelerator(tree.kernel.arch, part is serial)
             run = vm.boot(guest, name, on_line)
             if whole:
@@ -145,6 +148,7 @@ def main() -> int:
         "--cases", type=Path, default=vm.HERE / "guest", metavar="DIR", help="of tests"
     )
     parser.add_argument("--kernel", default="default", choices=kernels, metavar="NAME")
+    parser.add_argument("--quick", action="store_true", help="repeat less often")
     parser.add_argument("--timeout", type=float, default=900, metavar="SECONDS")
     args = parser.parse_args()
     files = [x for p in args.files for x in (build.files_of(p) if p.is_dir() else [p])]
@@ -159,7 +163,7 @@ def main() -> int:
         print(f"# Linux {tree.release} ({tree.kernel.arch})", flush=True)
         name = f"test-{args.kernel}"
         clock = Clock(show)
-        run = boot(tree, files, wanted, args.timeout, name, clock)
+        run = boot(tree, files, wanted, args.timeout, name, clock, args.quick)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         print(f"VM LOST: {error}")
         print("0 passed, 1 failed")

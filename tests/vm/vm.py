@@ -74,8 +74,10 @@ class Guest:
     `tap`, anything, and their exit status counts.  `files` maps paths in the guest to
     host files or bytes (executable if the host file is; bytes are not).  `disk` gives
     a scratch ext4 at /disk, holding a copy of the folder if it is one; `host_root` the
-    host's own / at /host, writes to it staying in the guest.  `accel` overrides
-    KVM-or-TCG, `append` adds to the kernel's command line, `qemu` to QEMU's.
+    host's own / at /host, writes to it staying in the guest.  `quick` asks for fewer
+    repetitions, see runs() in tap.sh.  `possible_cpus` may be more than the `smp` that
+    there are.  `accel` overrides KVM-or-TCG, `append` adds to the kernel's command line,
+    `qemu` to QEMU's.
     """
 
     tree: kernel.Tree
@@ -84,7 +86,9 @@ class Guest:
     modules: tuple[str, ...] = ()
     disk: Union[bool, Path] = False
     host_root: bool = False
+    quick: bool = False
     smp: int = 2
+    possible_cpus: int = 0
     memory_mb: int = 1024
     tap: bool = True
     timeout_s: float = 300
@@ -175,6 +179,7 @@ def initramfs(guest: Guest) -> bytes:
         wanted += ["9pnet_virtio", "9p", "overlay"]
     loaded = modules.resolve(guest.tree.modules, wanted)
     config = f"DISK={bool(guest.disk):d}\nHOST_ROOT={guest.host_root:d}\n"
+    config += f"export QUICK={guest.quick:d}\n"
     files = {
         "init": (0o755, (HERE / "init").read_bytes()),
         "tap.sh": (0o644, (HERE / "tap.sh").read_bytes()),
@@ -226,7 +231,8 @@ def command(guest: Guest, folder: Path, verdict_fd: int) -> list[str]:
     line = ["setpriv", "--pdeathsig", "KILL", machine.qemu, *machine.options]
     line += guest.accel or accelerator(guest.tree.kernel.arch)
     line += ["-nodefaults", "-no-reboot", "-display", "none"]
-    line += ["-smp", str(guest.smp), "-m", str(guest.memory_mb)]
+    smp = f"{guest.smp},maxcpus={max(guest.smp, guest.possible_cpus)}"
+    line += ["-smp", smp, "-m", str(guest.memory_mb)]
     line += ["-kernel", str(guest.tree.image), "-initrd", str(folder / "initramfs")]
     line += ["-append", append.strip(), "-serial", f"file:{there('console.log')}"]
     line += ["-device", "virtio-serial-pci"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # `user -- COMMAND`: the log is what the kernel itself counted from the exec on, the command is as
 # it would be without, and nothing stays loaded.
+# vm: long
 # vm: compiler
 . /tap.sh
 plan 64

@@ -24,7 +24,9 @@ if ! has_ftrace_arguments; then
 	kill $idle
 	exit 0
 fi
-plan 83
+nr_runs=$(runs 6)
+nr_rounds=$(runs 8)
+plan $((58 + nr_runs + $(runs 3) + 2 * nr_rounds))
 
 exact="^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
 ends="$exact .*abandoned=0 unfinished=0 .*minor_difference=0 major_difference=0$"
@@ -43,8 +45,8 @@ direct=callback
 [ "$(uname -m)" = x86_64 ] && has_kernel 5 18 && direct=direct
 
 for placement in ftrace callback; do
-	[ $placement = ftrace ] && runs=6 || runs=3
-	for run in $(seq $runs); do
+	[ $placement = ftrace ] || nr_runs=$(runs 3)
+	for run in $(seq $nr_runs); do
 		tracks "mix, run $run" "$exact" B "" mix
 	done
 	dmesg_mark
@@ -165,7 +167,7 @@ is "nor anything at the function" "$(grep handle_mm_fault /sys/kernel/tracing/en
 # Unloaded while all CPUs fault, and the target, too.
 outcome=outcome=1
 [ "$(uname -m)" = x86_64 ] || outcome=
-for round in $(seq 8); do
+for round in $(seq $nr_rounds); do
 	[ $((round % 4)) -lt 2 ] && placement=ftrace || placement=callback
 	[ $((round % 3)) = 0 ] && watched=$outcome || watched=
 	while :; do /workload run threads 4; done &

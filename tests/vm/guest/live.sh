@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # user --top: what it shows is what it logs.
+# vm: long
 . /tap.sh
 plan 14
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # outcome=1: how each fault ended, and how long it took. Minor and major are what the kernel counts.
 . /tap.sh
-plan 53
+nr_runs=$(runs 20)
+plan $((33 + nr_runs))
 
 exact="^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0 .*failed=0 abandoned=0 \
 unfinished=0 .*minor_difference=0 major_difference=0$"
 
-for run in $(seq 20); do
+for run in $(seq $nr_runs); do
 	result=$(/workload track B "outcome=1" mix)
 	like "mix, run $run" "$result" "$exact"
 	diag "$result"

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Exact to the fault with huge pages, hugetlb, userfaultfd and swap.
 . /tap.sh
-plan 28
+nr_runs=$(runs 20)
+plan $((8 + nr_runs))
 
 dd if=/dev/zero of=/disk/swap bs=1M count=64 2>/dev/null
 chmod 600 /disk/swap
@@ -12,7 +13,7 @@ echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 mkdir /sys/fs/cgroup/small
 ok "and a cgroup with little memory" sh -c "echo 16M >/sys/fs/cgroup/small/memory.max"
 
-for run in $(seq 20); do
+for run in $(seq $nr_runs); do
 	result=$(/workload track B "" paging)
 	like "paging, run $run" "$result" "^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
 	diag "$result"

@@ -2,11 +2,12 @@
 # rmmod under load and under readers: no hang, no crash, the reader is told.
 # vm: serial
 . /tap.sh
-plan 61
+nr_rounds=$(runs 10)
+plan $((1 + 6 * nr_rounds))
 
 ready() { grep -q ready /tmp/hold.$1; }
 
-for round in $(seq 10); do
+for round in $(seq $nr_rounds); do
 	# Faults all the time, on both CPUs.
 	while :; do /workload run threads 2; done &
 	loader=$!
@@ -34,7 +35,7 @@ for round in $(seq 10); do
 done
 
 # The same with all that there is to be let go: children, outcomes, files.
-for round in $(seq 10); do
+for round in $(seq $nr_rounds); do
 	while :; do /workload run threads 4; done &
 	loader=$!
 	start_stopped sh -c 'while :; do /workload run threads 4; /workload run touch 30; done'
