@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <endian.h>
 #include <string.h>
 
 #include "fault.h"
@@ -7,46 +8,88 @@ const char *const region_names[REGIONS] = {
 	"code", "data", "heap", "stack", "file", "anon", "special", "other",
 };
 
-#define ONES	0x0101010101010101ULL
+#define ONES		0x0101010101010101ULL
+#define HIGH_DIGITS	6
+#define BYTES(nr)	(~0ULL >> (64 - 8 * (nr)))	/* the first ones of a word, 1 to 8 */
 
-/* Eight digits at a time, then one by one. The line ends with a newline before @end. */
-static const char *take_number(const char *p, const char *end, u64 *number)
+/* Eight bytes, the first one lowest. */
+static inline u64 load(const char *p)
 {
-	u64 value = 0, word;
+	u64 word;
 
-	while (end - p >= (ptrdiff_t)sizeof(word)) {
-		memcpy(&word, p, sizeof(word));
-		if (((word & 0xf0 * ONES) | ((word + 0x06 * ONES) & 0xf0 * ONES) >> 4) !=
-		    0x33 * ONES)
+	memcpy(&word, p, sizeof(word));
+	return le64toh(word);
+}
+
+/* Up to eight letters as load() has them. */
+static inline u64 letters(const char *text)
+{
+	u64 word = 0;
+
+	memcpy(&word, text, strlen(text));
+	return le64toh(word);
+}
+
+/* Eight digits at a time. */
+static inline const char *take_number(const char *p, u64 *number)
+{
+	static const unsigned int power[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000 };
+	u64 value = 0;
+
+	for (;;) {
+		u64 word = load(p) ^ '0' * ONES;
+		u64 others = ((word & 0x7f * ONES) + 0x76 * ONES) | word;
+		unsigned int nr = 8;
+
+		others &= 0x80 * ONES;
+		if (others) {
+			nr = (unsigned int)__builtin_ctzll(others) / 8;
+			if (!nr)
+				break;
+			/* In front of fewer than eight there are zeros. */
+			word <<= 64 - 8 * nr;
+		}
+		/* Pairs, fours, all eight. */
+		word = (word * (1 + (10 << 8)) >> 8) & 0x00ff00ff00ff00ff;
+		word = (word * (1 + (100 << 16)) >> 16) & 0x0000ffff0000ffff;
+		word = word * (1 + (10000ULL << 32)) >> 32;
+		p += nr;
+		if (nr < 8) {
+			value = value * power[nr] + word;
 			break;
-		/* The first digit is in the lowest byte: pairs, fours, all eight. */
-		word = (word & 0x0f * ONES) * (1 + (10 << 8)) >> 8;
-		word = (word & 0x00ff00ff00ff00ff) * (1 + (100 << 16)) >> 16;
-		word = (word & 0x0000ffff0000ffff) * (1 + (10000ULL << 32)) >> 32;
+		}
 		value = value * 100000000 + word;
-		p += sizeof(word);
 	}
-	while (*p >= '0' && *p <= '9')
-		value = value * 10 + (u64)(*p++ - '0');
 	*number = value;
 	return p;
 }
 
-static const char *take_hex(const char *p, u64 *number)
+/* The value of a digit and 1, 0 for what is none. */
+static const unsigned char hex_digits[256] = {
+	['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+	['a'] = 11, 12, 13, 14, 15, 16,
+};
+
+/* Addresses that are near each other begin alike: with the same six digits. */
+static inline const char *take_address(struct fault *f, const char *p)
 {
-	u64 value = 0;
+	u64 word = load(p) & BYTES(HIGH_DIGITS), value = 0;
+	unsigned int digit, nr;
 
-	for (;; p++) {
-		unsigned int digit = (unsigned int)*p - '0';
-
-		if (digit > 9) {
-			digit = (unsigned int)*p - 'a' + 10;
-			if (digit < 10 || digit > 15)
-				break;
-		}
-		value = value << 4 | digit;
+	if (word == f->high_text) {
+		value = f->high;
+		p += HIGH_DIGITS;
+	} else {
+		for (nr = 0; nr < HIGH_DIGITS && (digit = hex_digits[(unsigned char)*p]); nr++, p++)
+			value = (value << 4) + digit - 1;
+		f->high_text = nr == HIGH_DIGITS ? word : 0;
+		f->high = value;
 	}
-	*number = value;
+	while ((digit = hex_digits[(unsigned char)*p])) {
+		value = (value << 4) + digit - 1;
+		p++;
+	}
+	f->address = value;
 	return p;
 }
 
@@ -58,110 +101,162 @@ static inline const char *skip_word(const char *p, const char *end, const char *
 	return (size_t)(end - p) > len && !memcmp(p, word, len) ? p + len : NULL;
 }
 
-/* By two letters, as this is done for each fault; then it is looked at as a whole. */
-static int region_of(const char *word, size_t len)
+/* The first blank in a word is the lowest bit of these. */
+static inline u64 blanks(u64 word)
 {
-	int i = REGIONS - 1;
-
-	if (len < 2)
-		return i;
-	switch (word[0]) {
-	case 'c':
-		i = 0;
-		break;
-	case 'd':
-		i = 1;
-		break;
-	case 'h':
-		i = 2;
-		break;
-	case 's':
-		i = word[1] == 't' ? 3 : 6;
-		break;
-	case 'f':
-		i = 4;
-		break;
-	case 'a':
-		i = 5;
-		break;
-	}
-	return strlen(region_names[i]) == len && !memcmp(region_names[i], word, len) ?
-	       i : REGIONS - 1;
+	word ^= ' ' * ONES;
+	return (word - ONES) & ~word & 0x80 * ONES;
 }
 
 /* The next blank, or the newline before the end: eight bytes a step. */
-static const char *next_blank(const char *p, const char *end)
+static inline const char *next_blank(const char *p, const char *end)
 {
-	u64 word;
+	u64 found = blanks(load(p));
 
-	for (; end - p >= (ptrdiff_t)sizeof(word); p += sizeof(word)) {
-		memcpy(&word, p, sizeof(word));
-		word ^= ' ' * ONES;
-		word = (word - ONES) & ~word & 0x80 * ONES;
-		if (word)
-			return p + __builtin_ctzll(word) / 8;
+	while (!found && p < end) {
+		p += sizeof(found);
+		found = blanks(p < end ? load(p) : 0);
 	}
-	while (p < end - 1 && *p != ' ')
-		p++;
-	return p < end - 1 ? p : end - 1;
+	p += found ? __builtin_ctzll(found) / 8 : 0;
+	return p < end ? p : end - 1;
 }
 
-static enum result result_of(const char *word, size_t len)
+/* A word of up to seven letters and a blank, be it the newline in truth; 0 for any longer one. */
+static inline u64 take_word(const char **p, const char *end)
 {
-	if (len == 5 && !memcmp(word, "minor", 5))
+	const char *start = *p;
+	u64 word = load(start);
+	size_t len;
+
+	*p = next_blank(start, end);
+	len = (size_t)(*p - start);
+	if (len > 7)
+		return 0;
+	return (word & ((1ULL << 8 * len) - 1)) | (u64)' ' << 8 * len;
+}
+
+/* Mostly it is the one of the last line. */
+static inline int region_of(u64 word, int last)
+{
+	static const char words[REGIONS - 1][8] = {
+		"code ", "data ", "heap ", "stack ", "file ", "anon ", "special ",
+	};
+
+	if (last >= 0 && last < REGIONS - 1 && word == load(words[last]))
+		return last;
+	for (int i = 0; i < REGIONS - 1; i++)
+		if (word == load(words[i]))
+			return i;
+	return word == ' ' ? -1 : REGIONS - 1;
+}
+
+static inline enum result result_of(u64 word)
+{
+	if (word == letters("minor "))
 		return RESULT_MINOR;
-	return len == 5 && !memcmp(word, "major", 5) ? RESULT_MAJOR : RESULT_FAILED;
+	if (word == letters("major "))
+		return RESULT_MAJOR;
+	return word == ' ' ? RESULT_UNKNOWN : RESULT_FAILED;
 }
 
-/* A key's first letter tells whether it may matter. */
-static void take_pairs(struct fault *f, const char *line, const char *p, const char *end)
+/* Mostly it is the same as in the last line. */
+static inline void take_map(struct fault *f, const char *p, const char *end)
 {
-	const char *value;
+	size_t len = f->last_map_len;
 
+	f->same_map = len && (size_t)(end - p) > len && !memcmp(p, f->last_map, len) &&
+		      (p[len] == ' ' || p + len == end - 1);
+	if (!f->same_map) {
+		len = (size_t)(next_blank(p, end) - p);
+		f->last_map_len = len <= sizeof(f->last_map) ? len : 0;
+		memcpy(f->last_map, p, f->last_map_len);
+	}
+	f->map = len ? p : NULL;
+	f->map_len = len;
+}
+
+/* Up to the mapping, behind which nothing matters. */
+static void take_pairs(struct fault *f, const char *line, const char *p, const char *end,
+		       int last_region)
+{
 	while (*p == ' ') {
-		const char *word = p + 1;
+		const char *pair = p;
+		u64 key = load(p);
 
-		p = next_blank(word, end);
-		if (*word == 'r') {
-			if ((value = skip_word(word, p, "region="))) {
-				f->region_at = (size_t)(word - 1 - line);
-				f->region = region_of(value, (size_t)(p - value));
-			} else if ((value = skip_word(word, p, "result="))) {
-				f->result = result_of(value, (size_t)(p - value));
-			}
-		} else if (*word == 'l') {
-			if ((value = skip_word(word, p, "latency_ns=")))
-				take_number(value, end, &f->latency_ns);
-		} else if (*word == 'm' && (value = skip_word(word, p, "map="))) {
-			f->map = value;
-			f->map_len = (size_t)(p - value);
+		if ((key & BYTES(5)) == letters(" map=")) {
+			take_map(f, p + strlen(" map="), end);
+			return;
+		}
+		p += sizeof(key);
+		if (key == letters(" region=")) {
+			f->region_at = (size_t)(pair - line);
+			f->region = region_of(take_word(&p, end), last_region);
+		} else if (key == letters(" result=")) {
+			f->result = result_of(take_word(&p, end));
+		} else if (key == letters(" latency") && (p = skip_word(p, end, "_ns="))) {
+			p = next_blank(take_number(p, &f->latency_ns), end);
+		} else {
+			p = next_blank(pair + 1, end);
 		}
 	}
 }
 
-/* Each step ends at the newline at the latest: nothing reads beyond it. */
-bool fault_parse(struct fault *f, const char *line, size_t len)
+/*
+ * What is between @p and the region does not matter, and mostly is as long as in the last line, or
+ * by one longer or shorter: access=write after access=read.
+ */
+static inline const char *find_region(const struct fault *f, const char *line, const char *p,
+				      const char *end)
 {
-	const char *end = line + len, *p = skip_word(line, end, "PID =");
+	const char *last = line + f->region_at;
 
-	*f = (struct fault) { .region = -1, .region_at = f->region_at };
+	if (f->region_at + 1 >= (size_t)(end - line) || last <= p)
+		return p;
+	if (load(last) == letters(" region="))
+		return last;
+	if (load(last + 1) == letters(" region="))
+		return last + 1;
+	return load(last - 1) == letters(" region=") ? last - 1 : p;
+}
+
+/* What comes before the address; NULL if something else does. */
+static const char *take_pid(struct fault *f, const char *line, const char *end)
+{
+	const char *p = skip_word(line, end, "PID =");
+
+	*f->beginning = '\0';
 	while (p && *p == ' ')
 		p++;
+	if (p)
+		p = skip_word(take_number(p, &f->pid), end, " Page Fault at Address 0x");
+	if (p && p - line == sizeof(f->beginning))
+		memcpy(f->beginning, line, sizeof(f->beginning));
+	return p;
+}
+
+/* Each step ends at the newline at the latest. */
+bool fault_parse(struct fault *f, const char *line, size_t len)
+{
+	const char *end = line + len, *p;
+	int last_region = f->region;
+
+	f->latency_ns = 0;
+	f->region = -1;
+	f->result = RESULT_UNKNOWN;
+	f->map = NULL;
+	f->map_len = 0;
+	if (len > sizeof(f->beginning) && !memcmp(line, f->beginning, sizeof(f->beginning)))
+		p = line + sizeof(f->beginning);
+	else
+		p = take_pid(f, line, end);
 	if (!p)
 		return false;
-	p = skip_word(take_number(p, end, &f->pid), end, " Page Fault at Address 0x");
+	p = skip_word(take_address(f, p), end, " at Time ");
 	if (!p)
 		return false;
-	p = skip_word(take_hex(p, &f->address), end, " at Time ");
-	if (!p)
-		return false;
-	p = take_number(p, end, &f->time_ns);
+	p = take_number(p, &f->time_ns);
 	f->tid = skip_word(p, end, " tid=");
 
-	/* What is before the region does not matter, and mostly is as long as in the last line. */
-	if (f->region_at < len && line + f->region_at >= p &&
-	    skip_word(line + f->region_at, end, " region="))
-		p = line + f->region_at;
-	take_pairs(f, line, p, end);
+	take_pairs(f, line, find_region(f, line, p, end), end, last_region);
 	return true;
 }

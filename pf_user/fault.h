@@ -8,11 +8,12 @@
 
 typedef unsigned long long u64;
 
+#define FAULT_SLACK	8
 #define REGIONS		8		/* the last one is for words that aren't known */
 
 extern const char *const region_names[REGIONS];
 
-enum result { RESULT_UNKNOWN, RESULT_MINOR, RESULT_MAJOR, RESULT_FAILED };
+enum result { RESULT_UNKNOWN, RESULT_MINOR, RESULT_MAJOR, RESULT_FAILED, RESULTS };
 
 struct fault {
 	u64 pid, address;
@@ -22,14 +23,21 @@ struct fault {
 	const char *tid;		/* in the line, up to a blank or its end; NULL if it tells none */
 	const char *map;		/* in the line, as escaped there; NULL if it tells none */
 	size_t map_len;
-	size_t region_at;		/* where ` region=` was in the latest line, for the next */
+	bool same_map;			/* as of the latest line before that had one */
+
+	/* Of the latest line, for the next, which mostly is the same there. */
+	size_t region_at;		/* where ` region=` was */
+	char beginning[39];		/* up to the address, with the usual width of the number */
+	u64 high, high_text;		/* the first digits of the address, and as in the line */
+	char last_map[128];
+	size_t last_map_len;		/* 0 if it is longer */
 };
 
 /**
  * fault_parse() - Take a fault line apart.
- * @f: what is in it; from one line to the next it remembers @region_at
+ * @f: what is in it; all 0 before the first line, as it was left before each further one
  * @line: as the kernel wrote it
- * @len: with the newline, beyond which nothing is read
+ * @len: with the newline, behind which FAULT_SLACK bytes can be read, whatever they are
  *
  * Return: false if it is no whole fault line
  */

@@ -93,15 +93,11 @@ static bool is(const struct name *name, const char *text, size_t len)
 	return name->len == len && !memcmp(name->text, text, len);
 }
 
-size_t names_find(struct names *n, const char *text, size_t len)
+size_t names_look_up(struct names *n, const char *text, size_t len)
 {
+	u64 hash = hash_name(text, len);
 	size_t slot;
-	u64 hash;
 
-	if (n->nr && is(&n->list[n->latest], text, len))
-		return n->latest;
-
-	hash = hash_name(text, len);
 	for (slot = hash & (n->nr_slots - 1); n->slots[slot]; slot = (slot + 1) & (n->nr_slots - 1)) {
 		size_t i = n->slots[slot] - 1;
 

@@ -8,6 +8,7 @@
 #define PF_USER_NAMES_H
 
 #include <stddef.h>
+#include <string.h>
 
 typedef unsigned long long u64;
 
@@ -29,8 +30,18 @@ struct names {
 /* Begins an empty set. */
 void names_init(struct names *n, size_t max, size_t max_size);
 
+/* As names_find(). */
+size_t names_look_up(struct names *n, const char *text, size_t len);
+
 /* The text's number, from 0 on as they come; n->max if there is no room for it. */
-size_t names_find(struct names *n, const char *text, size_t len);
+static inline size_t names_find(struct names *n, const char *text, size_t len)
+{
+	const struct name *latest = &n->list[n->latest];
+
+	if (n->nr && latest->len == len && !memcmp(latest->text, text, len))
+		return n->latest;
+	return names_look_up(n, text, len);
+}
 
 /* Forgets all of them; the memory is kept for the next. */
 void names_clear(struct names *n);

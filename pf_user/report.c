@@ -30,7 +30,7 @@ static void put_name(FILE *to, const char *name, size_t len, size_t width)
 
 static bool has_results(const struct tally *t)
 {
-	return t->nr_minor || t->nr_major || t->nr_failed;
+	return t->by_result[RESULT_UNKNOWN] < t->nr_faults;
 }
 
 /* Each is told in a line; returns how many there are. */
@@ -62,8 +62,9 @@ static int report_losses(const struct stream *s, bool tell)
 	     "%llu faults were read, but %llu recorded: read once more",
 	     s->nr_faults + sum->overwritten, sum->recorded);
 	LOSS(sum->has_results && s->between && s->has_tally &&
-	     (t->nr_minor != sum->minor || t->nr_major != sum->major ||
-	      t->nr_failed != sum->failed),
+	     (t->by_result[RESULT_MINOR] != sum->minor ||
+	      t->by_result[RESULT_MAJOR] != sum->major ||
+	      t->by_result[RESULT_FAILED] != sum->failed),
 	     "the lines' results are not those of the summary: read once more");
 #undef LOSS
 	return nr;
@@ -101,8 +102,8 @@ static int report_kinds(const struct stream *s, FILE *to)
 	fputc('\n', to);
 	if (!has_results(t))
 		return 1;
-	fprintf(to, "  %llu minor, %llu major, %llu failed\n", t->nr_minor, t->nr_major,
-		t->nr_failed);
+	fprintf(to, "  %llu minor, %llu major, %llu failed\n", t->by_result[RESULT_MINOR],
+		t->by_result[RESULT_MAJOR], t->by_result[RESULT_FAILED]);
 	return 2;
 }
 

@@ -179,8 +179,13 @@ static void tally_again(struct stream *s)
 	rewind(file);
 	tally_reset(&s->tally, 1ULL << s->tally.page_shift);
 	while ((len = getline(&line, &size, file)) > 0) {
-		const char *fault = line + strspn(line, " 0123456789");
+		const char *fault;
 
+		if (size < (size_t)len + FAULT_SLACK) {
+			size = (size_t)len + FAULT_SLACK;
+			line = need(realloc(line, size));
+		}
+		fault = line + strspn(line, " 0123456789");
 		if (!strncmp(fault, ":: PID =", strlen(":: PID =")) &&
 		    fault_parse(&s->fault, fault + 3, (size_t)(line + len - fault - 3)))
 			tally_add(&s->tally, &s->fault);

@@ -64,7 +64,7 @@ struct stream {
 	char pid[16], comm[72];
 
 	size_t in_len;
-	char in[STREAM_BUFFER_SIZE];
+	char in[STREAM_BUFFER_SIZE + FAULT_SLACK];
 	struct log log;
 };
 

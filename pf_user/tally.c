@@ -34,7 +34,7 @@ static u64 *find_page(const struct tally *t, u64 key)
 	return &t->pages[slot];
 }
 
-static void grow_pages(struct tally *t)
+static __attribute__((noinline)) void grow_pages(struct tally *t)
 {
 	u64 *old = t->pages;
 	size_t nr_old = t->nr_page_slots;
@@ -69,14 +69,12 @@ void tally_add(struct tally *t, const struct fault *f)
 {
 	if (f->region >= 0)
 		t->by_region[f->region]++;
-	t->nr_minor += f->result == RESULT_MINOR;
-	t->nr_major += f->result == RESULT_MAJOR;
-	t->nr_failed += f->result == RESULT_FAILED;
+	t->by_result[f->result]++;
 	if (f->map) {
-		struct tally_map *map = &t->maps[names_find(&t->map_names, f->map, f->map_len)];
-
-		map->nr_faults++;
-		map->time_ns += f->latency_ns;
+		if (!f->same_map || !t->latest_map)
+			t->latest_map = &t->maps[names_find(&t->map_names, f->map, f->map_len)];
+		t->latest_map->nr_faults++;
+		t->latest_map->time_ns += f->latency_ns;
 	}
 	add_page(t, f->pid, f->address);
 	if (!t->nr_faults++ || f->time_ns < t->first_ns)

@@ -26,11 +26,12 @@ struct tally_map {
 
 struct tally {
 	u64 nr_faults;
-	u64 nr_minor, nr_major, nr_failed;	/* all 0 if results are not in the lines */
+	u64 by_result[RESULTS];
 	u64 first_ns, last_ns;			/* of any fault; the end, if that is known */
 	u64 by_region[REGIONS];
 	struct names map_names;
 	struct tally_map *maps;		/* by number; the last is those for which there was no room */
+	struct tally_map *latest_map;
 
 	unsigned int page_shift;
 	u64 *pages;				/* a set, 0 is free */
@@ -42,6 +43,7 @@ struct tally {
 /* Empties it; a page has @page_size bytes from now on. */
 void tally_reset(struct tally *t, u64 page_size);
 
+/* Each fault that was parsed into the same @f, in their order: it tells what is as before. */
 void tally_add(struct tally *t, const struct fault *f);
 
 /**

@@ -4,53 +4,8 @@
 # vm: long
 # vm: compiler
 . /tap.sh
-plan 64
-
-mkdir -p /etc /home/tester
-echo 'root:x:0:0::/:/bin/sh
-tester:x:1000:1001::/home/tester:/bin/sh' >/etc/passwd
-echo 'tester:x:1001:
-extra:x:2000:tester' >/etc/group
-mkdir -p /work
-cd /work
-
-# As sudo leaves it. No function: in the background its process would be another.
-by_sudo="env SUDO_UID=1000 SUDO_GID=1001 SUDO_USER=tester HOME=/ USER=root LOGNAME=root"
-
-loaded() {
-	lsmod | grep -q '^pf_probe'
-}
-
-recording() { # PROBE: some faults are in the log already
-	grep -q 'PID = ' "out/pf_probe_$1.log.part"
-}
-
-# The log of pf_probe_$1 in one line, with the difference to $2 faults that the kernel counted; it
-# does not count those that failed.
-account() {
-	log=out/pf_probe_$1.log
-	lines=$(grep -c 'PID = ' "$log")
-	failed=$(grep -c -E ' result=(sig|oom|hw|err)' "$log")
-	target=$(tail -n 1 "$log" | sed -n "s/^# recorded=$lines .* target=\([a-z]*\).*/\1/p")
-	echo "difference=$((lines - failed - $2)) enough=$((lines > 20)) target=$target" \
-		"loaded=$(loaded && echo yes) plots=$(grep -c '^ *page number +' err | sed 's/[2-9]/many/')" \
-		"owner=$(stat -c %u:%g:%a "$log") $(ls -A out | xargs)"
-}
-
-# What that should be.
-whole() { # PROBE TARGET
-	case $1 in A) plots=0 ;; B) plots=1 ;; C) plots=many ;; esac
-	echo "difference=0 enough=1 target=$2 loaded= plots=$plots owner=1000:1001:600 pf_probe_$1.log"
-}
-
-# What the kernel counted of the command, with children=1 also of those that it has waited for.
-counted() {
-	pair=$(sed -n 's/.* kernel counted \([0-9]*\) .* since its exec, \([0-9]*\) of.*/\1 \2/p' err)
-	case $1 in
-	*children=1*) echo $((${pair% *} + ${pair#* })) ;;
-	*) echo "${pair% *}" ;;
-	esac
-}
+. /tracing.sh
+plan 38
 
 # traced NAME STATUS PROBE PARAMETERS ARGUMENTS...
 traced() {
@@ -87,12 +42,12 @@ mkdir -p $root/src $root/tmp $root/dev $root/usr/include
 : >$root/usr/include/stdc-predef.h # which every compilation looks for
 mknod $root/dev/null c 1 3
 printf 'int f(int *p, int n)\n{\n\treturn n ? p[n] + f(p, n - 1) : 0;\n}\n' >$root/src/x.c
-for params in "" "outcome=1 children=1"; do
-	for probe in A B C; do
-		traced gcc 0 $probe "$params" --root -- chroot $root /bin/sh -c \
-			"PATH=/usr/bin:/bin; export PATH; cd /src; exec gcc -O2 -c x.c"
-	done
-done
+compile() { # PROBE PARAMETERS
+	traced gcc 0 "$1" "$2" --root -- chroot $root /bin/sh -c \
+		"PATH=/usr/bin:/bin; export PATH; cd /src; exec gcc -O2 -c x.c"
+}
+compile B ""
+compile C "outcome=1 children=1"
 for name in gcc cc1 as; do
 	ok "$name is told" grep -q "^# exec time=.* comm=$name$" out/pf_probe_C.log
 done
@@ -100,15 +55,21 @@ ok "it is compiled" test -s $root/src/x.o
 rm -rf $root/src $root/dev
 ok "what it took to start it is not in the log" fails grep -q "comm=user$" out/pf_probe_C.log
 
-for probe in A B C; do
-	for params in "" "outcome=1 children=1"; do
-		traced "a command that fails" 3 $probe "$params" -- \
-			sh -c 'i=0; x=; while [ $i -lt 500 ]; do i=$((i + 1)); x=$x----------$x; \
-				[ ${#x} -lt 99999 ] || x=; done; exit 3'
-		traced threads 0 $probe "$params" -- /workload run threads 4
-		sigterm $probe "$params" idle-threads 20
-	done
-done
+# Each probe with each of the parameters, and with each way to end.
+failing() { # PROBE PARAMETERS
+	traced "a command that fails" 3 "$1" "$2" -- \
+		sh -c 'i=0; x=; while [ $i -lt 100 ]; do i=$((i + 1)); x=$x----------$x; \
+			[ ${#x} -lt 99999 ] || x=; done; exit 3'
+}
+failing A "outcome=1"
+failing B "outcome=1 children=1"
+failing C ""
+traced threads 0 A "children=1" -- /workload run threads 4
+traced threads 0 B "" -- /workload run threads 4
+traced threads 0 C "outcome=1" -- /workload run threads 4
+sigterm A "" idle-threads 20
+sigterm B "outcome=1" idle-threads 20
+sigterm C "outcome=1 children=1" idle-threads 20
 sigterm B "outcome=1" fault-forever
 like "the end tells of the log" "$(cat err)" \
 	"^out/pf_probe_B.log: [0-9]+ page faults of PID .*workload"

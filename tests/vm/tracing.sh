@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# What the tests of `user` as the one who loads the modules have in common; after tap.sh.
+
+mkdir -p /etc /home/tester /work
+echo 'root:x:0:0::/:/bin/sh
+tester:x:1000:1001::/home/tester:/bin/sh' >/etc/passwd
+echo 'tester:x:1001:
+extra:x:2000:tester' >/etc/group
+cd /work || exit 1
+
+# As sudo leaves it. No function: in the background its process would be another.
+# shellcheck disable=SC2034
+by_sudo="env SUDO_UID=1000 SUDO_GID=1001 SUDO_USER=tester HOME=/ USER=root LOGNAME=root"
+
+loaded() {
+	lsmod | grep -q '^pf_probe'
+}
+
+recording() { # PROBE: some faults are in the log already
+	grep -q 'PID = ' "out/pf_probe_$1.log.part"
+}
+
+# The log of pf_probe_$1 in one line, with the difference to $2 faults that the kernel counted; it
+# does not count those that failed.
+account() {
+	log=out/pf_probe_$1.log
+	lines=$(grep -c 'PID = ' "$log")
+	failed=$(grep -c -E ' result=(sig|oom|hw|err)' "$log")
+	target=$(tail -n 1 "$log" | sed -n "s/^# recorded=$lines .* target=\([a-z]*\).*/\1/p")
+	echo "difference=$((lines - failed - $2)) enough=$((lines > 20)) target=$target" \
+		"loaded=$(loaded && echo yes) plots=$(grep -c '^ *page number +' err | sed 's/[2-9]/many/')" \
+		"owner=$(stat -c %u:%g:%a "$log") $(ls -A out | xargs)"
+}
+
+# What that should be.
+whole() { # PROBE TARGET
+	case $1 in A) plots=0 ;; B) plots=1 ;; C) plots=many ;; esac
+	echo "difference=0 enough=1 target=$2 loaded= plots=$plots owner=1000:1001:600 pf_probe_$1.log"
+}
+
+# What the kernel counted of the command, with children=1 also of those that it has waited for.
+counted() { # PARAMETERS
+	pair=$(sed -n 's/.* kernel counted \([0-9]*\) .* since its exec, \([0-9]*\) of.*/\1 \2/p' err)
+	case $1 in
+	*children=1*) echo $((${pair% *} + ${pair#* })) ;;
+	*) echo "${pair% *}" ;;
+	esac
+}
