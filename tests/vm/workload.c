@@ -155,6 +155,29 @@ static void run_fault_forever(long n)
 	}
 }
 
+/* With pauses, so that a reader keeps up. */
+static void *thread_forever(void *arg)
+{
+	for (;;) {
+		char *p = anon(10);
+
+		touch(p, 10, true);
+		munmap(p, 10 * page_size);
+		usleep(2000);
+	}
+	return arg;
+}
+
+static void run_threads_forever(long n)
+{
+	pthread_t thread;
+
+	while (n--)
+		if (pthread_create(&thread, NULL, thread_forever, NULL))
+			errx(1, "pthread_create");
+	pause();
+}
+
 static void *thread_pause(void *arg)
 {
 	pause();
@@ -732,6 +755,7 @@ static const struct workload {
 	{ "threads", NULL, run_threads },
 	{ "idle-threads", NULL, run_idle_threads },
 	{ "fault-forever", NULL, run_fault_forever },
+	{ "threads-forever", NULL, run_threads_forever },
 	{ "mix", prepare_mix, run_mix },
 	{ "paging", prepare_paging, run_paging },
 	{ "after-exec", NULL, run_after_exec },

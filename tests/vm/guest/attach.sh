@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# `user --pid`: exact from the load on, however it ends; --duration; what goes wrong is told.
+. /tap.sh
+. /tracing.sh
+plan 43
+
+counts() { # PID: what the kernel counted so far
+	sed 's/.*) //' "/proc/$1/stat" | awk '{ print $8 + $10 }'
+}
+
+zombie() {
+	grep -q '^State:.Z' "/proc/$1/status"
+}
+
+attach() { # PROBE PARAMETERS PID: as $user, up to where it follows
+	rm -rf out
+	# shellcheck disable=SC2086
+	$by_sudo /user "-$1" $2 --pid "$3" 2>err &
+	user=$!
+	wait_for grep -q 'log grows' err
+}
+
+# A process that stands still, then faults, then stands still again.
+ended_by() { # PROBE PARAMETERS SIGNAL STATUS
+	start_stopped sh -c 'kill -STOP $$; i=0; x=; while [ $i -lt 100 ]; do i=$((i + 1))
+		x=$x----------$x; [ ${#x} -lt 99999 ] || x=; done; kill -STOP $$'
+	kill -CONT $pid
+	wait_for stopped $pid
+	before=$(counts $pid)
+	attach "$1" "$2" $pid
+	kill -CONT $pid
+	wait_for recording "$1"
+	ok "$3, $1 $2: it stands still" wait_for stopped $pid
+	kill "-$3" $user
+	wait $user
+	is "$3, $1 $2: status" $? "$4"
+	is "$3, $1 $2: log" "$(account "$1" $(($(counts $pid) - before)))" "$(whole "$1" running)"
+	kill -KILL $pid
+}
+ended_by A "outcome=1" INT 130
+ended_by B "" TERM 143
+ended_by C "outcome=1 children=1" HUP 129
+
+# Its parent does not look after it: so the kernel's count can be read at its end.
+to_its_end() { # PROBE PARAMETERS
+	sh -c 'sh -c "kill -STOP \$\$; exec /workload run threads 8" & echo $! >pid
+		exec sleep 1000' &
+	parent=$!
+	wait_for test -s pid
+	pid=$(cat pid)
+	wait_for stopped $pid
+	before=$(counts $pid)
+	attach "$1" "$2" $pid
+	kill -CONT $pid
+	wait $user
+	is "to its end, $1 $2: status" $? 0
+	wait_for zombie $pid
+	is "to its end, $1 $2: log" "$(account "$1" $(($(counts $pid) - before)))" \
+		"$(whole "$1" exited)"
+	kill -KILL $parent
+	rm pid
+}
+to_its_end A "children=1"
+to_its_end B "outcome=1"
+to_its_end C ""
+
+value() { # KEY: in the summary
+	tail -n 1 out/pf_probe_B.log | sed -n "s/.* $1=\([a-z0-9]*\).*/\1/p"
+}
+
+# Nothing is lost of a process that ran when the module was loaded.
+is_whole() { # NAME
+	lines=$(grep -c 'PID = ' out/pf_probe_B.log)
+	is "$1: nothing is loaded, nothing lost" \
+		"$(loaded && echo loaded) $(value recorded) $(value dropped) $(value missed) $(value unseen)" \
+		" $lines 0 0 0"
+	ok "$1: there are faults of several threads" test "$(sed -n 's/.* tid=\([0-9]*\) .*/\1/p' \
+		out/pf_probe_B.log | sort -u | wc -l)" -gt 2
+}
+
+/workload run threads-forever 4 &
+pid=$!
+rm -rf out
+begin=$(date +%s)
+$by_sudo /user -B --duration 0.5 --pid $pid 2>err
+is "--duration: status" $? 0
+ok "--duration: it takes no longer" test $(($(date +%s) - begin)) -lt 20
+is_whole "--duration"
+ok "--duration: the process runs on" kill -0 $pid
+
+attach B "" $pid
+kill -STOP $user
+ok "a stop stops the reader" wait_for stopped $user
+kill -CONT $user
+recorded_more() {
+	[ "$(wc -l <out/pf_probe_B.log.part)" -gt "$1" ]
+}
+ok "and it goes on" wait_for recorded_more "$(wc -l <out/pf_probe_B.log.part)"
+kill -STOP $pid
+wait_for stopped $pid
+kill -INT $user
+wait $user
+is "after a stop: status" $? 130
+is_whole "after a stop"
+# Each of the five threads may have been within a fault when recording began.
+difference=$(($(grep -c 'PID = ' out/pf_probe_B.log) - $(value counted)))
+ok "the log is what the kernel counted, but for $difference" \
+	test $difference -ge -5 -a $difference -le 5
+kill -CONT $pid
+
+attach B "" $pid
+wait_for recording B
+$by_sudo /user -B --pid $$ 2>told
+is "already loaded: status" $? 1
+like "and read: by whom is told" "$(cat told)" \
+	"^user: pf_probe_B is loaded already, for PID $pid \(workload\), and read by PID $user: wait"
+kill -KILL $user
+wait $user
+ok "kill -9 leaves the module loaded" loaded
+ok "and the part of the log" recording B
+$by_sudo /user -B --pid $$ 2>told
+is "the next run: status" $? 1
+like "it tells how to go on" "$(cat told)" "^user: pf_probe_B is loaded already, for PID $pid \
+\(workload\), and nobody reads it. To save what it has: sudo /user B; then: sudo rmmod pf_probe_B$"
+$by_sudo /user B >/dev/null 2>told
+is "and so it goes on" $? 0
+like "the part is set aside" "$(cat told)" \
+	"^user: out/pf_probe_B.log.part was left by a run that did not end well: kept as .*.part.1$"
+ok "nothing of it is lost" test -s out/pf_probe_B.log.part.1
+ok "there is a log" test -s out/pf_probe_B.log
+ok "rmmod" rmmod pf_probe_B
+kill -KILL $pid
+
+$by_sudo /user --pid 4194304 2>told
+is "no such process: status" $? 1
+like "and is told" "$(cat told)" "^user: there is no process 4194304$"
+mkdir elsewhere
+cp /user elsewhere/user
+$by_sudo elsewhere/user -- true 2>told
+is "no module: status" $? 125
+like "and is told" "$(cat told)" "^user: no pf_probe_B.ko for Linux $(uname -r), neither beside \
+elsewhere/user nor in /lib/modules/$(uname -r): make, or make install$"
+
+rm -rf out
+$by_sudo /user --duration 0.2 -- sh -c 'sleep 1; exit 7' 2>err
+is "--duration of a command: its status, later" $? 7
+ok "nothing is loaded" fails loaded
