@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # `user --pid`: exact from the load on, however it ends; --duration; what goes wrong is told.
+# vm: long
 . /tap.sh
 . /tracing.sh
 plan 43

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # `user -- COMMAND` in a terminal, and how it ends.
+# vm: long
 . /tap.sh
 . /tracing.sh
 plan 14
