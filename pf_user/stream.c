@@ -185,6 +185,7 @@ static void tally_again(struct stream *s)
 			size = (size_t)len + FAULT_SLACK;
 			line = need(realloc(line, size));
 		}
+		memset(line + len, 0, FAULT_SLACK);	/* it is looked at, whatever it is */
 		fault = line + strspn(line, " 0123456789");
 		if (!strncmp(fault, ":: PID =", strlen(":: PID =")) &&
 		    fault_parse(&s->fault, fault + 3, (size_t)(line + len - fault - 3)))
