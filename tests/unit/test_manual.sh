@@ -88,7 +88,7 @@ overhead_is_what_the_benches_measured() {
 		sed 's/  *Ta  */:/g' >in_page
 	check [ "$(wc -l <in_page)" -ge 4 ]
 	while IFS=: read -r name traced other; do
-		check grep -qF "| $name | read | $traced | $traced to $traced | $traced | $other |" \
+		check grep -q "^| $name | read | $traced | [^|]* | [^|]* | $other |" \
 			"$tree/bench/results.md"
 	done <in_page
 	check grep -q 'takes 1,280 when it reads' "$tree/bench/results.md"
