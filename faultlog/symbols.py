@@ -14,6 +14,7 @@ import os
 import re
 import stat
 import struct
+import signal
 import subprocess
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -288,12 +289,16 @@ def look_up(path: bytes, addresses: list[int]) -> list[Name] | None:
     """Ask elfutils for the names at addresses of a file, all at once; None: no answer."""
     command = [b"eu-addr2line", b"-a", b"-f", b"-C", b"-e", path]
     wanted = b"".join(b"%#x\n" % address for address in addresses)
+    # If it dies of the file before it has read all, that must not end us as well.
+    on_pipe = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         done = subprocess.run(
             command, input=wanted, capture_output=True, timeout=TIMEOUT_S
         )
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None
+    finally:
+        signal.signal(signal.SIGPIPE, on_pipe)
     lines = done.stdout.split(b"\n")
     # A name with a newline would shift all that follow.
     if len(lines) != 3 * len(addresses) + 1:

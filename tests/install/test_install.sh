@@ -40,7 +40,7 @@ usr/bin/page_fault_plot
 usr/bin/pf_user
 usr/share/man/man8/pf_probe.8
 usr/share/man/man8/pf_user.8
-$(git ls-files 'faultlog/*.py' | LC_ALL=C sort | sed 's|^|usr/share/pf_probe/|')"
+$(git ls-files faultlog | LC_ALL=C sort | sed 's|^|usr/share/pf_probe/|')"
 
 installed() {
 	(cd "$scratch/root" && find . -type f ! -name 'modules.*' | sed -e 's|^\./||' \

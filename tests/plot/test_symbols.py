@@ -201,6 +201,26 @@ def elf(*headers: tuple[int, ...], count: int | None = None, at: int = 64) -> by
 TOP = (1 << 64) - 1
 
 
+def test_addr2line_that_dies_before_it_has_read_all(tmp_path, monkeypatch):
+    """More is asked than a pipe holds, so that it's written when nobody reads any more."""
+    helper = tmp_path / "bin" / "eu-addr2line"
+    helper.parent.mkdir()
+    helper.write_text("#!/bin/sh\nexit 1\n")
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{helper.parent}:{os.environ['PATH']}")
+    file = tmp_path / "good.so"
+    file.write_bytes(elf((1, 5, 0, 0, 0, 1 << 20, 1 << 20, 0)))
+    path = tmp_path / "x.log"
+    lines = [
+        line(i + 1, LOAD, CODE, LOAD + 4 * i, access="exec", map=file)
+        for i in range(20000)
+    ]
+    path.write_bytes(head(time.time() + 9) + b"".join(lines) + summary(len(lines)))
+    done = run(path, "--by", "function")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "good.so+0x" in done.stdout
+
+
 @pytest.mark.parametrize(
     "data",
     [
