@@ -138,7 +138,7 @@ static inline u64 take_word(const char **p, const char *end)
 /* Mostly it is the one of the last line. */
 static inline int region_of(u64 word, int last)
 {
-	static const char words[REGIONS - 1][8] = {
+	static const char words[REGIONS - 1][sizeof("special ")] = {
 		"code ", "data ", "heap ", "stack ", "file ", "anon ", "special ",
 	};
 

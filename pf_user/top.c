@@ -133,8 +133,12 @@ static void show_screen(void)
 		fputs(ENTER, to);
 	}
 	for (; line < end && row < rows; row++) {
-		const char *newline = need(memchr(line, '\n', (size_t)(end - line)));
-		int width = newline - line < (long)columns ? (int)(newline - line) : (int)columns;
+		const char *newline = memchr(line, '\n', (size_t)(end - line));
+		int width;
+
+		if (!newline)
+			break;
+		width = newline - line < (long)columns ? (int)(newline - line) : (int)columns;
 
 		fprintf(to, "\033[%u;1H%.*s\033[K", row + 1, width, line);
 		line = newline + 1;

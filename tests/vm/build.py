@@ -56,16 +56,14 @@ def user_flags(tools: toolchain.Toolchain, folder: Path) -> str:
 def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
     """Build for a kernel; the folder holds *.ko, user and the programs.
 
-    What the compilers say goes to `log`.  The modules get no BTF, which would need
-    pahole; nothing here reads it.
+    What the compilers say goes to `log`.
     """
     tools = toolchain.get(tree)
     folder = kernel.cache_dir() / "build" / tree.kernel.name
     folder.mkdir(parents=True, exist_ok=True)
     refresh(folder)
     kbuild = [f"KDIR={tree.kdir}", f"CROSS_COMPILE={tools.prefix}"]
-    kbuild += ["CONFIG_DEBUG_INFO_BTF_MODULES="]
-    kbuild += ["CONFIG_PAHOLE_VERSION=$(PAHOLE_VERSION)"]  # whichever; don't warn
+    kbuild += toolchain.WITHOUT_BTF
     flags = "-O2 -Wall -Werror -D_GNU_SOURCE -static -pthread"
     steps = {
         "modules": ["modules", *kbuild, *arguments],

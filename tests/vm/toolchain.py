@@ -31,6 +31,12 @@ PACKAGES += ("perl", "sed")
 # Links that the newer releases have and links that packages' scripts make.
 LINKS = {name: f"usr/{name}" for name in ("bin", "sbin", "lib", "lib64")}
 LINKS |= {"bin/sh": "dash", "usr/bin/awk": "mawk"}
+# To make: modules get no BTF, which would need pahole; nothing here reads it. Whichever
+# version is there will do.
+WITHOUT_BTF = ("CONFIG_DEBUG_INFO_BTF_MODULES=",)
+WITHOUT_BTF += ("CONFIG_PAHOLE_VERSION=$(PAHOLE_VERSION)",)
+# Nor are there xz and zstd for what is installed.
+UNCOMPRESSED = ("CONFIG_MODULE_COMPRESS_XZ=", "CONFIG_MODULE_COMPRESS_ZSTD=")
 # With the root directory $1, the cache folder $2 as itself in it, in the folder $3.
 # The mount points are made here, as the cache may have been moved.
 ENTER = """\
@@ -115,7 +121,8 @@ def make_wrapper(tools: Toolchain, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     line = ["make"]
     if tools.root:
-        line += [f"CC={tools.cc}", f"CROSS_COMPILE={tools.prefix}"]
+        line += [f"CC={tools.cc}", f"CROSS_COMPILE={tools.prefix}", *WITHOUT_BTF]
+        line += [*UNCOMPRESSED, "LDFLAGS=-static"]  # its libc is not this machine's
     words = shlex.join(tools.command(line, Path("FOLDER"))).replace("FOLDER", '"$PWD"')
     path = os.environ["PATH"].replace(f"{folder}:", "")
     script = f'#!/bin/sh\nPATH={shlex.quote(path)}\nexec {words} "$@"\n'
