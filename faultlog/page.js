@@ -188,7 +188,8 @@ class View {
 			quantiles: new Map() };
 	}
 
-	// Median and 99th percentile of the latencies in view, in ns, by the texts of a key.
+	// Median and 99th percentile of the latencies in view, in ns, by the texts of a key: the least
+	// that so many percent do not exceed, as in tables on the terminal.
 	quantiles(sums, key) {
 		const { time, y, latency, group, n } = this.faults;
 		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
@@ -205,7 +206,8 @@ class View {
 		const found = new Map();
 		for (const [text, list] of lists) {
 			const sorted = list.values.subarray(0, list.n).sort();
-			found.set(text, [0.5, 0.99].map((q) => sorted[Math.floor(q * (list.n - 1))] ?? 0));
+			found.set(text, [50, 99].map((percent) =>
+				sorted[Math.ceil(list.n * percent / 100) - 1] ?? 0));
 		}
 		return found;
 	}

@@ -200,7 +200,7 @@ def draw_latencies(
     up = -4
     for name, such in kinds:
         if such.any():
-            middle, most = np.percentile(latency[such], (50, 99))
+            middle, most = np.percentile(latency[such], (50, 99), method="inverted_cdf")
             words = f"{name}: {time_text(middle)}, p99 {time_text(most)}"
             note(axis, words, aside, 0.5, up, size=8, color=FAINT)
             up -= 12
