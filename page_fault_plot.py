@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Draw a log of page faults, or make other things of it: see faultlog/."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -21,4 +22,5 @@ except ModuleNotFoundError as err:
     )
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as head and the like expect
     sys.exit(main())

@@ -119,8 +119,10 @@ def _job(
 
 
 def main(argv: Iterable[str] | None = None) -> int:
-    """Run; every error is one line on stderr and status 1."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    """Run; every error is one line on stderr and status 1.
+
+    The process's own ways with signals are the caller's, see page_fault_plot.py.
+    """
     if sys.stdout:
         sys.stdout.reconfigure(errors="surrogateescape")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -148,6 +149,13 @@ def test_an_unreadable_log_is_an_error(log_path, capsys):
     finally:
         os.seteuid(user)
     assert f"{log_path}: Permission denied\n" in capsys.readouterr().err
+
+
+def test_main_leaves_its_callers_signals_alone(log_path):
+    """Once it set SIGPIPE to end its process, and one day that was pytest's."""
+    before = signal.getsignal(signal.SIGPIPE)
+    assert cli.main([str(log_path), "--by", "region"]) == 0
+    assert signal.getsignal(signal.SIGPIPE) == before == signal.SIG_IGN
 
 
 def test_a_full_disk_leaves_the_old_picture(log_path):
