@@ -2,12 +2,11 @@
 /*
  * The fault list: one global, bounded list of all faults, made of fixed-size chunks.
  *
- * A CPU takes an empty chunk under a raw spinlock and then fills it alone: who pushes has
- * preemption off, so a push is a few plain stores and one release of the chunk's count; no atomic,
- * and no cache line that another CPU writes, but for the head of a chunk when others need what was
- * promised to it, or take the next one (once a chunk). A CPU's chunks are chained in the order it
- * took them: its lane. A reader walks all lanes with a cursor and merges them by the time at which
- * the records were made: with outcomes, when the fault completed, else when it was entered.
+ * A CPU takes empty chunks under a raw spinlock, several at a time if the list has many, and then
+ * fills them alone: who pushes has preemption off, so a push is a few plain stores and one release
+ * of the chunk's count; no atomic, and no cache line that another CPU writes, but for the head of a
+ * chunk when others need what was promised to it, or take the next one. A CPU's chunks are chained
+ * in the order it fills them: its lane. Readers walk the lanes, see cursor.h.
  *
  * All memory is taken by pf_list_init(). When it is used up, either new faults are dropped, or
  * the oldest chunk is emptied and used again (cont_store); both are counted.
@@ -20,17 +19,15 @@
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
-#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/timekeeping.h>
 
 #include "fault.h"
 #include "lock.h"
-#include "merge.h"
 
 #define PF_CHUNK_BYTES 4096
+#define PF_BATCH_MAX 16UL
 
 /**
  * struct pf_chunk - the piece of the list that one CPU fills
@@ -39,7 +36,7 @@
  * @gen: changes when the chunk is emptied for another use
  * @cpu: the owner
  * @base: how many records the owner's lane had before this chunk
- * @next: the lane's next chunk
+ * @next: the lane's next chunk, to be filled when this one is full; there may be one before
  * @younger: the next chunk in the order of taking, over all lanes
  * @faults: the records; they begin a cache line, so that none lies in two
  */
@@ -66,11 +63,13 @@ static_assert(sizeof(struct pf_chunk) == 64);
  * struct pf_lane - what a CPU has of the list
  * @chunk: the one it fills; pf_no_chunk at first, so that a push needs no test for NULL
  * @oldest: the first of its chain, NULL if it has none yet
+ * @unsettled: the one that it filled when it last came for more, NULL before; see pf_list_settle()
  * @nr_dropped: faults lost because the list was full
  */
 struct pf_lane {
 	struct pf_chunk *chunk;
 	struct pf_chunk *oldest;
+	struct pf_chunk *unsettled;
 	u64 nr_dropped;
 };
 
@@ -92,6 +91,7 @@ static struct {
 	struct pf_chunk *spare; /* emptied, not in use, by ->younger */
 	unsigned long max_faults;
 	u32 chunk_faults; /* records in a chunk */
+	u32 batch; /* chunks that a CPU takes at a time */
 	bool has_extra;
 	bool cont_store;
 	bool full; /* nothing left, and not cont_store */
@@ -166,13 +166,33 @@ static int pf_list_take_all(unsigned long nr)
 	return nr ? -ENOMEM : 0;
 }
 
+/*
+ * How many chunks a CPU takes at a time: more than one only while what all CPUs have in store is an
+ * eighth of the list at most. One if the oldest is to be overwritten: a chunk's age is when it was
+ * taken, so it has to be filled at once.
+ */
+static u32 pf_list_batch(unsigned long nr_chunks, bool cont_store)
+{
+	unsigned long share = nr_chunks / 8 / num_possible_cpus();
+
+	return cont_store ? 1 : clamp(share, 1UL, PF_BATCH_MAX);
+}
+
+/* How many records @nr_chunks are enough for: pf_list_init() the other way round. */
+static unsigned long pf_list_capacity(unsigned long nr_chunks, u32 chunk_faults)
+{
+	unsigned long extra = max(nr_chunks / 8, (unsigned long)num_possible_cpus()) + 1;
+
+	return nr_chunks > extra ? (nr_chunks - extra) * chunk_faults : 0;
+}
+
 /**
  * pf_list_init() - take all the memory the list will ever need
  * @max_faults: capacity in records
  * @cont_store: overwrite the oldest when full, instead of dropping the new
  * @has_extra: each record has a struct pf_extra
  *
- * Every CPU can have a chunk that it fills no further, hence one more a CPU than the records need.
+ * Every CPU can have chunks that it does not fill, hence a batch more a CPU than the records need.
  *
  * Context: process context, may sleep.
  * Return: 0, -EINVAL, -ENOMEM, or -EINTR if the caller is being killed
@@ -181,7 +201,8 @@ static int pf_list_init(unsigned long max_faults, bool cont_store, bool has_extr
 {
 	const size_t chunk_bytes = PF_CHUNK_BYTES + sizeof(*pf_list.chunks);
 	u32 chunk_faults = has_extra ? PF_CHUNK_FAULTS_EXTRA : PF_CHUNK_FAULTS;
-	unsigned long nr_chunks, nr_chunks_max;
+	unsigned long nr_chunks = max_faults / chunk_faults + 1, nr_chunks_max;
+	u32 batch = pf_list_batch(nr_chunks, cont_store);
 	unsigned int cpu;
 	int ret = -ENOMEM;
 
@@ -190,7 +211,7 @@ static int pf_list_init(unsigned long max_faults, bool cont_store, bool has_extr
 		return -EINVAL;
 	}
 
-	nr_chunks = max_faults / chunk_faults + 1 + num_possible_cpus();
+	nr_chunks += (unsigned long)batch * num_possible_cpus();
 	nr_chunks_max = pf_list_memory_max() / chunk_bytes;
 	if (nr_chunks > nr_chunks_max)
 		goto no_memory;
@@ -207,6 +228,7 @@ static int pf_list_init(unsigned long max_faults, bool cont_store, bool has_extr
 		per_cpu(pf_lane, cpu).chunk = &pf_no_chunk;
 	pf_list.max_faults = max_faults;
 	pf_list.chunk_faults = chunk_faults;
+	pf_list.batch = batch;
 	pf_list.has_extra = has_extra;
 	pf_list.cont_store = cont_store;
 	pf_list.budget = max_faults;
@@ -215,10 +237,10 @@ static int pf_list_init(unsigned long max_faults, bool cont_store, bool has_extr
 free:
 	pf_list_free();
 no_memory:
-	nr_chunks_max -= min_t(unsigned long, nr_chunks_max, num_possible_cpus() + 1);
 	if (ret == -ENOMEM)
 		pr_err("max_faults=%lu needs %lu KiB, more memory than can be spared: give %lu or less\n",
-		       max_faults, nr_chunks * (PF_CHUNK_BYTES / 1024), nr_chunks_max * chunk_faults);
+		       max_faults, nr_chunks * (PF_CHUNK_BYTES / 1024),
+		       pf_list_capacity(nr_chunks_max, chunk_faults));
 	return ret;
 }
 
@@ -302,14 +324,94 @@ static void pf_list_revoke(void)
 	lockdep_assert_held(&pf_list.lock);
 
 	for_each_possible_cpu(cpu) {
-		struct pf_chunk *chunk = per_cpu(pf_lane, cpu).chunk;
-		u32 nr = READ_ONCE(chunk->nr);
+		struct pf_chunk *chunk = READ_ONCE(per_cpu(pf_lane, cpu).chunk);
 
-		if (nr < chunk->limit) {
-			pf_list.budget += chunk->limit - nr;
-			WRITE_ONCE(chunk->limit, nr);
+		for (; chunk; chunk = chunk->next) {
+			u32 nr = READ_ONCE(chunk->nr);
+
+			if (nr < chunk->limit) {
+				pf_list.budget += chunk->limit - nr;
+				WRITE_ONCE(chunk->limit, nr);
+			}
 		}
 	}
+}
+
+/* Of the records that are left, up to @nr for @chunk; false if none is left. */
+static bool pf_list_promise(struct pf_chunk *chunk, u32 nr)
+{
+	lockdep_assert_held(&pf_list.lock);
+
+	if (!pf_list.cont_store) {
+		if (pf_list.budget <= 0)
+			return false;
+		nr = min_t(long, pf_list.budget, nr);
+		pf_list.budget -= nr;
+	}
+	WRITE_ONCE(chunk->limit, chunk->limit + nr);
+	return true;
+}
+
+/* Has a CPU written more than its chunks' limits, which another one had just lowered? */
+static void pf_list_settle(struct pf_lane *lane)
+{
+	struct pf_chunk *chunk;
+
+	lockdep_assert_held(&pf_list.lock);
+
+	if (pf_list.cont_store)
+		return;
+	for (chunk = lane->unsettled ?: lane->oldest; chunk; chunk = chunk->next) {
+		if (chunk->nr > chunk->limit) {
+			pf_list.budget -= chunk->nr - chunk->limit;
+			WRITE_ONCE(chunk->limit, chunk->nr);
+		}
+	}
+	if (lane->oldest)
+		lane->unsettled = lane->chunk;
+}
+
+/* An empty chunk comes behind @last, the lane's last one so far. */
+static void pf_list_link(struct pf_lane *lane, struct pf_chunk *last, struct pf_chunk *chunk)
+{
+	lockdep_assert_held(&pf_list.lock);
+
+	chunk->cpu = smp_processor_id();
+	chunk->base = last == &pf_no_chunk ? 0 : last->base + pf_list.chunk_faults;
+	chunk->limit = 0;
+	chunk->next = NULL;
+	chunk->younger = NULL;
+	if (pf_list.youngest)
+		pf_list.youngest->younger = chunk;
+	else
+		pf_list.oldest = chunk;
+	pf_list.youngest = chunk;
+	if (lane->oldest)
+		WRITE_ONCE(last->next, chunk);
+	else
+		WRITE_ONCE(lane->oldest, chunk);
+}
+
+/* More chunks for a lane whose last one is full: the first of them, NULL if there is none. */
+static struct pf_chunk *pf_list_take(struct pf_lane *lane)
+{
+	struct pf_chunk *filled = lane->chunk, *last = filled, *first = NULL;
+	u32 left;
+
+	lockdep_assert_held(&pf_list.lock);
+
+	pf_list.nr_retired += filled->nr;
+	for (left = pf_list.batch; left && (pf_list.cont_store || pf_list.budget > 0); left--) {
+		struct pf_chunk *chunk = pf_list_empty_chunk();
+
+		if (!chunk)
+			break;
+		pf_list_link(lane, last, chunk);
+		pf_list_promise(chunk, pf_list.chunk_faults);
+		first = first ?: chunk;
+		last = chunk;
+	}
+	return first;
 }
 
 /* When the list is full for good: the fault is counted as lost. */
@@ -321,67 +423,52 @@ static __always_inline bool pf_list_lose(void)
 	return true;
 }
 
+/* As pf_list_room(), under the lock. */
+static struct pf_chunk *pf_list_room_locked(struct pf_lane *lane)
+{
+	struct pf_chunk *chunk = lane->chunk;
+
+	lockdep_assert_held(&pf_list.lock);
+
+	pf_list_settle(lane);
+	if (!pf_list.cont_store && pf_list.budget <= 0)
+		pf_list_revoke();
+	if (chunk == &pf_no_chunk || chunk->nr == pf_list.chunk_faults) {
+		chunk = chunk->next ?: pf_list_take(lane);
+		if (!chunk)
+			return NULL;
+		WRITE_ONCE(lane->chunk, chunk);
+	}
+	if (chunk->nr < chunk->limit || pf_list_promise(chunk, pf_list.chunk_faults - chunk->nr))
+		return chunk;
+	return NULL;
+}
+
 /**
  * pf_list_room() - when this CPU's chunk is full, and pf_list_lose() is false
  *
- * Context: preemption off; takes the list's raw spinlock.
+ * Context: preemption off; takes the list's raw spinlock, if the lane has no chunk in store.
  * Return: the chunk to go on with, or NULL if the list is full: then the fault is counted as lost
  */
 static notrace struct pf_chunk *pf_list_room(void)
 {
 	struct pf_lane *lane = this_cpu_ptr(&pf_lane);
-	struct pf_chunk *chunk, *filled;
-	u32 chunk_faults = pf_list.chunk_faults, grant = chunk_faults;
+	struct pf_chunk *chunk = lane->chunk, *next = data_race(chunk->next);
+
+	/* Only this CPU gives its chunk a successor; a limit that sinks meanwhile is seen later. */
+	if (next && chunk->nr == pf_list.chunk_faults && data_race(next->limit)) {
+		WRITE_ONCE(lane->chunk, next);
+		return next;
+	}
 
 	pf_lock(&pf_list.lock);
-	filled = lane->chunk;
-	if (!pf_list.cont_store) {
-		if (filled->nr > filled->limit) { /* see pf_list_revoke() */
-			pf_list.budget -= filled->nr - filled->limit;
-			WRITE_ONCE(filled->limit, filled->nr);
-		}
-		if (pf_list.budget <= 0)
-			pf_list_revoke();
-		if (pf_list.budget <= 0) {
-			WRITE_ONCE(pf_list.full, true);
-			goto lost;
-		}
-		grant = min_t(long, pf_list.budget, chunk_faults);
-	}
-
-	chunk = filled;
-	if (filled != &pf_no_chunk && filled->nr < chunk_faults) {
-		grant = min(grant, chunk_faults - filled->nr);
-	} else {
-		pf_list.nr_retired += filled->nr;
-		chunk = pf_list_empty_chunk();
-		if (!chunk)
-			goto lost;
-		chunk->cpu = smp_processor_id();
-		chunk->base = filled->base + filled->nr;
-		chunk->limit = 0;
-		chunk->next = NULL;
-		chunk->younger = NULL;
-		if (pf_list.youngest)
-			pf_list.youngest->younger = chunk;
-		else
-			pf_list.oldest = chunk;
-		pf_list.youngest = chunk;
-		if (lane->oldest)
-			WRITE_ONCE(filled->next, chunk);
-		else
-			WRITE_ONCE(lane->oldest, chunk);
-		lane->chunk = chunk;
-	}
-	pf_list.budget -= grant;
-	WRITE_ONCE(chunk->limit, chunk->limit + grant);
+	chunk = pf_list_room_locked(lane);
+	if (!chunk && !pf_list.cont_store && pf_list.budget <= 0)
+		WRITE_ONCE(pf_list.full, true);
 	raw_spin_unlock(&pf_list.lock);
+	if (!chunk)
+		this_cpu_inc(pf_lane.nr_dropped);
 	return chunk;
-
-lost:
-	raw_spin_unlock(&pf_list.lock);
-	this_cpu_inc(pf_lane.nr_dropped);
-	return NULL;
 }
 NOKPROBE_SYMBOL(pf_list_room);
 
@@ -428,234 +515,12 @@ static u64 pf_list_nr_recorded(void)
 
 	raw_spin_lock(&pf_list.lock);
 	for_each_possible_cpu(cpu) {
-		const struct pf_chunk *chunk = per_cpu(pf_lane, cpu).chunk;
+		const struct pf_chunk *chunk = READ_ONCE(per_cpu(pf_lane, cpu).chunk);
 
 		sum += chunk->base + READ_ONCE(chunk->nr);
 	}
 	raw_spin_unlock(&pf_list.lock);
 	return sum;
-}
-
-/* Where a cursor stands in one lane. */
-struct pf_place {
-	struct pf_chunk *chunk;
-	u32 gen; /* the chunk's, when the cursor came to it */
-	u32 nr; /* records of it that have been passed */
-	u64 base; /* the chunk's */
-};
-
-/**
- * struct pf_cursor - one reader's place in the list
- * @fault: the record read last ...
- * @extra: ... what it has beside it, all 0 if nothing ...
- * @cpu: ... and whose it is; that lane is next in time
- * @horizon_ns: records made up to this time are to be read now
- * @nr_overwritten: records that were overwritten before this cursor came to them
- * @run_ns: up to this time the lane of @cpu is alone
- * @run: the next record of that lane ...
- * @run_end: ... and the end of those that can be seen in its chunk
- * @run_chunk: that chunk, NULL before the first run
- * @run_gen: and what it was then
- * @merge: lanes with records up to the horizon; first that of @cpu, if @run_chunk is not NULL
- * @places: by CPU number; that of @cpu is brought up to date when the run ends
- *
- * To be used by one thread at a time. Any number of cursors can be in use.
- */
-struct pf_cursor {
-	struct pf_fault fault;
-	struct pf_extra extra;
-	unsigned int cpu;
-	u64 horizon_ns;
-	u64 nr_overwritten;
-	u64 run_ns;
-	const struct pf_fault *run;
-	const struct pf_fault *run_end;
-	struct pf_chunk *run_chunk;
-	u32 run_gen;
-	struct pf_merge merge;
-	struct pf_place places[];
-};
-
-/* The entries of @merge lie behind the places. */
-static size_t pf_cursor_bytes(void)
-{
-	return struct_size((struct pf_cursor *)NULL, places, nr_cpu_ids) +
-	       nr_cpu_ids * sizeof(struct pf_next);
-}
-
-static void pf_cursor_rewind(struct pf_cursor *cursor)
-{
-	memset(cursor, 0, pf_cursor_bytes());
-	cursor->merge.heap = (struct pf_next *)&cursor->places[nr_cpu_ids];
-}
-
-/* A cursor before the first record, or NULL. To be freed with kvfree(). */
-static struct pf_cursor *pf_cursor_new(void)
-{
-	struct pf_cursor *cursor = kvmalloc(pf_cursor_bytes(), GFP_KERNEL);
-
-	if (cursor)
-		pf_cursor_rewind(cursor);
-	return cursor;
-}
-
-/* Moves on to the lane's next chunk. False if there is none. */
-static bool pf_cursor_next_chunk(struct pf_cursor *cursor, unsigned int cpu)
-{
-	struct pf_place *place = &cursor->places[cpu];
-	struct pf_lane *lane = &per_cpu(pf_lane, cpu);
-	struct pf_chunk *chunk = place->chunk;
-
-	/* Mostly there is none, which shows without the lock. */
-	if (!chunk ? !READ_ONCE(lane->oldest) :
-		     READ_ONCE(chunk->gen) == place->gen && !READ_ONCE(chunk->next))
-		return false;
-
-	raw_spin_lock(&pf_list.lock);
-	if (!chunk || chunk->gen != place->gen)
-		chunk = lane->oldest;
-	else if (place->nr == READ_ONCE(chunk->nr))
-		chunk = chunk->next;
-	if (chunk && (chunk != place->chunk || chunk->gen != place->gen)) {
-		cursor->nr_overwritten += chunk->base - (place->base + place->nr);
-		place->chunk = chunk;
-		place->gen = chunk->gen;
-		place->base = chunk->base;
-		place->nr = 0;
-	}
-	raw_spin_unlock(&pf_list.lock);
-	return chunk;
-}
-
-/* When the lane's next record up to the horizon, not yet passed, was made. */
-static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, u64 *made_ns)
-{
-	struct pf_place *place = &cursor->places[cpu];
-
-	for (;;) {
-		struct pf_chunk *chunk = place->chunk;
-
-		if (chunk && place->nr < smp_load_acquire(&chunk->nr)) {
-			*made_ns = chunk->faults[place->nr].time_ns;
-			if (pf_list.has_extra)
-				*made_ns += pf_chunk_extras(chunk)[place->nr].latency_ns;
-			smp_rmb(); /* pairs with pf_list_recycle() */
-			if (likely(READ_ONCE(chunk->gen) == place->gen))
-				return *made_ns <= cursor->horizon_ns;
-		}
-		if (!pf_cursor_next_chunk(cursor, cpu))
-			return false;
-	}
-}
-
-/*
- * The run ends: its lane is told by its next record, or is done until the next
- * pf_cursor_extend().
- */
-static void pf_cursor_end_run(struct pf_cursor *cursor)
-{
-	u64 made_ns;
-
-	if (!cursor->run_chunk)
-		return;
-	cursor->places[cursor->cpu].nr = cursor->run - cursor->run_chunk->faults;
-	cursor->run_chunk = NULL;
-	cursor->run = NULL;
-	cursor->run_end = NULL;
-	if (pf_cursor_peek(cursor, cursor->cpu, &made_ns))
-		pf_merge_move_first(&cursor->merge, made_ns);
-	else
-		pf_merge_drop_first(&cursor->merge);
-}
-
-/**
- * pf_cursor_extend() - let a cursor see what has been recorded up to now
- * @cursor: the cursor
- *
- * A push runs with preemption off, from before it reads the clock until its record can be seen.
- * So after a grace period every record up to the time read here can be seen, and none older will
- * come, as far as the clock is one for all CPUs: while it is being adjusted, two of them may read
- * ktime_get_mono_fast_ns() some ns apart. A record that is late by that much comes with the next
- * ones, after those it should stand before; none is lost.
- *
- * Context: process context, sleeps for a grace period.
- */
-static void pf_cursor_extend(struct pf_cursor *cursor)
-{
-	u64 now_ns = ktime_get_mono_fast_ns(), made_ns;
-	unsigned int cpu;
-
-	synchronize_rcu();
-	pf_cursor_end_run(cursor);
-	cursor->horizon_ns = now_ns;
-	cursor->merge.nr = 0;
-	for_each_possible_cpu(cpu)
-		if (pf_cursor_peek(cursor, cpu, &made_ns))
-			pf_merge_add(&cursor->merge, (struct pf_next){ made_ns, cpu });
-}
-
-/* When the record read last was made. */
-static inline u64 pf_cursor_made_ns(const struct pf_cursor *cursor)
-{
-	return cursor->fault.time_ns + cursor->extra.latency_ns;
-}
-
-/* Goes on with the lane that comes next in time, for as far as it is alone. */
-static noinline bool pf_cursor_begin_run(struct pf_cursor *cursor)
-{
-	struct pf_place *place;
-
-	pf_cursor_end_run(cursor);
-	if (!cursor->merge.nr)
-		return false;
-	cursor->cpu = cursor->merge.heap[0].lane;
-	place = &cursor->places[cursor->cpu];
-	cursor->run_ns = pf_merge_second_ns(&cursor->merge, cursor->horizon_ns);
-	cursor->run = place->chunk->faults + place->nr;
-	cursor->run_end = place->chunk->faults + smp_load_acquire(&place->chunk->nr);
-	cursor->run_chunk = place->chunk;
-	cursor->run_gen = place->gen;
-	return true;
-}
-
-/* As pf_cursor_next(), for who has asked for pf_list.has_extra before. */
-static __always_inline bool pf_cursor_next_of(struct pf_cursor *cursor, bool has_extra)
-{
-	for (;;) {
-		const struct pf_fault *from = cursor->run;
-
-		/* Faults come in runs on one CPU: look at the others only when the run ends. */
-		if (likely(from < cursor->run_end)) {
-			struct pf_chunk *chunk = cursor->run_chunk;
-			u64 made_ns = from->time_ns;
-
-			cursor->fault = *from;
-			if (has_extra) {
-				cursor->extra = pf_chunk_extras(chunk)[from - chunk->faults];
-				made_ns += cursor->extra.latency_ns;
-			}
-			smp_rmb(); /* pairs with pf_list_recycle() */
-			if (likely(made_ns <= cursor->run_ns &&
-				   READ_ONCE(chunk->gen) == cursor->run_gen)) {
-				cursor->run = from + 1;
-				return true;
-			}
-		}
-		if (!pf_cursor_begin_run(cursor))
-			return false;
-	}
-}
-
-/**
- * pf_cursor_next() - the next record in time, to @cursor->fault, @cursor->extra and @cursor->cpu
- * @cursor: the cursor
- *
- * Context: process context; takes the list's lock once a chunk.
- * Return: false if there is none up to the horizon
- */
-static inline bool pf_cursor_next(struct pf_cursor *cursor)
-{
-	return pf_cursor_next_of(cursor, pf_list.has_extra);
 }
 
 #endif /* PF_FAULT_LIST_H */

@@ -11,7 +11,7 @@
 
 #include "chart.h"
 #include "family.h"
-#include "fault_list.h"
+#include "cursor.h"
 #include "histogram.h"
 #include "hook.h"
 #include "target.h"

@@ -24,7 +24,7 @@
 #include "asked.h"
 #include "family.h"
 #include "fault.h"
-#include "fault_list.h"
+#include "cursor.h"
 #include "hook.h"
 #include "map.h"
 #include "outcome.h"

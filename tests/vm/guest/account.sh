@@ -2,7 +2,7 @@
 # counted= and unseen=: the kernel's own count beside ours; what nobody told of is told.
 # vm: serial
 . /tap.sh
-plan 26
+plan 32
 
 # both_count DESC PARAMETERS WORKLOAD...: the count in the summary is the one that wait4() gives.
 both_count() {
@@ -24,6 +24,41 @@ both_count "cold pages, each entered twice" "" cold
 summary() {
 	cat /proc/pf_probe_B | tail -n 2 | head -n 1
 }
+
+# The kernel may turn the jump into a breakpoint and back, whose handler it takes for an NMI.
+toggle() {
+	while :; do
+		echo 0 >/proc/sys/debug/kprobes-optimization
+		echo 1 >/proc/sys/debug/kprobes-optimization
+		echo >>/tmp/toggled
+	done
+}
+
+if [ -e /proc/sys/debug/kprobes-optimization ]; then
+	for parameters in "" "outcome=1" "children=1 cont_store=1 max_faults=1000"; do
+		start_stopped /workload run threads 60
+		insmod /pf_probe_B.ko process_id=$pid placement=jump $parameters
+		: >/tmp/toggled
+		toggle &
+		toggler=$!
+		kill -CONT $pid
+		wait $pid
+		wait_for test -s /tmp/toggled
+		kill $toggler
+		wait $toggler 2>/dev/null
+		line=$(summary)
+		diag "$(wc -l </tmp/toggled) times: $line"
+		is "a jump that comes and goes, $parameters: exact" \
+			"$(echo "$line" | sed 's/.*recorded=\([0-9]*\) .*/\1/')" \
+			"$(echo "$line" | sed 's/.*counted=\([0-9]*\) .*/\1/')"
+		like "a jump that comes and goes, $parameters: nothing lost" "$line" \
+			" dropped=0 .* missed=0 .* unseen=0 "
+		rmmod pf_probe_B
+		echo 1 >/proc/sys/debug/kprobes-optimization
+	done
+else
+	skip 6 "a kprobe is never a jump here"
+fi
 
 # unseen_of DESC: what the program faulted while nothing was recorded, in all places.
 unseen_of() {

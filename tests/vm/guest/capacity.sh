@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # When the list is full: what is kept, what is counted.
 . /tap.sh
-plan 7
+plan 10
 
 # What the program touches besides, of its own data, is some pages at most.
 value() { # KEY
@@ -22,3 +22,12 @@ ok "overwritten: 1,000 kept, to the chunk" test "$lines" -ge 1000 -a "$lines" -l
 # An older chunk may be left on a CPU that the process has gone from.
 /workload pages | tail -n 900 >/tmp/pages
 is "overwritten: the newest are kept, without a gap" "$(cat /tmp/pages)" "$(seq 4100 4999)"
+
+# CPUs that hold several chunks each have to give back what they do not fill.
+result=$(/workload track B "max_faults=20000" threads 400)
+like "many CPUs: exact" "$result" "^difference=0 counted=4[0-9]{4} .*overwritten=0"
+lines=$(value lines)
+diag "lines=$lines on $(nproc) CPUs"
+ok "many CPUs: all that was asked for, and a record a CPU at most" \
+	test "$lines" -ge 20000 -a "$lines" -le $((20000 + $(nproc)))
+is "many CPUs: the rest is counted" $((lines + $(value dropped))) "$(value counted)"

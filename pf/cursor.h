@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A reader's way through the fault list: all lanes, merged by time.
+ */
+#ifndef PF_CURSOR_H
+#define PF_CURSOR_H
+
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/rcupdate.h>
+#include <linux/timekeeping.h>
+
+#include "fault_list.h"
+#include "merge.h"
+
+/* Where a cursor stands in one lane. */
+struct pf_place {
+	struct pf_chunk *chunk;
+	u32 gen; /* the chunk's, when the cursor came to it */
+	u32 nr; /* records of it that have been passed */
+	u64 base; /* the chunk's */
+};
+
+/**
+ * struct pf_cursor - one reader's place in the list
+ * @fault: the record read last ...
+ * @extra: ... what it has beside it, all 0 if nothing ...
+ * @cpu: ... and whose it is; that lane is next in time
+ * @horizon_ns: records made up to this time are to be read now
+ * @nr_overwritten: records that were overwritten before this cursor came to them
+ * @run_ns: up to this time the lane of @cpu is alone
+ * @run: the next record of that lane ...
+ * @run_end: ... and the end of those that can be seen in its chunk
+ * @run_chunk: that chunk, NULL before the first run
+ * @run_gen: and what it was then
+ * @merge: lanes with records up to the horizon; first that of @cpu, if @run_chunk is not NULL
+ * @places: by CPU number; that of @cpu is brought up to date when the run ends
+ *
+ * To be used by one thread at a time. Any number of cursors can be in use.
+ */
+struct pf_cursor {
+	struct pf_fault fault;
+	struct pf_extra extra;
+	unsigned int cpu;
+	u64 horizon_ns;
+	u64 nr_overwritten;
+	u64 run_ns;
+	const struct pf_fault *run;
+	const struct pf_fault *run_end;
+	struct pf_chunk *run_chunk;
+	u32 run_gen;
+	struct pf_merge merge;
+	struct pf_place places[];
+};
+
+/* The entries of @merge lie behind the places. */
+static size_t pf_cursor_bytes(void)
+{
+	return struct_size((struct pf_cursor *)NULL, places, nr_cpu_ids) +
+	       nr_cpu_ids * sizeof(struct pf_next);
+}
+
+static void pf_cursor_rewind(struct pf_cursor *cursor)
+{
+	memset(cursor, 0, pf_cursor_bytes());
+	cursor->merge.heap = (struct pf_next *)&cursor->places[nr_cpu_ids];
+}
+
+/* A cursor before the first record, or NULL. To be freed with kvfree(). */
+static struct pf_cursor *pf_cursor_new(void)
+{
+	struct pf_cursor *cursor = kvmalloc(pf_cursor_bytes(), GFP_KERNEL);
+
+	if (cursor)
+		pf_cursor_rewind(cursor);
+	return cursor;
+}
+
+/* Moves on to the lane's next chunk. False if there is none. */
+static bool pf_cursor_next_chunk(struct pf_cursor *cursor, unsigned int cpu)
+{
+	struct pf_place *place = &cursor->places[cpu];
+	struct pf_lane *lane = &per_cpu(pf_lane, cpu);
+	struct pf_chunk *chunk = place->chunk;
+
+	/* Mostly there is none, which shows without the lock: a lane fills one after the other. */
+	if (!chunk ? !READ_ONCE(lane->oldest) :
+		     READ_ONCE(chunk->gen) == place->gen &&
+			     (place->nr < pf_list.chunk_faults || !READ_ONCE(chunk->next)))
+		return false;
+
+	raw_spin_lock(&pf_list.lock);
+	if (!chunk || chunk->gen != place->gen)
+		chunk = lane->oldest;
+	else if (place->nr == pf_list.chunk_faults)
+		chunk = chunk->next;
+	if (chunk && (chunk != place->chunk || chunk->gen != place->gen)) {
+		cursor->nr_overwritten += chunk->base - (place->base + place->nr);
+		place->chunk = chunk;
+		place->gen = chunk->gen;
+		place->base = chunk->base;
+		place->nr = 0;
+	}
+	raw_spin_unlock(&pf_list.lock);
+	return chunk;
+}
+
+/* When the lane's next record up to the horizon, not yet passed, was made. */
+static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, u64 *made_ns)
+{
+	struct pf_place *place = &cursor->places[cpu];
+
+	for (;;) {
+		struct pf_chunk *chunk = place->chunk;
+
+		if (chunk && place->nr < smp_load_acquire(&chunk->nr)) {
+			*made_ns = chunk->faults[place->nr].time_ns;
+			if (pf_list.has_extra)
+				*made_ns += pf_chunk_extras(chunk)[place->nr].latency_ns;
+			smp_rmb(); /* pairs with pf_list_recycle() */
+			if (likely(READ_ONCE(chunk->gen) == place->gen))
+				return *made_ns <= cursor->horizon_ns;
+		}
+		if (!pf_cursor_next_chunk(cursor, cpu))
+			return false;
+	}
+}
+
+/*
+ * The run ends: its lane is told by its next record, or is done until the next
+ * pf_cursor_extend().
+ */
+static void pf_cursor_end_run(struct pf_cursor *cursor)
+{
+	u64 made_ns;
+
+	if (!cursor->run_chunk)
+		return;
+	cursor->places[cursor->cpu].nr = cursor->run - cursor->run_chunk->faults;
+	cursor->run_chunk = NULL;
+	cursor->run = NULL;
+	cursor->run_end = NULL;
+	if (pf_cursor_peek(cursor, cursor->cpu, &made_ns))
+		pf_merge_move_first(&cursor->merge, made_ns);
+	else
+		pf_merge_drop_first(&cursor->merge);
+}
+
+/**
+ * pf_cursor_extend() - let a cursor see what has been recorded up to now
+ * @cursor: the cursor
+ *
+ * A push runs with preemption off, from before it reads the clock until its record can be seen.
+ * So after a grace period every record up to the time read here can be seen, and none older will
+ * come, as far as the clock is one for all CPUs: while it is being adjusted, two of them may read
+ * ktime_get_mono_fast_ns() some ns apart. A record that is late by that much comes with the next
+ * ones, after those it should stand before; none is lost.
+ *
+ * Context: process context, sleeps for a grace period.
+ */
+static void pf_cursor_extend(struct pf_cursor *cursor)
+{
+	u64 now_ns = ktime_get_mono_fast_ns(), made_ns;
+	unsigned int cpu;
+
+	synchronize_rcu();
+	pf_cursor_end_run(cursor);
+	cursor->horizon_ns = now_ns;
+	cursor->merge.nr = 0;
+	for_each_possible_cpu(cpu)
+		if (pf_cursor_peek(cursor, cpu, &made_ns))
+			pf_merge_add(&cursor->merge, (struct pf_next){ made_ns, cpu });
+}
+
+/* When the record read last was made. */
+static inline u64 pf_cursor_made_ns(const struct pf_cursor *cursor)
+{
+	return cursor->fault.time_ns + cursor->extra.latency_ns;
+}
+
+/* Goes on with the lane that comes next in time, for as far as it is alone. */
+static noinline bool pf_cursor_begin_run(struct pf_cursor *cursor)
+{
+	struct pf_place *place;
+
+	pf_cursor_end_run(cursor);
+	if (!cursor->merge.nr)
+		return false;
+	cursor->cpu = cursor->merge.heap[0].lane;
+	place = &cursor->places[cursor->cpu];
+	cursor->run_ns = pf_merge_second_ns(&cursor->merge, cursor->horizon_ns);
+	cursor->run = place->chunk->faults + place->nr;
+	cursor->run_end = place->chunk->faults + smp_load_acquire(&place->chunk->nr);
+	cursor->run_chunk = place->chunk;
+	cursor->run_gen = place->gen;
+	return true;
+}
+
+/* As pf_cursor_next(), for who has asked for pf_list.has_extra before. */
+static __always_inline bool pf_cursor_next_of(struct pf_cursor *cursor, bool has_extra)
+{
+	for (;;) {
+		const struct pf_fault *from = cursor->run;
+
+		/* Faults come in runs on one CPU: look at the others only when the run ends. */
+		if (likely(from < cursor->run_end)) {
+			struct pf_chunk *chunk = cursor->run_chunk;
+			u64 made_ns = from->time_ns;
+
+			cursor->fault = *from;
+			if (has_extra) {
+				cursor->extra = pf_chunk_extras(chunk)[from - chunk->faults];
+				made_ns += cursor->extra.latency_ns;
+			}
+			smp_rmb(); /* pairs with pf_list_recycle() */
+			if (likely(made_ns <= cursor->run_ns &&
+				   READ_ONCE(chunk->gen) == cursor->run_gen)) {
+				cursor->run = from + 1;
+				return true;
+			}
+		}
+		if (!pf_cursor_begin_run(cursor))
+			return false;
+	}
+}
+
+/**
+ * pf_cursor_next() - the next record in time, to @cursor->fault, @cursor->extra and @cursor->cpu
+ * @cursor: the cursor
+ *
+ * Context: process context; takes the list's lock once a chunk.
+ * Return: false if there is none up to the horizon
+ */
+static inline bool pf_cursor_next(struct pf_cursor *cursor)
+{
+	return pf_cursor_next_of(cursor, pf_list.has_extra);
+}
+
+#endif /* PF_CURSOR_H */
