@@ -11,18 +11,22 @@ rows passed.
     matrix.py sid bullseye  only these
     matrix.py --quick       with fewer repetitions, and without the tests that say
                             "# vm: long", which count as skipped
+
+As many guests run at a time as there are processors: much of a test is waiting.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +49,7 @@ HEAD += ("difference", "seconds")
 
 @dataclass
 class Row:
-    """What came of a kernel; `trouble` is why it got no further than it did."""
+    """What came of a kernel; `trouble` is why it got no further, `said` the lines on it."""
 
     kernel: kernel.Kernel
     release: str = "-"
@@ -54,6 +58,7 @@ class Row:
     differences: list[int] = field(default_factory=list)
     trouble: str = ""
     slowest: str = ""
+    said: list[str] = field(default_factory=list)
     seconds: float = 0
 
     @property
@@ -133,33 +138,82 @@ def show(lines: Iterable[str]) -> None:
     print("".join(f"    {line[:200]}\n" for line in lines), end="")
 
 
-def try_kernel(
-    row: Row, cases: dict[str, Path], left_out: Iterable[str], quick: bool
-) -> None:
-    """Fetch, build, boot, test: fill in the row; what is left out counts as skipped."""
+def prepare(row: Row) -> tuple[kernel.Tree, Path] | None:
+    """Fetch and build: fill in the row; None is trouble."""
     log = kernel.cache_dir() / "build" / f"{row.kernel.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
     try:
-        tree, folder = make(row, log)
+        return make(row, log)
+    except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
+        if row.build == "failed":
+            row.said += log.read_text().splitlines()[-20:]
+        row.trouble = str(error)
+        return None
+    finally:
+        row.seconds += time.monotonic() - start
+
+
+def test(
+    row: Row,
+    tree: kernel.Tree,
+    folder: Path,
+    cases: dict[str, Path],
+    left_out: Iterable[str],
+    quick: bool,
+) -> None:
+    """Boot and test: fill in the row; what is left out counts as skipped."""
+    start = time.monotonic()
+    try:
         files = build.files_of(folder)
         name = f"matrix-{row.kernel.name}"
         clock = run.Clock(lambda line: None)
         row.run = run.boot(tree, files, cases, TIMEOUT_S, name, clock, quick)
         row.slowest = clock.slowest
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
-        if row.build == "failed":
-            show(log.read_text().splitlines()[-20:])
         row.trouble = str(error)
         return
+    finally:
+        row.seconds += time.monotonic() - start
     row.run.totals.skips += [f"{case}: not in a quick run" for case in left_out]
     (row.run.folder / "said").write_text("\n".join(row.run.lines) + "\n")
     row.differences = differences(row.run.lines)
     if row.run.outcome:
-        show(failures(row.run.lines))
-        row.run.report()
+        row.said += failures(row.run.lines)
         row.trouble = f"guest tests: {row.run.totals.closing}"
     elif not row.differences or any(row.differences):
         row.trouble = f"difference from the exact count: {row.difference}"
+
+
+def report(row: Row) -> None:
+    """What came of a row, as soon as it is known."""
+    show(row.said)
+    if row.run and row.run.outcome:
+        row.run.report()
+    said = f"FAILED: {row.trouble}" if row.trouble else row.run.totals.closing
+    print(f"{row.kernel.name}: {said} ({row.seconds:.0f} s; {row.slowest})", flush=True)
+
+
+def try_all(
+    rows: Sequence[Row], cases: dict[str, Path], left_out: Iterable[str], quick: bool
+) -> None:
+    """Fill in and report all rows: while some are tested the next are built."""
+    tests: dict[Future[None], Row] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            for row in rows:
+                built = prepare(row)
+                if built:
+                    tests[pool.submit(test, row, *built, cases, left_out, quick)] = row
+                else:
+                    report(row)
+            for done in as_completed(tests):
+                done.result()
+                report(tests[done])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            vm.end_all()
+            raise
 
 
 def main() -> int:
@@ -179,14 +233,9 @@ def main() -> int:
     cases = run.cases_in(vm.HERE / "guest")
     left_out = run.long_ones(cases) if args.quick else []
     cases = {name: path for name, path in cases.items() if name not in left_out}
-    rows = []
-    for name in args.names or [name for name in kernels if name != "default"]:
-        rows.append(row := Row(kernels[name]))
-        start = time.monotonic()
-        try_kernel(row, cases, left_out, args.quick)
-        row.seconds = time.monotonic() - start
-        said = f"FAILED: {row.trouble}" if row.trouble else row.run.totals.closing
-        print(f"{name}: {said} ({row.seconds:.0f} s; {row.slowest})", flush=True)
+    names = args.names or [name for name in kernels if name != "default"]
+    rows = [Row(kernels[name]) for name in names]
+    try_all(rows, cases, left_out, args.quick)
     print("", *table(row.cells for row in rows), sep="\n")
     passed = sum(row.passed for row in rows)
     print(f"\n{passed} passed, {len(rows) - passed} failed")

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -57,6 +58,9 @@ class Machine:
     cpu: str
     console: str
 
+
+RUNNING: set[subprocess.Popen] = set()
+ENDING = threading.Event()
 
 MACHINES = {
     "amd64": Machine("qemu-system-x86_64", ("-machine", "q35"), "max", "ttyS0"),
@@ -282,11 +286,22 @@ def run_qemu(
                 stderr=log,
                 pass_fds=[theirs.fileno()],
             )
+        RUNNING.add(qemu)
+        if ENDING.is_set():
+            qemu.kill()
         try:
             return listen(ours, deadline, on_line)
         finally:
+            RUNNING.discard(qemu)
             qemu.kill()
             qemu.wait()
+
+
+def end_all() -> None:
+    """End the guests that other threads wait for; these go on to clean up."""
+    ENDING.set()
+    for qemu in tuple(RUNNING):
+        qemu.kill()
 
 
 def listen(
