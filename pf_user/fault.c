@@ -10,6 +10,7 @@ const char *const region_names[REGIONS] = {
 
 #define ONES		0x0101010101010101ULL
 #define HIGH_DIGITS	6
+#define LOW_DIGITS	6
 #define BYTES(nr)	(~0ULL >> (64 - 8 * (nr)))	/* the first ones of a word, 1 to 8 */
 
 /* Eight bytes, the first one lowest. */
@@ -30,75 +31,146 @@ static inline u64 letters(const char *text)
 	return le64toh(word);
 }
 
-/* Eight digits at a time. */
-static inline const char *take_number(const char *p, u64 *number)
+/*
+ * The digits that a word begins with: returns how many, and their value. What is in front of fewer
+ * than eight are zeros.
+ */
+static inline unsigned int take_digits(u64 word, u64 *value)
 {
-	static const unsigned int power[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000 };
-	u64 value = 0;
+	u64 others;
+	unsigned int nr = 8;
 
-	for (;;) {
-		u64 word = load(p) ^ '0' * ONES;
-		u64 others = ((word & 0x7f * ONES) + 0x76 * ONES) | word;
-		unsigned int nr = 8;
-
-		others &= 0x80 * ONES;
-		if (others) {
-			nr = (unsigned int)__builtin_ctzll(others) / 8;
-			if (!nr)
-				break;
-			/* In front of fewer than eight there are zeros. */
-			word <<= 64 - 8 * nr;
-		}
-		/* Pairs, fours, all eight. */
-		word = (word * (1 + (10 << 8)) >> 8) & 0x00ff00ff00ff00ff;
-		word = (word * (1 + (100 << 16)) >> 16) & 0x0000ffff0000ffff;
-		word = word * (1 + (10000ULL << 32)) >> 32;
-		p += nr;
-		if (nr < 8) {
-			value = value * power[nr] + word;
-			break;
-		}
-		value = value * 100000000 + word;
+	word ^= '0' * ONES;
+	others = (((word & 0x7f * ONES) + 0x76 * ONES) | word) & 0x80 * ONES;
+	if (others) {
+		nr = (unsigned int)__builtin_ctzll(others) / 8;
+		if (!nr)
+			return 0;
+		word <<= 64 - 8 * nr;
 	}
-	*number = value;
+	/* Pairs, fours, all eight. */
+	word = (word * (1 + (10 << 8)) >> 8) & 0x00ff00ff00ff00ff;
+	word = (word * (1 + (100 << 16)) >> 16) & 0x0000ffff0000ffff;
+	*value = word * (1 + (10000ULL << 32)) >> 32;
+	return nr;
+}
+
+/* The number of which `number` is the value of the digits before `p`. */
+static inline const char *take_more(const char *p, u64 *number)
+{
+	static const unsigned int power[] = {
+		1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000,
+	};
+	unsigned int nr;
+	u64 value;
+
+	do {
+		nr = take_digits(load(p), &value);
+		if (!nr)
+			break;
+		p += nr;
+		*number = *number * power[nr] + value;
+	} while (nr == 8);
 	return p;
 }
 
-/* The value of a digit and 1, 0 for what is none. */
-static const unsigned char hex_digits[256] = {
-	['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
-	['a'] = 11, 12, 13, 14, 15, 16,
+static inline const char *take_number(const char *p, u64 *number)
+{
+	*number = 0;
+	return take_more(p, number);
+}
+
+/* What comes soon after the latest one begins with the same eight digits. */
+static inline const char *take_time(struct fault *f, const char *p)
+{
+	u64 word = load(p);
+
+	if (word != f->time_high_text || !word) {
+		f->time_high = 0;
+		f->time_high_text = take_digits(word, &f->time_high) == 8 ? word : 0;
+		f->time_ns = 0;
+		if (!f->time_high_text)
+			return take_more(p, &f->time_ns);
+	}
+	f->time_ns = f->time_high;
+	return take_more(p + sizeof(word), &f->time_ns);
+}
+
+/* -1, and all that it is put into, for what is none. */
+static const signed char hex_digits[256] = {
+	[0 ... '0' - 1] = -1,
+	['0'] = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+	['9' + 1 ... 'a' - 1] = -1,
+	['a'] = 10, 11, 12, 13, 14, 15,
+	['f' + 1 ... 255] = -1,
 };
+
+#define IS_NO_DIGIT(value)	((value) >> 63)
+
+static inline u64 hex_digit(char c)
+{
+	return (u64)(long long)hex_digits[(unsigned char)c];
+}
+
+/* The six digits in front of a blank, which is what is left of an address mostly. */
+static inline u64 take_low_digits(const char *p)
+{
+	if (p[LOW_DIGITS] != ' ')
+		return ~0ULL;
+	return hex_digit(p[0]) << 20 | hex_digit(p[1]) << 16 | hex_digit(p[2]) << 12 |
+	       hex_digit(p[3]) << 8 | hex_digit(p[4]) << 4 | hex_digit(p[5]);
+}
 
 /* Addresses that are near each other begin alike: with the same six digits. */
 static inline const char *take_address(struct fault *f, const char *p)
 {
-	u64 word = load(p) & BYTES(HIGH_DIGITS), value = 0;
-	unsigned int digit, nr;
+	u64 word = load(p) & BYTES(HIGH_DIGITS), value = 0, digit;
+	unsigned int nr;
 
 	if (word == f->high_text) {
 		value = f->high;
 		p += HIGH_DIGITS;
+		digit = take_low_digits(p);
+		if (!IS_NO_DIGIT(digit)) {
+			f->address = value << 4 * LOW_DIGITS | digit;
+			return p + LOW_DIGITS;
+		}
 	} else {
-		for (nr = 0; nr < HIGH_DIGITS && (digit = hex_digits[(unsigned char)*p]); nr++, p++)
-			value = (value << 4) + digit - 1;
+		for (nr = 0; nr < HIGH_DIGITS && !IS_NO_DIGIT(digit = hex_digit(*p)); nr++, p++)
+			value = (value << 4) + digit;
 		f->high_text = nr == HIGH_DIGITS ? word : 0;
 		f->high = value;
 	}
-	while ((digit = hex_digits[(unsigned char)*p])) {
-		value = (value << 4) + digit - 1;
+	while (!IS_NO_DIGIT(digit = hex_digit(*p))) {
+		value = (value << 4) + digit;
 		p++;
 	}
 	f->address = value;
 	return p;
 }
 
+/*
+ * Are these bytes there, 8 or more, of which none is a newline? As a line has one at its end, none
+ * of what follows that is taken for them, nor more than the slack looked at.
+ */
+static inline bool has_text(const char *p, const char *text, size_t len)
+{
+	size_t at;
+
+	for (at = 0; at + sizeof(u64) < len; at += sizeof(u64))
+		if (load(p + at) != load(text + at))
+			return false;
+	return load(p + len - sizeof(u64)) == load(text + len - sizeof(u64));
+}
+
 /* Returns what follows `word`, or NULL. */
-static inline const char *skip_word(const char *p, const char *end, const char *word)
+static inline const char *skip_word(const char *p, const char *word)
 {
 	size_t len = strlen(word);
+	bool found = len < sizeof(u64) ? (load(p) & BYTES(len)) == letters(word) :
+		     has_text(p, word, len);
 
-	return (size_t)(end - p) > len && !memcmp(p, word, len) ? p + len : NULL;
+	return found ? p + len : NULL;
 }
 
 /* The first blank in a word is the lowest bit of these. */
@@ -159,42 +231,96 @@ static inline enum result result_of(u64 word)
 	return word == ' ' ? RESULT_UNKNOWN : RESULT_FAILED;
 }
 
-/* Mostly it is the same as in the last line. */
-static inline void take_map(struct fault *f, const char *p, const char *end)
+/* Is all from the region on as it was in the latest line, but for the latency? */
+static inline bool take_same_tail(struct fault *f, const char *p, const char *end)
 {
-	size_t len = f->last_map_len;
+	const struct fault_tail *tail = &f->tail;
 
-	f->same_map = len && (size_t)(end - p) > len && !memcmp(p, f->last_map, len) &&
-		      (p[len] == ' ' || p + len == end - 1);
-	if (!f->same_map) {
-		len = (size_t)(next_blank(p, end) - p);
-		f->last_map_len = len <= sizeof(f->last_map) ? len : 0;
-		memcpy(f->last_map, p, f->last_map_len);
+	if (!tail->front_len || !has_text(p, tail->text, tail->front_len))
+		return false;
+	p += tail->front_len;
+	f->latency_ns = 0;
+	if (tail->back_len) {
+		p = take_number(p, &f->latency_ns);
+		if (!has_text(p, tail->text + tail->front_len, tail->back_len))
+			return false;
+		p += tail->back_len;
 	}
+	if (*p != ' ' && p != end - 1)
+		return false;
+	f->region = tail->region;
+	f->result = tail->result;
+	f->map = p - tail->map_len;
+	f->map_len = tail->map_len;
+	f->same_map = true;
+	return true;
+}
+
+/* @digits, @after: the latency's, NULL if there is none. */
+static void keep_tail(struct fault *f, const char *region, const char *digits, const char *after)
+{
+	const char *end = f->map + f->map_len;
+	size_t front_len, back_len;
+
+	f->tail.front_len = f->tail.map_len = 0;
+	if (!region || !f->map_len || (digits && digits < region))
+		return;
+	front_len = (size_t)((digits ? digits : end) - region);
+	back_len = digits ? (size_t)(end - after) : 0;
+	if (front_len + back_len > sizeof(f->tail.text) || (digits && back_len < sizeof(u64)))
+		return;
+	f->tail.front_len = front_len;
+	f->tail.back_len = back_len;
+	f->tail.map_len = f->map_len;
+	f->tail.region = f->region;
+	f->tail.result = f->result;
+	memcpy(f->tail.text, region, front_len);
+	memcpy(f->tail.text + front_len, end - back_len, back_len);
+}
+
+static void take_map(struct fault *f, const char *p, const char *end)
+{
+	const struct fault_tail *tail = &f->tail;
+	size_t len = (size_t)(next_blank(p, end) - p);
+
 	f->map = len ? p : NULL;
 	f->map_len = len;
+	f->same_map = len && len == tail->map_len &&
+		      !memcmp(p, tail->text + tail->front_len + tail->back_len - len, len);
 }
 
 /* Up to the mapping, behind which nothing matters. */
-static void take_pairs(struct fault *f, const char *line, const char *p, const char *end,
-		       int last_region)
+static __attribute__((noinline)) void take_pairs(struct fault *f, const char *line, const char *p,
+						 const char *end)
 {
+	const char *region = NULL, *digits = NULL, *after = NULL;
+	int last_region = f->region;
+
+	f->latency_ns = 0;
+	f->region = -1;
+	f->result = RESULT_UNKNOWN;
+	f->map = NULL;
+	f->map_len = 0;
 	while (*p == ' ') {
 		const char *pair = p;
 		u64 key = load(p);
 
 		if ((key & BYTES(5)) == letters(" map=")) {
 			take_map(f, p + strlen(" map="), end);
+			keep_tail(f, region, digits, after);
 			return;
 		}
 		p += sizeof(key);
 		if (key == letters(" region=")) {
+			region = pair;
 			f->region_at = (size_t)(pair - line);
 			f->region = region_of(take_word(&p, end), last_region);
 		} else if (key == letters(" result=")) {
 			f->result = result_of(take_word(&p, end));
-		} else if (key == letters(" latency") && (p = skip_word(p, end, "_ns="))) {
-			p = next_blank(take_number(p, &f->latency_ns), end);
+		} else if (key == letters(" latency") && (p = skip_word(p, "_ns="))) {
+			digits = p;
+			after = take_number(p, &f->latency_ns);
+			p = next_blank(after, end);
 		} else {
 			p = next_blank(pair + 1, end);
 		}
@@ -220,15 +346,15 @@ static inline const char *find_region(const struct fault *f, const char *line, c
 }
 
 /* What comes before the address; NULL if something else does. */
-static const char *take_pid(struct fault *f, const char *line, const char *end)
+static __attribute__((noinline)) const char *take_pid(struct fault *f, const char *line)
 {
-	const char *p = skip_word(line, end, "PID =");
+	const char *p = skip_word(line, "PID =");
 
 	*f->beginning = '\0';
 	while (p && *p == ' ')
 		p++;
 	if (p)
-		p = skip_word(take_number(p, &f->pid), end, " Page Fault at Address 0x");
+		p = skip_word(take_number(p, &f->pid), " Page Fault at Address 0x");
 	if (p && p - line == sizeof(f->beginning))
 		memcpy(f->beginning, line, sizeof(f->beginning));
 	return p;
@@ -238,25 +364,21 @@ static const char *take_pid(struct fault *f, const char *line, const char *end)
 bool fault_parse(struct fault *f, const char *line, size_t len)
 {
 	const char *end = line + len, *p;
-	int last_region = f->region;
 
-	f->latency_ns = 0;
-	f->region = -1;
-	f->result = RESULT_UNKNOWN;
-	f->map = NULL;
-	f->map_len = 0;
-	if (len > sizeof(f->beginning) && !memcmp(line, f->beginning, sizeof(f->beginning)))
+	if (has_text(line, f->beginning, sizeof(f->beginning)))
 		p = line + sizeof(f->beginning);
 	else
-		p = take_pid(f, line, end);
+		p = take_pid(f, line);
 	if (!p)
 		return false;
-	p = skip_word(take_address(f, p), end, " at Time ");
+	p = skip_word(take_address(f, p), " at Time ");
 	if (!p)
 		return false;
-	p = take_number(p, &f->time_ns);
-	f->tid = skip_word(p, end, " tid=");
+	p = take_time(f, p);
+	f->tid = skip_word(p, " tid=");
 
-	take_pairs(f, line, find_region(f, line, p, end), end, last_region);
+	p = find_region(f, line, p, end);
+	if (!take_same_tail(f, p, end))
+		take_pairs(f, line, p, end);
 	return true;
 }

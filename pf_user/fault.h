@@ -15,6 +15,15 @@ extern const char *const region_names[REGIONS];
 
 enum result { RESULT_UNKNOWN, RESULT_MINOR, RESULT_MAJOR, RESULT_FAILED, RESULTS };
 
+/* From ` region=` to the end of the mapping, but for the latency's digits in between. */
+struct fault_tail {
+	size_t front_len, back_len;	/* 0 if nothing is kept; 0 if there is no latency */
+	size_t map_len;			/* with which the text ends, 0 if nothing is kept */
+	int region;
+	enum result result;
+	char text[256];
+};
+
 struct fault {
 	u64 pid, address;
 	u64 time_ns, latency_ns;	/* of its begin; 0 if it was not watched */
@@ -29,8 +38,8 @@ struct fault {
 	size_t region_at;		/* where ` region=` was */
 	char beginning[39];		/* up to the address, with the usual width of the number */
 	u64 high, high_text;		/* the first digits of the address, and as in the line */
-	char last_map[128];
-	size_t last_map_len;		/* 0 if it is longer */
+	u64 time_high, time_high_text;	/* and of the time */
+	struct fault_tail tail;
 };
 
 /**

@@ -89,10 +89,9 @@ static int report_kinds(const struct stream *s, FILE *to)
 {
 	const struct tally *t = &s->tally;
 	u64 span_ms = (t->last_ns - t->first_ns) / 1000000;
-	u64 nr_pages = t->nr_pages + t->has_page_0;
 
 	fprintf(to, "  in %llu.%03llu s, %s%llu page%s", span_ms / 1000, span_ms % 1000,
-		t->pages_full ? "over " : "", nr_pages, plural(nr_pages, "", "s"));
+		t->pages_full ? "over " : "", t->nr_pages, plural(t->nr_pages, "", "s"));
 	if (s->sum.line)
 		fprintf(to, ", %llu retr%s folded", s->sum.retries,
 			plural(s->sum.retries, "y", "ies"));

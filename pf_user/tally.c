@@ -9,7 +9,7 @@ void tally_free(struct tally *t)
 {
 	names_free(&t->map_names);
 	free(t->maps);
-	free(t->pages);
+	free(t->blocks);
 	*t = (struct tally) { 0 };
 }
 
@@ -18,69 +18,115 @@ void tally_reset(struct tally *t, u64 page_size)
 	tally_free(t);
 	names_init(&t->map_names, TALLY_MAPS_MAX, TALLY_NAMES_SIZE);
 	t->maps = need(calloc(TALLY_MAPS_MAX + 1, sizeof(*t->maps)));
-	t->nr_page_slots = 4096;
-	t->pages = need(calloc(t->nr_page_slots, sizeof(*t->pages)));
+	t->nr_block_slots = 1024;
+	t->blocks = need(calloc(t->nr_block_slots, sizeof(*t->blocks)));
+	t->latest_block = t->blocks;
 	t->page_shift = page_size > 1 && !(page_size & (page_size - 1)) ?
 			(unsigned int)__builtin_ctzll(page_size) : 12;
 }
 
-/* Returns the slot where the key is or would be. */
-static u64 *find_page(const struct tally *t, u64 key)
+/* Where the block is or would be. */
+static struct tally_block *find_block(const struct tally *t, u64 key)
 {
-	size_t slot = names_mix(key) & (t->nr_page_slots - 1);
+	size_t slot = names_mix(key) & (t->nr_block_slots - 1);
 
-	while (t->pages[slot] && t->pages[slot] != key)
-		slot = (slot + 1) & (t->nr_page_slots - 1);
-	return &t->pages[slot];
+	while (t->blocks[slot].pages && t->blocks[slot].key != key)
+		slot = (slot + 1) & (t->nr_block_slots - 1);
+	return &t->blocks[slot];
 }
 
-static __attribute__((noinline)) void grow_pages(struct tally *t)
+static void grow_blocks(struct tally *t)
 {
-	u64 *old = t->pages;
-	size_t nr_old = t->nr_page_slots;
+	struct tally_block *old = t->blocks;
+	size_t nr_old = t->nr_block_slots;
 
-	t->nr_page_slots *= 2;
-	t->pages = need(calloc(t->nr_page_slots, sizeof(*t->pages)));
+	t->nr_block_slots *= 2;
+	t->blocks = need(calloc(t->nr_block_slots, sizeof(*t->blocks)));
 	for (size_t i = 0; i < nr_old; i++)
-		if (old[i])
-			*find_page(t, old[i]) = old[i];
+		if (old[i].pages)
+			*find_block(t, old[i].key) = old[i];
 	free(old);
 }
 
-/* A page of a process. Numbers of processes have up to 22 bits, of pages 42 up to 16 PiB. */
-static void add_page(struct tally *t, u64 pid, u64 address)
+/* Finds or makes the block of this key; NULL if there is no room for it. */
+static struct tally_block *get_block(struct tally *t, u64 key)
 {
-	u64 key = address >> t->page_shift ^ pid << 42, *slot = find_page(t, key);
+	struct tally_block *block = find_block(t, key);
 
-	if (!key)
-		t->has_page_0 = true;
-	if (!key || *slot)
-		return;
-	if (t->nr_pages == TALLY_PAGES_MAX) {
+	if (block->pages)
+		return block;
+	if (t->nr_blocks == TALLY_BLOCKS_MAX) {
 		t->pages_full = true;
-		return;
+		return NULL;
 	}
-	*slot = key;
-	if (++t->nr_pages > t->nr_page_slots / 2)
-		grow_pages(t);
+	if (++t->nr_blocks > t->nr_block_slots / 2) {
+		grow_blocks(t);
+		block = find_block(t, key);
+	}
+	block->key = key;
+	return block;
+}
+
+/* A number for the fault's page. Those of processes have up to 22 bits, of pages 42 up to 16 PiB. */
+static inline u64 page_of(const struct tally *t, const struct fault *f)
+{
+	return f->address >> t->page_shift ^ f->pid << 42;
+}
+
+static inline bool is_in_block(const struct tally_block *block, u64 page)
+{
+	return block->key == page / 64 && block->pages;
+}
+
+static inline void add_page(struct tally *t, struct tally_block *block, u64 page)
+{
+	u64 bit = 1ULL << page % 64;
+
+	t->nr_pages += !(block->pages & bit);
+	block->pages |= bit;
+}
+
+static inline void add_to_map(struct tally_map *map, const struct fault *f)
+{
+	map->nr_faults++;
+	map->time_ns += f->latency_ns;
+}
+
+/* With what has to be looked up first. */
+static __attribute__((noinline)) void add_elsewhere(struct tally *t, const struct fault *f)
+{
+	u64 page = page_of(t, f);
+	struct tally_block *block = t->latest_block;
+
+	if (f->map && (!f->same_map || !t->latest_map))
+		t->latest_map = &t->maps[names_find(&t->map_names, f->map, f->map_len)];
+	if (f->map)
+		add_to_map(t->latest_map, f);
+	if (!is_in_block(block, page))
+		block = get_block(t, page / 64);
+	if (!block)
+		return;
+	add_page(t, block, page);
+	t->latest_block = block;
 }
 
 void tally_add(struct tally *t, const struct fault *f)
 {
+	u64 page = page_of(t, f);
+
 	if (f->region >= 0)
 		t->by_region[f->region]++;
 	t->by_result[f->result]++;
-	if (f->map) {
-		if (!f->same_map || !t->latest_map)
-			t->latest_map = &t->maps[names_find(&t->map_names, f->map, f->map_len)];
-		t->latest_map->nr_faults++;
-		t->latest_map->time_ns += f->latency_ns;
-	}
-	add_page(t, f->pid, f->address);
 	if (!t->nr_faults++ || f->time_ns < t->first_ns)
 		t->first_ns = f->time_ns;
 	if (fault_end_ns(f) > t->last_ns)
 		t->last_ns = fault_end_ns(f);
+	if (f->same_map && t->latest_map && is_in_block(t->latest_block, page)) {
+		add_to_map(t->latest_map, f);
+		add_page(t, t->latest_block, page);
+	} else {
+		add_elsewhere(t, f);
+	}
 }
 
 static bool is_more(const struct tally_map *a, const struct tally_map *b)

@@ -15,13 +15,19 @@
 #define TALLY_MAPS_MAX		8192
 #endif
 #define TALLY_NAMES_SIZE	(4 << 20)	/* of all mappings together, in bytes */
-#ifndef TALLY_PAGES_MAX
-#define TALLY_PAGES_MAX		(4 << 20)
+#ifndef TALLY_BLOCKS_MAX
+#define TALLY_BLOCKS_MAX	(2 << 20)
 #endif
 
 struct tally_map {
 	u64 nr_faults;
 	u64 time_ns;
+};
+
+/* Pages side by side, as many as a word has bits. */
+struct tally_block {
+	u64 key;
+	u64 pages;				/* 0: no block is here */
 };
 
 struct tally {
@@ -34,9 +40,10 @@ struct tally {
 	struct tally_map *latest_map;
 
 	unsigned int page_shift;
-	u64 *pages;				/* a set, 0 is free */
-	size_t nr_pages, nr_page_slots;
-	bool has_page_0;
+	struct tally_block *blocks;		/* a set, by hash */
+	struct tally_block *latest_block;	/* most often the next one, too */
+	size_t nr_blocks, nr_block_slots;
+	u64 nr_pages;
 	bool pages_full;			/* there were more */
 };
 
