@@ -405,9 +405,12 @@ static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
 		return PF_PROC_GONE;
 
 	mutex_lock(&m->lock);
-	/* In any other state, or after lseek(), there is something to read, if only the end. */
+	/*
+	 * In any other state, or at another place, after lseek() or pread(), there is something to
+	 * read, if only the end.
+	 */
 	if (reader->item != PF_ITEM_NEWS || m->index != reader->pos ||
-	    reader->nr_known != pf_proc_news())
+	    READ_ONCE(file->f_pos) != m->read_pos || reader->nr_known != pf_proc_news())
 		mask = EPOLLIN | EPOLLRDNORM;
 	mutex_unlock(&m->lock);
 	if (!mask)
