@@ -326,6 +326,15 @@ static const struct seq_operations pf_proc_seq_ops = {
 	.show = pf_proc_show,
 };
 
+/* A reader may have any name, too. */
+static void pf_proc_print_opened(void)
+{
+	char comm[PF_COMM_MAX];
+
+	pf_text_escape(comm, sizeof(comm), current->comm);
+	pf_print("reader opened by %s[%d]\n", comm, task_pid_nr(current));
+}
+
 static int pf_proc_open(struct inode *inode, struct file *file)
 {
 	struct pf_reader *reader;
@@ -348,7 +357,7 @@ static int pf_proc_open(struct inode *inode, struct file *file)
 	m->buf = kvmalloc(PF_PROC_BUFFER_BYTES, GFP_KERNEL);
 	if (m->buf)
 		m->size = PF_PROC_BUFFER_BYTES;
-	pf_print("reader opened by %s[%d]\n", current->comm, task_pid_nr(current));
+	pf_proc_print_opened();
 	return 0;
 
 free_cursor:
