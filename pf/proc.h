@@ -326,6 +326,15 @@ static const struct seq_operations pf_proc_seq_ops = {
 	.show = pf_proc_show,
 };
 
+/* A reader may have any name, too. */
+static void pf_proc_print_opened(void)
+{
+	char comm[PF_COMM_MAX];
+
+	pf_text_escape(comm, sizeof(comm), current->comm);
+	pf_print("reader opened by %s[%d]\n", comm, task_pid_nr(current));
+}
+
 static int pf_proc_open(struct inode *inode, struct file *file)
 {
 	struct pf_reader *reader;
@@ -348,7 +357,7 @@ static int pf_proc_open(struct inode *inode, struct file *file)
 	m->buf = kvmalloc(PF_PROC_BUFFER_BYTES, GFP_KERNEL);
 	if (m->buf)
 		m->size = PF_PROC_BUFFER_BYTES;
-	pf_print("reader opened by %s[%d]\n", current->comm, task_pid_nr(current));
+	pf_proc_print_opened();
 	return 0;
 
 free_cursor:
@@ -405,9 +414,12 @@ static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
 		return PF_PROC_GONE;
 
 	mutex_lock(&m->lock);
-	/* In any other state, or after lseek(), there is something to read, if only the end. */
+	/*
+	 * In any other state, or at another place, after lseek() or pread(), there is something to
+	 * read, if only the end.
+	 */
 	if (reader->item != PF_ITEM_NEWS || m->index != reader->pos ||
-	    reader->nr_known != pf_proc_news())
+	    READ_ONCE(file->f_pos) != m->read_pos || reader->nr_known != pf_proc_news())
 		mask = EPOLLIN | EPOLLRDNORM;
 	mutex_unlock(&m->lock);
 	if (!mask)

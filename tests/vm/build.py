@@ -23,7 +23,15 @@ import toolchain
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SOURCES = ("Kbuild", "Makefile", "pf", "pf_user", "*.c", "*.h", "tests/vm/*.c")
 
-PROGRAMS = ("workload", "reader", "fuse", "terminal")
+PROGRAMS = (
+    "workload",
+    "reader",
+    "fuse",
+    "terminal",
+    "parameters",
+    "operations",
+    "names",
+)
 
 
 def refresh(folder: Path) -> None:

@@ -7,6 +7,7 @@
  *	reader again FILE	to the end, then twice more; prints what the later reads gave
  *	reader at FILE		in places here and there, in both ways; has to be what it is as a whole
  *	reader repoll FILE	to the end, lseek(0), then poll() has to tell that there is something
+ *	reader elsewhere FILE	pread() at the end, then poll() has to tell that there is something
  *	reader poll FILE	to the end, then poll(); prints the drain that comes then
  *	reader hold HOW FILE	HOW=open|read|poll|hup|except|epoll: do so until the file fails or ends,
  *				print "ready", then how it ended
@@ -105,6 +106,18 @@ static int poll_after_rewind(void)
 	return 0;
 }
 
+static int poll_after_pread(void)
+{
+	int fd = open_path(), other = open_path();
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char byte;
+
+	if (pread(fd, &byte, 1, strlen(read_all(other, 4096))))
+		errx(1, "pread: not the end");
+	printf("%s\n", poll(&p, 1, 3000) == 1 ? "readable" : "nothing");
+	return 0;
+}
+
 static int poll_once(void)
 {
 	int fd = open_path();
@@ -181,6 +194,8 @@ int main(int argc, char **argv)
 		return read_here_and_there();
 	if (!strcmp(what, "repoll"))
 		return poll_after_rewind();
+	if (!strcmp(what, "elsewhere"))
+		return poll_after_pread();
 	if (!strcmp(what, "poll"))
 		return poll_once();
 	if (!strcmp(what, "hold") && argc == 4)
@@ -191,5 +206,5 @@ int main(int argc, char **argv)
 		open_path();
 		return 0;
 	}
-	errx(2, "usage: reader size N|rewind|again|at|repoll|poll|hold HOW|nobody FILE");
+	errx(2, "usage: reader size N|rewind|again|at|repoll|elsewhere|poll|hold HOW|nobody FILE");
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # /proc/pf_probe_X: every way of reading it, and `user`.
 . /tap.sh
-plan 31
+plan 32
 
 proc=/proc/pf_probe_B
 start_stopped /workload run touch 300
@@ -34,6 +34,7 @@ for size in 1 7 4096 1000000; do
 done
 is "lseek to 0 starts over" "$(/reader rewind $proc)" same
 is "poll() after lseek to 0 tells that there is something" "$(/reader repoll $proc)" readable
+is "poll() tells of what is at the position, whatever pread() met" "$(/reader elsewhere $proc)" readable
 is "any place can be read" "$(/reader at $proc)" same
 cat $proc >/tmp/first &
 cat $proc >/tmp/second &
