@@ -180,7 +180,10 @@ def main() -> int:
     left_out = run.long_ones(cases) if args.quick else []
     cases = {name: path for name, path in cases.items() if name not in left_out}
     rows = []
-    for name in args.names or [name for name in kernels if name != "default"]:
+    listed = [
+        x.name for x in kernels.values() if x.name != "default" and not x.only_for
+    ]
+    for name in args.names or listed:
         rows.append(row := Row(kernels[name]))
         start = time.monotonic()
         try_kernel(row, cases, left_out, args.quick)
