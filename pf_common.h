@@ -44,6 +44,7 @@ static bool probe_debug = PROBE_DEBUG;
 #include "pf/compat.h"
 
 #include "pf/account.h"
+#include "pf/clock.h"
 #include "pf/family.h"
 #include "pf/fault.h"
 #include "pf/fault_list.h"
@@ -126,10 +127,11 @@ static int pf_start(void)
 	if (ret)
 		goto clear_target;
 	pf_map_init();
+	pf_clock_start();
 	if (children) {
 		ret = pf_family_start();
 		if (ret)
-			goto free_list;
+			goto stop_clock;
 	}
 	ret = pf_probe_register(placement, outcome ? maxactive : 0, children);
 	if (ret)
@@ -160,7 +162,8 @@ stop_family:
 		pf_family_stop();
 		pf_family_free();
 	}
-free_list:
+stop_clock:
+	pf_clock_stop();
 	pf_list_free();
 clear_target:
 	pf_target_clear();
@@ -180,6 +183,7 @@ static void pf_stop(void (*finish)(void))
 
 	pf_account_end();
 	pf_probe_unregister();
+	pf_clock_stop();
 	if (children)
 		pf_family_stop();
 	pf_proc_remove();

@@ -2,8 +2,8 @@
 /*
  * The least that a tracer of handle_mm_fault() can cost: a kprobe whose handler does nothing, at
  * the entry (place=entry), as a jump behind it (place=jump), or at the return (place=return).
- * With place=clock it is a jump again, and its handler reads the clock, as it must who wants to
- * tell when a fault was.
+ * With place=clock it is a jump again, or at the entry where there are none, and its handler reads
+ * the clock, as it must who wants to tell when a fault was.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -84,8 +84,8 @@ static int __init empty_probe_init(void)
 	if (sysfs_streq(place, "jump"))
 		return register_jump();
 	if (sysfs_streq(place, "clock")) {
-		jump_probe.pre_handler = clock_enter;
-		return register_jump();
+		entry_probe.pre_handler = jump_probe.pre_handler = clock_enter;
+		return PF_HAS_JUMPS ? register_jump() : register_kprobe(&entry_probe);
 	}
 	if (sysfs_streq(place, "return"))
 		return register_kretprobe(&return_probe);
@@ -95,7 +95,7 @@ static int __init empty_probe_init(void)
 
 static void __exit empty_probe_exit(void)
 {
-	if (sysfs_streq(place, "entry"))
+	if (sysfs_streq(place, "entry") || (sysfs_streq(place, "clock") && !PF_HAS_JUMPS))
 		unregister_kprobe(&entry_probe);
 	else if (sysfs_streq(place, "jump") || sysfs_streq(place, "clock"))
 		unregister_kprobe(&jump_probe);

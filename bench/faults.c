@@ -11,8 +11,9 @@
  *					print the faults a second
  *	faults time COMMAND...		print the CPU time of a command in ns, which are clock units
  *
- * The clock is the time-stamp counter: in QEMU with -icount shift=0 it goes on by one with each
- * instruction, whatever program or part of the kernel runs it. To the kernel that is 1 GHz.
+ * The clock is the time-stamp counter, on arm64 the virtual counter: in QEMU with -icount shift=0 it
+ * goes on by one with each instruction, whatever program or part of the kernel runs it. To the
+ * kernel that is 1 GHz.
  *
  * A round is one page table: it exists before the first round, and its pages are given back after
  * each. A few rounds cost more, for a timer interrupt or another program was in them; the median
@@ -31,7 +32,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include <x86intrin.h>
 
 #define PAGE 4096UL
 #define ROUND_PAGES 512UL
@@ -42,6 +42,29 @@
 static uint64_t ticks[MAX_ROUNDS];
 static pthread_barrier_t start_line;
 static volatile bool finished;
+
+#ifdef __x86_64__
+
+#define LOOP "1:	dec %0\n\tjnz 1b"
+
+static uint64_t clock_units(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+#else
+
+#define LOOP "1:	subs %0, %0, #1\n\tb.ne 1b"
+
+static uint64_t clock_units(void)
+{
+	uint64_t units;
+
+	asm volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(units) : : "memory");
+	return units;
+}
+
+#endif
 
 static char *map_round(void)
 {
@@ -105,10 +128,10 @@ static void run_rounds(char *p, bool write, long nr_rounds)
 	raise(SIGSTOP);
 	taken = nr_faults();
 	for (long i = 0; i < nr_rounds; i++) {
-		uint64_t start = __rdtsc();
+		uint64_t start = clock_units();
 
 		touch(p, ROUND_PAGES, write);
-		ticks[i] = __rdtsc() - start;
+		ticks[i] = clock_units() - start;
 		give_back(p);
 	}
 	taken = nr_faults() - taken;
@@ -135,10 +158,10 @@ static uint64_t time_loop(uint64_t nr_turns)
 	uint64_t least = UINT64_MAX;
 
 	for (int i = 0; i < 20; i++) {
-		uint64_t n = nr_turns, start = __rdtsc(), elapsed;
+		uint64_t n = nr_turns, start = clock_units(), elapsed;
 
-		asm volatile("1:	dec %0\n\tjnz 1b" : "+r"(n) : : "cc");
-		elapsed = __rdtsc() - start;
+		asm volatile(LOOP : "+r"(n) : : "cc");
+		elapsed = clock_units() - start;
 		if (elapsed < least)
 			least = elapsed;
 	}

@@ -58,6 +58,23 @@ ftrace_text() {
 	echo >$EVENTS/trace
 }
 
+# Where there is no event of page faults.
+ftrace_kprobe_start() {
+	EVENT=$EVENTS/events/kprobes/fault
+	echo 'p:fault handle_mm_fault address=$arg2' >$EVENTS/kprobe_events || die "no kprobe event"
+	ftrace_start "$1"
+}
+
+ftrace_kprobe_stop() {
+	ftrace_stop
+	echo >$EVENTS/kprobe_events
+}
+
+ftrace_kprobe_text() {
+	grep ' fault: ' $EVENTS/trace
+	echo >$EVENTS/trace
+}
+
 tracing() {
 	grep -q "$1" $EVENTS/set_event_pid && grep -q 1 $EVENT/enable &&
 		grep -q 1 $EVENTS/tracing_on

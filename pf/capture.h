@@ -11,9 +11,9 @@
 #include <linux/percpu.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/task_stack.h>
-#include <linux/timekeeping.h>
 
 #include "asked.h"
+#include "clock.h"
 #include "compat.h"
 #include "fault_list.h"
 #include "map.h"
@@ -208,7 +208,7 @@ NOKPROBE_SYMBOL(pf_record_in_new_chunk);
  */
 static __always_inline void pf_capture(struct pt_regs *regs)
 {
-	u64 time_ns = ktime_get_mono_fast_ns();
+	u64 time_ns = pf_clock_ns();
 	unsigned int flags = pf_arg_flags(regs);
 	u64 address = pf_arg_address(regs);
 	struct pf_chunk *chunk;

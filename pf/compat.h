@@ -7,6 +7,7 @@
 #define PF_COMPAT_H
 
 #include <linux/build_bug.h>
+#include <linux/clocksource.h>
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
@@ -159,6 +160,41 @@ static_assert(!offsetof(struct pcpu_hot, current_task));
 
 #endif /* PF_DIRECT_MISSING */
 
+/* The counter that a clock source mostly is, read as the kernel does, and whether it is that one. */
+#ifdef CONFIG_X86_64
+
+#include <asm/msr.h>
+#include <asm/tsc.h>
+
+#define PF_HAS_CYCLES true
+
+static __always_inline u64 pf_cycles(void)
+{
+	return rdtsc_ordered();
+}
+
+static inline bool pf_is_cycles(const struct clocksource *clock)
+{
+	return clock->vdso_clock_mode == VDSO_CLOCKMODE_TSC && clock->mask == ~0ULL;
+}
+
+#else
+
+/* arm64: some processors' counters have to be read in ways that only the kernel knows. */
+#define PF_HAS_CYCLES false
+
+static __always_inline u64 pf_cycles(void)
+{
+	return 0;
+}
+
+static inline bool pf_is_cycles(const struct clocksource *clock)
+{
+	return false;
+}
+
+#endif
+
 /* Is there a call in place of the nop that the function begins with? */
 static inline bool pf_call_in_place(const u8 *code)
 {
@@ -166,6 +202,8 @@ static inline bool pf_call_in_place(const u8 *code)
 }
 
 #ifdef CONFIG_X86_64
+
+#define PF_HAS_JUMPS true
 
 /**
  * pf_jump_offset() - where in a function a kprobe can become a jump and still sees the arguments
@@ -222,6 +260,8 @@ static inline bool pf_probe_in_place(const u8 *code)
 }
 
 /* arm64: kprobes are always breakpoints. */
+#define PF_HAS_JUMPS false
+
 static inline int pf_jump_offset(const u8 *code)
 {
 	return -EOPNOTSUPP;

@@ -14,10 +14,10 @@
 #include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
-#include <linux/timekeeping.h>
 
 #include "asked.h"
 #include "capture.h"
+#include "clock.h"
 #include "fault_list.h"
 #include "retry.h"
 #include "target.h"
@@ -96,7 +96,7 @@ static notrace int pf_try_begin(struct kretprobe_instance *ri, struct pt_regs *r
 		try->what = pf_what_of(regs);
 	}
 	this_cpu_inc(pf_counts.nr_tries);
-	try->time_ns = ktime_get_mono_fast_ns();
+	try->time_ns = pf_clock_ns();
 	if (unlikely(atomic_read(&pf_pending_faults.nr)))
 		pf_try_resume(try);
 	return 0;
@@ -132,7 +132,7 @@ NOKPROBE_SYMBOL(pf_complete_in_new_chunk);
 
 static __always_inline void pf_try_complete(const struct pf_try *try, u32 outcome_bits)
 {
-	u64 latency_ns = ktime_get_mono_fast_ns() - try->time_ns;
+	u64 latency_ns = pf_clock_ns() - try->time_ns;
 	struct pf_chunk *chunk = pf_list_chunk();
 
 	if (likely(pf_list_has_room(chunk)))

@@ -54,12 +54,13 @@ class KernelError(Exception):
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel as it is asked for."""
+    """A kernel as it is asked for; `only_for` "bench" if the matrix is to leave it out."""
 
     name: str
     suite: str
     arch: str
     package: str
+    only_for: str = ""
 
 
 @dataclass(frozen=True)

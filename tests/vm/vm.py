@@ -51,21 +51,28 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True)
 class Machine:
-    """How QEMU stands in for an architecture."""
+    """How QEMU stands in for an architecture; `append` is for the kernel's command line."""
 
     qemu: str
     options: tuple[str, ...]
     cpu: str
-    console: str
+    append: str
 
 
 RUNNING: set[subprocess.Popen] = set()
 ENDING = threading.Event()
 
 MACHINES = {
-    "amd64": Machine("qemu-system-x86_64", ("-machine", "q35"), "max", "ttyS0"),
+    # With several CPUs the kernel distrusts QEMU's time-stamp counter and takes the HPET: a
+    # device, for each reading of which a virtual CPU waits for QEMU's one big lock.
+    "amd64": Machine(
+        "qemu-system-x86_64",
+        ("-machine", "q35"),
+        "max",
+        "console=ttyS0 tsc=reliable",
+    ),
     "arm64": Machine(
-        "qemu-system-aarch64", ("-machine", "virt"), "neoverse-n1", "ttyAMA0"
+        "qemu-system-aarch64", ("-machine", "virt"), "neoverse-n1", "console=ttyAMA0"
     ),
 }
 
@@ -78,7 +85,7 @@ class Guest:
     `tap`, anything, and their exit status counts.  `files` maps paths in the guest to
     host files or bytes (executable if the host file is; bytes are not).  `disk` gives
     a scratch ext4 at /disk, holding a copy of the folder if it is one; `host_root` the
-    host's own / at /host, writes to it staying in the guest.  `quick` asks for fewer
+    host's own /, or a folder as one, at /host, writes to it staying in the guest.  `quick` asks for fewer
     repetitions, see runs() in tap.sh.  `possible_cpus` may be more than the `smp` that
     there are.  `accel` overrides KVM-or-TCG, `append` adds to the kernel's command line,
     `qemu` to QEMU's.
@@ -89,7 +96,7 @@ class Guest:
     files: dict[str, Union[Path, bytes]] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     disk: Union[bool, Path] = False
-    host_root: bool = False
+    host_root: Union[bool, Path] = False
     quick: bool = False
     smp: int = 2
     possible_cpus: int = 0
@@ -182,7 +189,7 @@ def initramfs(guest: Guest) -> bytes:
     if guest.host_root:
         wanted += ["9pnet_virtio", "9p", "overlay"]
     loaded = modules.resolve(guest.tree.modules, wanted)
-    config = f"DISK={bool(guest.disk):d}\nHOST_ROOT={guest.host_root:d}\n"
+    config = f"DISK={bool(guest.disk):d}\nHOST_ROOT={bool(guest.host_root):d}\n"
     config += f"export QUICK={guest.quick:d}\n"
     files = {
         "init": (0o755, (HERE / "init").read_bytes()),
@@ -232,7 +239,7 @@ def command(guest: Guest, folder: Path, verdict_fd: int) -> list[str]:
         return str(folder / name).replace(",", ",,")
 
     machine = MACHINES[guest.tree.kernel.arch]
-    append = f"console={machine.console} {COMMAND_LINE} {guest.append}"
+    append = f"{machine.append} {COMMAND_LINE} {guest.append}"
     line = ["setpriv", "--pdeathsig", "KILL", machine.qemu, *machine.options]
     line += guest.accel or accelerator(guest.tree.kernel.arch)
     line += ["-nodefaults", "-no-reboot", "-display", "none"]
@@ -248,7 +255,10 @@ def command(guest: Guest, folder: Path, verdict_fd: int) -> list[str]:
     if guest.disk:
         line += ["-drive", f"file={there('disk')},format=raw,if=virtio,cache=unsafe"]
     if guest.host_root:
-        line += ["-virtfs", "local,path=/,mount_tag=hostroot,security_model=none"]
+        root = (
+            "/" if guest.host_root is True else str(guest.host_root).replace(",", ",,")
+        )
+        line += ["-virtfs", f"local,path={root},mount_tag=hostroot,security_model=none"]
         line[-1] += ",readonly=on,multidevs=remap"
     return line + list(guest.qemu)
 

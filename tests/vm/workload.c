@@ -20,6 +20,7 @@
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -33,6 +34,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define COLD_FILE "/disk/cold"
@@ -115,6 +117,51 @@ static void run_touch(long n)
 
 	madvise(p, n * page_size, MADV_NOHUGEPAGE);
 	touch(p, n, true);
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+/*
+ * As run_touch(), by turns on each CPU, in which 16 pages are touched; /tmp/stamps has for each page
+ * its address and the clock before and after.
+ */
+static void run_stamps(long n)
+{
+	struct stamp {
+		uint64_t before, after;
+	} *stamps = map(NULL, n * sizeof(*stamps) / page_size + 1, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1);
+	char *p = map(TOUCH_ADDRESS, n, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1);
+	long nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	FILE *f = fopen("/tmp/stamps", "w");
+
+	madvise(p, n * page_size, MADV_NOHUGEPAGE);
+	for (long i = 0; i < n; i++) {
+		if (i % 16 == 0) {
+			cpu_set_t cpu;
+
+			CPU_ZERO(&cpu);
+			CPU_SET(i / 16 % nr_cpus, &cpu);
+			if (sched_setaffinity(0, sizeof(cpu), &cpu))
+				err(1, "sched_setaffinity");
+			usleep(1000);
+		}
+		stamps[i].before = monotonic_ns();
+		touch(p + i * page_size, 1, true);
+		stamps[i].after = monotonic_ns();
+	}
+	for (long i = 0; i < n; i++)
+		fprintf(f, "%p %lu %lu\n", (void *)(p + i * page_size), stamps[i].before,
+			stamps[i].after);
+	if (fclose(f))
+		err(1, "/tmp/stamps");
 }
 
 /* N read faults that cost no memory: all get the zero page. */
@@ -751,6 +798,7 @@ static const struct workload {
 	void (*run)(long n);
 } workloads[] = {
 	{ "touch", NULL, run_touch },
+	{ "stamps", NULL, run_stamps },
 	{ "zero", NULL, run_zero },
 	{ "threads", NULL, run_threads },
 	{ "idle-threads", NULL, run_idle_threads },

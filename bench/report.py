@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The results as Markdown: tables, and what has to be known to read them."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import subprocess
+import textwrap
+
+import kernel
+import parts
+from results import ROUND_FAULTS, Results
+from tracers import (
+    APART,
+    CLOCK_OWN,
+    EMPTY,
+    FEW,
+    FILE_KIND,
+    KINDS,
+    MANY,
+    MANY_PEERS,
+    MODULES,
+    PEER_TEXT,
+    PEERS,
+    ROUNDS,
+    SCALING_PROBES,
+    SCALING_TRIES,
+    TEXT,
+)
+
+WIDTH = 95  # of a line of text in results.md
+
+
+def first_line(*command: str) -> str:
+    """What a tool says of its version."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        return f"{command[0]}: not installed"
+    return (done.stdout + done.stderr).strip().partition("\n")[0].strip()
+
+
+def paragraph(text: str) -> str:
+    """Text in lines of even length, whatever figures are put into it."""
+    return textwrap.fill(" ".join(text.split()), WIDTH) + "\n"
+
+
+def row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def cost_table(results: Results) -> str:
+    """Every tracer: what it adds to a fault of the traced and of any other process."""
+    text = row("tracer", "fault", "traced", "quartiles", "mean", "other", "recorded")
+    text += row("---", "---", *["---:"] * 5)
+    for name in (*(f"empty-{place}" for place in EMPTY), *MODULES, *PEERS):
+        if name in results.absent:
+            text += row(TEXT[name], results.absent[name], *[""] * 5)
+            continue
+        for kind in (*KINDS, FILE_KIND):
+            if (name, "traced", kind) not in results.costs:
+                continue
+            traced = results.costs[name, "traced", kind]
+            base = results.costs["nothing", "traced", kind]
+            low, high = (x - base.median for x in traced.quartiles)
+            other = results.costs.get((name, "other", kind))
+            recorded = results.recorded.get((name, kind))
+            share = min(recorded / traced.nr_faults, 1) if recorded is not None else 0
+            unmeasured = "the same" if name.startswith("empty-") else ""
+            text += row(
+                TEXT[name],
+                kind,
+                f"{traced.median - base.median:,.0f}",
+                f"{low:,.0f} to {high:,.0f}",
+                f"{traced.mean - base.mean:,.0f}",
+                f"{other.median - base.median:,.0f}" if other else unmeasured,
+                "" if recorded is None else f"{share:.1%}",
+            )
+    return text
+
+
+def parts_table(results: Results) -> str:
+    """Where the instructions of a record go, by placement."""
+    text = row("", *APART) + row("---", *["---:"] * len(APART))
+    clock = results.added("empty-clock", "traced", "read")
+    clock -= results.added("empty-jump", "traced", "read") + CLOCK_OWN
+    measured = [results.added(name, "traced", "read") for name in APART.values()]
+    counts = [results.parts[placement] for placement in APART]
+    leads = [x - clock - count.total() for x, count in zip(measured, counts)]
+    text += row("what leads to the module, and back", *(f"{x:,.0f}" for x in leads))
+    text += row("the clock", *[f"{clock:,.0f}"] * len(APART))
+    for part in (*parts.PARTS, parts.REST):
+        text += row(part, *(f"{count[part]}" for count in counts))
+    return text + row("together, as measured", *(f"{x:,.0f}" for x in measured))
+
+
+def drain_table(results: Results) -> str:
+    text = row("", "instructions a record", "once, in millions", "bytes a record")
+    text += row("---", *["---:"] * 3)
+    for name in ("drain", "drain-128", *PEER_TEXT, "plot-B", "plot-C"):
+        if name in results.absent:
+            text += row(TEXT[name], results.absent[name], "", "")
+            continue
+        instructions, size, once = results.each(name)
+        if name.startswith("drain"):
+            size = results.figures["record/bytes"]
+        text += row(
+            TEXT[name],
+            f"{instructions:,.0f}",
+            f"{once / 1e6:,.0f}",
+            f"{size:.1f}" if size else "",
+        )
+    return text
+
+
+def scaling_table(results: Results) -> str:
+    text = row("threads and CPUs", "probe", "best tries", "median", "quartiles")
+    text += row("---:", "---", *["---:"] * 3)
+    for threads, tries in results.throughput.items():
+        without, *with_each = zip(*tries)
+        for words, probed in zip(SCALING_PROBES, with_each):
+            shares = [b / a for a, b in zip(without, probed)]
+            low, middle, high = statistics.quantiles(shares, n=4)
+            text += row(
+                str(threads),
+                words,
+                f"{max(probed) / max(without):.2f}",
+                f"{middle:.2f}",
+                f"{low:.2f} to {high:.2f}",
+            )
+    return text
+
+
+def plotter_table(results: Results) -> str:
+    text = row("faults", "seconds", "peak memory, MB") + row(*["---:"] * 3)
+    for size, (seconds, megabytes) in results.plotter.items():
+        text += row(f"{size:,}", f"{seconds:.1f}", f"{megabytes:,.0f}")
+    return text
+
+
+def whole(results: Results, tree: kernel.Tree) -> str:
+    """The results as Markdown."""
+    base = {
+        kind: results.costs["nothing", "traced", kind].median
+        for kind in (*KINDS, FILE_KIND)
+    }
+    package = re.sub(r"^linux-image-", "", tree.root.name)
+    versions = [f"kernel {package} ({tree.kernel.suite})"]
+    versions.append(first_line("qemu-system-x86_64", "--version"))
+    versions += [
+        f"{name}: {first_line(*command)}"
+        for name, command in {
+            "perf": ("perf", "--version"),
+            "trace-cmd": ("trace-cmd", "--version"),
+            "bpftrace": ("bpftrace", "--version"),
+        }.items()
+    ]
+    listed = "".join(f"- {version}\n" for version in versions)
+    fault = paragraph(
+        f"""
+        Instructions added to a page fault on anonymous memory, of the traced process and
+        of another one. Without tracing a fault takes {base['read']:,.0f} when it reads and
+        {base['write']:,.0f} when it writes; a write to a page of a mapped file that is in
+        memory takes {base['file']:,.0f}. The median and the quartiles of {ROUNDS}
+        rounds of {ROUND_FAULTS} faults tell what is done in the fault. The mean has in it
+        what else the system did meanwhile, such as a tracer's own program that stores or
+        prints events; where that takes part in half of the rounds, so has the median.
+        Recorded are the faults of the traced process that are in the tracer's output; of
+        the modules, what their summary tells.
+        """
+    )
+    apart = paragraph(
+        """
+        The record of a read fault on anonymous memory, by where the module is placed. The
+        module's own instructions are told apart by the disassembly and its debug
+        information, see parts.py; what the clock takes is the difference of two empty
+        kprobes; the rest is the kernel's: a kprobe's jump and back, ftrace's trampoline,
+        or a call in place of a nop.
+        """
+    )
+    text = paragraph(
+        f"""
+        Instructions of program and kernel together: what comes once, such as start-up, and
+        what each record adds, by {MANY - FEW:,} records, with the other tools
+        {MANY_PEERS - FEW:,}. Bytes are those of kernel memory, and of perf.data and
+        trace.dat; the latter is compressed, and these faults are much alike.
+        """
+    )
+    scaling = paragraph(
+        f"""
+        Threads of one process that only take faults, on as many virtual CPUs under
+        multi-threaded TCG: faults a second with a probe as a share of those without, by
+        {SCALING_TRIES} tries of each, in turns. For comparison there is a probe that does
+        nothing but to read the clock: all that it loses is the kprobe's, the clock's and
+        QEMU's, of which the virtual CPUs read the time under one lock. It is wall-clock
+        time on a machine with {os.cpu_count()} CPUs, on which other programs may run: that
+        only slows, so the best tries tell most. With more virtual CPUs than that they slow
+        each other, too.
+        """
+    )
+    return f"""\
+# What tracing costs
+
+<!-- Written by `make bench`. -->
+
+{listed}
+## A page fault
+
+{fault}
+{cost_table(results)}
+## Where they go
+
+{apart}
+{parts_table(results)}
+## From the record to text
+
+{text}
+{drain_table(results)}
+## More CPUs
+
+{scaling}
+{scaling_table(results)}
+## page_fault_plot.py
+
+From a log to a PNG on this machine.
+
+{plotter_table(results)}"""
+
+
+ARM64 = "## On arm64\n"
+
+
+def arm64(measured: list[tuple[Results, kernel.Tree]]) -> str:
+    """The part about arm64: each kernel's table."""
+    text = paragraph(
+        """
+        As above, on QEMU's virtual machine. Here a kprobe is always a breakpoint, an
+        exception; what an exception takes a processor is not in the instructions that it
+        takes the kernel. There is no event for page faults, so the other tracers that need
+        one get a kprobe.
+        """
+    )
+    for results, tree in measured:
+        base = [results.costs["nothing", "traced", kind].median for kind in KINDS]
+        text += f"\n### Linux {tree.release}\n\n"
+        text += paragraph(
+            f"""
+            Without tracing a fault takes {base[0]:,.0f} when it reads and {base[1]:,.0f}
+            when it writes.
+            """
+        )
+        text += f"\n{cost_table(results)}"
+    return f"{ARM64}\n{text}"
+
+
+def arm64_of(whole_text: str) -> str:
+    """The part about arm64, which is the last, of the results; empty if there is none."""
+    _, found, rest = whole_text.partition(ARM64)
+    return found + rest
+
+
+def with_arm64(whole_text: str, part: str) -> str:
+    """The results with this part about arm64 and no other."""
+    text = whole_text.partition(ARM64)[0].rstrip("\n") + "\n"
+    return f"{text}\n{part}" if part else text

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the guests told."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tracers import FILE_KIND, MODULES, NOT_INSTALLED, TEXT
+
+ROUND_FAULTS = 512  # as in faults.c
+
+
+@dataclass
+class Cost:
+    """Instructions a fault, one number a round, and the faults the kernel counted."""
+
+    rounds: list[float]
+    nr_faults: int
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.rounds)
+
+    @property
+    def mean(self) -> float:
+        return statistics.mean(self.rounds)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        first, _, third = statistics.quantiles(self.rounds, n=4)
+        return first, third
+
+
+@dataclass
+class Results:
+    """What was measured.
+
+    `costs` by tracer, "traced" or "other", and kind of fault; `recorded` faults by peer
+    and kind; `absent` what could not be measured and why; `sizes` by what was done and
+    number of records: instructions and bytes; `figures` by name; `parts` by placement:
+    of the module's own instructions, how many are for what; `throughput` by
+    threads: faults a second without a probe and with each of SCALING_PROBES, of each
+    try; `plotter` by number of records: seconds and MB.
+    """
+
+    costs: dict[tuple[str, str, str], Cost] = field(default_factory=dict)
+    recorded: dict[tuple[str, str], int] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    sizes: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+    parts: dict[str, Counter[str]] = field(default_factory=dict)
+    throughput: dict[int, list[tuple[float, ...]]] = field(default_factory=dict)
+    plotter: dict[int, tuple[float, float]] = field(default_factory=dict)
+
+    def take(self, line: str) -> None:
+        """Take in a line of the guest; one that is no result is shown."""
+        word, *rest = line.split() or [""]
+        if word == "=cost":
+            name, who, kind, faults, rounds = rest
+            ticks = rounds.partition("=")[2].split(",")
+            each = [int(x) / ROUND_FAULTS for x in ticks]
+            cost = Cost(each, int(faults.partition("=")[2]))
+            self.costs[name, who, kind] = cost
+            added = self.added(name, who, kind)
+            say(f"{TEXT.get(name, name)}: {who}, {kind}: {added:+.1f}")
+        elif word == "=recorded":
+            name, kind, recorded = rest
+            self.recorded[name, kind] = int(recorded)
+            taken = self.costs[name, "traced", kind].nr_faults
+            say(f"{TEXT[name]}: recorded {recorded} of {taken}")
+        elif word == "=absent":
+            name, *why = rest
+            self.absent[name] = " ".join(why)
+            say(f"{TEXT[name]}: {self.absent[name]}")
+        elif word == "=size":
+            name, *numbers = rest
+            records, instructions, size = map(int, numbers)
+            self.sizes.setdefault(name, {})[records] = instructions, size
+            say(f"{TEXT[name]}, {records} records: {instructions} instructions")
+        elif word == "=figure":
+            name, value = rest
+            self.figures[name] = float(value)
+            say(f"{name}: {float(value):g}")
+        elif word == "=throughput":
+            threads, without, *probed = map(int, rest)
+            self.throughput.setdefault(threads, []).append((without, *probed))
+            shares = " and ".join(f"{x / without:.3f}" for x in probed)
+            say(f"{threads} threads: {shares} of {without}/s")
+        elif word != "VM:":
+            say(line)
+
+    def added(self, name: str, who: str, kind: str) -> float:
+        """Instructions that a tracer adds to a fault."""
+        cost = self.costs[name, who, kind]
+        return cost.median - self.costs["nothing", "traced", kind].median
+
+    def failed(self) -> list[str]:
+        """The peers that are installed, but gave no result, and why."""
+        absent = self.absent.items()
+        return [f"{TEXT[x]}: {why}" for x, why in absent if why != NOT_INSTALLED]
+
+    def each(self, name: str) -> tuple[float, float, float]:
+        """Instructions and bytes a record, and the instructions that come once."""
+        (few, start), (many, end) = sorted(self.sizes[name].items())
+        instructions, size = ((b - a) / (many - few) for a, b in zip(start, end))
+        return instructions, size, start[0] - few * instructions
+
+    def limited(self) -> dict[str, float]:
+        """The figures that bench/limits guards."""
+        figures = {
+            f"{who}/{name}": self.added(name, who, kind)
+            for name, who, kind in self.costs
+            if name in MODULES and kind == "read"
+        }
+        figures |= {
+            f"file/{name}": self.added(name, "traced", FILE_KIND)
+            for name, _, kind in self.costs
+            if name in MODULES and kind == FILE_KIND
+        }
+        for name in ("drain", "drain-128"):
+            figures[name] = self.each(name)[0]
+        figures["plot/B"] = self.each("plot-B")[0]
+        figures["plot/C"] = self.each("plot-C")[0]
+        return {**figures, **self.figures}
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
