@@ -11,6 +11,7 @@ INSTALLED = HERE.parent / "share/pf_probe"  # for HERE = PREFIX/bin
 sys.path.insert(0, str(HERE if (HERE / "faultlog").is_dir() else INSTALLED))
 
 try:
+    from faultlog import memory
     from faultlog.cli import main
 except ModuleNotFoundError as err:
     if err.name != "numpy":
@@ -22,5 +23,6 @@ except ModuleNotFoundError as err:
     )
 
 if __name__ == "__main__":
+    memory.keep()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as head and the like expect
     sys.exit(main())

@@ -7,13 +7,15 @@ import argparse
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterable
 
-from . import VERSION, checks, compare, outputs, select, source, table
+from . import VERSION, checks, compare, outputs, roots, select, source, table
 from .lines import read_log
 from .log import LogError
 
+ROOT_USE = "it is about files; add --by function, --by line or -o FILE.sh"
 PROG = Path(sys.argv[0]).name  # another where it is installed
 
 
@@ -47,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     table.add_options(parser)
     compare.add_options(parser)
     select.add_options(parser)
+    roots.add_options(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser
 
@@ -58,6 +61,8 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
     if args.by is not None or args.compare is not None:
         if args.output is not None:
             raise LogError("a table goes to standard output; it takes no -o")
+        if args.root and not set(args.by or ()) & set(table.OF_CODE):
+            raise LogError(f"--root: {ROOT_USE}")
         if args.view is not None:
             raise LogError("--view is about a picture; leave it or the table out")
         return "table" if args.compare is None else "compare", None
@@ -69,6 +74,8 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
         log = source.unpacked_name(args.log)
         output = log.parent / f"{log.stem}.png"
     name = outputs.MODULE_OF_SUFFIX[outputs.suffix_of(str(output))]
+    if args.root and name != "warm":
+        raise LogError(f"--root: {ROOT_USE}")
     for option in ("sort", "csv") if name == "warm" else ("sort", "top", "csv"):
         if getattr(args, option) is not None:
             raise LogError(f"--{option} is about a table; add --by KEY")
@@ -109,7 +116,7 @@ def _job(
 ) -> outputs.Job:
     """Read and judge a log; takes: columns. What is wrong with it goes to stderr."""
     with source.open_log(name) as file:
-        log = read_log(file, takes)
+        log = replace(read_log(file, takes), roots=roots.roots(args))
     checks.require_faults(log, name)
     verdict = checks.examine(log)
     if verdict.lines():

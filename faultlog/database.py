@@ -8,13 +8,12 @@ import json
 import sqlite3
 from contextlib import closing
 from dataclasses import astuple
-from typing import Iterator
-
 import numpy as np
 
 from . import recording
 from .log import COLUMNS, WORD, Log, LogError
 from .outputs import Job, replacing
+from .rows import groups
 
 BLOCK = 1 << 16  # faults
 
@@ -53,13 +52,13 @@ CREATE VIEW told AS
 INDEXES = (
     "CREATE INDEX fault_mapping ON fault (mapping, offset)",
     "CREATE INDEX fault_time ON fault (time_ns)",
-    "CREATE INDEX fault_process ON fault (process, tid)",
 )
 NUMBERS = ("time_ns", "address", "ip", "offset", "latency_ns")
-AFTER_PROCESS = (
+LIKE_LOG = (
     *("tid", "cpu", "tries"),
     *("access", "mode", "region", "kind", "result"),
 )
+SHARED = ("process", *LIKE_LOG, "mapping")
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
@@ -103,10 +102,7 @@ def _fill(database: sqlite3.Connection, job: Job) -> None:
     )
     processes, process = _processes(log)
     database.executemany("INSERT INTO process VALUES (?, ?, ?, ?, ?)", processes)
-    nr_columns = len(NUMBERS) + 1 + len(AFTER_PROCESS) + 1
-    database.executemany(
-        f"INSERT INTO fault VALUES (NULL{', ?' * nr_columns})", _rows(log, process)
-    )
+    _insert_faults(database, log, process)
     for statement in (*INDEXES, "COMMIT", "ANALYZE"):
         database.execute(statement)
 
@@ -141,27 +137,46 @@ def _processes(log: Log) -> tuple[list[tuple], np.ndarray]:
     return rows, which + 1
 
 
-def _rows(log: Log, process: np.ndarray) -> Iterator[tuple]:
-    """The rows of fault, without their id."""
-    words = {
-        name: np.array([name or None for name in log.names[name]], dtype=object)
-        for name in AFTER_PROCESS
-        if COLUMNS[name].form == WORD
-    }
+def _insert_faults(database: sqlite3.Connection, log: Log, process: np.ndarray) -> None:
+    """The rows of fault.
+
+    What many faults share is one row of a table that SQLite fills it in from, as most of
+    the time goes into handing over values.
+    """
+    shared = ", ".join(SHARED)
+    database.execute(f"CREATE TEMP TABLE alike (id INTEGER PRIMARY KEY, {shared})")
+    fill_in = (
+        f"INSERT INTO fault ({', '.join(NUMBERS)}, {shared})"
+        f" SELECT {'?, ' * len(NUMBERS)}{shared} FROM alike WHERE id = ?"
+    )
+    nr_alike = 0
     for begin in range(0, len(log), BLOCK):
         part = slice(begin, begin + BLOCK)
-        values = [_numbers(log, name, part) for name in NUMBERS]
-        values.append(process[part].tolist())
-        for name in AFTER_PROCESS:
-            if name in words:
-                values.append(words[name][getattr(log, name)[part]].tolist())
-            else:
-                values.append(_numbers(log, name, part))
-        values.append([code or None for code in log.map[part].tolist()])
-        yield from zip(*values)
+        columns = [process[part]] + [getattr(log, name)[part] for name in LIKE_LOG]
+        columns.append(log.map[part])
+        first, which = groups(columns)
+        rows = zip(
+            range(nr_alike, nr_alike + len(first)),
+            process[part][first].tolist(),
+            *(_values(log, name, first + begin) for name in LIKE_LOG),
+            [code or None for code in log.map[part][first].tolist()],
+        )
+        database.executemany(f"INSERT INTO alike VALUES (?{', ?' * len(SHARED)})", rows)
+        numbers = (_numbers(log, name, part) for name in NUMBERS)
+        database.executemany(fill_in, zip(*numbers, (which + nr_alike).tolist()))
+        nr_alike += len(first)
+    database.execute("DROP TABLE alike")
 
 
-def _numbers(log: Log, name: str, part: slice) -> list[int | None]:
+def _values(log: Log, name: str, rows: np.ndarray) -> list[int | str | None]:
+    """A column of some faults, words as they are; None: not told."""
+    if COLUMNS[name].form == WORD:
+        names = log.names[name]
+        return [names[code] or None for code in getattr(log, name)[rows].tolist()]
+    return _numbers(log, name, rows)
+
+
+def _numbers(log: Log, name: str, part: slice | np.ndarray) -> list[int | None]:
     """A column's numbers as SQLite takes them, signed; None: not told."""
     values = getattr(log, name)[part]
     unknown = values == COLUMNS[name].unknown

@@ -16,14 +16,15 @@ from typing import BinaryIO, Iterable
 
 import numpy as np
 
-from .log import ALWAYS, COLUMNS, DECIMAL, LINE, OTHER, WORD
+from .log import ALWAYS, COLUMNS, DECIMAL, HEXADECIMAL, LINE, OTHER, WORD
 from .log import Column, Event, Log, Oddities
 from .words import plain, unescaped
 
-BLOCK_BYTES = 2 << 20
+BLOCK_BYTES = 1 << 20
 LINE_BYTES = 1 << 20  # no line is longer; what follows in one that is, is not looked at
 MAX_NAME = 4096  # bytes of a name, as it is written; a longer one is not told
 PAD = b" " * 16  # words are loaded 8 bytes at a time, past the end of the last one too
+END = b"\n" + PAD  # of a block
 OTHER_LINE = re.compile(rb"\s*(?:\d+::\s*)?(?:EXIT_CODE\s*|#.*)?", re.DOTALL)
 OPTIONAL = ("kind", "offset")  # a line may lack them though its neighbours have them
 # What more than so many of the lines have, a line without it has lost; without a head it
@@ -33,12 +34,16 @@ LONGEST_NS = 366 * 86400 * 10**9  # no recording is longer
 
 KEEP_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
 
-# What a byte is worth as a digit; 255: it is none.
-DIGITS = np.full(256, 255, dtype=np.uint8)
-DIGITS[48:58] = np.arange(10)
-HEX_DIGITS = DIGITS.copy()
-HEX_DIGITS[65:71] = HEX_DIGITS[97:103] = np.arange(10, 16)
-DECIMAL_TOP = (1 << 64) // 10  # a number above it takes no further digit
+# Numbers are read 8 digits at a time, as the bytes of a word: these have one value in each.
+EACH_1, EACH_6, EACH_9, EACH_F = (
+    np.uint64(n * 0x0101010101010101) for n in (1, 6, 9, 15)
+)
+EACH_80, EACH_ZERO = EACH_1 << np.uint64(7), EACH_1 * np.uint64(ord("0"))
+MASKS = [np.uint64(m) for m in (0x00FF00FF00FF00FF, 0x0000FFFF0000FFFF, 0xFFFFFFFF)]
+# Times that, the first n bytes of a word are its last ones, zeros before them.
+TO_END = np.array([0, *(1 << 8 * (8 - n) for n in range(1, 9))], dtype=np.uint64)
+MAX_DIGITS = {DECIMAL: 20, HEXADECIMAL: 16}  # of 64 bits
+TOP_DIGITS, TOP_REST = divmod(1 << 64, 10**16)
 
 
 def _word(text: bytes) -> int:
@@ -46,23 +51,58 @@ def _word(text: bytes) -> int:
     return int.from_bytes(text[:8].ljust(8, b"\0"), "little")
 
 
+def _joined(digits: np.ndarray, base: int) -> np.ndarray:
+    """The number of 8 digits, a byte each, the first one first; (n,) to (n,)."""
+    value = digits
+    for i, mask in enumerate(MASKS):
+        below = value >> np.uint64(8 << i)
+        value = value * np.uint64(base ** (1 << i))
+        value += below
+        value &= mask
+    return value
+
+
+def _decimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of 8 digits, each less b"0", and which of them are some; (n,) to (n,)."""
+    bad = text + (EACH_80 - EACH_9 - EACH_1)
+    bad |= text
+    bad &= EACH_80
+    return _joined(text, 10), bad == 0
+
+
+def _hexadecimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As _decimal(); of letters, which are 0x51 to 0x56 or 0x71 to 0x76 now, too."""
+    is_letter = text >> np.uint64(6) & EACH_1
+    digits = text & EACH_F
+    digits += is_letter * np.uint64(9)
+    is_ten = digits + EACH_6 >> np.uint64(4)  # or more
+    bad = (text >> np.uint64(4) ^ is_letter) | (is_ten ^ is_letter)
+    bad |= text >> np.uint64(5) & ~is_letter
+    bad |= text >> np.uint64(7)
+    bad |= digits >> np.uint64(4)
+    bad &= EACH_1
+    return _joined(digits, 16), bad == 0
+
+
 class _Block:
     """Whole lines of text, cut into words. All arrays of places are int64."""
 
     def __init__(self, block: bytes) -> None:
-        """block: its last byte is a newline."""
+        """block: it ends with END."""
         self.bytes = block
-        self.text = text = np.frombuffer(block + PAD, dtype=np.uint8)
+        self.text = text = np.frombuffer(block, dtype=np.uint8)
         self.loads = np.ndarray(len(text) - 7, dtype="<u8", buffer=text, strides=1)
         blank = text <= 32  # other control characters are no matter: NUL is looked for
-        edges = np.flatnonzero(blank[1:] != blank[:-1]) + 1
+        edges = np.flatnonzero(blank[1:] != blank[:-1])
+        edges += 1
         if not blank[0]:
             edges = np.concatenate(([0], edges))
-        self.start, self.end = edges[0::2], edges[1::2]  # of words; none spans lines
+        # Of words; none spans lines.
+        self.start, self.end = edges[0::2].copy(), edges[1::2].copy()
         self.word = (
             self.loads[self.start] & KEEP_BYTES[np.minimum(self.end - self.start, 8)]
         )
-        self.line_end = np.flatnonzero(text[: len(block)] == 10)
+        self.line_end = np.flatnonzero(text == 10)
         last = np.searchsorted(self.start, self.line_end)
         self.nr_words = np.diff(last, prepend=0)
         self.first_word = last - self.nr_words
@@ -75,18 +115,28 @@ class _Block:
 
     def with_byte(self, value: int) -> np.ndarray:
         """The lines that have this byte; indices."""
-        places = np.flatnonzero(self.text[: len(self.bytes)] == value)
+        places = np.flatnonzero(self.text == value)
         return np.unique(np.searchsorted(self.line_end, places))
 
-    def starting(self, prefix: bytes) -> np.ndarray:
-        """The words that start with prefix, of at most 16 bytes; indices."""
-        head = self.word & KEEP_BYTES[len(prefix)] if len(prefix) < 8 else self.word
-        found = np.flatnonzero(head == _word(prefix))
+    def starting(self, prefixes: _Prefixes) -> list[np.ndarray]:
+        """For each prefix the words that start with it; indices."""
+        kind = prefixes.kind_of_hash[prefixes.hashes(self.word)]
+        order = np.argsort(kind, kind="stable")
+        ends = np.cumsum(np.bincount(kind, minlength=len(prefixes.texts) + 1))
+        return [
+            self._those_with(text, order[ends[i] : ends[i + 1]])
+            for i, text in enumerate(prefixes.texts)
+        ]
+
+    def _those_with(self, prefix: bytes, found: np.ndarray) -> np.ndarray:
+        """Of these words, those that start with prefix, of 3 to 16 bytes; indices."""
+        word = self.word[found]
+        fits = (word & KEEP_BYTES[min(len(prefix), 8)]) == _word(prefix)
         if len(prefix) > 8:
-            found = found[self.end[found] - self.start[found] >= len(prefix)]
-            tail = self.loads[self.start[found] + len(prefix) - 8]
-            found = found[tail == _word(prefix[-8:])]
-        return found
+            start = self.start[found]
+            fits &= self.end[found] - start >= len(prefix)
+            fits &= self.loads[start + (len(prefix) - 8)] == _word(prefix[-8:])
+        return found if fits.all() else found[fits]
 
     def numbers(
         self, start: np.ndarray, end: np.ndarray, form: str
@@ -95,51 +145,89 @@ class _Block:
 
         start, end: shape (n,). Returns uint64 (n,) and bool (n,).
         """
-        if form == DECIMAL:
-            base, digits, limit = 10, DIGITS, 20
-            fits = np.ones(len(start), dtype=bool)
-        else:
-            base, digits, limit = 16, HEX_DIGITS, 16
+        value = np.zeros(len(start), dtype=np.uint64)
+        fits = np.ones(len(start), dtype=bool)
+        if form == HEXADECIMAL:
             fits = self.loads[start] & KEEP_BYTES[2] == _word(b"0x")
             start = start + 2
         width = end - start
-        fits &= (width > 0) & (width <= limit)
-        value = np.zeros(len(start), dtype=np.uint64)
+        fits &= (width > 0) & (width <= MAX_DIGITS[form])
         if not fits.any():
             return value, fits
-        common, longest = width[fits].min(), width[fits].max()
-        for i in range(longest):
-            digit = digits[self.text[np.minimum(start + i, end)]]
-            here = i < width
-            fits &= (digit < 16) | ~here
-            if i == 19:  # only decimal ones are that long
-                top = np.uint64(DECIMAL_TOP)
-                over = (value > top) | ((value == top) & (digit > 5))
-                fits &= ~(over & here)
-            grown = value * np.uint64(base) + digit
-            value = grown if i < common else np.where(here, grown, value)
+        read, step = (_decimal, 10**8) if form == DECIMAL else (_hexadecimal, 1 << 32)
+        above_16 = None
+        longest = int(width[fits].max())
+        for left in range((longest - 1) // 8 * 8, -1, -8):
+            # The 8 digits with so many to their right; there may be fewer.
+            nr_digits = np.minimum(np.maximum(width - left, 0), 8)
+            text = self.loads[np.maximum(end - (left + 8), start)] ^ EACH_ZERO
+            text *= TO_END[nr_digits]
+            digits, are_digits = read(text)
+            fits &= are_digits
+            if left == 16:
+                above_16 = digits
+            else:
+                value *= np.uint64(step)
+                value += digits
+        if above_16 is not None:
+            at_top = (above_16 == TOP_DIGITS) & (value < np.uint64(TOP_REST))
+            fits &= (above_16 < TOP_DIGITS) | at_top
+            value += above_16 * np.uint64(10**16)
         return value, fits
 
     def hashes(self, start: np.ndarray, end: np.ndarray, seed: int) -> np.ndarray:
         """Hashes of the byte strings text[start:end]; uint64 (n,)."""
         width = end - start
         value = width.astype(np.uint64) ^ np.uint64(seed)
-        left = np.flatnonzero(width > 0)
-        at = 0
+        part = self.loads[start] & KEEP_BYTES[np.minimum(width, 8)]
+        value = _mixed(value ^ part)
+        at = 8
+        left = np.flatnonzero(width > at)
         while len(left):
             part = self.loads[start[left] + at]
-            part = part & KEEP_BYTES[np.minimum(width[left] - at, 8)]
-            part = (value[left] ^ part) * np.uint64(0x9FB21C651E98DF25)
-            value[left] = part ^ (part >> np.uint64(29))
+            part &= KEEP_BYTES[np.minimum(width[left] - at, 8)]
+            value[left] = _mixed(value[left] ^ part)
             at += 8
             left = left[width[left] > at]
         return value
 
 
+def _mixed(value: np.ndarray) -> np.ndarray:
+    """Each of its bits spread over most; changes value."""
+    value *= np.uint64(0x9FB21C651E98DF25)
+    value ^= value >> np.uint64(29)
+    return value
+
+
+class _Prefixes:
+    """What words can begin with, told apart by a hash of their first 3 bytes."""
+
+    HEAD, BITS = 3, 8
+
+    def __init__(self, texts: list[bytes]) -> None:
+        """texts: of 3 to 16 bytes each, of which the first 3 differ."""
+        self.texts = texts
+        heads = np.array([_word(text[: self.HEAD]) for text in texts], dtype=np.uint64)
+        for factor in range(0x9E3779B97F4A7C15, 0, -2):  # soon one will do
+            self.factor = np.uint64(factor)
+            places = self.hashes(heads)
+            if len(set(places.tolist())) == len(texts):
+                break
+        self.kind_of_hash = np.zeros(1 << self.BITS, dtype=np.uint8)
+        self.kind_of_hash[places] = np.arange(1, len(texts) + 1)
+
+    def hashes(self, word: np.ndarray) -> np.ndarray:
+        """A hash of the first bytes of each word; uint64 (n,) to int64 (n,)."""
+        value = word & KEEP_BYTES[self.HEAD]
+        value *= self.factor
+        value >>= np.uint64(64 - self.BITS)
+        return value.view(np.int64)
+
+
 class _Names:
     """The words that a column has had so far, and their codes."""
 
-    FEW = 32  # so many are compared one by one, which is faster than sorting
+    SLOT_BITS = 13
 
     def __init__(self, column: Column) -> None:
         # Who chooses the names must not be able to choose two of one hash.
@@ -147,6 +235,10 @@ class _Names:
         self.max_names = column.max_names
         self.codes: dict[bytes, int] = {}
         self.code_of_hash: dict[int, int] = {}
+        # Where the hash's first bits are its own, code_at that has its code.
+        self.hash_at = np.ones(1 << self.SLOT_BITS, dtype=np.uint64)
+        self.hash_at[0] = 1 << 63  # as of none: these are of other slots
+        self.code_at = np.zeros(1 << self.SLOT_BITS, dtype=np.uint16)
         for name in column.words:
             self.codes[name.encode()] = len(self.codes)
 
@@ -154,24 +246,24 @@ class _Names:
         """The codes of block.text[start:end], which get one if they are new; (n,)."""
         too_long = end - start > MAX_NAME
         value = block.hashes(start, np.where(too_long, start, end), self.seed)
-        codes = np.zeros(len(value), dtype=np.uint16)
-        left = np.ones(len(value), dtype=bool)
-        if len(self.code_of_hash) <= self.FEW:
-            for known, code in self.code_of_hash.items():
-                same = value == known
-                codes[same] = code
-                left &= ~same
-        left = np.flatnonzero(left)
+        slot = (value >> np.uint64(64 - self.SLOT_BITS)).view(np.int64)
+        codes = self.code_at[slot]
+        is_known = self.hash_at[slot] == value
+        if is_known.all():
+            return codes
+        left = np.flatnonzero(~is_known)
         found, first, which = np.unique(
             value[left], return_index=True, return_inverse=True
         )
         code_of = np.zeros(len(found), dtype=np.uint16)
         for i in np.argsort(first):
-            value, at = int(found[i]), left[first[i]]
-            if value not in self.code_of_hash:
+            new, at = int(found[i]), left[first[i]]
+            if new not in self.code_of_hash:
                 name = b"" if too_long[at] else block.bytes[start[at] : end[at]]
-                self.code_of_hash[value] = self._code(name)
-            code_of[i] = self.code_of_hash[value]
+                self.code_of_hash[new] = self._code(name)
+                self.hash_at[slot[at]] = new
+                self.code_at[slot[at]] = self.code_of_hash[new]
+            code_of[i] = self.code_of_hash[new]
         codes[left] = code_of[which]
         return codes
 
@@ -199,6 +291,7 @@ class Reader:
         self.keys = [column for column in self.columns if column.name not in LINE]
         self.parts: dict[str, list[np.ndarray]] = {c.name: [] for c in self.columns}
         self.lines: list[np.ndarray] = []  # each fault's line number, while it matters
+        self.prefixes = _Prefixes([c.name.encode() + b"=" for c in self.keys])
         self.names = {c.name: _Names(c) for c in self.keys if c.form == WORD}
         self.events: list[Event] = []
         self.head: dict[str, str] = {}
@@ -208,7 +301,7 @@ class Reader:
         self.next_counter = 0
 
     def feed(self, text: bytes) -> None:
-        """Parse text, whose last byte is a newline."""
+        """Parse text, whose lines are whole and which ends with END."""
         block = _Block(text)
         nr_lines = len(block.line_end)
         lines, rows, counter = self._fixed(block)
@@ -223,8 +316,8 @@ class Reader:
             rows = {name: row[keep] for name, row in rows.items()}
             good[with_nul] = empty[with_nul] = False
         row_of_line = np.cumsum(good) - 1
-        for column in self.keys:
-            rows[column.name] = self._key(block, column, good, row_of_line)
+        for column, found in zip(self.keys, block.starting(self.prefixes)):
+            rows[column.name] = self._key(block, column, found, good, row_of_line)
         for i in np.flatnonzero(~good & ~empty):
             self._other_line(block.line(i), self.nr_lines + int(i) + 1)
         self._follow(rows, counter)
@@ -243,15 +336,19 @@ class Reader:
         word, start, end = block.word, block.start, block.end
         line = np.flatnonzero(block.nr_words >= len(LINE))
         at = block.first_word[line]
-        has_counter = word[at] != _word(LINE[0].encode())
-        before = at[has_counter]
-        number, is_number = block.numbers(start[before], end[before] - 2, DECIMAL)
-        is_number &= block.loads[end[before] - 2] & KEEP_BYTES[2] == _word(b"::")
         counter = np.full(len(line), -1, dtype=np.int64)
-        counter[has_counter] = number.astype(np.int64)
-        fits = block.nr_words[line] >= len(LINE) + has_counter
-        fits[has_counter] &= is_number
-        line, at, counter = line[fits], (at + has_counter)[fits], counter[fits]
+        has_counter = word[at] != _word(LINE[0].encode())
+        if has_counter.any():
+            before = at[has_counter]
+            number, fits = block.numbers(start[before], end[before] - 2, DECIMAL)
+            fits &= block.loads[end[before] - 2] & KEEP_BYTES[2] == _word(b"::")
+            fits &= block.nr_words[line[has_counter]] > len(LINE)
+            counter[has_counter] = number.astype(np.int64)
+            at += has_counter
+            if not fits.all():
+                keep = ~has_counter
+                keep[has_counter] = fits
+                line, at, counter = line[keep], at[keep], counter[keep]
         fits = np.ones(len(line), dtype=bool)
         rows = {}
         for i, expected in enumerate(LINE):
@@ -264,6 +361,8 @@ class Reader:
                 rows[expected] = value.astype(column.dtype)
             else:
                 fits &= word[at + i] == _word(expected.encode())
+        if fits.all():
+            return line, rows, counter
         return (
             line[fits],
             {name: row[fits] for name, row in rows.items()},
@@ -271,24 +370,34 @@ class Reader:
         )
 
     def _key(
-        self, block: _Block, column: Column, good: np.ndarray, row_of_line: np.ndarray
+        self,
+        block: _Block,
+        column: Column,
+        found: np.ndarray,
+        good: np.ndarray,
+        row_of_line: np.ndarray,
     ) -> np.ndarray:
-        """A column of key=value words, for the good lines, in their order."""
-        prefix = column.name.encode() + b"="
-        row = np.full(np.count_nonzero(good), column.unknown, dtype=column.dtype)
-        found = block.starting(prefix)
+        """A column of key=value words, for the good lines, in their order.
+
+        found: the words that begin with the key; indices.
+        """
+        nr_good = int(row_of_line[-1]) + 1
         line = block.line_of_word[found]
         keep = good[line]
         if not keep.all():
             found, line = found[keep], line[keep]
-        start, end = block.start[found] + len(prefix), block.end[found]
+        start, end = block.start[found] + len(column.name + "="), block.end[found]
         if column.form == WORD:
             value = self.names[column.name].find(block, start, end)
         else:
             value, is_number = block.numbers(start, end, column.form)
             is_number &= value <= np.uint64(column.unknown)
             value = np.where(is_number, value, np.uint64(column.unknown))
-        row[row_of_line[line]] = value
+        at = row_of_line[line]
+        if len(at) == nr_good and (at == np.arange(nr_good)).all():
+            return value.astype(column.dtype)
+        row = np.full(nr_good, column.unknown, dtype=column.dtype)
+        row[at] = value
         return row
 
     def _follow(self, rows: dict[str, np.ndarray], counter: np.ndarray) -> None:
@@ -317,7 +426,7 @@ class Reader:
         last_time = self.parts["time_ns"][-1][-1:] if self.parts["time_ns"] else ()
         before, _, last_word = line.rpartition(b" ")
         whole = before if b"=" in last_word else line
-        self.feed(whole + b"\n")
+        self.feed(whole + END)
         time_ns = self.parts["time_ns"][-1]
         if not len(time_ns):
             return
@@ -462,7 +571,7 @@ def read_log(
             break
         cut = data.rfind(b"\n") + 1
         if cut:
-            reader.feed(carry + data[:cut])
+            reader.feed(b"".join((carry, memoryview(data)[: cut - 1], END)))
             carry = data[cut:]
         else:
             carry += data

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
+from .roots import Roots
+
 
 class LogError(Exception):
     """What was asked for can't be made of this log; the text says why, for the user."""
@@ -153,6 +155,7 @@ class Log:
     head: dict[str, str] = field(default_factory=dict)  # of the first head; "probe": X
     summary: dict[str, int | str] = field(default_factory=dict)  # the last one
     oddities: Oddities = Oddities()
+    roots: Roots = Roots()  # where the files of paths are on this machine
 
     def __len__(self) -> int:
         return len(self.time_ns)

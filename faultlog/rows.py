@@ -12,13 +12,14 @@ import argparse
 import csv
 import io
 import json
-from dataclasses import astuple, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Callable, Iterator
 
 import numpy as np
 
 from . import recording
-from .log import COLUMNS
+from .digits import constant, decimal, hexadecimal, interleaved, replaced, row_texts
+from .log import COLUMNS, Log
 from .outputs import Job, replacing
 
 BLOCK = 1 << 16  # faults
@@ -43,27 +44,34 @@ def write(job: Job) -> None:
     blocks = csv_blocks(job) if job.suffix == ".csv" else jsonl_blocks(job)
     with replacing(job) as file:
         for text in blocks:
-            file.write(text.encode())
+            file.write(text)
 
 
-def csv_blocks(job: Job) -> Iterator[str]:
-    """The text of a .csv, in pieces. What isn't told is empty."""
-    yield csv_line(HEADER)
-    row = ",".join(["%s"] * (len(OWN) + 1)).__mod__
-    yield from _blocks(job, row, csv_line, "", str, hex)
+def csv_blocks(job: Job) -> Iterator[bytes]:
+    """A .csv, in pieces. What isn't told is empty."""
+    yield csv_line(HEADER).encode()
+    form = Form(
+        before=[b"", b",", b",", b",", b","],
+        between=b",",
+        quote=b"",
+        missing=b"",
+        rest=csv_line,
+    )
+    yield from _blocks(job, form)
 
 
-def jsonl_blocks(job: Job) -> Iterator[str]:
-    """The text of a .jsonl, in pieces. What isn't told is null."""
+def jsonl_blocks(job: Job) -> Iterator[bytes]:
+    """A .jsonl, in pieces. What isn't told is null."""
 
     def rest(values: tuple) -> str:
         pairs = dict(zip(SHARED + CONSTANT, values))
         pairs = {k: None if v == "" else v for k, v in pairs.items()}
         return json.dumps(pairs, separators=(",", ":"))[1:] + "\n"
 
-    own = ",".join(f'"{name}":%s' for name in OWN)
-    row = ("{" + own + ",%s").__mod__
-    yield from _blocks(job, row, rest, "null", str, '"%#x"'.__mod__)
+    before = [f',"{name}":'.encode() for name in OWN]
+    before[0] = b"{" + before[0][1:]
+    form = Form(before, between=b",", quote=b'"', missing=b"null", rest=rest)
+    yield from _blocks(job, form)
 
 
 def csv_line(values: tuple) -> str:
@@ -76,30 +84,32 @@ def csv_line(values: tuple) -> str:
     return text.getvalue()
 
 
-def _blocks(
-    job: Job,
-    row: Callable[[tuple], str],
-    rest: Callable[[tuple], str],
-    missing: str,
-    decimal: Callable[[int], str],
-    hexadecimal: Callable[[int], str],
-) -> Iterator[str]:
-    """The rows' text, BLOCK of them at a time.
+@dataclass(frozen=True)
+class Form:
+    """How a row is written."""
 
-    row: makes one of the texts of OWN and rest's; rest: the end of a line, of the values
-    of SHARED and CONSTANT; decimal, hexadecimal: a number's text; missing: if not told.
-    """
+    before: list[bytes]  # each of OWN
+    between: bytes  # the last of OWN and the rest
+    quote: bytes  # around hexadecimal numbers
+    missing: bytes  # of OWN, where a value isn't told
+    rest: Callable[[tuple], str]  # the end of a line, of the values of SHARED, CONSTANT
+
+
+def _blocks(job: Job, form: Form) -> Iterator[bytes]:
+    """The rows' text, BLOCK of them at a time."""
     log = job.log
-    constant = astuple(recording.of_log(log, job.name))
+    told = astuple(recording.of_log(log, job.name))
     names, program = log.programs()
     texts = dict(log.names, program=["" if name == "?" else name for name in names])
     for begin in range(0, len(log), BLOCK):
         part = slice(begin, begin + BLOCK)
+        nr_rows = len(log.time_ns[part])
         own = []
-        for name in OWN:
-            form = hexadecimal if name in HEXADECIMAL else decimal
-            values = getattr(log, name)[part]
-            own.append(_own_texts(values, COLUMNS[name].unknown, form, missing))
+        for name, before in zip(OWN, form.before):
+            quote = form.quote if name in HEXADECIMAL else None
+            own.append(constant(before, nr_rows))
+            own.append(own_text(log, name, part, quote, form.missing))
+        own.append(constant(form.between, nr_rows))
         shared = [getattr(log, name)[part] for name in SHARED[:-1]] + [program[part]]
         first, which = groups(shared)
         ends = []
@@ -108,18 +118,24 @@ def _blocks(
                 _value(name, int(column[at]), texts)
                 for name, column in zip(SHARED, shared)
             ]
-            ends.append(rest((*values, *constant)))
-        end = np.array(ends, dtype=object)[which].tolist()
-        yield "".join(map(row, zip(*own, end)))
+            ends.append(form.rest((*values, *told)).encode())
+        yield interleaved(row_texts(*own), np.array(ends, dtype=object)[which].tolist())
 
 
-def _own_texts(
-    values: np.ndarray, unknown: int, form: Callable[[int], str], missing: str
-) -> list[str]:
-    """Numbers as text; missing for those that are not told."""
-    if (values == unknown).any():
-        return [missing if v == unknown else form(v) for v in values.tolist()]
-    return list(map(form, values.tolist()))
+def own_text(
+    log: Log, name: str, part: slice, quote: bytes | None, missing: bytes
+) -> np.ndarray:
+    """A column's numbers as digits.py has them; quote: around hexadecimal ones, None: decimal.
+
+    missing: in place of those that are not told.
+    """
+    values = getattr(log, name)[part]
+    if quote is None:
+        text = decimal(values)
+    else:
+        ends = [constant(end, len(values)) for end in (quote + b"0x", quote)]
+        text = np.concatenate([ends[0], hexadecimal(values), ends[1]], axis=1)
+    return replaced(text, values == COLUMNS[name].unknown, missing)
 
 
 def _value(name: str, value: int, texts: dict[str, list[str]]) -> int | str:

@@ -18,6 +18,7 @@ import signal
 import subprocess
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from typing import Iterable
 
 import numpy as np
 
@@ -33,6 +34,8 @@ MAX_LOADS = 16  # of one file at several places of one address space
 MAX_BASES = 256  # of one file in one address space; those beyond are not looked at
 MAX_NOTES = 3
 NOWHERE = -1
+DEBUG_PATH = b":.debug:/usr/lib/debug"  # of elfutils, where nothing else is said
+REPLACED = "written after the recording"
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,8 @@ class Placer:
         bases than code. Where the file is loaded is what most bases agree on.
         """
         if file not in self.segments:
-            self.segments[file] = read_segments(self.log.paths[file])
+            path, _ = self.log.roots.find(self.log.paths[file])
+            self.segments[file] = read_segments(path)
         segments, page, found = self.segments[file], self.page, []
         left = sorted(bases, key=lambda base: not base[4])[:MAX_BASES]
         for _ in range(MAX_LOADS):
@@ -285,9 +289,17 @@ def harmless(text: bytes) -> str:
     )
 
 
-def look_up(path: bytes, addresses: list[int]) -> list[Name] | None:
-    """Ask elfutils for the names at addresses of a file, all at once; None: no answer."""
+def look_up(
+    path: bytes, addresses: list[int], debug_folders: Iterable[bytes] = ()
+) -> list[Name] | None:
+    """Ask elfutils for the names at addresses of a file, all at once; None: no answer.
+
+    debug_folders: where debug information may be, too.
+    """
     command = [b"eu-addr2line", b"-a", b"-f", b"-C", b"-e", path]
+    more = [folder for folder in debug_folders if b":" not in folder]
+    if more:
+        command.append(b"--debuginfo-path=" + b":".join([DEBUG_PATH, *more]))
     wanted = b"".join(b"%#x\n" % address for address in addresses)
     # If it dies of the file before it has read all, that must not end us as well.
     on_pipe = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -318,8 +330,12 @@ def look_up(path: bytes, addresses: list[int]) -> list[Name] | None:
     return names
 
 
-def changed_text(path: bytes, log: Log) -> str:
-    """Why the file may not be the one that ran; "": no reason is seen."""
+def changed_text(path: bytes, log: Log, is_copy: bool) -> str:
+    """Why the file may not be the one that ran; "": no reason is seen.
+
+    is_copy: it was looked for elsewhere than the log says, so its times may be those of
+    the copying.
+    """
     epoch = re.match(r"\d{1,12}", log.head.get("epoch", ""))
     if not epoch:
         return "the log does not tell when it was recorded"
@@ -328,12 +344,10 @@ def changed_text(path: bytes, log: Log) -> str:
     except OSError:
         return ""
     if status.st_mtime > int(epoch[0]) + 1:
-        return "written after the recording"
-    return (
-        "maybe replaced after the recording"
-        if status.st_ctime > int(epoch[0]) + 1
-        else ""
-    )
+        return f"copied or {REPLACED}" if is_copy else REPLACED
+    if status.st_ctime > int(epoch[0]) + 1:
+        return f"maybe {'copied or ' * is_copy}replaced after the recording"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -362,24 +376,25 @@ def find(log: Log, whole: Log) -> Places:
     for i, code in enumerate(files):
         places[code].append(i)
     places.pop(NOWHERE, None)
+    debug_folders = whole.roots.debug_folders()
     for code, of_file in places.items():
         segments = placer.segments.get(code)
-        path = whole.paths[code]
+        path, here = whole.roots.find(whole.paths[code])
         base = os.path.basename(whole.names["map"][code])
         if not segments:
             reasons.setdefault("not here as a program", []).append(base)
             continue
-        reason = changed_text(path, whole)
+        reason = changed_text(path, whole, is_copy=bool(here))
         if reason:
             reasons.setdefault(reason, []).append(base)
-        if reason == "written after the recording":
+        if reason == REPLACED:
             continue
         asked = {}
         for i in of_file:
             for s in segments:
                 if s.is_code and s.offset <= offsets[i] < s.offset + s.size:
                     asked[i] = offsets[i] - s.offset + s.vaddr
-        found = look_up(path, list(asked.values())) if asked else []
+        found = look_up(path, list(asked.values()), debug_folders) if asked else []
         if found is None:
             reasons.setdefault("no answer from eu-addr2line (elfutils)", []).append(
                 base

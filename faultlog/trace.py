@@ -13,9 +13,10 @@ from typing import Iterator
 
 import numpy as np
 
+from .digits import constant, decimal, interleaved, replaced, row_texts
 from .log import COLUMNS, Log
 from .outputs import Job, replacing
-from .rows import groups
+from .rows import groups, own_text
 from .words import short_time_text
 
 BLOCK = 1 << 16  # faults
@@ -23,6 +24,14 @@ NR_STEPS = 500  # a counter has about so many values over the whole time
 SHARED = (
     *("pid", "tid", "cpu", "access", "mode", "region", "kind", "result", "tries"),
     "map",
+)
+
+# What differs from fault to fault: before it, its column, what is around the number.
+OWN = (
+    (b',"args":{"address":', "address", b'"'),
+    (b',"ip":', "ip", b'"'),
+    (b',"offset":', "offset", b'"'),
+    (b',"latency_ns":', "latency_ns", None),
 )
 
 
@@ -47,15 +56,15 @@ def write(job: Job) -> None:
             )
         )
         for text in _texts(job.log):
-            file.write((before + text).encode())
+            file.write(before.encode() + text)
             before = ",\n"
         file.write(b"\n]}\n")
 
 
-def _texts(log: Log) -> Iterator[str]:
+def _texts(log: Log) -> Iterator[bytes]:
     """All events, many in a text, a comma between them."""
     others = [*_names(log), *_events(log), *_counters(log)]
-    yield ",\n".join(json.dumps(e, separators=(",", ":")) for e in others)
+    yield ",\n".join(json.dumps(e, separators=(",", ":")) for e in others).encode()
     yield from _faults(log)
 
 
@@ -129,7 +138,7 @@ def step(duration_ns: int) -> int:
     return step_ns
 
 
-def _faults(log: Log) -> Iterator[str]:
+def _faults(log: Log) -> Iterator[bytes]:
     """A slice or an instant each, in the order of the log."""
     tids = _tids(log)
     slices = as_slices(log, tids)
@@ -138,43 +147,28 @@ def _faults(log: Log) -> Iterator[str]:
         shared = [getattr(log, name)[part] for name in SHARED]
         shared[1] = tids[part]
         first, which = groups([*shared, slices[part].astype(np.uint8)])
-        ends = []
+        middles = []
         for at in first.tolist():
             values = dict(zip(SHARED, (int(column[at]) for column in shared)))
-            ends.append(_end(log, values, bool(slices[begin + at])))
-        end = np.array(ends, dtype=object)[which].tolist()
-        latency = log.latency_ns[part]
-        unknown = COLUMNS["latency_ns"].unknown
-        yield ",\n".join(
-            map(
-                '{"ts":%s,"args":{"address":"%#x","ip":%s,"offset":%s,"latency_ns":%s%s'.__mod__,
-                zip(
-                    map(_microseconds, log.time_ns[part].tolist()),
-                    log.address[part].tolist(),
-                    _texts_of(log.ip[part], COLUMNS["ip"].unknown, '"%#x"'),
-                    _texts_of(log.offset[part], COLUMNS["offset"].unknown, '"%#x"'),
-                    _texts_of(latency, unknown, "%d"),
-                    map(
-                        str.__mod__,
-                        end,
-                        map(
-                            _microseconds,
-                            np.where(latency == unknown, 0, latency).tolist(),
-                        ),
-                    ),
-                ),
-            )
-        )
+            middles.append(_middle(log, values, bool(slices[begin + at])).encode())
+        nr_rows = len(which)
+        own = [constant(b'{"ts":', nr_rows), *_microseconds(log.time_ns[part])]
+        for before, name, quote in OWN:
+            own.append(constant(before, nr_rows))
+            own.append(own_text(log, name, part, quote, b"null"))
+        took = np.concatenate(_microseconds(log.spent_ns(part)), axis=1)
+        end = row_texts(replaced(took, ~slices[part], b""), constant(b"},", nr_rows))
+        middle = np.array(middles, dtype=object)[which].tolist()
+        end[-1] = end[-1][:-1]  # no comma behind the last
+        text = interleaved(row_texts(*own), middle, end, [b"\n"] * nr_rows)
+        yield text[:-1]
 
 
-def _texts_of(values: np.ndarray, unknown: int, form: str) -> list[str]:
-    """Numbers as JSON; null: not told."""
-    return ["null" if v == unknown else form % v for v in values.tolist()]
-
-
-def _microseconds(time_ns: int) -> str:
-    """1234567 ns: 1234.567."""
-    return "%d.%03d" % divmod(time_ns, 1000)
+def _microseconds(time_ns: np.ndarray) -> list[np.ndarray]:
+    """1234567 ns: 1234.567, as columns of digits.py."""
+    whole = time_ns // np.uint64(1000)
+    part = decimal(time_ns - whole * np.uint64(1000), least=3)
+    return [decimal(whole), constant(b".", len(time_ns)), part]
 
 
 def _tids(log: Log) -> np.ndarray:
@@ -212,8 +206,8 @@ def as_slices(log: Log, tids: np.ndarray) -> np.ndarray:
     return can
 
 
-def _end(log: Log, values: dict[str, int], is_slice: bool) -> str:
-    """The end of a fault's event; %s in it: how long it took."""
+def _middle(log: Log, values: dict[str, int], is_slice: bool) -> str:
+    """What follows the latency in a fault's event; a slice's duration follows it."""
     told = {}
     for name, value in values.items():
         if name in log.names:
@@ -230,8 +224,7 @@ def _end(log: Log, values: dict[str, int], is_slice: bool) -> str:
         "tid": tid,
         **({"ph": "X"} if is_slice else {"ph": "i", "s": "t"}),
     }
-    args = json.dumps({k: v for k, v in told.items() if v != ""})[1:].replace("%", "%%")
-    text = json.dumps(event, separators=(",", ":"))[1:-1].replace("%", "%%")
-    # %.0s takes the duration of an instant and puts in nothing.
+    args = json.dumps({k: v for k, v in told.items() if v != ""})[1:]
+    text = json.dumps(event, separators=(",", ":"))[1:-1]
     before = "" if args == "}" else ","
-    return f"{before}{args},{text}" + (',"dur":%s}' if is_slice else "%.0s}")
+    return f"{before}{args},{text}" + (',"dur":' if is_slice else "")

@@ -100,7 +100,7 @@ def ranges(log: Log) -> list[Range]:
     mask = np.uint64((1 << 48) - 1)
     return [
         Range(
-            log.paths[log.map[order[at[i]]]],
+            log.roots.find(log.paths[log.map[order[at[i]]]])[0],
             int(low[order[at[i]]] & mask),
             int(ends[i] & mask),
             int(nr_major[i]),

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Files that lie elsewhere than the log says: --root, with programs that gcc has made."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from faultlog.roots import Roots, root
+from logs import run, summary
+from test_symbols import LOAD, address_of, head, library, line, parts
+from test_table import CC1, table_of
+
+GUEST = Path("/guest/usr/lib/libx.so")  # what the log says; there is no such file here
+
+
+def log_of(tmp_path: Path, library: Path, epoch: float, guest: Path = GUEST) -> Path:
+    """A log of two functions of a library that another machine has at that path."""
+    code, _ = parts(library)
+    text = head(epoch)
+    for i, name in enumerate(("writes_data", "reads_text")):
+        ip = LOAD + address_of(library, name)
+        text += line(i, LOAD, code, ip, access="exec", map=guest)
+    path = tmp_path / "x.log"
+    path.write_bytes(text + summary(2))
+    return path
+
+
+def placed(folder: Path, library: Path, inside: str = "usr/lib/libx.so") -> Path:
+    copy = folder / inside
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(library.read_bytes())
+    return copy
+
+
+def functions(*options: object) -> set[str]:
+    return {row["function"] for row in table_of(*options, "--by", "function")}
+
+
+NAMES = {"writes_data [libx.so]", "reads_text [libx.so]"}
+
+
+def test_functions_of_files_below_a_root_or_without_a_prefix(library, tmp_path):
+    log = log_of(tmp_path, library, time.time() + 9)
+    placed(tmp_path / "whole", library, "guest/usr/lib/libx.so")
+    placed(tmp_path / "inner", library)
+    assert all("libx.so+0x" in name for name in functions(log))
+    assert functions(log, "--root", tmp_path / "whole") == NAMES
+    assert functions(log, "--root", f"/guest={tmp_path}/inner") == NAMES
+    assert functions(log, "--root", f"/guest/={tmp_path}/inner/") == NAMES
+    assert functions(log, "--root", f"/={tmp_path}/whole") == NAMES
+    # Relative to where one is, and of several that which has the file.
+    (tmp_path / "empty").mkdir()
+    done = run(
+        log, "--by", "function", "--root", "empty", "--root", "whole", cwd=tmp_path
+    )
+    assert "writes_data [libx.so]" in done.stdout
+    # /gues is no folder of that path.
+    assert functions(log, "--root", f"/gues={tmp_path}/inner").isdisjoint(NAMES)
+
+
+def test_a_root_holds_for_comparisons(library, tmp_path):
+    log = log_of(tmp_path, library, time.time() + 9)
+    placed(tmp_path / "inner", library)
+    where = f"/guest={tmp_path}/inner"
+    done = run(log, "--compare", log, "--by", "function", "--root", where)
+    assert "writes_data [libx.so]" in done.stdout
+
+
+def test_debug_information_below_a_root(library, tmp_path):
+    """As distributions have it: by build-id, in a package of its own."""
+    copy = placed(tmp_path / "r", library)
+    notes = subprocess.run(["readelf", "-n", copy], capture_output=True, text=True)
+    build_id = re.search(r"Build ID: ([0-9a-f]+)", notes.stdout)[1]
+    debug = tmp_path / f"r/usr/lib/debug/.build-id/{build_id[:2]}/{build_id[2:]}.debug"
+    debug.parent.mkdir(parents=True)
+    subprocess.run(["objcopy", "--only-keep-debug", copy, debug], check=True)
+    subprocess.run(["strip", copy], check=True)
+    log = log_of(tmp_path, library, time.time() + 9)
+    options = (log, "--by", "line", "--root", f"/guest={tmp_path}/r")
+    rows = [row["line"] for row in table_of(*options)]
+    assert len(rows) == 2
+    assert all(re.fullmatch(r"source\.c:\d+ \[libx\.so\]", row) for row in rows)
+    debug.unlink()
+    assert not any("source.c" in row["line"] for row in table_of(*options))
+
+
+def test_a_copy_is_named_though_it_is_newer_and_that_is_told(library, tmp_path):
+    log = log_of(tmp_path, library, 1)
+    copy = placed(tmp_path / "r", library)
+    done = run(log, "--by", "function", "--root", f"/guest={tmp_path}/r")
+    assert "Names: copied or written after the recording: libx.so" in done.stdout
+    assert "writes_data [libx.so]" in done.stdout
+    os.utime(copy, (0, 0))
+    done = run(log, "--by", "function", "--root", f"/guest={tmp_path}/r")
+    assert "maybe copied or replaced after the recording: libx.so" in done.stdout
+    assert "writes_data [libx.so]" in done.stdout
+
+
+def test_a_path_of_the_log_does_not_leave_the_root(tmp_path):
+    roots = Roots(((b"/", b"/r"), (b"/guest/usr", b"/u")))
+    for path, expected in [
+        (b"/lib/x.so", b"/r/lib/x.so"),
+        (b"/guest/usr/x.so", b"/u/x.so"),
+        (b"/guest/usrx/x.so", b"/r/guest/usrx/x.so"),
+        (b"/../../etc/passwd", b"/r/etc/passwd"),
+        (b"/guest/usr/../../etc/passwd", b"/r/etc/passwd"),
+        (b"//guest//usr/./x.so", b"/u/x.so"),
+        (b"/\xff\n", b"/r/\xff\n"),
+    ]:
+        assert roots.find(path)[0] == expected
+    for path in (b"[heap]", b"anon", b"", b"?"):
+        assert roots.find(path) == (path, b"")
+    assert Roots().find(b"/../x") == (b"/../x", b"")
+    assert Roots(((b"/host", b"/"),)).find(b"/usr/x") == (b"/usr/x", b"")
+
+
+def test_a_folder_with_an_equals_sign(tmp_path, monkeypatch):
+    (tmp_path / "a=b").mkdir()
+    monkeypatch.chdir(tmp_path)
+    here = os.fsencode(tmp_path / "a=b")
+    assert root("a=b") == root(f"/={tmp_path}/a=b") == (b"/", here)
+    assert root("/x=a=b") == (b"/x", here)
+
+
+@pytest.mark.parametrize("text", ["none", "/host=none", "/host=", ""])
+def test_a_root_that_is_no_folder_is_wrong_usage(text, tmp_path):
+    done = run(CC1, "--by", "function", "--root", text, cwd=tmp_path)
+    assert done.returncode == 2 and "not a directory" in done.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--by", "map"], ["--compare", CC1]])
+def test_a_root_without_a_use_is_told(options, tmp_path):
+    done = run(CC1, *options, "--root", tmp_path)
+    assert done.returncode == 1 and "--root: it is about files" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_script_warms_the_files_where_they_are(tmp_path):
+    def ranges(*options: str) -> list[str]:
+        script = tmp_path / "warm.sh"
+        assert run(CC1, "-o", script, *options).returncode == 0
+        return re.findall(r"^warm \S+ (\S+)", script.read_text(), re.M)
+
+    as_told = ranges()
+    assert as_told and all(path.startswith("/host/usr/") for path in as_told)
+    assert ranges("--root", "/host=/") == [p.removeprefix("/host") for p in as_told]
