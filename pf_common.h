@@ -138,6 +138,7 @@ static int pf_start(void)
 		goto stop_family;
 	pf_loaded_ns = ktime_get_mono_fast_ns();
 	ktime_get_real_ts64(&pf_loaded_epoch);
+	pf_proc_note_host();
 	ret = pf_proc_create();
 	if (ret)
 		goto unregister_probe;

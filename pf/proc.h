@@ -29,6 +29,7 @@
 #include "map.h"
 #include "outcome.h"
 #include "target.h"
+#include "text.h"
 
 #define PF_PROC_BUFFER_BYTES (64 * 1024)
 
@@ -73,6 +74,7 @@ struct pf_reader {
 /* To be set by who loads the module: */
 static u64 pf_loaded_ns; /* CLOCK_MONOTONIC when the module was loaded ... */
 static struct timespec64 pf_loaded_epoch; /* ... and the time of day then */
+static char pf_loaded_host[PF_TEXT_MAX(__NEW_UTS_LEN)]; /* the machine's name then, escaped */
 
 static DECLARE_WAIT_QUEUE_HEAD(pf_proc_wait);
 static void pf_proc_wake(struct work_struct *work);
@@ -237,7 +239,23 @@ static void pf_proc_show_head(struct seq_file *m)
 		   PF_VERSION, pf_target.nr, comm, pf_loaded_ns, (s64)pf_loaded_epoch.tv_sec,
 		   pf_loaded_epoch.tv_nsec, PAGE_SIZE);
 	seq_escape(m, init_utsname()->release, " \t\n\\");
-	seq_printf(m, " arch=%s\n", init_utsname()->machine);
+	seq_printf(m, " arch=%s", init_utsname()->machine);
+	if (*pf_loaded_host)
+		seq_printf(m, " host=%s", pf_loaded_host);
+	seq_puts(m, "\n");
+}
+
+/*
+ * The machine's name, not a container's. It is copied before it is looked at: the lock that it is
+ * changed under is not for modules.
+ */
+static void pf_proc_note_host(void)
+{
+	char name[__NEW_UTS_LEN + 1];
+
+	memcpy(name, init_utsname()->nodename, sizeof(name));
+	name[__NEW_UTS_LEN] = '\0';
+	pf_text_escape(pf_loaded_host, sizeof(pf_loaded_host), name);
 }
 
 static void pf_proc_show_event(struct seq_file *m, const struct pf_family_event *event)

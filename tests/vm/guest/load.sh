@@ -48,6 +48,7 @@ wait $loader
 is "a load that takes long can be killed" $? 137
 ok "and leaves nothing" fails grep -q pf_probe /proc/modules
 
+hostname "a b"
 ok "B loads" insmod /pf_probe_B.ko process_id=$target
 like "the same module twice" "$(insmod /pf_probe_B.ko process_id=$target 2>&1)" "File exists"
 ok "A and C at the same time" sh -c "insmod /pf_probe_A.ko process_id=$target &&
@@ -57,7 +58,8 @@ like "not for other users" "$(/reader nobody /proc/pf_probe_B 2>&1)" "Permission
 is "parameters can be read back" "$(cat /sys/module/pf_probe_B/parameters/process_id)" $target
 like "head line" "$(head -n 1 /proc/pf_probe_B)" \
 	"^# pf_probe_B version=[0-9.]+ pid=$target comm=sleep clock=CLOCK_MONOTONIC loaded=[0-9]+ \
-epoch=[0-9]+\.[0-9]{9} page=[0-9]+ kernel=$(uname -r | sed 's/[+.]/\\&/g') arch=$(uname -m)$"
+epoch=[0-9]+\.[0-9]{9} page=[0-9]+ kernel=$(uname -r | sed 's/[+.]/\\&/g') \
+arch=$(uname -m) host=a\\\\040b$"
 rmmod pf_probe_A && rmmod pf_probe_B && rmmod pf_probe_C
 
 refused "placement=x" "Invalid argument" "auto, jump, entry, ftrace, direct or callback" \
