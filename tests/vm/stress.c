@@ -452,7 +452,7 @@ static void end_readers(const pid_t *pids)
 
 static void play_round(void)
 {
-	bool whole = draw(3), sudden = draw(2), children = draw(2);
+	bool whole = !totals->rounds || draw(3), sudden = draw(2), children = draw(2);
 	unsigned int first = draw(NR_MODULES), nr = 1 + draw(NR_MODULES), nr_used = 0;
 	struct load *used[NR_MODULES];
 	struct faults before;

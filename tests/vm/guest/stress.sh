@@ -8,7 +8,7 @@ plan 5
 placements="auto entry"
 has_ftrace_arguments && placements="$placements ftrace callback"
 
-/stress "${STRESS_SECONDS:-40}" "${STRESS_SEED:-1}" $placements >/tmp/stress 2>&1
+/stress "${STRESS_SECONDS:-$(runs 40)}" "${STRESS_SEED:-1}" $placements >/tmp/stress 2>&1
 is "nothing is wrong" $? 0
 totals=$(tail -n 1 /tmp/stress)
 like "rounds were played to their end" "$totals" "^rounds=[1-9][0-9]* whole=[1-9].* wrong=0$"
