@@ -8,6 +8,7 @@ PREFIX ?= /usr/local
 PYTHON ?= /usr/bin/python3
 KERNEL ?= default
 SECONDS ?= 600
+MINUTES ?= 10
 
 WARNINGS    := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes
 USER_SOURCES := user.c $(sort $(wildcard pf_user/*.c))
@@ -19,8 +20,8 @@ RELEASE      = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' \
 VERSION     := $(shell sed -n 's/^.define PF_VERSION //p' pf_common.h)
 
 .DEFAULT_GOAL := all
-.PHONY: help all modules test test-matrix demo check fuzz bench bench-deps \
-	bench-check install uninstall clean FORCE
+.PHONY: help all modules test test-matrix stress demo check fuzz bench \
+	bench-deps bench-check install uninstall clean FORCE
 
 help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
@@ -28,6 +29,7 @@ help:
 	@echo "make test         unit tests, and guest tests in a virtual machine"
 	@echo "make test-matrix  the guest tests on every kernel of tests/vm/kernels; QUICK=1 without"
 	@echo "                  those that take long"
+	@echo "make stress       a storm of faults, forks, readers and loads for MINUTES=10; KERNEL=NAME"
 	@echo "make check        build with every warning an error, sparse, formats, valgrind, fuzzing"
 	@echo "make fuzz         fuzz the reading of streams for SECONDS=600; what breaks it is kept"
 	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them)"
@@ -57,6 +59,10 @@ user: $(USER_SOURCES) FORCE
 test:
 	@tests/deps
 	@CC='$(CC)' PYTHON='$(PYTHON)' KERNEL='$(KERNEL)' tests/run
+
+stress:
+	@tests/deps
+	@$(PYTHON) tests/vm/stress.py --kernel '$(KERNEL)' --minutes '$(MINUTES)'
 
 test-matrix:
 	@tests/deps matrix

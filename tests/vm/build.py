@@ -21,7 +21,7 @@ import kernel
 import toolchain
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
-SOURCES = ("Kbuild", "Makefile", "pf", "pf_user", "*.c", "*.h", "tests/vm/*.c")
+SOURCES = ("Kbuild", "Makefile", "pf", "pf_user", "*.c", "*.h", "tests/vm/*.[ch]")
 
 PROGRAMS = (
     "workload",
@@ -31,7 +31,10 @@ PROGRAMS = (
     "parameters",
     "operations",
     "names",
+    "stress",
 )
+# Each is of one source; they share headers.
+PROGRAM_RULE = "%: %.c oracle.h log_check.h storm.h; $(CC) $(CFLAGS) -o $@ $<"
 
 
 def refresh(folder: Path) -> None:
@@ -76,8 +79,8 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
     steps = {
         "modules": ["modules", *kbuild, *arguments],
         "user": ["user", f"CC={tools.cc}", f"CFLAGS={user_flags(tools, folder)}"],
-        # By make's own rule for a program of one source.
-        "the programs": ["-f", "/dev/null", "VPATH=tests/vm", f"CC={tools.cc}"]
+        "the programs": ["-f", "/dev/null", f"--eval={PROGRAM_RULE}"]
+        + ["VPATH=tests/vm", f"CC={tools.cc}"]
         + [f"CFLAGS={flags}", *PROGRAMS],
     }
     for what, words in steps.items():

@@ -37,6 +37,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "oracle.h"
+
 #define COLD_FILE "/disk/cold"
 #define WARM_FILE "/disk/warm"
 #define FILE_PAGES 2048
@@ -830,68 +832,6 @@ static const struct workload *find(const char *name)
 	errx(2, "no workload %s", name);
 }
 
-struct faults {
-	long minor;
-	long major;
-};
-
-/* min_flt and maj_flt from /proc/PID/stat */
-static struct faults stat_faults(pid_t pid)
-{
-	char path[64], line[1024];
-	struct faults faults;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "r");
-	if (!f || !fgets(line, sizeof(line), f))
-		err(1, "%s", path);
-	fclose(f);
-	if (sscanf(strrchr(line, ')'), ") %*c %*d %*d %*d %*d %*d %*u %ld %*u %ld", &faults.minor,
-		   &faults.major) != 2)
-		errx(1, "%s: not understood", path);
-	return faults;
-}
-
-/* The number behind ` key=`, or 0. */
-static long number(const char *summary, const char *key)
-{
-	const char *at = strstr(summary, key);
-
-	return at ? atol(at + strlen(key)) : 0;
-}
-
-/* Drains the module's file to /tmp/track.log. Returns the number of fault lines. */
-static long drain(const char *module, char *summary, size_t size)
-{
-	char path[32];
-	static char line[65536];
-	bool complete = false;
-	long nr_lines = 0;
-	FILE *in, *out;
-
-	snprintf(path, sizeof(path), "/proc/%s", module);
-	in = fopen(path, "r");
-	out = fopen("/tmp/track.log", "w");
-	if (!in || !out)
-		err(1, "%s or /tmp/track.log", path);
-	while (fgets(line, sizeof(line), in)) {
-		fputs(line, out);
-		if (!strncmp(line, "PID = ", 6))
-			nr_lines++;
-		else if (!strncmp(line, "# recorded=", 11))
-			snprintf(summary, size, "%.*s", (int)strcspn(line + 1, "\n"), line + 1);
-		else if (!strcmp(line, "EXIT_CODE\n"))
-			complete = true;
-	}
-	fclose(in);
-	if (fclose(out))
-		err(1, "/tmp/track.log");
-	if (!complete)
-		errx(1, "%s: no EXIT_CODE", path);
-	return nr_lines;
-}
-
 static int track(char probe, const char *params, const char *name, char **args)
 {
 	bool other = !strcmp(name, "command");
@@ -935,7 +875,7 @@ static int track(char probe, const char *params, const char *name, char **args)
 		err(1, "wait4");
 	counted.minor = usage.ru_minflt - before.minor;
 	counted.major = usage.ru_majflt - before.major;
-	nr_lines = drain(module, summary, sizeof(summary));
+	nr_lines = drain(module, "/tmp/track.log", summary, sizeof(summary));
 	if (syscall(SYS_delete_module, module, 0))
 		err(1, "%s: rmmod", module);
 

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The storm's strict reader: what it has to take, and what it must not. */
+#include "tests/vm/log_check.h"
+#include "tap.h"
+
+#define HEAD "# pf_probe_B version=1.0 pid=100 comm=stress\n"
+#define FAULT_OF(pid, at, time, access) \
+	"PID = " pid " Page Fault at Address " at " at Time " time " tid=100 cpu=1 ip=0x401000 access=" \
+	access " mode=user region=anon map=anon\n"
+#define FAULT(at, time, access) FAULT_OF("     100", at, time, access)
+#define CHILD "# child time=2000 pid=200 ppid=100 comm=stress\n"
+#define SUMMARY "# recorded=2 retries=0 dropped=0 overwritten=0 missed=0 target=exited\n"
+#define END SUMMARY "EXIT_CODE\n"
+#define FIRST FAULT("0x200000000000", "1000", "write")
+
+/* Whether a log is taken, in pieces of @size bytes; `last` is what it has come to. */
+static struct log_check last;
+
+static bool taken(const char *log, size_t size, bool children, bool outcome)
+{
+	struct log_check *c = log_check_new(100, children, outcome);
+	size_t len = strlen(log);
+	bool fine = true;
+
+	for (size_t at = 0; fine && at < len; at += size)
+		fine = log_check_feed(c, log + at, at + size < len ? size : len - at);
+	last = *c;
+	free(c);
+	return fine;
+}
+
+static bool is_refused(const char *log, const char *why)
+{
+	return !taken(log, 1 << 20, true, false) && strstr(last.why, why);
+}
+
+int main(void)
+{
+	static const char whole[] = HEAD FIRST FAULT("0x200000001000", "1001", "read") END;
+	static const char outcome[] =
+		HEAD "PID =      100 Page Fault at Address 0x7f0000000000 at Time 1000 tid=101 cpu=0 "
+		     "ip=0x401000 access=exec mode=user region=file kind=cow result=major "
+		     "latency_ns=5 tries=2 map=/bin/x offset=0x1000\n" END;
+	bool good = true;
+
+	for (size_t size = 1; size < 300; size++)
+		good = good && taken(whole, size, false, false) && last.nr_faults == 2 &&
+		     last.nr_pages == 2 && !last.nr_gaps && last.nr_drains == 1 && last.nr_lines == 5;
+	ok(good, "a log in pieces of any size");
+	ok(taken(outcome, 50, false, true), "outcomes");
+	ok(!taken(outcome, 50, false, false), "but only where they were asked for");
+	ok(!taken(whole, 50, false, true), "and then all have one");
+	ok(taken(HEAD FIRST CHILD FAULT_OF("     200", "0x400000000000", "2001", "write") END, 50, true,
+		    false), "a child");
+	ok(taken(HEAD END FAULT("0x200000000000", "1000", "write") END, 50, false, false) &&
+	      last.nr_drains == 2, "a drain, and another");
+	ok(taken(HEAD FAULT("0x200000001000", "1000", "read") END, 50, false, false) &&
+	      last.nr_gaps == 1, "a page that is missing is counted");
+	ok(taken(HEAD FIRST FAULT("0x200000000000", "1001", "write") END, 50, false, false) &&
+	      last.nr_again == 1, "the same page again, too");
+	ok(taken(HEAD FIRST FAULT("0x7f0000000000", "999", "read") END, 50, false, false) &&
+	      last.nr_late == 1, "and what is a nanosecond late");
+
+	ok(is_refused(FIRST END, "no head"), "no head");
+	ok(is_refused(HEAD HEAD END, "a second head"), "two heads");
+	ok(is_refused(HEAD "EXIT_CODE\n", "no line of ours"), "an end without a summary");
+	ok(is_refused(HEAD "what\n", "no line of ours"), "any other line");
+	ok(is_refused(HEAD "PID = 100 Page Fault at\n", "not a fault"), "a line that is cut");
+	ok(is_refused(HEAD FAULT("0x0200000000000", "1000", "write"), "not a fault"),
+	      "a number with a zero in front");
+	ok(is_refused(HEAD FAULT("0x200000000000", "1000", "wriread"), "not a fault's kind"),
+	      "two lines mixed");
+	ok(is_refused(HEAD FAULT("0xffff888000000000", "1000", "write"), "not of a process"),
+	      "an address of the kernel");
+	ok(is_refused(HEAD FAULT("0x7f0000000000", "5000", "read") FIRST, "out of order"),
+	      "an older one later");
+	ok(is_refused(HEAD FAULT("0x200000040000", "1000", "write") FAULT("0x200000001000", "1001",
+		    "read"), "page 1 again, 65 is next"), "a page that was there before");
+	ok(is_refused(HEAD FAULT("0x200000000000", "1000", "read"), "not how a thread"),
+	      "a page not touched as it is");
+	ok(is_refused(HEAD FAULT_OF("     300", "0x400000000000", "2001", "write"), "a stranger's fault"),
+	      "a stranger's fault");
+	ok(is_refused(HEAD CHILD FAULT_OF("     200", "0x200000000000", "2001", "write"),
+			 "the target's page"), "a child's fault in what is not its own");
+	ok(is_refused(HEAD FAULT("0x400000000000", "1000", "write"), "a child's page"),
+	      "and the other way round");
+	ok(!taken(HEAD CHILD END, 50, false, false), "a child where none was asked for");
+	return tap_done();
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A strict reader of /proc/pf_probe_X, for the storm of stress.c: every byte has to be one that the
+ * module writes, in the order of time, and of the storm's own pages each comes at most once, in the
+ * order in which it was touched.
+ */
+#ifndef LOG_CHECK_H
+#define LOG_CHECK_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+/*
+ * Each thread of the storm has pages of its own, and goes to one after the other, to none twice. A
+ * few are written, the others read.
+ */
+#define STORM_THREADS 64
+#define STORM_BASE 0x200000000000ULL
+#define STORM_SHIFT 34 /* log2 of the bytes that a thread has */
+/* So does each process that it forks, and once more after an exec; it writes to them. */
+#define CHILD_BASE 0x400000000000ULL
+#define CHILD_SHIFT 40
+#define CHILD_LIVES 2ULL
+
+#define USER_END (1ULL << 56) /* with five levels of page tables, at an exec */
+#define NR_PIDS 65536
+/* The clocks of two CPUs may be that far apart: see pf_cursor_extend(). */
+#define LATE_NS 1000
+
+static bool storm_writes(uint64_t page)
+{
+	return page % 64 == 0;
+}
+
+struct log_check {
+	pid_t target;
+	bool children, outcome;
+	char line[8192];
+	size_t len;
+	uint64_t last_ns;
+	long nr_faults; /* lines since the head */
+	long nr_pages; /* of these, in pages of the storm's threads */
+	long nr_late, nr_gaps, nr_again;
+	long nr_drains, nr_lines; /* all that there ever were */
+	char summary[512];
+	bool in_drain; /* between the head, or news, and EXIT_CODE */
+	uint64_t next[STORM_THREADS]; /* page */
+	struct {
+		pid_t pid;
+		uint64_t next[CHILD_LIVES];
+	} child[NR_PIDS];
+	char why[600]; /* what is wrong; empty if nothing is */
+};
+
+static struct log_check *log_check_new(pid_t target, bool children, bool outcome)
+{
+	struct log_check *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		abort();
+	c->target = target;
+	c->children = children;
+	c->outcome = outcome;
+	return c;
+}
+
+static bool __attribute__((format(printf, 2, 3))) bad(struct log_check *c, const char *why, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, why);
+	len = vsnprintf(c->why, sizeof(c->why), why, args);
+	va_end(args);
+	snprintf(c->why + len, sizeof(c->why) - len, ": %.*s", 300, c->line);
+	return false;
+}
+
+static bool eat(const char **p, const char *word)
+{
+	size_t len = strlen(word);
+
+	if (strncmp(*p, word, len))
+		return false;
+	*p += len;
+	return true;
+}
+
+/* As the module writes numbers: no sign, no zeros in front. */
+static bool eat_number(const char **p, unsigned int base, uint64_t *value)
+{
+	const char *start = *p;
+
+	*value = 0;
+	for (;; (*p)++) {
+		unsigned int digit = **p >= '0' && **p <= '9' ? **p - '0' :
+				     **p >= 'a' && **p <= 'f' ? **p - 'a' + 10 : 99;
+
+		if (digit >= base)
+			break;
+		*value = *value * base + digit;
+	}
+	return *p > start && *p <= start + 20 && (*start != '0' || *p == start + 1);
+}
+
+static bool eat_one_of(const char **p, const char *const *words)
+{
+	for (; *words; words++)
+		if (eat(p, *words))
+			return true;
+	return false;
+}
+
+static bool is_member(const struct log_check *c, pid_t pid)
+{
+	return pid == c->target || (c->children && c->child[pid % NR_PIDS].pid == pid);
+}
+
+/*
+ * The @page is the next one, or a later one if some were lost. It may be the same again: a fork may
+ * have write-protected it, between the fault and the write.
+ */
+static bool check_page(struct log_check *c, uint64_t *next, uint64_t page)
+{
+	if (page + 1 == *next) {
+		c->nr_again++;
+		return true;
+	}
+	if (page < *next)
+		return bad(c, "page %lu again, %lu is next", (long)page, (long)*next);
+	c->nr_gaps += page > *next;
+	*next = page + 1;
+	return true;
+}
+
+static bool check_storm(struct log_check *c, pid_t pid, uint64_t address, const char *rest)
+{
+	static const char writes[] = " access=write mode=user region=anon ";
+	static const char reads[] = " access=read mode=user region=anon ";
+	uint64_t at, page;
+	bool write;
+
+	if (address >= CHILD_BASE && address < CHILD_BASE + (CHILD_LIVES << CHILD_SHIFT)) {
+		at = address - CHILD_BASE;
+		if (pid == c->target)
+			return bad(c, "a child's page, by the target");
+		if (strncmp(rest, writes, strlen(writes)))
+			return bad(c, "not how a child touches its page");
+		return check_page(c, &c->child[pid % NR_PIDS].next[at >> CHILD_SHIFT],
+				  (at & ((1ULL << CHILD_SHIFT) - 1)) / 4096);
+	}
+	if (address >= STORM_BASE && address < STORM_BASE + ((uint64_t)STORM_THREADS << STORM_SHIFT)) {
+		at = address - STORM_BASE;
+		if (pid != c->target)
+			return bad(c, "the target's page, by a child");
+		page = (at & ((1ULL << STORM_SHIFT) - 1)) / 4096;
+		write = storm_writes(page);
+		if (strncmp(rest, write ? writes : reads, write ? strlen(writes) : strlen(reads)))
+			return bad(c, "not how a thread touches its page");
+		c->nr_pages++;
+		return check_page(c, &c->next[at >> STORM_SHIFT], page);
+	}
+	return true;
+}
+
+static bool check_time(struct log_check *c, uint64_t ns)
+{
+	if (ns < c->last_ns) {
+		if (c->last_ns - ns > LATE_NS)
+			return bad(c, "out of order, %lu ns after the one before",
+				   (long)(c->last_ns - ns));
+		c->nr_late++;
+		return true;
+	}
+	c->last_ns = ns;
+	return true;
+}
+
+static bool check_fault(struct log_check *c, const char *p)
+{
+	static const char *const accesses[] = { "read", "write", "exec", NULL };
+	static const char *const modes[] = { "user", "kernel", "gup", "remote", NULL };
+	static const char *const regions[] = { "code", "data",	  "heap", "stack",
+					       "file", "special", "anon", NULL };
+	static const char *const results[] = { "minor", "major", "sigbus", "sigsegv",
+					       "oom",	"hwpoison", "error", NULL };
+	uint64_t pid, address, ns, tid, cpu, ip, latency = 0, tries;
+	const char *rest;
+
+	while (*p == ' ')
+		p++;
+	if (!eat_number(&p, 10, &pid) || !eat(&p, " Page Fault at Address 0x") ||
+	    !eat_number(&p, 16, &address) || !eat(&p, " at Time ") || !eat_number(&p, 10, &ns) ||
+	    !eat(&p, " tid=") || !eat_number(&p, 10, &tid) || !eat(&p, " cpu=") ||
+	    !eat_number(&p, 10, &cpu) || !eat(&p, " ip=0x") || !eat_number(&p, 16, &ip))
+		return bad(c, "not a fault");
+	rest = p;
+	if (!eat(&p, " access=") || !eat_one_of(&p, accesses) || !eat(&p, " mode=") ||
+	    !eat_one_of(&p, modes) || !eat(&p, " region=") || !eat_one_of(&p, regions))
+		return bad(c, "not a fault's kind");
+	if (eat(&p, " kind="))
+		p += strcspn(p, " ");
+	if (c->outcome && (!eat(&p, " result=") || !eat_one_of(&p, results) ||
+			   !eat(&p, " latency_ns=") || !eat_number(&p, 10, &latency) ||
+			   !eat(&p, " tries=") || !eat_number(&p, 10, &tries) || !tries))
+		return bad(c, "not an outcome");
+	if (!eat(&p, " map=") || !strcspn(p, " "))
+		return bad(c, "no mapping");
+	p += strcspn(p, " ");
+	if (*p && (!eat(&p, " offset=0x") || !eat_number(&p, 16, &tries) || *p))
+		return bad(c, "not an offset");
+	if (address >= USER_END || ip >= USER_END || cpu > 255 || !tid)
+		return bad(c, "not of a process");
+	if (!is_member(c, pid))
+		return bad(c, "a stranger's fault (target %d)", c->target);
+	c->nr_faults++;
+	return check_time(c, ns + latency) && check_storm(c, pid, address, rest);
+}
+
+static bool check_child(struct log_check *c, const char *p)
+{
+	uint64_t ns, pid, ppid;
+
+	if (!eat_number(&p, 10, &ns) || !eat(&p, " pid=") || !eat_number(&p, 10, &pid) ||
+	    !eat(&p, " ppid=") || !eat_number(&p, 10, &ppid) || !eat(&p, " comm=") || !*p)
+		return bad(c, "not a child");
+	if (!c->children || !is_member(c, ppid))
+		return bad(c, "a stranger's child");
+	memset(&c->child[pid % NR_PIDS], 0, sizeof(*c->child));
+	c->child[pid % NR_PIDS].pid = pid;
+	return check_time(c, ns);
+}
+
+static bool check_exec(struct log_check *c, const char *p)
+{
+	uint64_t ns, pid;
+
+	if (!eat_number(&p, 10, &ns) || !eat(&p, " pid=") || !eat_number(&p, 10, &pid) ||
+	    !eat(&p, " comm=") || !*p)
+		return bad(c, "not an exec");
+	if (!c->children || !is_member(c, pid))
+		return bad(c, "a stranger's exec");
+	return check_time(c, ns);
+}
+
+static bool check_line(struct log_check *c)
+{
+	const char *p = c->line;
+
+	if (memchr(c->line, 0, c->len))
+		return bad(c, "a zero byte");
+	if (eat(&p, "# pf_probe_")) {
+		if (c->in_drain || c->nr_drains)
+			return bad(c, "a second head");
+		c->in_drain = true;
+		return true;
+	}
+	if (!c->in_drain && !c->nr_drains)
+		return bad(c, "no head");
+	c->in_drain = true;
+	if (eat(&p, "PID = "))
+		return check_fault(c, p);
+	if (eat(&p, "# child time="))
+		return check_child(c, p);
+	if (eat(&p, "# exec time="))
+		return check_exec(c, p);
+	if (eat(&p, "# recorded=")) {
+		snprintf(c->summary, sizeof(c->summary), "%s", c->line + 1);
+		return true;
+	}
+	if (strcmp(p, "EXIT_CODE") || !*c->summary)
+		return bad(c, "no line of ours");
+	c->in_drain = false;
+	c->nr_drains++;
+	return true;
+}
+
+/* The next bytes of a stream; false when something is wrong, and then c->why tells. */
+static bool log_check_feed(struct log_check *c, const char *text, size_t size)
+{
+	while (size) {
+		const char *end = memchr(text, '\n', size);
+		size_t len = end ? (size_t)(end - text) : size;
+
+		if (c->len + len >= sizeof(c->line))
+			return bad(c, "a line too long");
+		memcpy(c->line + c->len, text, len);
+		c->len += len;
+		c->line[c->len] = '\0';
+		if (!end)
+			return true;
+		c->nr_lines++;
+		if (!check_line(c))
+			return false;
+		c->len = 0;
+		text += len + 1;
+		size -= len + 1;
+	}
+	return true;
+}
+
+#endif /* LOG_CHECK_H */
