@@ -5,10 +5,6 @@
 . /tracing.sh
 plan 43
 
-counts() { # PID: what the kernel counted so far
-	sed 's/.*) //' "/proc/$1/stat" | awk '{ print $8 + $10 }'
-}
-
 zombie() {
 	grep -q '^State:.Z' "/proc/$1/status"
 }

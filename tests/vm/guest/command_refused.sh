@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # `user -- COMMAND` that can't be: why is told, and what to do; nothing stays loaded or lies about.
 # Packed modules. Comes last, as in the end this kernel takes no module any more.
+# vm: long
 # vm: last
 # vm: packed
 . /tap.sh
@@ -92,7 +93,7 @@ mkdir -p $installed/updates $installed/kernel
 packed() { # DESC
 	rm -rf out
 	elsewhere/user -- echo traced >stdout 2>err
-	is "$1: the command's status" $? 0
+	is "$1: the command's status" $? 0 || diag "$(cat err)"
 	ok "$1: there is a log" grep -q 'PID = ' out/pf_probe_B.log
 	ok "$1: nothing is loaded" fails loaded
 }
