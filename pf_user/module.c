@@ -216,13 +216,14 @@ static char *unpack(const struct module *m, const char *program, size_t *size)
 		return NULL;
 	pid = fork();
 	if (!pid) {
-		char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+		char *env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 		char *const args[] = { (char *)program, "-dc", NULL };
 
 		restore_signals();
 		dup2(m->fd, STDIN_FILENO);
 		dup2(fds[1], STDOUT_FILENO);
-		execvpe(program, args, env);
+		environ = env;		/* where the program is looked for, too */
+		execvp(program, args);
 		_exit(127);
 	}
 	close(fds[1]);

@@ -15,6 +15,7 @@ hung, 5 the virtual machine was lost or could not start.
 from __future__ import annotations
 
 import argparse
+import lzma
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,8 @@ import vm
 SERIAL = "\n# vm: serial\n"
 COMPILER = "\n# vm: compiler\n"
 LONG = "\n# vm: long\n"
+LAST = "\n# vm: last\n"
+PACKED = "\n# vm: packed\n"
 
 
 def show(line: str) -> None:
@@ -81,13 +84,19 @@ def guest_of(
     quick: bool,
 ) -> vm.Guest:
     """The guest that runs these tests; KernelError if a module is not its own."""
+    texts = {name: path.read_text() for name, path in cases.items()}
+    content: dict[str, Path | bytes] = {path.name: path for path in files}
     for path in files:
         if path.suffix == ".ko":
             modules.check_release(path, tree.release)
+            if any(PACKED in text for text in texts.values()):
+                # With the only checksum that the kernel knows.
+                packed = lzma.compress(path.read_bytes(), check=lzma.CHECK_CRC32)
+                content[f"packed/{path.name}.xz"] = packed
     return vm.Guest(
         tree=tree,
-        cases={name: path.read_text() for name, path in cases.items()},
-        files={path.name: path for path in files},
+        cases=dict(sorted(texts.items(), key=lambda case: LAST in case[1])),
+        files=content,
         modules=("overlay", "fuse"),
         disk=disk,
         quick=quick,
@@ -109,7 +118,8 @@ def boot(
     Tests with a line "# vm: serial" get a boot of their own, where QEMU runs one
     virtual CPU at a time: it does not stand it well when the kernel changes code that
     another one is about to execute, see HACKING.md.  With "# vm: compiler" there is one
-    on the disk, in /disk/compiler.
+    on the disk, in /disk/compiler; with "# vm: packed" the modules are in /packed, too,
+    as .ko.xz.  Those with "# vm: last" come after all others of their boot.
     """
     texts = {x: path.read_text() for x, path in cases.items()}
     serial = {x: path for x, path in cases.items() if SERIAL in texts[x]}

@@ -28,12 +28,17 @@ import vm
 RUN = [sys.executable, str(vm.HERE / "run.py")]
 
 
-def run_case(folder: Path, timeout_s: int = 120, **scripts: str) -> tuple[int, str]:
+def run_case(
+    folder: Path, *files: Path, timeout_s: int = 120, **scripts: str
+) -> tuple[int, str]:
     """run.py's exit status and output for these guest tests."""
+    cases = folder / "cases"
+    cases.mkdir()
     for name, script in scripts.items():
-        (folder / f"{name}.sh").write_text(f". /tap.sh\n{script}\n")
+        (cases / f"{name}.sh").write_text(f". /tap.sh\n{script}\n")
+    line = [*RUN, "--cases", str(cases), "--timeout", str(timeout_s)]
     done = subprocess.run(
-        [*RUN, "--cases", str(folder), "--timeout", str(timeout_s)],
+        [*line, *map(str, files)],
         stdout=subprocess.PIPE,
         text=True,
         timeout=timeout_s + 300,
@@ -45,12 +50,14 @@ def closing(output: str) -> str:
     return output.splitlines()[-1]
 
 
-# Guests that end well and badly.
+# Guests that end well and badly. Each boot takes 10 s and more: so there are few.
 
 
 def test_good_guest_passes(tmp_path):
+    (tmp_path / "in").write_bytes(b"\0hello\n")
     status, output = run_case(
         tmp_path,
+        tmp_path / "in",
         a_first="""
             plan 7
             is "two vCPUs" "$(grep -c ^processor /proc/cpuinfo)" 2
@@ -66,22 +73,33 @@ def test_good_guest_passes(tmp_path):
             """,
         b_second="plan 2\nok there true\nskip 1 no swap here",
         c_third="skip_all not on this kernel",
+        d_comes_last="# vm: last\nplan 2\n"
+        "ok 'what came before has been here' test -e /tmp/fourth\n"
+        "mkdir /out/deep && head -c 3000000 /dev/zero >/out/deep/file\n"
+        "ok 'files are there, and come back' cp /in /out\n",
+        e_fourth="plan 1\nok 'comes before the last' touch /tmp/fourth",
     )
-    assert closing(output) == "8 passed, 0 failed, 2 skipped"
+    assert closing(output) == "11 passed, 0 failed, 2 skipped"
     assert "skipped: b_second: no swap here" in output
     assert "skipped: c_third: not on this kernel" in output
     assert "guest passed" in output
     assert status == vm.Outcome.PASSED
+    console = re.search(r"\(console: (.*)\)", output)
+    assert console
+    out = Path(console[1]).parent / "out"
+    assert (out / "in").read_bytes() == b"\0hello\n"
+    assert (out / "deep/file").stat().st_size == 3000000
 
 
 def test_failing_guest_tests_fail_the_run(tmp_path):
+    """Serial and parallel ones, which are one run, though each in a boot of its own."""
     status, output = run_case(
         tmp_path,
-        fails="plan 2\nis sum 3 4\nok fine true",
+        fails="plan 2\nis sum 3 4\nok fine touch /tmp/parallel",
         missing="plan 3\nok 'only one' true",
         nothing=":",
-        planless="ok fine true",
-        dies="plan 1\nok fine true\nexit 7",
+        planless="# vm: none\n# vm: serial\nok fine true",
+        dies="# vm: serial\nplan 1\nok apart test ! -e /tmp/parallel\nexit 7",
     )
     for failure in (
         "fails: sum",
@@ -107,47 +125,60 @@ def test_panicking_guest_is_a_crash(tmp_path):
     assert status == vm.Outcome.CRASHED
 
 
-def test_bad_console_line_is_a_crash_even_if_all_tests_pass(tmp_path):
-    status, output = run_case(
-        tmp_path,
-        quiet="plan 1\nok fine true\necho '<6>BUG: sleeping function' >/dev/kmsg",
-    )
-    assert "GUEST CRASHED" in output and "BUG: sleeping function" in output
-    assert closing(output) == "1 passed, 1 failed"
-    assert status == vm.Outcome.CRASHED
-
-
 def test_hanging_guest_is_hung(tmp_path):
+    """Wherever it is when its time is over, be it on its way up."""
     status, output = run_case(
-        tmp_path, timeout_s=20, hang="plan 1\nwhile :; do sleep 1; done"
+        tmp_path, timeout_s=5, hang="plan 1\nwhile :; do sleep 1; done"
     )
-    assert "GUEST HUNG" in output and "no end within 20 s in hang" in output
+    assert "GUEST HUNG" in output and "no end within 5 s" in output
     assert closing(output) == "0 passed, 1 failed"
     assert status == vm.Outcome.HUNG
 
 
-def test_guest_without_verdict_is_lost(tmp_path):
-    status, output = run_case(tmp_path, gone="plan 1\nok fine true\npoweroff -f")
-    assert "VM LOST" in output and "without a verdict in gone" in output
-    assert closing(output) == "1 passed, 1 failed"
-    assert status == vm.Outcome.LOST
+@pytest.mark.parametrize(
+    "lines, console, hung, outcome, reason, failures",
+    [
+        (["VM: end x 0", "VM: done"], "", False, vm.Outcome.PASSED, "", []),
+        (
+            ["VM: end x 0", "VM: done"],
+            "BUG: sleeping function",
+            False,
+            vm.Outcome.CRASHED,
+            "BUG: sleeping function",
+            ["BUG: sleeping function"],
+        ),
+        ([], "", True, vm.Outcome.HUNG, "no end within 300 s in x", ["x: did not end"]),
+        (
+            ["VM: end x 0"],
+            "",
+            False,
+            vm.Outcome.LOST,
+            "QEMU ended without a verdict",
+            ["QEMU ended without a verdict"],
+        ),
+        (
+            ["not ok 2 - b", "VM: end x 0", "VM: done"],
+            "",
+            False,
+            vm.Outcome.FAILED,
+            "",
+            ["x: b"],
+        ),
+    ],
+)
+def test_verdict(tmp_path, lines, console, hung, outcome, reason, failures):
+    """Whatever the tests say, the kernel's log and QEMU's end count."""
+    (tmp_path / "console.log").write_text(f"[    0.0] fine\n{console}\n")
+    guest = vm.Guest(fake_tree(tmp_path, "here", "amd64"), {"x": ""})
+    plan = f"1..{1 + ('not ok 2 - b' in lines)}"
+    said = ["VM: begin x", plan, "ok 1 - a", *lines]
+    got = vm.judge(guest, tmp_path, said, hung)
+    assert got[:2] == (outcome, reason)
+    assert got[2].failures == failures
 
 
-def test_no_tests_is_a_failure(tmp_path):
-    status, output = run_case(tmp_path)
-    assert closing(output) == "0 passed, 1 failed"
-    assert status == vm.Outcome.FAILED
-
-
-def test_serial_and_parallel_tests_are_one_run(tmp_path):
-    tree = kernel.get(kernel.known_kernels()["default"])
-    cases = {name: tmp_path / name for name in ("a", "b")}
-    cases["a"].write_text("# vm: none\n# vm: serial\necho 1..1; echo not ok 1 - a")
-    cases["b"].write_text("echo 1..1; echo ok 1 - b")
-    both = run.boot(tree, [], cases, 60, "harness", print)
-    assert both.outcome == vm.Outcome.FAILED
-    assert both.totals.closing == "1 passed, 1 failed"
-    assert "ok 1 - b" in both.lines and "not ok 1 - a" in both.lines
+def test_no_tests_is_a_failure():
+    assert tap.judge(["VM: done"], []).failures == ["no tests"]
 
 
 def test_qemu_that_cannot_start_is_lost():
@@ -172,16 +203,6 @@ def test_guest_dies_with_its_run(tmp_path):
     while Path(f"/proc/{children[0]}/exe").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{children[0]}/exe").exists()
-
-
-def test_files_come_back_from_the_guest():
-    tree = kernel.get(kernel.known_kernels()["default"])
-    script = "mkdir /out/deep && head -c 3000000 /dev/zero >/out/deep/file; cp /in /out"
-    guest = vm.Guest(tree, {"x": script}, files={"in": b"\0hello\n"}, tap=False)
-    run = vm.boot(guest, "harness")
-    assert run.outcome == vm.Outcome.PASSED
-    assert (run.out / "in").read_bytes() == b"\0hello\n"
-    assert (run.out / "deep/file").stat().st_size == 3000000
 
 
 # The pure parts.

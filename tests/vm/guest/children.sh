@@ -2,9 +2,10 @@
 # children=1: the processes that the target forks, and theirs.
 # vm: compiler
 . /tap.sh
-plan 35
+nr_runs=$(runs 5)
+plan $((30 + nr_runs))
 
-for run in $(seq 5); do
+for run in $(seq $nr_runs); do
 	result=$(/workload track B "children=1" family 12)
 	like "a family, run $run" "$result" \
 		"^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0 target=exited children=[1-9]"
@@ -106,14 +107,15 @@ root=/disk/compiler
 mkdir -p $root/src $root/tmp $root/dev $root/usr/include
 : >$root/usr/include/stdc-predef.h # which every compilation looks for
 mknod $root/dev/null c 1 3
-for i in 1 2 3 4 5 6; do
-	awk 'BEGIN {
-		for (i = 0; i < 200; i++)
+nr_sources=$(($(runs 6) + 1))
+for i in $(seq $nr_sources); do
+	awk -v nr="$(runs 200)" 'BEGIN {
+		for (i = 0; i < nr; i++)
 			printf "int f%d(int *p, int n)\n{\n\tint sum = 0;\n\n\twhile (n--)\n" \
 				"\t\tsum += p[n] * %d;\n\treturn sum;\n}\n\n", i, i }' >$root/src/$i.c
 done
 cat >$root/src/Makefile <<'END'
-all: 1.o 2.o 3.o 4.o 5.o 6.o
+all: $(patsubst %.c,%.o,$(wildcard *.c))
 %.o: %.c
 	gcc -O2 -c -o $@ $<
 END
@@ -122,7 +124,7 @@ result=$(/workload track B "children=1 outcome=1" command \
 like "make -j2: exact" "$result" \
 	"^difference=0 .*status=0 .*dropped=0 .*abandoned=0 .*minor_difference=0 major_difference=0$"
 diag "$result"
-is "made all" "$(ls $root/src/*.o | wc -l)" 6
+is "made all" "$(ls $root/src/*.o | wc -l)" $nr_sources
 for name in make gcc cc1 as; do
 	ok "$name is told" grep -q "^# exec time=.* comm=$name$" /tmp/track.log
 done

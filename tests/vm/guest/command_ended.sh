@@ -3,7 +3,7 @@
 # vm: long
 . /tap.sh
 . /tracing.sh
-plan 14
+plan 19
 
 mkdir -p /dev/pts
 mount -t devpts pts /dev/pts
@@ -53,6 +53,22 @@ kill -TERM $pid
 ended
 is "and it goes by its own signal" $status 143
 is "the log is whole" "$(account B 0 | sed 's/difference=[0-9]*/difference=0/')" "$(whole B exited)"
+
+# Ctrl-Z stops the two, as a shell's job; fg goes on.
+begin C "" /workload run fault-forever
+printf '\032' >&7
+ok "Ctrl-Z: the job is stopped" wait_for shown '^terminal: stopped'
+ok "Ctrl-Z: the command, too" wait_for stopped $pid
+lines=$(grep -c 'PID = ' out/pf_probe_C.log.part)
+kill -CONT $user $pid # as fg does, to the whole group
+more() {
+	[ "$(grep -c 'PID = ' out/pf_probe_C.log.part)" -gt "$lines" ]
+}
+ok "fg: it goes on" wait_for more
+printf '\003' >&7
+ended
+is "fg: Ctrl-C, its status" $status 130
+is "fg: the log is whole" "$(account C "$(counted "")")" "$(whole C exited)"
 
 # Who does not go when told is left alone at the second time.
 rm -rf out

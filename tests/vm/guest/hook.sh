@@ -26,7 +26,9 @@ if ! has_ftrace_arguments; then
 fi
 nr_runs=$(runs 6)
 nr_rounds=$(runs 8)
-plan $((58 + nr_runs + $(runs 3) + 2 * nr_rounds))
+nr_ends=$(runs 3)
+nr_paging=$(runs 5)
+plan $((50 + nr_runs + $(runs 3) + nr_ends + nr_paging + 2 * nr_rounds))
 
 exact="^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
 ends="$exact .*abandoned=0 unfinished=0 .*minor_difference=0 major_difference=0$"
@@ -70,7 +72,7 @@ done
 placement=ftrace
 
 if [ "$(uname -m)" = x86_64 ]; then
-	for run in 1 2 3; do
+	for run in $(seq $nr_ends); do
 		tracks "outcome=1, run $run" "$ends" B "outcome=1" mix
 	done
 	tracks "outcome=1 children=1" "$ends" B "outcome=1 children=1" family 6
@@ -79,7 +81,7 @@ if [ "$(uname -m)" = x86_64 ]; then
 		"$(grep -c 'result=major .* map=/disk/cold ' /tmp/track.log)" 16384
 else
 	refused "outcome=1" "outcome=1 does not go with placement=ftrace" outcome=1
-	skip 4 "outcome=1 does not go with placement=ftrace here"
+	skip $((nr_ends + 1)) "outcome=1 does not go with placement=ftrace here"
 fi
 
 tracks "dropped: counted" "^difference=0 .*lines=1000 .*recorded=1000 .*dropped=4" B \
@@ -101,7 +103,7 @@ mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null
 echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 mkdir /sys/fs/cgroup/small
 ok "and a cgroup with little memory" sh -c "echo 16M >/sys/fs/cgroup/small/memory.max"
-for run in 1 2 3 4 5; do
+for run in $(seq $nr_paging); do
 	tracks "paging, run $run" "$exact" B "" paging
 done
 placement=callback

@@ -2,7 +2,8 @@
 # Exact to the fault with huge pages, hugetlb, userfaultfd and swap.
 . /tap.sh
 nr_runs=$(runs 20)
-plan $((8 + nr_runs))
+nr_ends=$(runs 5)
+plan $((3 + nr_runs + nr_ends))
 
 dd if=/dev/zero of=/disk/swap bs=1M count=64 2>/dev/null
 chmod 600 /disk/swap
@@ -18,7 +19,7 @@ for run in $(seq $nr_runs); do
 	like "paging, run $run" "$result" "^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
 	diag "$result"
 done
-for run in $(seq 5); do
+for run in $(seq $nr_ends); do
 	result=$(/workload track B "outcome=1" paging)
 	like "paging, outcome=1, run $run" "$result" \
 		"^difference=0 .*missed=0 .*abandoned=0 .*minor_difference=0 major_difference=0$"

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# `user -- COMMAND` that can't be: why is told, and what to do; nothing stays loaded or lies about.
+# Packed modules. Comes last, as in the end this kernel takes no module any more.
+# vm: long
+# vm: last
+# vm: packed
+. /tap.sh
+. /tracing.sh
+plan 54
+
+left() {
+	echo "$(loaded && echo loaded) $(ls -A out 2>/dev/null | xargs)"
+}
+
+# refused DESC STATUS WORDS COMMAND...
+refused() {
+	desc=$1 wanted=$2 words=$3
+	shift 3
+	rm -rf out
+	"$@" >stdout 2>err
+	is "$desc: status" $? "$wanted"
+	like "$desc: is told" "$(cat err)" "^user: $words"
+	is "$desc: nothing is left" "$(left)" " "
+}
+
+# changed FILE STRING OFFSET BYTES: overwrites a part of each string that begins like that.
+changed() {
+	strings -t d "$1" | awk -v string="$2" -v offset="$3" 'index($2, string) == 1 {
+		print $1 + (offset == "SMP" ? index($0, "SMP") - index($0, string) : offset) }' |
+		while read -r at; do
+			printf %s "$4" | dd of="$1" bs=1 seek="$at" conv=notrunc 2>/dev/null
+		done
+}
+
+# beside FOLDER: `user` with a module of its own.
+beside() {
+	mkdir "$1"
+	cp /user /pf_probe_B.ko "$1"
+}
+
+refused "not root" 125 "only root can load a module: run it with sudo$" \
+	su tester -c "/user -- true"
+refused "no such command" 127 "nothing-there: No such file or directory$" /user -- nothing-there
+refused "a folder" 126 "/tmp: Permission denied$" /user -- /tmp
+refused "no such parameter" 125 "pf_probe_B has no parameter nonsense$" /user nonsense=1 -- true
+refused "a parameter that is refused" 125 "/pf_probe_B.ko: Invalid argument$" \
+	/user max_faults=0 -- true
+like "max_faults=0: in the module's words" "$(cat err)" "^pf_probe_B: max_faults=0: .*1 or more"
+
+echo 0 >/sys/kernel/debug/kprobes/enabled
+refused "kprobes switched off" 125 "/pf_probe_B.ko: Device or resource busy$" /user -- true
+like "kprobes: in the module's words" "$(cat err)" "^pf_probe_B: kprobes are switched off: write 1 to "
+echo 1 >/sys/kernel/debug/kprobes/enabled
+
+beside lacking
+changed lacking/pf_probe_B.ko si_mem_available 0 x
+refused "a kernel that lacks a symbol" 125 \
+	"the kernel lacks what it needs: CONFIG_KPROBES, CONFIG_KRETPROBES and CONFIG_TRACEPOINTS$" \
+	lacking/user -- true
+like "in the kernel's words" "$(cat err)" "^pf_probe_B: Unknown symbol xi_mem_available"
+beside foreign
+changed foreign/pf_probe_B.ko vermagic= SMP XMP
+refused "a module for another kernel" 125 "it was not built for this kernel: make clean, then make$" \
+	foreign/user -- true
+
+# Dead before its first instruction: a program that can't be mapped, as the kernel finds too late to
+# return; and one that is killed while the module is being loaded.
+{
+	head -c 56 /workload
+	printf '\001\000\000\000\000\000\000\000' # one segment
+	printf '\001\000\000\000\005\000\000\000\000\000\000\000\000\000\000\000'
+	printf '\000\000\000\000\000\000\000\200\000\000\000\000\000\000\000\200' # at 1 << 63
+	printf '\000\020\000\000\000\000\000\000\000\020\000\000\000\000\000\000'
+	printf '\000\020\000\000\000\000\000\000'
+	head -c 4096 /dev/zero
+} >unmappable
+chmod 755 unmappable
+refused "a program that can't be mapped" 125 "./unmappable: ended before it was started$" \
+	/user -- ./unmappable
+cp /bin/busybox victim
+until kill -KILL $(pidof victim); do :; done 2>/dev/null &
+killer=$!
+refused "a command killed while the module is being loaded" 125 \
+	"(PID [0-9]+: ended before it was started|/pf_probe_B.ko: No such process)$" \
+	/user max_faults=8000000 -- ./victim sleep 60
+wait $killer
+
+# As they are installed by distributions that pack modules.
+mkdir elsewhere
+cp /user elsewhere/
+installed=/lib/modules/$(uname -r)
+mkdir -p $installed/updates $installed/kernel
+packed() { # DESC
+	rm -rf out
+	elsewhere/user -- echo traced >stdout 2>err
+	is "$1: the command's status" $? 0 || diag "$(cat err)"
+	ok "$1: there is a log" grep -q 'PID = ' out/pf_probe_B.log
+	ok "$1: nothing is loaded" fails loaded
+}
+gzip -c /pf_probe_B.ko >$installed/updates/pf_probe_B.ko.gz
+packed "gzip"
+head -c 100000 $installed/updates/pf_probe_B.ko.gz >cut
+mv cut $installed/updates/pf_probe_B.ko.gz
+refused "half of a file" 125 "$installed/updates/pf_probe_B.ko.gz: can't be unpacked by gzip$" \
+	elsewhere/user -- true
+rm $installed/updates/pf_probe_B.ko.gz
+cp /packed/pf_probe_B.ko.xz $installed/kernel/
+echo "kernel/pf_probe_B.ko.xz:" >$installed/modules.dep
+packed "xz, where depmod found it"
+# Here zstd is only called so: by it the kernel can't unpack.
+gzip -c /pf_probe_B.ko >$installed/kernel/pf_probe_B.ko.zst
+mkdir -p /usr/bin
+printf '#!/bin/sh\nexec gzip "$@"\n' >/usr/bin/zstd
+chmod 755 /usr/bin/zstd
+echo "kernel/pf_probe_B.ko.zst:" >$installed/modules.dep
+packed "zstd"
+
+# From here on there is no way back. What is unsigned is refused by each of these first.
+mkdir -p /sys/kernel/security
+mount -t securityfs security /sys/kernel/security 2>/dev/null
+if echo integrity >/sys/kernel/security/lockdown; then
+	refused "lockdown" 125 "the kernel is locked down, mostly by Secure Boot: sign the module" \
+		/user -- true
+else
+	skip 3 "no lockdown in this kernel"
+fi
+if echo 1 >/sys/module/module/parameters/sig_enforce; then
+	refused "only signed modules" 125 "the kernel takes signed modules only, mostly for Secure Boot" \
+		/user -- true
+else
+	skip 3 "no signatures in this kernel"
+fi
+echo 1 >/proc/sys/kernel/modules_disabled
+refused "no modules any more" 125 "no module can be loaded until the next boot, as " /user -- true
