@@ -15,7 +15,12 @@ import warnings
 from dataclasses import replace
 
 import matplotlib
+import matplotlib.artist
 import numpy as np
+
+# The documentation of each class is put together on import, in 0.2 s, and read by no one.
+matplotlib.artist.kwdoc = lambda _artist: ""
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D

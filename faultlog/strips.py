@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .lanes import Lanes, lane_label
@@ -39,18 +40,15 @@ def _stack(
     counts = counts.reshape(nr_bins, kinds)
     left = np.arange(nr_bins) * width
     below = np.zeros(nr_bins)
+    if not duration:
+        width = axis.get_xlim()[1] / 20
+        left -= width / 2
     for i, colour in enumerate(colours):
-        if counts[:, i].any():
-            axis.bar(
-                left,
-                counts[:, i],
-                width if duration else axis.get_xlim()[1] / 20,
-                bottom=below,
-                align="edge" if duration else "center",
-                color=colour,
-                linewidth=0,
-            )
-            below += counts[:, i]
+        for at in np.flatnonzero(counts[:, i]):
+            # As Axes.bar() does, but for limits of axes that are set anyway: half its time.
+            place, size = (left[at], below[at]), (width, counts[at, i])
+            axis.add_artist(Rectangle(place, *size, color=colour, linewidth=0))
+        below += counts[:, i]
     axis.set_ylim(0, below.max() * 1.05)
     _counts(axis)
 
