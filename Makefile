@@ -102,11 +102,13 @@ install: all
 	install -m 644 faultlog/*.py faultlog/page.html faultlog/page.js \
 		'$(DESTDIR)$(PREFIX)/share/pf_probe/faultlog'
 	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man8' doc/pf_user.8 doc/pf_probe.8
+	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' doc/page_fault_plot.1
 
 uninstall:
 	rm -f '$(DESTDIR)$(PREFIX)/bin/pf_user' '$(DESTDIR)$(PREFIX)/bin/page_fault_plot' \
 		'$(DESTDIR)$(PREFIX)/share/man/man8/'pf_user.8 \
-		'$(DESTDIR)$(PREFIX)/share/man/man8/'pf_probe.8
+		'$(DESTDIR)$(PREFIX)/share/man/man8/'pf_probe.8 \
+		'$(DESTDIR)$(PREFIX)/share/man/man1/'page_fault_plot.1
 	rm -rf '$(DESTDIR)$(PREFIX)/share/pf_probe'
 	rm -f $(foreach m,A B C,'$(DESTDIR)/lib/modules/$(RELEASE)/updates/pf_probe_$m.ko'*)
 

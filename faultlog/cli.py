@@ -24,7 +24,8 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROG,
         description="Draw a log of page faults: time on X, the touched addresses on Y.",
         epilog="Without -o: a picture beside the log, its suffix .png. The path of what "
-        "was written is printed. With --by or --compare a table is printed instead.",
+        "was written is printed. With --by, or --compare without -o, a table is printed "
+        "instead.",
     )
     parser.add_argument(
         "log",
@@ -58,14 +59,15 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
     """The module that writes, and the file to write; None: standard output."""
     if args.more and args.compare is None:
         raise LogError("several logs: --compare LOG tells what to hold them against")
-    if args.by is not None or args.compare is not None:
+    compares = args.compare is not None
+    if args.by is not None or compares and args.output is None:
         if args.output is not None:
             raise LogError("a table goes to standard output; it takes no -o")
         if args.root and not set(args.by or ()) & set(table.OF_CODE):
             raise LogError(f"--root: {ROOT_USE}")
         if args.view is not None:
             raise LogError("--view is about a picture; leave it or the table out")
-        return "table" if args.compare is None else "compare", None
+        return "compare" if compares else "table", None
     if args.output is not None:
         output = Path(args.output)
     elif source.is_standard_input(args.log):
@@ -74,14 +76,19 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
         log = source.unpacked_name(args.log)
         output = log.parent / f"{log.stem}.png"
     name = outputs.MODULE_OF_SUFFIX[outputs.suffix_of(str(output))]
+    if compares:
+        if name != "picture":
+            raise LogError("--compare makes a table, or with -o a picture")
+        name = "sides"
     if args.root and name != "warm":
         raise LogError(f"--root: {ROOT_USE}")
     for option in ("sort", "csv") if name == "warm" else ("sort", "top", "csv"):
         if getattr(args, option) is not None:
             raise LogError(f"--{option} is about a table; add --by KEY")
-    both = (str(output), args.log)
-    if all(map(os.path.exists, both)) and os.path.samefile(*both):
-        raise LogError(f"{output}: the output would replace the log; use -o")
+    for log in (args.log, *args.more, *(args.compare or ())):
+        both = (str(output), log)
+        if all(map(os.path.exists, both)) and os.path.samefile(*both):
+            raise LogError(f"{output}: the output would replace the log; use -o")
     return name, output
 
 
@@ -92,17 +99,15 @@ def run(argv: Iterable[str] | None = None) -> None:
     writer = outputs.module(name)
     filters = select.filters(args)
     takes = {*writer.columns(args), *filters.columns(), "tid"}
-    if name == "compare":
-        sides = [[args.log, *args.more], args.compare]
-        writer.write(
-            *(
-                [writer.summed(_job(args, log, takes, filters, output)) for log in side]
-                for side in sides
-            ),
-            args,
-        )
-        return
-    writer.write(_job(args, args.log, takes, filters, output))
+    if args.compare is not None:
+        read = writer.summed if name == "compare" else lambda job: job
+        sides = [
+            [read(_job(args, log, takes, filters, output)) for log in side]
+            for side in ([args.log, *args.more], args.compare)
+        ]
+        writer.write(*sides, args)
+    else:
+        writer.write(_job(args, args.log, takes, filters, output))
     if output:
         print(output, flush=True)
 

@@ -221,5 +221,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="LOG",
         nargs="+",
         help="hold these logs against the others, by --by: map, function, program ...; "
-        "with several on each side it tells what is more than runs differ anyway",
+        "with several on each side it tells what is more than runs differ anyway; with "
+        "-o a picture of them side by side",
     )

@@ -15,7 +15,12 @@ import warnings
 from dataclasses import replace
 
 import matplotlib
+import matplotlib.artist
 import numpy as np
+
+# The documentation of each class is put together on import, in 0.2 s, and read by no one.
+matplotlib.artist.kwdoc = lambda _artist: ""
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -58,11 +63,21 @@ def columns(_options: argparse.Namespace) -> set[str]:
 
 def write(job: Job) -> None:
     """Draw a picture into a file."""
-    matplotlib.rcdefaults()  # the same picture whatever the user's style
+    figure = new_figure()
+    draw(figure, job.log, job.verdict, job.filters.text(), job.options.view)
+    save(figure, job)
+
+
+def new_figure() -> Figure:
+    """A figure that comes out the same whatever the user's style."""
+    matplotlib.rcdefaults()
     warnings.filterwarnings("ignore", message="Glyph .* missing from")
     matplotlib.rcParams["svg.hashsalt"] = "pf_probe"
-    figure = Figure()
-    draw(figure, job.log, job.verdict, job.filters.text(), job.options.view)
+    return Figure()
+
+
+def save(figure: Figure, job: Job) -> None:
+    """Write a figure to the job's output."""
     kind = job.suffix[1:]
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     with replacing(job) as file:
@@ -99,8 +114,9 @@ def draw(
     duration = int(log.time_ns.max() - start)
     unit, unit_name = time_unit(duration)
     elapsed = (log.time_ns - start) / unit
-    title, subtitle = _headline(log, verdict, nr_pages, duration)
-    warned = _warnings(verdict)
+    title, subtitle = headline(log, verdict, nr_pages, duration)
+    subtitle = textwrap.wrap(subtitle, LINE_WIDTH)
+    warned = warnings_of(verdict.lines())
     missing = fonts.use_fonts(
         [title, *log.names["map"], *(lanes.names if lanes else ())]
     )
@@ -290,10 +306,10 @@ def page_height(axis: Axes) -> float:
     return float(axis.figure.get_size_inches()[1])
 
 
-def _headline(
+def headline(
     log: Log, verdict: Verdict, nr_pages: int, duration: int
-) -> tuple[str, list[str]]:
-    """The title, and the lines below it: counts that add up, times, what is lost."""
+) -> tuple[str, str]:
+    """The title, and what is below it: counts that add up, times, what is lost."""
     pids = {str(pid) for pid in np.unique(log.pid)}
     pid = log.head.get("pid") or str(log.pid[0])
     comm = shortened(log.head.get("comm", ""), MAX_COMM)
@@ -323,14 +339,13 @@ def _headline(
         subtitle += f", taking {time_text(spent)} in all"
     if verdict.says_complete:
         subtitle += "; nothing lost"
-    return title, textwrap.wrap(subtitle, LINE_WIDTH)
+    return title, subtitle
 
 
-def _warnings(verdict: Verdict) -> list[str]:
-    """What the verdict says, in lines that fit the picture's width."""
-    return [
-        line for text in verdict.lines() for line in textwrap.wrap(text, LINE_WIDTH)
-    ][:MAX_WARNINGS]
+def warnings_of(texts: list[str]) -> list[str]:
+    """What verdicts say, in lines that fit the picture's width."""
+    lines = [line for text in texts for line in textwrap.wrap(text, LINE_WIDTH)]
+    return lines[:MAX_WARNINGS]
 
 
 def _origin(log: Log) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .lanes import Lanes, lane_label
@@ -39,18 +40,15 @@ def _stack(
     counts = counts.reshape(nr_bins, kinds)
     left = np.arange(nr_bins) * width
     below = np.zeros(nr_bins)
+    if not duration:
+        width = axis.get_xlim()[1] / 20
+        left -= width / 2
     for i, colour in enumerate(colours):
-        if counts[:, i].any():
-            axis.bar(
-                left,
-                counts[:, i],
-                width if duration else axis.get_xlim()[1] / 20,
-                bottom=below,
-                align="edge" if duration else "center",
-                color=colour,
-                linewidth=0,
-            )
-            below += counts[:, i]
+        for at in np.flatnonzero(counts[:, i]):
+            # As Axes.bar() does, but for limits of axes that are set anyway: half its time.
+            place, size = (left[at], below[at]), (width, counts[at, i])
+            axis.add_artist(Rectangle(place, *size, color=colour, linewidth=0))
+        below += counts[:, i]
     axis.set_ylim(0, below.max() * 1.05)
     _counts(axis)
 
@@ -158,10 +156,44 @@ def draw_lanes(
 def draw_latencies(
     axis: Axes, log: Log, elapsed: np.ndarray, aside: float, drawn: set
 ) -> list[str]:
-    """How long faults took, on a logarithmic scale, and percentiles over time.
+    """How long faults took, on a logarithmic scale, percentiles over time, and in words.
 
     Faults that don't tell are not here. Returns notes.
     """
+    notes = plot_latencies(axis, log, elapsed, drawn)
+    told = log.told("latency_ns")
+    latency, result = log.latency_ns[told], log.result[told]
+    note(axis, "time a fault took", aside, 0.5, 20, size=9, weight="bold", color=INK)
+    words = f"median {time_text(np.median(latency))}, max {time_text(latency.max())}"
+    note(axis, words, aside, 0.5, 8, size=8, color=FAINT)
+    kinds = (
+        ("minor", result == MINOR),
+        ("major", result == MAJOR),
+        ("failed", has_failed(result)),
+    )
+    up = -4
+    for name, such in kinds:
+        if such.any():
+            words = f"{name}: {percentiles_text(latency[such])}"
+            note(axis, words, aside, 0.5, up, size=8, color=FAINT)
+            up -= 12
+    return notes
+
+
+def percentiles_text(latency: np.ndarray) -> str:
+    """Median and 99th percentile of latencies in ns, of which there is at least one."""
+    middle, most = np.percentile(latency, (50, 99), method="inverted_cdf")
+    return f"{time_text(middle)}, p99 {time_text(most)}"
+
+
+def plot_latencies(
+    axis: Axes,
+    log: Log,
+    elapsed: np.ndarray,
+    drawn: set,
+    cuts: tuple[float, ...] = (),
+) -> list[str]:
+    """The marks and curves of draw_latencies(); cuts: where on X a curve ends."""
     order = np.argsort(log.time_ns, kind="stable")
     order = order[log.told("latency_ns")[order]]
     latency = log.latency_ns[order]
@@ -186,24 +218,11 @@ def draw_latencies(
         notes.append(DARKER)
     if draw_standouts(axis, x, height, result, drawn):
         notes.append("a ring or cross may stand for several faults")
-    if len(x) >= MIN_FOR_CURVES and x[-1] > x[0]:
-        _draw_percentiles(axis, x, latency)
-        notes.append("lines: median and 99th percentile of latencies over time")
-    note(axis, "time a fault took", aside, 0.5, 20, size=9, weight="bold", color=INK)
-    words = f"median {time_text(np.median(latency))}, max {time_text(latency.max())}"
-    note(axis, words, aside, 0.5, 8, size=8, color=FAINT)
-    kinds = (
-        ("minor", result == MINOR),
-        ("major", result == MAJOR),
-        ("failed", has_failed(result)),
-    )
-    up = -4
-    for name, such in kinds:
-        if such.any():
-            middle, most = np.percentile(latency[such], (50, 99), method="inverted_cdf")
-            words = f"{name}: {time_text(middle)}, p99 {time_text(most)}"
-            note(axis, words, aside, 0.5, up, size=8, color=FAINT)
-            up -= 12
+    ends = np.searchsorted(x, [*cuts, np.inf])
+    for first, end in zip([0, *ends], ends):
+        if end - first >= MIN_FOR_CURVES and x[end - 1] > x[first]:
+            _draw_percentiles(axis, x[first:end], latency[first:end])
+            notes.append("lines: median and 99th percentile of latencies over time")
     return notes
 
 

@@ -38,6 +38,7 @@ lib/modules/R/updates/pf_probe_B.ko
 lib/modules/R/updates/pf_probe_C.ko
 usr/bin/page_fault_plot
 usr/bin/pf_user
+usr/share/man/man1/page_fault_plot.1
 usr/share/man/man8/pf_probe.8
 usr/share/man/man8/pf_user.8
 $(git ls-files faultlog | LC_ALL=C sort | sed 's|^|usr/share/pf_probe/|')"

@@ -145,7 +145,6 @@ def test_hostile_names(tmp_path):
             ["--compare", CC1, "--sort", "p99"],
             "--sort p99: only time, faults and major",
         ),
-        (["--compare", CC1, "-o", "x.png"], "a table goes to standard output"),
         (["--compare", "none.log"], "none.log: No such file or directory"),
         (
             ["--compare", "old.log", "--sort", "time"],

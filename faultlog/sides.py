@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A picture of logs that are compared: side by side, on common axes.
+
+All have the same panels at the same heights, and as much time to the same length. So it is
+one picture, in which each log's faults are drawn behind those of the log before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
+
+from . import fonts, picture
+from .layout import RIGHT, Page, bin_width, literal, note
+from .log import ACCESSES, COLUMNS, MAJOR, RESULTS, WORD, Log, LogError
+from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK
+from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
+from .marks import mark_of
+from .outputs import Job
+from .panels import Panels, by_address, by_mapping
+from .strips import draw_strip, percentiles_text, plot_latencies
+from .words import plural, shortened, time_unit
+
+MAX_LOGS = 4  # that there is room for
+MAX_NAME = 60  # characters of a log's name, of all logs together
+# Of a character of the words on the right, of a mark before them, and around them.
+LABEL_INCHES, LEGEND_INCHES, MARK_INCHES, MARGIN = 0.064, 0.072, 0.25, 0.2
+VIEWS = ("mapping", "address")
+
+
+columns = picture.columns
+
+
+@dataclass(frozen=True)
+class Section:
+    """A log's part of the time axis."""
+
+    letter: str  # A1
+    job: Job
+    nr_faults: int
+    first: int  # its first fault's index in the joint log
+    start_ns: int  # where it begins on the axis
+
+
+def write(before: list[Job], after: list[Job], options: argparse.Namespace) -> None:
+    """Draw the picture; raises LogError where it can't be one, OSError."""
+    jobs = [*before, *after]
+    if options.view not in (None, *VIEWS):
+        raise LogError(
+            f"--view {options.view}: logs are compared by {' and '.join(VIEWS)}"
+        )
+    if len(jobs) > MAX_LOGS:
+        raise LogError(f"a picture has room for {MAX_LOGS} logs, not {len(jobs)}")
+    if len({job.log.page_shift for job in jobs}) > 1:
+        raise LogError("the logs are of machines with pages of different size")
+    if not any(len(job.log) for job in jobs):
+        raise LogError(f"no fault is left ({jobs[0].filters.text()})")
+    figure = picture.new_figure()
+    draw(figure, before, after, options.view or "mapping")
+    picture.save(figure, jobs[0])
+
+
+def letters(nr_before: int, nr_after: int) -> list[str]:
+    """What the logs are called: A and B, or A1, A2, B1 ..."""
+    names = []
+    for letter, nr in (("A", nr_before), ("B", nr_after)):
+        names += [letter] if nr == 1 else [f"{letter}{i + 1}" for i in range(nr)]
+    return names
+
+
+class Time:
+    """The axis of time: a span for each log, each from the same moment on.
+
+    That is counted from the first fault of each log, those that filters leave out too.
+    """
+
+    def __init__(self, jobs: list[Job]) -> None:
+        self.elapsed = [
+            job.log.time_ns - job.whole.time_ns.min()
+            if len(job.whole)
+            else job.log.time_ns
+            for job in jobs
+        ]
+        told = np.concatenate(self.elapsed)
+        low, high = int(told.min()), int(told.max())
+        width = bin_width((high - low) * len(jobs) * 21 // 20)
+        # A multiple of the strip's bins, should they get wider, too.
+        whole = 10 * width
+        self.low_ns = low // whole * whole
+        self.duration_ns = high - self.low_ns
+        self.span_ns = ((self.duration_ns + 2 * width) // whole + 1) * whole
+
+    def draw_axis(self, page: Page, nr_logs: int) -> float:
+        """Ticks, their labels and the gaps between logs; returns the unit in ns."""
+        unit, name = time_unit(self.duration_ns)
+        low, span = self.low_ns / unit, self.span_ns / unit
+        most = self.duration_ns / unit
+        total_ns = self.span_ns * (nr_logs - 1) + self.duration_ns
+        page.time_axis(total_ns, unit, name)
+        locator = MaxNLocator(max(12 // nr_logs, 2), steps=[1, 2, 5, 10])
+        ticks = [t for t in locator.tick_values(low, low + most) if low <= t]
+        ticks = [t for t in ticks if t <= low + most * 1.001] or [low]
+        places = [t - low + i * span for i in range(nr_logs) for t in ticks]
+        page.strip.xaxis.set_major_locator(FixedLocator(places))
+        page.strip.xaxis.set_major_formatter(
+            FixedFormatter([f"{t:,.10g}" for t in ticks] * nr_logs)
+        )
+        page.lowest.set_xlabel(
+            f"time since each log's first fault ({name})", size=9, color=INK
+        )
+        for axis in page.figure.axes:
+            for i in range(1, nr_logs):
+                edge = 0.01 * most
+                axis.axvspan(
+                    (i - 1) * span + most + edge,
+                    i * span - edge,
+                    color="white",
+                    zorder=1,
+                )
+        return unit
+
+
+def joined(jobs: list[Job], time: Time) -> Log:
+    """All faults in one log, at their place on the axis of time.
+
+    Processes are numbered anew, as two logs may have the same number for different ones.
+    """
+    logs = [job.log for job in jobs]
+    first = logs[0]
+    values, names = {}, {}
+    for name in COLUMNS:
+        parts = [getattr(log, name) for log in logs]
+        if any(part is None for part in parts):
+            continue
+        if COLUMNS[name].form == WORD:
+            known: dict[str, int] = {}
+            for log in logs:
+                for word in log.names[name]:
+                    known.setdefault(word, len(known))
+            most = np.iinfo(COLUMNS[name].dtype).max
+            names[name] = list(known)[: most + 1]
+            parts = [
+                np.array([min(known[word], most) for word in log.names[name]])[part]
+                for log, part in zip(logs, parts)
+            ]
+        values[name] = np.concatenate(parts).astype(COLUMNS[name].dtype)
+    which = np.repeat(np.arange(len(logs)), [len(log) for log in logs])
+    both = which.astype(np.uint64) << np.uint64(32) | values["pid"]
+    values["pid"] = np.unique(both, return_inverse=True)[1].astype(np.uint32)
+    values["time_ns"] = np.concatenate(time.elapsed) - np.uint64(time.low_ns)
+    values["time_ns"] += which.astype(np.uint64) * np.uint64(time.span_ns)
+    values["access"] = np.minimum(values["access"], len(ACCESSES)).astype(np.uint8)
+    return replace(first, **values, names=names, paths=[], events=[])
+
+
+def draw(
+    figure: Figure, before: list[Job], after: list[Job], view: str = "mapping"
+) -> None:
+    """Draw logs of which at least one has a fault, and set the figure's size."""
+    jobs = [*before, *after]
+    time = Time(jobs)
+    log = joined(jobs, time)
+    firsts = np.cumsum([0] + [len(job.log) for job in jobs]).tolist()
+    sections = [
+        Section(letter, job, len(job.log), first, i * time.span_ns)
+        for i, (letter, job, first) in enumerate(
+            zip(letters(len(before), len(after)), jobs, firsts)
+        )
+    ]
+    panels = by_mapping(log) if view == "mapping" else by_address(log)
+    has_latency = bool(log.told("latency_ns").any())
+    labels = [_panel_lines(log, panels, i, sections) for i in range(len(panels.panels))]
+    counts = _counts(log, sections)
+    longest = max(len(line) for lines in labels for line in lines) * LABEL_INCHES
+    longest = max(longest, max(map(len, counts.values())) * LEGEND_INCHES + MARK_INCHES)
+    aside = max(longest + MARGIN - RIGHT, 0)
+    room = picture.LINE_WIDTH + int(12 * (1 + aside))
+    told = [line for section in sections for line in _told(section, room)]
+    warned = picture.warnings_of(
+        [f"{s.letter}: {text}" for s in sections for text in s.job.verdict.lines()]
+    )
+    missing = fonts.use_fonts([*told, *log.names["map"]])
+    page = Page(
+        figure,
+        nr_head_lines=(len(told) + 1, len(warned)),  # and the logs' names
+        aside=aside,  # more room on the right
+        nr_lanes=0,
+        panels=panels.panels,
+        has_memory=False,
+        has_latency=has_latency,
+        page_shift=log.page_shift,
+    )
+    unit = time.draw_axis(page, len(jobs))
+    elapsed = log.time_ns / unit
+    total_ns = time.span_ns * (len(jobs) - 1) + time.duration_ns
+    draw_strip(page.strip, log, np.uint64(0), total_ns, unit)
+    drawn: set[tuple[int, bool]] = set()
+    notes = _draw_panels(page, log, panels, elapsed, labels, drawn)
+    if has_latency:
+        cuts = tuple(s.start_ns / unit for s in sections[1:])
+        notes += plot_latencies(page.latency, log, elapsed, drawn, cuts)
+        _label_latencies(page.latency, log, sections)
+    only = jobs[0].filters.text()
+    if only:
+        notes.insert(0, only)
+    if missing:
+        notes.append(f"no font for {missing} (Debian: fonts-noto-cjk, fonts-symbola)")
+    page.head("Page faults, side by side", told, warned)
+    _name_sections(page, sections, unit)
+    page.foot(textwrap.wrap(" · ".join(dict.fromkeys(notes)), picture.SMALL_WIDTH))
+    _legend(page, counts, drawn)
+
+
+def _told(section: Section, width: int) -> list[str]:
+    """What a log is of, in lines of at most so many characters."""
+    log, verdict = section.job.log, section.job.verdict
+    if not len(log):
+        return [f"{section.letter}: no fault is left"]
+    duration = int(log.time_ns.max() - log.time_ns.min())
+    title, subtitle = picture.headline(log, verdict, picture.count_pages(log), duration)
+    who = title.removeprefix("Page faults of ")
+    return textwrap.wrap(f"{section.letter}, {who}: {subtitle}", width)
+
+
+def _name_sections(page: Page, sections: list[Section], unit: float) -> None:
+    """Above each log's part, its letter and name."""
+    room = MAX_NAME // len(sections)
+    for section in sections:
+        name = shortened(Path(section.job.name).name, room)
+        page.strip.annotate(
+            literal(f"{section.letter}  {name}"),
+            (section.start_ns / unit, 1),
+            xytext=(0, 5),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            size=10,
+            weight="bold",
+            color=INK,
+            annotation_clip=False,
+        )
+
+
+def _part(section: Section, here: np.ndarray) -> np.ndarray:
+    """Of these indices, rising, those of a section's faults."""
+    ends = np.searchsorted(here, [section.first, section.first + section.nr_faults])
+    return here[ends[0] : ends[1]]
+
+
+def _panel_lines(
+    log: Log, panels: Panels, i: int, sections: list[Section]
+) -> list[str]:
+    """What panel i is, and how many faults of each log it has."""
+    here = np.flatnonzero(panels.where == i)
+    lines = [panels.panels[i].title] if panels.panels[i].title else []
+    for section in sections:
+        part = _part(section, here)
+        words = [plural(len(part), "fault"), *picture.outcome_words(log, part)]
+        lines.append(f"{section.letter} {', '.join(words)}")
+    return lines
+
+
+def _draw_panels(
+    page: Page,
+    log: Log,
+    panels: Panels,
+    elapsed: np.ndarray,
+    labels: list[list[str]],
+    drawn: set[tuple[int, bool]],
+) -> list[str]:
+    """All panels, and what is said of them; returns notes."""
+    cells, shared = [], False
+    for i, (axis, panel) in enumerate(zip(page.areas, panels.panels)):
+        here = np.flatnonzero(panels.where == i)
+        x, y = elapsed[here], panels.heights(log, panel, here)
+        if has_room(axis, len(here)):
+            draw_marks(axis, x, y, log.access[here])
+        else:
+            cells.append((axis, count_cells(axis, x, y, log.access[here])))
+        shared |= draw_standouts(axis, x, y, log.result[here], drawn)
+        _label(axis, labels[i], is_bold=bool(panel.title))
+    draw_cells(cells)
+    notes = list(panels.notes)
+    if cells:
+        most = max(int(counts.sum(axis=2).max()) for _, counts in cells)
+        notes += [DARKER, f"up to {most:,} faults at one spot of a panel"]
+    if shared:
+        notes.append("a ring or cross may stand for several faults")
+    return notes
+
+
+def _label(axis: Axes, lines: list[str], is_bold: bool) -> None:
+    """On the right of an axis; is_bold: the first line is a title."""
+    size, pitch = (8, 12) if len(lines) <= 3 else (7, 9.5)
+    for i, line in enumerate(lines):
+        style = {"size": size, "color": FAINT}
+        if is_bold and not i:
+            style = {"size": size + 1, "weight": "bold", "color": INK}
+        note(axis, line, 0, 0.5, pitch * ((len(lines) - 1) / 2 - i), **style)
+
+
+def _label_latencies(axis: Axes, log: Log, sections: list[Section]) -> None:
+    """Percentiles of each log."""
+    lines = ["time a fault took"]
+    for section in sections:
+        rows = slice(section.first, section.first + section.nr_faults)
+        told = log.told("latency_ns")[rows]
+        words = (
+            percentiles_text(log.latency_ns[rows][told]) if told.any() else "not told"
+        )
+        lines.append(f"{section.letter} {words}")
+    _label(axis, lines, is_bold=True)
+
+
+def _counts(log: Log, sections: list[Section]) -> dict[tuple[str, int], str]:
+    """For the legend, each access and each result that is marked: its faults in each log."""
+    told = {}
+    for column, names, low in (("access", ACCESS_WORDS, 0), ("result", RESULTS, MAJOR)):
+        parts = [
+            getattr(log, column)[s.first : s.first + s.nr_faults] for s in sections
+        ]
+        counts = [np.bincount(part, minlength=len(names)) for part in parts]
+        for code in range(low, len(names)):
+            if any(of_log[code] for of_log in counts):
+                words = " | ".join(f"{of_log[code]:,}" for of_log in counts)
+                told[column, code] = f"{names[code]} {words}"
+    return told
+
+
+def _legend(
+    page: Page, counts: dict[tuple[str, int], str], drawn: set[tuple[int, bool]]
+) -> None:
+    """The colours and marks that were drawn, and how many of each in each log."""
+    entries = [
+        ({"marker": "s", "markersize": 6, "color": COLOURS[code]}, words)
+        for (column, code), words in counts.items()
+        if column == "access"
+    ]
+    for code, is_binned in sorted(drawn):
+        words = counts["result", code]
+        if is_binned and (code, False) in drawn:
+            words = f"{RESULTS[code]}, where many"
+        entries.append((mark_of(code, is_binned), words))
+    page.legend(entries)
