@@ -8,6 +8,7 @@ import re
 import sqlite3
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,21 +139,28 @@ def test_all_outputs_are_checked(log):
     assert set(names) == wanted
 
 
-@pytest.mark.parametrize("what", [".csv", ".sqlite", ".sh", "map", "--compare"])
-def test_an_output_is_held_against_the_lines(log, what):
-    (check,) = [c for name, c in outputs.checks(log) if name.endswith(f": {what}")]
-    check()
+@pytest.mark.parametrize(
+    "check, what, field",
+    [
+        (outputs.check_file, ".csv", "nr_faults"),
+        (outputs.check_file, ".sqlite", "nr_faults"),
+        (outputs.check_file, ".sh", "nr_major_in_files"),
+        (outputs.check_table, "map", "spent_ns"),
+        (outputs.check_comparison, "--compare", "spent_ns"),
+    ],
+)
+def test_an_output_is_held_against_the_lines(log, check, what, field):
+    facts = outputs.told(log)
+    check(log, what, facts)
     assert list(log.parent.iterdir()) == [log]
-    # What was counted is no more what is there.
-    lines = log.read_text().splitlines(keepends=True)
-    at = next(i for i, x in enumerate(lines) if "major" in x and "map=/" in x)
-    log.write_text("".join(lines[:at] + lines[at + 1 :]))
-    if what == ".sh":
-        log.write_text("".join(x for x in lines if "result=major" not in x))
-    if what == "--compare":
-        log.write_text("")
     with pytest.raises(outputs.OutputError):
-        check()
+        check(log, what, replace(facts, **{field: 0}))
+
+
+def test_a_complaint_is_a_failure(log):
+    log.write_text(log.read_text().replace("# recorded=", "# recorded=9"))
+    with pytest.raises(outputs.OutputError, match="status 0: .*recorded"):
+        outputs.made(log, "--by", cwd=log.parent)
 
 
 def test_one_output_that_fails_does_not_end_the_others(log, monkeypatch):
