@@ -20,16 +20,18 @@ RELEASE      = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' \
 VERSION     := $(shell sed -n 's/^.define PF_VERSION //p' pf_common.h)
 
 .DEFAULT_GOAL := all
-.PHONY: help all modules test test-matrix stress demo check fuzz bench \
+.PHONY: help all modules test test-matrix test-fleet stress demo gallery check fuzz bench \
 	bench-deps bench-check install uninstall clean FORCE
 
 help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
 	@echo "make demo         trace a real program in a virtual machine, from insmod to a picture"
+	@echo "make gallery      doc/gallery.md anew: programs, their pictures, what one sees"
 	@echo "make test         unit tests, and guest tests in a virtual machine"
 	@echo "make test-matrix  the guest tests on every kernel of tests/vm/kernels; QUICK=1 without"
 	@echo "                  those that take long"
 	@echo "make stress       a storm of faults, forks, readers and loads for MINUTES=10; KERNEL=NAME"
+	@echo "make test-fleet   logs of three machines in PostgreSQL and ClickHouse: doc/fleet.md is true"
 	@echo "make check        build with every warning an error, sparse, formats, valgrind, fuzzing"
 	@echo "make fuzz         fuzz the reading of streams for SECONDS=600; what breaks it is kept"
 	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them)"
@@ -83,6 +85,18 @@ demo:
 	@tests/deps
 	@dir=$$($(PYTHON) tests/vm/build.py) && \
 		$(PYTHON) tests/vm/demo.py $$dir/pf_probe_B.ko $$dir/user
+
+# The logs stay in the cache; tests/gallery/gallery.py --logs FOLDER makes the document of them.
+gallery:
+	@tests/deps gallery
+	@dir=$$($(PYTHON) tests/vm/build.py) && \
+		$(PYTHON) tests/gallery/gallery.py $$dir/pf_probe_B.ko $$dir/user
+
+# The servers are private ones, in a folder of their own, and gone at the end.
+test-fleet:
+	@tests/deps fleet
+	@dir=$$($(PYTHON) tests/vm/build.py) && \
+		$(PYTHON) tests/fleet/fleet.py $$dir/pf_probe_B.ko $$dir/user
 
 check:
 	@tests/deps

@@ -27,6 +27,7 @@ TOP = 10  # lines that most people want
 PLAIN_WIDTH = 80  # where there is no terminal
 NAME_CHARS = 24  # columns of figures give way so that names have that many
 CODE_CHARS = 40  # and names of functions, with their files
+NO_BREAK = "\N{NO-BREAK SPACE}"
 MAX_TITLE = 40  # characters of a process's name in the title
 
 
@@ -139,7 +140,7 @@ def write(job: Job) -> None:
         return
     room = terminal_columns()
     told = [title(job), *job.verdict.lines(), *notes]
-    lines = [line for text in told for line in textwrap.wrap(text, room)]
+    lines = [line for text in told for line in wrapped(text, room)]
     lines += text_lines(table, everything, order, room, options.sort)
     put("".join(line + "\n" for line in lines))
 
@@ -156,6 +157,12 @@ class Table:
 def terminal_columns() -> int:
     """Room in a line, its last column left free: some terminals wrap there."""
     return shutil.get_terminal_size((PLAIN_WIDTH, 0)).columns - 1
+
+
+def wrapped(text: str, room: int) -> list[str]:
+    """A text in lines of at most room characters; a number stays with its unit."""
+    kept = re.sub(r"(?<=\d) (?=\w)", NO_BREAK, text)
+    return [line.replace(NO_BREAK, " ") for line in textwrap.wrap(kept, room)]
 
 
 def title(job: Job) -> str:

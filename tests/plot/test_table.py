@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog import fit, groups
+from faultlog import fit, groups, table
 from faultlog.groups import figures
 from faultlog.packed import pack
 from logs import (
@@ -118,6 +118,15 @@ def test_the_default_is_the_ten_maps_that_cost_most_in_80_columns():
     assert rows[-2].endswith("(6 more)") and rows[-1].endswith("(all)")
     assert all(fit.columns_of(line) < 80 for line in done.stdout.splitlines())
     assert rows[-1].split()[:5] == ["100.0", "%", "3.34", "s", "3,849"]
+
+
+def test_a_number_stays_in_the_line_of_its_unit():
+    """"within 6.67" ended a line and "s" was the next."""
+    text = "patterns, pid 205: 3,097 faults, 5.56 s in them, within 6.67 s"
+    for room in range(20, 80):
+        lines = table.wrapped(text, room)
+        assert " ".join(lines) == text and max(map(len, lines)) <= room
+        assert not any(line[0] == "s" or line[-1].isdigit() for line in lines)
 
 
 def test_what_is_not_listed_adds_up():

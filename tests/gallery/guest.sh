@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# The gallery's runs, as seen from inside the guest; gallery.py appends them, a line each.  What
+# they need lies in /gallery of the host's files, of which this is the guest's view.
+
+. /tap.sh
+
+place=/host/gallery
+mkdir -p "$place" /host/disk
+cp user pf_probe_B.ko patterns patterns.c clients.sh "$place/" || exit 1
+mount --bind /disk /host/disk || exit 1
+hostname gallery
+
+there() { # SHELL-COMMAND
+	chroot /host /bin/sh -c "cd /gallery && $1" </dev/null 2>&1
+}
+
+# run NAME PREPARATION warm|cold|ready PARAMETERS COMMAND: cold, all that it reads comes from the
+# disk; warm, from the page cache, as it was run before; ready, as the preparation leaves it.
+run() {
+	echo "VM: run $1"
+	[ -z "$2" ] || there "$2" || exit 1
+	case $3 in
+	cold)
+		sync
+		echo 3 >/proc/sys/vm/drop_caches
+		;;
+	warm) there "$5" >/dev/null || exit 1 ;;
+	esac
+	there "./user -B -o $1.log outcome=1 $4 -- $5" >"/tmp/$1.txt" || {
+		cat "/tmp/$1.txt"
+		exit 1
+	}
+	grep "page faults of" "/tmp/$1.txt"
+	cp "$place/$1.log" /out/ || exit 1
+}
+

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Every output of the plotter, made of a log, and held against what the log's lines say."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+PLOTTER = PROJECT / "page_fault_plot.py"
+sys.path.insert(0, str(PROJECT))
+
+from faultlog.groups import KEYS
+from faultlog.outputs import MODULE_OF_SUFFIX, VIEWS
+
+TIMEOUT_S = 120
+# Nothing is asked of the network, and tables are as wide as without a terminal.
+ENV = {k: v for k, v in os.environ.items() if k not in ("DEBUGINFOD_URLS", "COLUMNS")}
+
+
+class OutputError(Exception):
+    """An output was not made, or contradicts the log; the text says which and how."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a log's lines say, by a few lines that share nothing with the plotter."""
+
+    nr_faults: int
+    nr_major_in_files: int
+    spent_ns: int
+
+
+def told(log: Path) -> Told:
+    """Read a log."""
+    lines = [x for x in log.read_text().splitlines() if " Page Fault at Address " in x]
+    in_files = [x for x in lines if " result=major " in x and " map=/" in x]
+    latencies = [re.search(r" latency_ns=(\d+)", line) for line in lines]
+    return Told(len(lines), len(in_files), sum(int(x[1]) for x in latencies if x))
+
+
+def plot(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The plotter as a user without a terminal runs it."""
+    return subprocess.run(
+        [sys.executable, "-B", PLOTTER, *map(str, arguments)],
+        cwd=cwd,
+        env=ENV,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+
+
+def made(*arguments: object, cwd: Path) -> str:
+    """What the plotter printed; raises OutputError if it failed or complained."""
+    done = plot(*arguments, cwd=cwd)
+    if done.returncode or done.stderr:
+        what = " ".join(map(str, arguments))
+        raise OutputError(f"{what}: status {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def equal(what: str, got: object, wanted: object) -> None:
+    """Raises OutputError if they are not."""
+    if got != wanted:
+        raise OutputError(f"{what}: {got} where the log has {wanted}")
+
+
+def faults_in(path: Path, suffix: str) -> int:
+    """How many faults a file made of a log has."""
+    if suffix == ".csv":
+        with open(path, newline="") as file:
+            return sum(1 for _ in csv.DictReader(file))
+    if suffix == ".jsonl":
+        return sum("address" in json.loads(x) for x in path.read_text().splitlines())
+    if suffix == ".sqlite":
+        with closing(sqlite3.connect(path)) as database:
+            return database.execute("SELECT count(*) FROM told").fetchone()[0]
+    if suffix == ".trace.json":
+        events = json.loads(path.read_text())["traceEvents"]
+        return sum(event.get("cat") == "fault" for event in events)
+    raise ValueError(suffix)
+
+
+# What others begin with, and what must not be missing further on.
+BEGINS = {
+    ".png": (b"\x89PNG\r\n", b"IEND"),
+    ".pdf": (b"%PDF-", b"%%EOF"),
+    ".svg": (b"<?xml", b"</svg>"),
+    ".html": (b"<!doctype html", b"</html>"),
+}
+
+
+def check_file(log: Path, suffix: str, facts: Told) -> None:
+    """An output by the suffix of -o."""
+    output = f"{log.stem}-checked{suffix}"
+    if suffix == ".sh":
+        check_script(log, output, facts)
+        return
+    equal(f"-o {output}", made(log, "-o", output, cwd=log.parent), f"{output}\n")
+    path = log.parent / output
+    if suffix in BEGINS:
+        begin, end = BEGINS[suffix]
+        content = path.read_bytes()
+        if not content[:99].lower().startswith(begin.lower()) or end not in content:
+            raise OutputError(f"{output} is no {suffix}")
+    else:
+        equal(output, faults_in(path, suffix), facts.nr_faults)
+    path.unlink()
+
+
+def check_script(log: Path, output: str, facts: Told) -> None:
+    """The script that warms, or the reason why there can be none."""
+    done = plot(log, "-o", output, cwd=log.parent)
+    if not facts.nr_major_in_files:
+        equal(f"-o {output}: status", done.returncode, 1)
+        if "no major fault is in a file" not in done.stderr:
+            raise OutputError(f"-o {output}: {done.stderr}")
+        return
+    equal(f"-o {output}: status", (done.returncode, done.stderr), (0, ""))
+    path = log.parent / output
+    subprocess.run(["sh", "-n", path], check=True)
+    counts = re.findall(r"  # (\d+) major, ", path.read_text())
+    if not 0 < sum(map(int, counts)) <= facts.nr_major_in_files:
+        raise OutputError(f"{output}: of {counts} major faults")
+    path.unlink()
+
+
+def check_view(log: Path, view: str, _facts: Told) -> None:
+    """A picture of another view."""
+    output = f"{log.stem}-{view}.png"
+    made(log, "--view", view, "-o", output, cwd=log.parent)
+    (log.parent / output).unlink()
+
+
+def check_table(log: Path, key: str, facts: Told) -> None:
+    """A table: for people without a complaint, and its sums are the log's."""
+    made(log, "--by", key, cwd=log.parent)
+    done = plot(log, "--by", key, "--csv", cwd=log.parent)
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    equal(f"--by {key}: faults", sum(int(x["faults"]) for x in rows), facts.nr_faults)
+    spent_ns = sum(int(row["total_ns"] or 0) for row in rows)
+    equal(f"--by {key}: total", spent_ns, facts.spent_ns)
+
+
+def check_comparison(log: Path, _: str, facts: Told) -> None:
+    """A log compared with itself: all of it on both sides."""
+    made(log, "--compare", log, cwd=log.parent)
+    text = made(log, "--compare", log, "--csv", cwd=log.parent)
+    rows = list(csv.DictReader(text.splitlines()))
+    for side in ("before", "after"):
+        got = [
+            sum(int(row[f"{name}_{side}"]) for row in rows)
+            for name in ("faults", "total_ns")
+        ]
+        equal(f"compared: {side}", got, [facts.nr_faults, facts.spent_ns])
+
+
+def checks(log: Path) -> list[tuple[str, Callable[[], None]]]:
+    """All of them for one log, each with its name."""
+    facts = told(log)
+    groups = (
+        (check_file, MODULE_OF_SUFFIX),
+        (check_view, VIEWS),
+        (check_table, KEYS),
+        (check_comparison, ["--compare"]),
+    )
+    return [
+        (f"{log.name}: {what}", lambda check=check, what=what: check(log, what, facts))
+        for check, group in groups
+        for what in group
+    ]
+
+
+def failures(logs: list[Path]) -> tuple[int, list[str]]:
+    """Make every output of every log: how many there were, what failed, a line each."""
+
+    def outcome(item: tuple[str, Callable[[], None]]) -> str:
+        name, check = item
+        try:
+            check()
+        except Exception as error:  # whatever it is, the others are still tried
+            return f"{name}: {type(error).__name__}: {error}"
+        return ""
+
+    items = [item for log in logs for item in checks(log)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        told = list(pool.map(outcome, items))
+    return len(items), [line for line in told if line]

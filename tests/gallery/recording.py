@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Programs of this machine traced in a guest, cold or warm; their logs come back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "vm"))
+
+import kernel
+import modules
+import vm
+
+PROGRAMS = ("patterns.c", "clients.sh")
+
+
+def record(
+    lines: str,
+    logs: list[str],
+    module: Path,
+    user: Path,
+    folder: Path,
+    timeout_s: float,
+) -> None:
+    """Run lines of shell with the words of guest.sh; the logs go to a folder.
+
+    Raises KernelError, also if the guest fails.
+    """
+    tree = kernel.get(kernel.known_kernels()["default"])
+    modules.check_release(module, tree.release)
+    patterns = folder / "patterns"
+    flags = "-O1 -Wall -Wextra -Werror -std=gnu11 -D_GNU_SOURCE".split()
+    subprocess.run(["gcc", *flags, "-o", patterns, HERE / "patterns.c"], check=True)
+    files = [module, user, patterns, *(HERE / name for name in PROGRAMS)]
+    guest = vm.Guest(
+        tree=tree,
+        cases={"runs": (HERE / "guest.sh").read_text() + lines},
+        files={path.name: path for path in files},
+        disk=True,
+        host_root=True,
+        tap=False,
+        timeout_s=timeout_s,
+    )
+    print(f"Booting Linux {tree.release} in a virtual machine ...", flush=True)
+    run = vm.boot(guest, "runs", _show)
+    patterns.unlink()
+    if run.outcome:
+        run.report()
+        raise kernel.KernelError("the guest did not record all runs")
+    for name in logs:
+        # The guest has this machine's files under /host.
+        log = (run.out / name).read_bytes().replace(b" map=/host/", b" map=/")
+        (folder / name).write_bytes(log)
+
+
+def _show(line: str) -> None:
+    if line.startswith("VM: run ") or not line.startswith("VM: "):
+        print(line.replace("VM: run ", "# "), flush=True)
