@@ -15,31 +15,10 @@
 
 #define PF_VERSION "1.0"
 
-/* Defaults, by `make NAME=VALUE`; a module may have set its own before. */
-#ifndef PROBE_PRINT
-#define PROBE_PRINT 0
-#endif
-#ifndef PROBE_DEBUG
-#define PROBE_DEBUG 0
-#endif
+/* By `make CONT_STORE=1`. */
 #ifndef CONT_STORE
 #define CONT_STORE 0
 #endif
-
-static bool probe_print = PROBE_PRINT;
-static bool probe_debug = PROBE_DEBUG;
-
-#define pf_print(fmt, ...)                            \
-	do {                                          \
-		if (READ_ONCE(probe_print))           \
-			pr_info(fmt, ##__VA_ARGS__); \
-	} while (0)
-
-#define pf_debug(fmt, ...)                            \
-	do {                                          \
-		if (READ_ONCE(probe_debug))           \
-			pr_info(fmt, ##__VA_ARGS__); \
-	} while (0)
 
 #include "pf/compat.h"
 
@@ -51,6 +30,7 @@ static bool probe_debug = PROBE_DEBUG;
 #include "pf/hook.h"
 #include "pf/map.h"
 #include "pf/outcome.h"
+#include "pf/print.h"
 #include "pf/proc.h"
 #include "pf/target.h"
 
@@ -136,9 +116,6 @@ static int pf_start(void)
 	ret = pf_probe_register(placement, outcome ? maxactive : 0, children);
 	if (ret)
 		goto stop_family;
-	pf_loaded_ns = ktime_get_mono_fast_ns();
-	ktime_get_real_ts64(&pf_loaded_epoch);
-	pf_proc_note_host();
 	ret = pf_proc_create();
 	if (ret)
 		goto unregister_probe;

@@ -7,16 +7,14 @@
 #include "pf_common.h"
 #include "pf/plot.h"
 
+static void draw(const char *title)
+{
+	pf_chart_draw(pf_plot_charts, title, pf_plot_emit, NULL);
+}
+
 static void plot(void)
 {
-	char title[PF_CHART_LINE_MAX + 1];
-
-	pf_plot_fill(1);
-	pf_plot_title(title, sizeof(title));
-	pf_chart_draw(pf_plot_charts, title, pf_plot_emit, NULL);
-	if (outcome)
-		pf_plot_draw_latency();
-	pf_plot_free();
+	pf_plot(1, draw);
 }
 
 static int __init pf_probe_B_init(void)

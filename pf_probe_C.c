@@ -8,33 +8,34 @@
 #include "pf_common.h"
 #include "pf/plot.h"
 
-static void plot(void)
+static void draw(const char *title)
 {
 	struct pf_chart_outcomes outcomes[NR_PF_REGION];
-	char title[PF_CHART_LINE_MAX + 1];
+	char region_title[PF_CHART_LINE_MAX + 1];
 	unsigned int i;
 
-	pf_plot_fill(NR_PF_REGION);
 	for (i = 0; i < NR_PF_REGION; i++) {
 		outcomes[i].nr_minor = pf_histogram_sum(pf_plot_histograms[i].nr_minor);
 		outcomes[i].nr_major = pf_histogram_sum(pf_plot_histograms[i].nr_major);
 	}
-	pf_plot_title(title, sizeof(title));
 	pf_plot_emit(NULL, title);
-	pf_chart_draw_table(pf_plot_charts, outcome ? outcomes : NULL, pf_plot_emit, NULL);
+	pf_chart_draw_table(pf_plot_charts, pf_has_outcome() ? outcomes : NULL, pf_plot_emit,
+			    NULL);
 	for (i = 0; i < NR_PF_REGION; i++) {
 		const struct pf_chart *chart = &pf_plot_charts[i];
 
 		if (!chart->nr_faults)
 			continue;
-		scnprintf(title, sizeof(title), "%s: %llu faults", pf_region_names[i],
-			  chart->nr_faults);
+		scnprintf(region_title, sizeof(region_title), "%s: %llu faults",
+			  pf_region_names[i], chart->nr_faults);
 		pf_plot_emit(NULL, "");
-		pf_chart_draw(chart, title, pf_plot_emit, NULL);
+		pf_chart_draw(chart, region_title, pf_plot_emit, NULL);
 	}
-	if (outcome)
-		pf_plot_draw_latency();
-	pf_plot_free();
+}
+
+static void plot(void)
+{
+	pf_plot(NR_PF_REGION, draw);
 }
 
 static int __init pf_probe_C_init(void)

@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
@@ -35,6 +36,7 @@ import build  # noqa: E402
 import kernel  # noqa: E402
 import parts  # noqa: E402
 import report  # noqa: E402
+import sharing  # noqa: E402
 import toolchain  # noqa: E402
 import tracers  # noqa: E402
 import vm  # noqa: E402
@@ -159,9 +161,13 @@ class Bench:
         self.files = built(self.tree)
         self.results = Results()
 
-    def boot(self, cases: dict[str, str], **options: object) -> None:
+    def boot(self, cases: dict[str, str], **options: Any) -> vm.Run:
         source = ". /peers.sh" if options.get("host_root") else ". /guest.sh"
-        defaults = {"accel": self.place.accel, "smp": 1, "memory_mb": 2048}
+        defaults: dict[str, Any] = {
+            "accel": self.place.accel,
+            "smp": 1,
+            "memory_mb": 2048,
+        }
         guest = vm.Guest(
             tree=self.tree,
             cases={name: f"{source}\n{case}\n" for name, case in cases.items()},
@@ -173,6 +179,7 @@ class Bench:
         if run.outcome:
             run.report()
             raise BenchError("the guest did not measure everything")
+        return run
 
     def costs(self) -> None:
         if self.place == tracers.PC:
@@ -205,6 +212,31 @@ class Bench:
         for cpus in tracers.SCALING_CPUS:
             case = f"throughput {cpus} {tracers.SCALING_TRIES} {tracers.SCALING_MS}"
             self.boot({"scaling": case}, accel=MULTI, smp=cpus)
+
+    def sharing(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            library = sharing.plugin(Path(folder))
+            for cpus in sorted({case[0] for case in sharing.CASES.values()}):
+                self.share(cpus, library, Path(folder) / f"lines-{cpus}")
+
+    def share(self, cpus: int, library: Path, told: Path) -> None:
+        cases = {k: v for k, v in sharing.CASES.items() if v[0] == cpus}
+        calls = [
+            f"sharing {name} '{parameters}' {who} {cpus} {rounds} {memory}"
+            for name, (_, parameters, who, rounds, memory, _) in cases.items()
+        ]
+        run = self.boot(
+            {"sharing": "\n".join(calls)},
+            accel=MULTI,
+            append=sharing.APPEND,
+            smp=cpus,
+            disk=True,
+            qemu=("-plugin", f"{library},out={told}"),
+        )
+        for name, uses in zip(cases, sharing.sections(told.read_text()), strict=True):
+            module = sharing.Module((run.out / name).read_text().splitlines())
+            self.results.shared[name] = sharing.shared(uses, module)
+            say(f"{name}: {self.results.shared[name]}")
 
     def plotter(self) -> None:
         for size in PLOTTER_SIZES:
@@ -317,7 +349,7 @@ def raise_failed(results: Results) -> None:
 
 
 def main() -> int:
-    all_parts = ("costs", "drain", "peers", "scaling", "plotter")
+    all_parts = ("costs", "drain", "peers", "scaling", "sharing", "plotter")
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -9,6 +9,10 @@
  *	faults many N			stop; when continued, take N read faults
  *	faults threads N MS		stop; when continued, fault in N threads for MS milliseconds;
  *					print the faults a second
+ *	faults sharing threads|processes N ROUNDS warm|cold	stop; when continued, fault in N of
+ *					them, each on a CPU of its own: 512 pages a round of
+ *					anonymous memory, or 32 of a file that has to be read from
+ *					/disk; print the faults by the kernel's own count
  *	faults time COMMAND...		print the CPU time of a command in ns, which are clock units
  *
  * The clock is the time-stamp counter, on arm64 the virtual counter: in QEMU with -icount shift=0 it
@@ -20,7 +24,9 @@
  * tells what the faults cost, the mean what the system did meanwhile.
  */
 #include <err.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -226,6 +232,118 @@ static void run_threads(long nr_threads, long ms)
 	printf("%.0f\n", sum / (now_ns() - start) * 1e9);
 }
 
+#define COLD_PAGES 32UL
+
+/* What plugin/lines.c counts lies between these two, no-ops to a processor. */
+#ifdef __x86_64__
+#define MARK_BEGIN ".byte 0x0f, 0x1f, 0x80, 0x31, 0x62, 0x66, 0x70"
+#define MARK_END ".byte 0x0f, 0x1f, 0x80, 0x32, 0x62, 0x66, 0x70"
+#else
+#define MARK_BEGIN "nop"
+#define MARK_END "nop"
+#endif
+
+/* Between all who take part, threads or processes. */
+static struct {
+	pthread_barrier_t begin, end;
+	long nr_rounds;
+	bool cold;
+	long nr_faults[MAX_THREADS];
+} *sharing;
+
+static long nr_faults_of_thread(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+static char *map_cold(long nr)
+{
+	size_t size = sharing->nr_rounds * COLD_PAGES * PAGE;
+	char path[32];
+	char *p;
+	int fd;
+
+	snprintf(path, sizeof(path), "/disk/cold-%ld", nr);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	for (size_t i = 0; i < size / PAGE; i++)
+		if (fd < 0 || pwrite(fd, path, sizeof(path), i * PAGE) != sizeof(path))
+			err(1, "%s", path);
+	if (ftruncate(fd, size) || fsync(fd) || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED))
+		err(1, "%s", path);
+	p = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED || madvise(p, size, MADV_RANDOM))
+		err(1, "%s", path);
+	return p;
+}
+
+static void *take_part(void *arg)
+{
+	long nr = (long)arg, before;
+	cpu_set_t cpu;
+	char *p;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(nr, &cpu);
+	if (sched_setaffinity(0, sizeof(cpu), &cpu))
+		err(1, "CPU %ld", nr);
+	p = sharing->cold ? map_cold(nr) : map_round();
+	pthread_barrier_wait(&sharing->begin); /* all are where they are to be */
+	pthread_barrier_wait(&sharing->begin);
+	before = nr_faults_of_thread();
+	for (long i = 0; i < sharing->nr_rounds; i++) {
+		if (sharing->cold) {
+			touch(p + i * COLD_PAGES * PAGE, COLD_PAGES, false);
+			continue;
+		}
+		touch(p, ROUND_PAGES, false);
+		give_back(p);
+	}
+	sharing->nr_faults[nr] = nr_faults_of_thread() - before;
+	pthread_barrier_wait(&sharing->end);
+	return NULL;
+}
+
+static void run_sharing(bool threads, long n, long nr_rounds, bool cold)
+{
+	pthread_barrierattr_t attr;
+	long sum = 0;
+
+	if (n < 1 || n > MAX_THREADS)
+		errx(2, "1 to %d of them", MAX_THREADS);
+	sharing = mmap(NULL, sizeof(*sharing), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		       0);
+	if (sharing == MAP_FAILED)
+		err(1, "mmap");
+	sharing->nr_rounds = nr_rounds;
+	sharing->cold = cold;
+	pthread_barrierattr_init(&attr);
+	pthread_barrierattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_barrier_init(&sharing->begin, &attr, n + 1);
+	pthread_barrier_init(&sharing->end, &attr, n + 1);
+	raise(SIGSTOP);
+	for (long i = 0; i < n; i++) {
+		pthread_t thread;
+
+		if (threads && pthread_create(&thread, NULL, take_part, (void *)i))
+			errx(1, "pthread_create");
+		if (!threads && !fork()) {
+			take_part((void *)i);
+			_exit(0);
+		}
+	}
+	pthread_barrier_wait(&sharing->begin);
+	asm volatile(MARK_BEGIN);
+	pthread_barrier_wait(&sharing->begin);
+	pthread_barrier_wait(&sharing->end);
+	asm volatile(MARK_END);
+	for (long i = 0; i < n; i++)
+		sum += sharing->nr_faults[i];
+	printf("%ld\n", sum);
+}
+
 static uint64_t ns_of(struct timeval t)
 {
 	return t.tv_sec * 1000000000UL + t.tv_usec * 1000UL;
@@ -266,6 +384,9 @@ int main(int argc, char **argv)
 		run_many(atol(argv[2]));
 	else if (argc == 4 && !strcmp(what, "threads"))
 		run_threads(atol(argv[2]), atol(argv[3]));
+	else if (argc == 6 && !strcmp(what, "sharing"))
+		run_sharing(!strcmp(argv[2], "threads"), atol(argv[3]), atol(argv[4]),
+			    !strcmp(argv[5], "cold"));
 	else if (argc > 2 && !strcmp(what, "time"))
 		time_command(argv + 2);
 	else

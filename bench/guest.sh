@@ -143,3 +143,16 @@ throughput() {
 attach_module() {
 	must insmod pf_probe_B.ko process_id=$pid
 }
+
+# sharing NAME PARAMETERS threads|processes N ROUNDS warm|cold: what plugin/lines.c tells of the
+# cache lines is QEMU's output; the module's symbols are in /out.
+sharing() {
+	name=$1 parameters=$2
+	shift 2
+	hold ./faults sharing "$@"
+	must insmod pf_probe_B.ko process_id=$pid $parameters
+	grep -h -w pf_probe_B /proc/modules /proc/kallsyms >"/out/$name"
+	let_go
+	echo "=shared $name $(cat /tmp/held)"
+	must rmmod pf_probe_B
+}

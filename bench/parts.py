@@ -5,7 +5,7 @@ The way of most faults, a first try on anonymous memory, is laid out in a straig
 no conditional jump is taken, but for the one to what is recorded.  So it can be followed
 through the disassembly, and the debug information tells from which function of the source
 an instruction came, through all that is inlined.  What leads to the first of our
-instructions, and what the kernel's clock takes, is measured, not read.
+instructions is measured, not read.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 
 # In words -> the functions of the source whose instructions it is.
 PARTS = {
+    "the clock": ("pf_clock_ns", "pf_cycles", "rdtsc_ordered"),
     "whose fault it is": ("pf_is_tracked", "pf_direct_enter"),
     "registers, preemption, guard": (
         "pf_ftrace_record",
@@ -92,9 +93,13 @@ def followed(code: dict[int, Instruction], then: str) -> Iterator[Instruction]:
     """The instructions from the first to the return, or to the jump or call of `then`."""
     addresses = sorted(code)
     at = addresses[0]
+    filling = False
     while True:
         step = code[at]
-        yield step
+        # Where the kernel puts in what suits the processor it fills up with one no-op.
+        if not (filling and step.text == "nop"):
+            yield step
+        filling = step.text == "nop"
         mnemonic, _, operands = step.text.partition(" ")
         target = re.match(r"\s*([0-9a-f]+) <([^+>]*)", operands)
         if target and target[2].split(".")[0] == then:

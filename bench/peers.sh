@@ -67,12 +67,12 @@ ftrace_kprobe_start() {
 
 ftrace_kprobe_stop() {
 	ftrace_stop
-	echo >$EVENTS/kprobe_events
 }
 
+# To take the event away takes what it has written.
 ftrace_kprobe_text() {
 	grep ' fault: ' $EVENTS/trace
-	echo >$EVENTS/trace
+	echo >$EVENTS/kprobe_events
 }
 
 tracing() {

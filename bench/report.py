@@ -11,6 +11,7 @@ import textwrap
 
 import kernel
 import parts
+import sharing
 from results import ROUND_FAULTS, Results
 from tracers import (
     APART,
@@ -84,13 +85,10 @@ def cost_table(results: Results) -> str:
 def parts_table(results: Results) -> str:
     """Where the instructions of a record go, by placement."""
     text = row("", *APART) + row("---", *["---:"] * len(APART))
-    clock = results.added("empty-clock", "traced", "read")
-    clock -= results.added("empty-jump", "traced", "read") + CLOCK_OWN
     measured = [results.added(name, "traced", "read") for name in APART.values()]
     counts = [results.parts[placement] for placement in APART]
-    leads = [x - clock - count.total() for x, count in zip(measured, counts)]
+    leads = [x - count.total() for x, count in zip(measured, counts)]
     text += row("what leads to the module, and back", *(f"{x:,.0f}" for x in leads))
-    text += row("the clock", *[f"{clock:,.0f}"] * len(APART))
     for part in (*parts.PARTS, parts.REST):
         text += row(part, *(f"{count[part]}" for count in counts))
     return text + row("together, as measured", *(f"{x:,.0f}" for x in measured))
@@ -133,6 +131,23 @@ def scaling_table(results: Results) -> str:
     return text
 
 
+def sharing_table(results: Results) -> str:
+    """The lines that more than one CPU writes to, a row each, by a thousand faults."""
+    text = row("who faults", "what the line holds", "loads", "stores", "moves")
+    text += row("---", "---", *["---:"] * 3)
+    for name, sums in results.shared.items():
+        words = sharing.CASES[name][-1]
+        faults = results.shared_faults[name]
+        for variable, use in sorted(sums.items(), key=lambda x: -x[1].stores):
+            counts = (use.loads, use.stores, use.moves)
+            cells = (f"{1000 * x / faults:,.1f}" for x in counts)
+            text += row(words, variable, *cells)
+            words = ""
+        if not sums:
+            text += row(words, "none", "", "", "")
+    return text
+
+
 def plotter_table(results: Results) -> str:
     text = row("faults", "seconds", "peak memory, MB") + row(*["---:"] * 3)
     for size, (seconds, megabytes) in results.plotter.items():
@@ -171,13 +186,15 @@ def whole(results: Results, tree: kernel.Tree) -> str:
         the modules, what their summary tells.
         """
     )
+    clock = results.added("empty-clock", "traced", "read")
+    clock -= results.added("empty-jump", "traced", "read") + CLOCK_OWN
     apart = paragraph(
-        """
+        f"""
         The record of a read fault on anonymous memory, by where the module is placed. The
         module's own instructions are told apart by the disassembly and its debug
-        information, see parts.py; what the clock takes is the difference of two empty
-        kprobes; the rest is the kernel's: a kprobe's jump and back, ftrace's trampoline,
-        or a call in place of a nop.
+        information, see parts.py; the rest is the kernel's: a kprobe's jump and back,
+        ftrace's trampoline, or a call in place of a nop. The kernel's own function for the
+        clock would take {clock:,.0f}.
         """
     )
     text = paragraph(
@@ -198,6 +215,16 @@ def whole(results: Results, tree: kernel.Tree) -> str:
         time on a machine with {os.cpu_count()} CPUs, on which other programs may run: that
         only slows, so the best tries tell most. With more virtual CPUs than that they slow
         each other, too.
+        """
+    )
+    lines = paragraph(
+        """
+        Which of the module's cache lines more than one CPU writes to, on 4 and 8 virtual
+        CPUs, each with a thread or process that only faults: of the instructions of the
+        module, by a plugin of QEMU that keeps account of each load and store (see
+        plugin/lines.c), for a thousand faults. A move is an access that finds the line in
+        another CPU's cache alone, or a store that has to take it from others. All other
+        lines that are written have one writer.
         """
     )
     return f"""\
@@ -222,6 +249,10 @@ def whole(results: Results, tree: kernel.Tree) -> str:
 
 {scaling}
 {scaling_table(results)}
+## Cache lines
+
+{lines}
+{sharing_table(results)}
 ## page_fault_plot.py
 
 From a log to a PNG on this machine.

@@ -7,6 +7,7 @@ import statistics
 from collections import Counter
 from dataclasses import dataclass, field
 
+from sharing import Shared
 from tracers import FILE_KIND, MODULES, NOT_INSTALLED, TEXT
 
 ROUND_FAULTS = 512  # as in faults.c
@@ -42,7 +43,8 @@ class Results:
     number of records: instructions and bytes; `figures` by name; `parts` by placement:
     of the module's own instructions, how many are for what; `throughput` by
     threads: faults a second without a probe and with each of SCALING_PROBES, of each
-    try; `plotter` by number of records: seconds and MB.
+    try; `shared_faults` and `shared` by case of sharing.py: faults taken, and what
+    more than one CPU wrote to; `plotter` by number of records: seconds and MB.
     """
 
     costs: dict[tuple[str, str, str], Cost] = field(default_factory=dict)
@@ -52,6 +54,8 @@ class Results:
     figures: dict[str, float] = field(default_factory=dict)
     parts: dict[str, Counter[str]] = field(default_factory=dict)
     throughput: dict[int, list[tuple[float, ...]]] = field(default_factory=dict)
+    shared_faults: dict[str, int] = field(default_factory=dict)
+    shared: dict[str, dict[str, Shared]] = field(default_factory=dict)
     plotter: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     def take(self, line: str) -> None:
@@ -83,6 +87,9 @@ class Results:
             name, value = rest
             self.figures[name] = float(value)
             say(f"{name}: {float(value):g}")
+        elif word == "=shared":
+            name, faults = rest
+            self.shared_faults[name] = int(faults)
         elif word == "=throughput":
             threads, without, *probed = map(int, rest)
             self.throughput.setdefault(threads, []).append((without, *probed))

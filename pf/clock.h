@@ -40,10 +40,9 @@ struct pf_rate {
 	u64 part;
 	u64 base_ns;
 	u32 shift;
-};
+} ____cacheline_aligned_in_smp; /* read by each fault, and written at each tick: nothing beside it */
 
-/* Written at each tick by the CPU that keeps the time, read by each fault: a line of its own. */
-static struct pf_rate pf_rate ____cacheline_aligned_in_smp = { .seq = 1 };
+static struct pf_rate pf_rate = { .seq = 1 };
 
 /* With interrupts off and the kernel's own lock, so one at a time, and no fault in between. */
 static int pf_rate_change(struct notifier_block *nb, unsigned long was_set, void *data)

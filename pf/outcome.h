@@ -6,7 +6,6 @@
 #ifndef PF_OUTCOME_H
 #define PF_OUTCOME_H
 
-#include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/kprobes.h>
 #include <linux/minmax.h>
@@ -48,22 +47,12 @@ struct pf_try {
 
 static struct kretprobe pf_kretprobe; /* with outcomes */
 
-/* With outcomes: faults left to be tried again. A line of its own, as it is written by many. */
-static struct {
-	atomic_t nr ____cacheline_aligned_in_smp;
-} pf_pending_faults;
-
 /*
- * With outcomes, and faults waiting to be tried again: is this one of them? It is not if it was
- * begun by another thread of that number, before this one was there.
+ * With outcomes, and a fault of a thread of this number waiting to be tried again: is this it? It is
+ * not if it was begun by another thread of that number, before this one was there.
  */
-static noinline notrace void pf_try_resume(struct pf_try *try)
+static noinline notrace void pf_try_resume(struct pf_try *try, struct pf_pending *pending)
 {
-	u32 tid = current->pid;
-	struct pf_pending *pending = &pf_thread_of(tid)->pending;
-
-	if (pending->tid != tid)
-		return;
 	if (pending->address == try->address && pending->time_ns >= current->start_time) {
 		try->time_ns = pending->time_ns;
 		try->before |= pending->before;
@@ -71,8 +60,8 @@ static noinline notrace void pf_try_resume(struct pf_try *try)
 	} else {
 		this_cpu_inc(pf_counts.nr_abandoned);
 	}
-	if (cmpxchg(&pending->tid, tid, 0) == tid)
-		atomic_dec(&pf_pending_faults.nr);
+	/* Unless another thread has just now taken the place. */
+	cmpxchg(&pending->tid, current->pid, 0);
 }
 NOKPROBE_SYMBOL(pf_try_resume);
 
@@ -87,6 +76,8 @@ static notrace int pf_try_begin(struct kretprobe_instance *ri, struct pt_regs *r
 	const struct vm_area_struct *vma = pf_arg_vma(regs);
 	unsigned int flags = pf_arg_flags(regs);
 	u64 address = pf_arg_address(regs);
+	u32 tid = current->pid;
+	struct pf_pending *pending = &pf_thread_of(tid)->pending;
 
 	try->address = address;
 	if (pf_is_plain(vma, flags)) {
@@ -97,8 +88,8 @@ static notrace int pf_try_begin(struct kretprobe_instance *ri, struct pt_regs *r
 	}
 	this_cpu_inc(pf_counts.nr_tries);
 	try->time_ns = pf_clock_ns();
-	if (unlikely(atomic_read(&pf_pending_faults.nr)))
-		pf_try_resume(try);
+	if (unlikely(READ_ONCE(pending->tid) == tid))
+		pf_try_resume(try, pending);
 	return 0;
 }
 NOKPROBE_SYMBOL(pf_try_begin);
@@ -159,8 +150,7 @@ static void pf_try_again(const struct pf_try *try, bool major)
 	pending->time_ns = try->time_ns;
 	pending->before = pf_try_nr(try) * PF_BEFORE_TRY | (major ? PF_BEFORE_MAJOR : 0);
 	/* A thread that loses its place to this one begins anew. */
-	if (!xchg(&pending->tid, tid))
-		atomic_inc(&pf_pending_faults.nr);
+	smp_store_release(&pending->tid, tid);
 }
 NOKPROBE_SYMBOL(pf_try_again);
 
@@ -277,18 +267,30 @@ struct pf_totals {
 	u64 nr_failed;
 };
 
+/* How many threads have a fault that is to be tried again. */
+static u64 pf_nr_pending(void)
+{
+	u64 nr = 0;
+	u32 i;
+
+	for (i = 0; i < NR_PF_THREADS; i++)
+		nr += !!READ_ONCE(pf_threads[i].pending.tid);
+	return nr;
+}
+
 /* @exited: no fault can come any more, so those that were to be tried again have been abandoned. */
 static struct pf_totals pf_probe_totals(bool exited)
 {
 	/* First what has ended: what begins in between is unfinished at most. */
 	u64 nr_ended = pf_list_nr_recorded() + pf_list_nr_dropped();
 	struct pf_totals totals = {};
-	u64 nr_tries = 0, nr_pending;
+	u64 nr_tries = 0, nr_pending = 0;
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu)
 		nr_ended += READ_ONCE(per_cpu(pf_counts, cpu).nr_given_back);
-	nr_pending = atomic_read(&pf_pending_faults.nr);
+	if (pf_has_outcome())
+		nr_pending = pf_nr_pending();
 	smp_rmb();
 	for_each_possible_cpu(cpu) {
 		const struct pf_counts *counts = &per_cpu(pf_counts, cpu);

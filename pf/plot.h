@@ -9,6 +9,7 @@
 #include <linux/printk.h>
 #include <linux/sched.h>
 
+#include "asked.h"
 #include "chart.h"
 #include "family.h"
 #include "cursor.h"
@@ -127,6 +128,27 @@ static void pf_plot_title(char *title, size_t size)
 	if (pf_list.nr_overwritten)
 		scnprintf(title + len, size - len, ", %llu older OVERWRITTEN",
 			  pf_list.nr_overwritten);
+}
+
+/**
+ * pf_plot() - draw the whole list
+ * @nr_charts: as for pf_plot_init()
+ * @draw: draws the charts, which have been filled, under this title
+ *
+ * Frees what pf_plot_init() has taken.
+ *
+ * Context: process context, may sleep; nothing is recorded any more.
+ */
+static __always_inline void pf_plot(unsigned int nr_charts, void (*draw)(const char *title))
+{
+	char title[PF_CHART_LINE_MAX + 1];
+
+	pf_plot_fill(nr_charts);
+	pf_plot_title(title, sizeof(title));
+	draw(title);
+	if (pf_has_outcome())
+		pf_plot_draw_latency();
+	pf_plot_free();
 }
 
 #endif /* PF_PLOT_H */

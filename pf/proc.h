@@ -11,6 +11,7 @@
 #include <linux/eventpoll.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/printk.h>
 #include <linux/proc_fs.h>
@@ -28,6 +29,7 @@
 #include "hook.h"
 #include "map.h"
 #include "outcome.h"
+#include "print.h"
 #include "target.h"
 #include "text.h"
 
@@ -71,8 +73,7 @@ struct pf_reader {
 	struct pf_cursor *cursor;
 };
 
-/* To be set by who loads the module: */
-static u64 pf_loaded_ns; /* CLOCK_MONOTONIC when the module was loaded ... */
+static u64 pf_loaded_ns; /* CLOCK_MONOTONIC when pf_proc_create() was called ... */
 static struct timespec64 pf_loaded_epoch; /* ... and the time of day then */
 static char pf_loaded_host[PF_TEXT_MAX(__NEW_UTS_LEN)]; /* the machine's name then, escaped */
 
@@ -236,7 +237,7 @@ static void pf_proc_show_head(struct seq_file *m)
 	pf_target_comm(comm);
 	seq_printf(m, "# " KBUILD_MODNAME " version=%s pid=%d comm=%s clock=CLOCK_MONOTONIC "
 		   "loaded=%llu epoch=%lld.%09ld page=%lu kernel=",
-		   PF_VERSION, pf_target.nr, comm, pf_loaded_ns, (s64)pf_loaded_epoch.tv_sec,
+		   THIS_MODULE->version, pf_target.nr, comm, pf_loaded_ns, (s64)pf_loaded_epoch.tv_sec,
 		   pf_loaded_epoch.tv_nsec, PAGE_SIZE);
 	seq_escape(m, init_utsname()->release, " \t\n\\");
 	seq_printf(m, " arch=%s", init_utsname()->machine);
@@ -454,13 +455,16 @@ static const struct proc_ops pf_proc_ops = {
 };
 
 /**
- * pf_proc_create() - make /proc/pf_probe_X
+ * pf_proc_create() - make /proc/pf_probe_X, just before recording begins
  *
  * Context: process context, may sleep.
  * Return: 0 or -ENOMEM
  */
 static int pf_proc_create(void)
 {
+	pf_loaded_ns = ktime_get_mono_fast_ns();
+	ktime_get_real_ts64(&pf_loaded_epoch);
+	pf_proc_note_host();
 	if (!proc_create(KBUILD_MODNAME, 0400, NULL, &pf_proc_ops)) {
 		pr_err("can't make /proc/" KBUILD_MODNAME "\n");
 		return -ENOMEM;

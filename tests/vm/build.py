@@ -20,8 +20,12 @@ from typing import IO
 import kernel
 import toolchain
 
+# Modules of the tests' own, for kernels that can be patched while they run.
+LIVE_PATCH = "tests/vm/livepatch"
 PROJECT = Path(__file__).resolve().parent.parent.parent
-SOURCES = ("Kbuild", "Makefile", "pf", "pf_user", "*.c", "*.h", "tests/vm/*.[ch]")
+SOURCES: tuple[str, ...] = ("Kbuild", "Makefile", "pf", "pf_user", "*.c", "*.h")
+SOURCES += ("tests/vm/*.[ch]", f"{LIVE_PATCH}/*")
+
 
 PROGRAMS = (
     "workload",
@@ -64,6 +68,11 @@ def user_flags(tools: toolchain.Toolchain, folder: Path) -> str:
     return f"-O2 -static{quiet}"
 
 
+def can_be_patched(tree: kernel.Tree) -> bool:
+    config = tree.kdir / "include/config/auto.conf"
+    return "\nCONFIG_LIVEPATCH=y\n" in config.read_text()
+
+
 def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
     """Build for a kernel; the folder holds *.ko, user and the programs.
 
@@ -83,6 +92,9 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
         + ["VPATH=tests/vm", f"CC={tools.cc}"]
         + [f"CFLAGS={flags}", *PROGRAMS],
     }
+    if can_be_patched(tree):
+        ours = ["-C", str(tree.kdir), f"M={folder / LIVE_PATCH}", *kbuild[1:]]
+        steps["the live patch"] = [*ours, "modules"]
     for what, words in steps.items():
         line = tools.command(["make", "-s", *words], folder)
         if subprocess.run(line, stdout=log, stderr=log).returncode:
@@ -93,7 +105,8 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
 def files_of(folder: Path) -> list[Path]:
     """What of a build's folder goes into a guest."""
     programs = [folder / name for name in ("user", *PROGRAMS)]
-    return [*sorted(folder.glob("*.ko")), *programs]
+    ours = [*folder.glob("*.ko"), *folder.glob(f"{LIVE_PATCH}/*.ko")]
+    return [*sorted(ours), *programs]
 
 
 def main() -> int:
