@@ -14,6 +14,7 @@ from typing import Iterable
 from . import VERSION, checks, compare, outputs, roots, select, source, table
 from .lines import read_log
 from .log import LogError
+from .words import printable
 
 ROOT_USE = "it is about files; add --by function, --by line or -o FILE.sh"
 PROG = Path(sys.argv[0]).name  # another where it is installed
@@ -125,9 +126,14 @@ def _job(
     checks.require_faults(log, name)
     verdict = checks.examine(log)
     if verdict.lines():
-        print(f"{PROG}: {name}: {'; '.join(verdict.lines())}", file=sys.stderr)
+        _say(f"{name}: {'; '.join(verdict.lines())}")
     chosen = filters.apply(log, may_be_none=args.compare is not None)
     return outputs.Job(chosen, verdict, filters, name, output, args, log)
+
+
+def _say(text: str) -> None:
+    """A line on stderr: a file on the command line, too, may have any name."""
+    print(f"{PROG}: {printable(text)}", file=sys.stderr)
 
 
 def main(argv: Iterable[str] | None = None) -> int:
@@ -140,12 +146,12 @@ def main(argv: Iterable[str] | None = None) -> int:
     try:
         run(argv)
     except LogError as err:
-        print(f"{PROG}: {err}", file=sys.stderr)
+        _say(f"{err}")
     except OSError as err:
         where = f"{err.filename}: " if err.filename else ""
-        print(f"{PROG}: {where}{err.strerror or err}", file=sys.stderr)
+        _say(f"{where}{err.strerror or err}")
     except MemoryError:
-        print(f"{PROG}: not enough memory for this log", file=sys.stderr)
+        _say(f"not enough memory for this log")
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     else:

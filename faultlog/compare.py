@@ -17,7 +17,7 @@ from . import groups, table
 from .fit import columns_of
 from .log import LogError
 from .outputs import Job
-from .words import plural, time_text
+from .words import plural, printable, time_text
 
 OF_ONE_RUN = ("process", "thread", "page")  # another run has others
 MEASURES = {"time": "total", "faults": "faults", "major": "major"}
@@ -51,7 +51,8 @@ class Run:
 def summed(job: Job) -> Run:
     """Sum up a log; after that it isn't needed."""
     log, sums = job.log, {name: Counter() for name in MEASURES.values()}
-    told = [f"{job.name}: {text}" for text in job.verdict.lines()]
+    name_of_log = printable(job.name)
+    told = [f"{name_of_log}: {text}" for text in job.verdict.lines()]
     if len(log):
         codes, members = groups.group(log, job.whole, _keys(job.options))
         rows = groups.figures(log, codes, len(members))
@@ -59,7 +60,7 @@ def summed(job: Job) -> Run:
             name = tuple(members.plain(i))  # two groups may look the same
             for key, counter in sums.items():
                 counter[name] += int(getattr(rows, key)[i])
-        told += [f"{job.name}: {text}" for text in members.notes]
+        told += [f"{name_of_log}: {text}" for text in members.notes]
     is_timed = bool(job.whole.told("latency_ns").any())
     return Run(sums, is_timed, job.whole.has_outcomes, told)
 

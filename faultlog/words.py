@@ -73,10 +73,12 @@ def unescaped(text: bytes) -> bytes:
 
 def plain(text: bytes) -> str:
     """Undo the kernel's octal escapes; what can't be printed becomes a U+FFFD."""
-    decoded = unescaped(text).decode("utf-8", "replace")
-    return "".join(
-        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in decoded
-    )
+    return printable(unescaped(text).decode("utf-8", "replace"))
+
+
+def printable(text: str) -> str:
+    """A text that does nothing to a terminal: what can't be printed becomes a U+FFFD."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def shortened(text: str, width: int) -> str:

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names made to be taken for something else, in every output there is."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+import subprocess
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from logs import HEAD, fault, run, summary
+
+NAMES = [
+    b"x\n# recorded=1 retries=0 dropped=0 overwritten=0 missed=0 target=exited",
+    b"\nEXIT_CODE\n",
+    b"EXIT_CODE",
+    b"\nPID =        1 Page Fault at Address 0x1 at Time 1 tid=1",
+    b"# child time=1 pid=1 ppid=1 comm=forged",
+    b"a map=b offset=0x0 result=major latency_ns=1 tries=1",
+    b"=cmd|' /C calc'!A1",
+    b"+1,2;\t\"quoted\",'x'",
+    b"@SUM(1)",
+    b"-2+3",
+    b"</script><script>alert(1)</script>",
+    b"]]></style><svg onload=alert(1)>",
+    b"--><!-- &lt;&#60;&amp",
+    b"javascript:alert(1)",
+    b"\x1b[2J\x1b]0;title\a",
+    b"\x9b31m\x90q\x9c",
+    b"\xc2\x9b2J",
+    b"\xff\xfe\x80\xed\xa0\x80",
+    b"\xe2\x80\xaegpj.exe\xe2\x81\xa6",
+    b"\xe2\x80\xa8line\xc2\x85",
+    b"\xef\xbb\xbf\xf0\x9f\x92\xa9\xcc\x81\xcc\x81",
+    b"\\040\\012\\",
+    b"\\999\\4",
+    b"\r\b\t\v\f\x7f\x01",
+    b"%s%n%p%d{0}{x!r}",
+    b"$(reboot)`reboot`;reboot",
+    b"$\\frac{1}$ $x_{ $",
+    b"'; DROP TABLE faults; --",
+    b'"},{"ph":"X"',
+    b"NaN",
+    b"(all)",
+    b"?",
+    b"-o",
+    b"",
+    b"\n" * 200,
+    b"y" * 4000,
+]
+
+
+def escaped(name: bytes) -> bytes:
+    """As the kernel half writes it."""
+    return b"".join(
+        b"\\%03o" % c if c <= 32 or c in b"\\\x7f" else bytes([c]) for c in name
+    )
+
+
+def log_of(names: list[bytes]) -> bytes:
+    """A log with these names of files, processes and the program, two faults each.
+
+    The second has them in place of the other columns' words, too, as no kernel half
+    would write it.
+    """
+    head = HEAD.replace(b"loaded=1389595000000", b"loaded=0")
+    text = head.replace(b"comm=cc1plus", b"comm=" + escaped(names[0]))
+    words = {"access": "read", "mode": "user", "region": "file", "result": "major"}
+    for i, name in enumerate(names):
+        pid, start = 5000 + i, 1000 * (i + 1)
+        told = escaped(name[:700]) or b"?"
+        comm = (pid, escaped(name[:15]))
+        text += b"# child time=%d pid=%d ppid=4494 comm=%s\n" % (start, *comm)
+        text += b"# exec time=%d pid=%d comm=%s\n" % (start + 1, *comm)
+        keys = words | {"tid": str(pid), "ip": "0x401000", "latency_ns": "5"}
+        line = fault(start + 2, 0x1000 * i, pid, 2 * i, **keys)
+        text += line[:-1] + b" map=/f%s offset=0x%x000\n" % (escaped(name), i)
+        line = fault(start + 3, 0x1000 * (i + 1), pid, 2 * i + 1, **keys)
+        for key, word in words.items():
+            line = line.replace(f" {key}={word}".encode(), f" {key}=".encode() + told)
+        text += line[:-1] + b" map=%s offset=0x0\n" % told
+    end = summary(2 * len(names))[:-1] + b" children=%d\n" % len(names)
+    return text + end
+
+
+def harmless(text: str) -> None:
+    """Nothing in it that does something to a terminal."""
+    for line in text.split("\n"):
+        odd = [c for c in line if unicodedata.category(c)[0] == "C"]
+        assert not odd, (line, odd)
+
+
+def is_csv(path: Path) -> None:
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * len(NAMES)
+    for row in rows:
+        assert None not in row and None not in row.values()
+        for key in ("map", "program", "region", "access", "result", "command"):
+            assert not row.get(key, "").startswith(tuple("=+-@\t\r")), row
+    harmless(path.read_text("utf-8"))
+
+
+def is_jsonl(path: Path) -> None:
+    lines = path.read_text("utf-8").split("\n")
+    assert lines.pop() == "" and len(lines) == 2 * len(NAMES)
+    assert all(isinstance(json.loads(line), dict) for line in lines)
+    harmless("\n".join(lines))
+
+
+def is_database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        count = database.execute("SELECT count(*) FROM told").fetchone()
+        assert count == (2 * len(NAMES),)
+
+
+def is_trace(path: Path) -> None:
+    events = json.loads(path.read_text("utf-8"), parse_constant=pytest.fail)
+    events = events["traceEvents"] if isinstance(events, dict) else events
+    # Two faults, of which one ended in no known way, a child and a program a name.
+    kinds = Counter(event["ph"] for event in events)
+    assert (kinds["X"], kinds["i"]) == (len(NAMES), 3 * len(NAMES))
+
+
+def is_page(path: Path) -> None:
+    """test_page.py looks at it in a browser."""
+    text = path.read_text("utf-8")
+    for name in NAMES:
+        if b"<" in name:
+            assert name.decode() not in text
+    assert "onload=alert" not in text and "<script>alert" not in text
+
+
+def is_svg(path: Path) -> None:
+    for element in ElementTree.parse(path).iter():
+        tag = element.tag.rpartition("}")[2]
+        assert tag not in ("script", "foreignObject", "a"), tag
+        for key, value in element.attrib.items():
+            name = key.rpartition("}")[2]
+            assert not name.startswith("on")
+            assert name != "href" or value.startswith(("#", "data:image/png;base64,"))
+
+
+def is_png(path: Path) -> None:
+    assert path.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def is_pdf(path: Path) -> None:
+    data = path.read_bytes()
+    assert data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF")
+    assert b"/JavaScript" not in data and b"/URI" not in data
+
+
+def is_script(path: Path) -> None:
+    subprocess.run(["sh", "-n", path], check=True)
+    for line in path.read_bytes().split(b"\n"):
+        assert b"reboot" not in line or b"'" in line or line.startswith(b"#")
+
+
+OUTPUTS = {
+    ".csv": is_csv,
+    ".jsonl": is_jsonl,
+    ".sqlite": is_database,
+    ".trace.json": is_trace,
+    ".html": is_page,
+    ".svg": is_svg,
+    ".png": is_png,
+    ".pdf": is_pdf,
+    ".sh": is_script,
+}
+
+
+@pytest.mark.parametrize("suffix, is_right", OUTPUTS.items(), ids=OUTPUTS)
+def test_files(tmp_path: Path, suffix: str, is_right: Callable[[Path], None]) -> None:
+    log, out = tmp_path / "x.log", tmp_path / f"out{suffix}"
+    log.write_bytes(log_of(NAMES))
+    done = run(log, "-o", out)
+    harmless(done.stdout)
+    harmless(done.stderr)
+    assert done.returncode == 0, done.stderr
+    is_right(out)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("view", ["mapping", "threads"])
+def test_views(tmp_path: Path, view: str) -> None:
+    log, out = tmp_path / "x.log", tmp_path / "out.svg"
+    log.write_bytes(log_of(NAMES))
+    done = run(log, "--view", view, "-o", out)
+    harmless(done.stdout + done.stderr)
+    assert done.returncode == 0, done.stderr
+    is_svg(out)
+
+
+WORDS = "map,program,region,access,mode,result"
+
+
+@pytest.mark.parametrize("more", [[], ["--csv"], ["--compare"]], ids=str)
+def test_tables(tmp_path: Path, more: list[str]) -> None:
+    log = tmp_path / "x.log"
+    log.write_bytes(log_of(NAMES))
+    if more == ["--compare"]:
+        more = ["--compare", str(log)]
+    done = run(log, "--by", WORDS, "--top", "0", *more)
+    harmless(done.stdout)
+    harmless(done.stderr)
+    assert done.returncode == 0, done.stderr
+    # The head is of some lines; each of the groups has one, and two may be the same.
+    assert 2 * len(NAMES) - 3 < len(done.stdout.splitlines()) <= 2 * len(NAMES) + 12
+
+
+@pytest.mark.parametrize("suffix", [".html", ".svg", ""])
+def test_the_log_itself_may_have_any_name(tmp_path: Path, suffix: str) -> None:
+    log = tmp_path / "<script>\x1b[2J\u202e=1+1\n$x_{$.log"
+    log.write_bytes(log_of([b"a"]))
+    what = ["-o", tmp_path / f"out{suffix}"] if suffix else ["--by", "--compare", log]
+    done = run(log, *what)
+    assert done.returncode == 0, done.stderr
+    harmless(done.stdout + done.stderr)
+    if not suffix:
+        return
+    if suffix == ".svg":
+        is_svg(tmp_path / "out.svg")
+    else:
+        assert "<script>\x1b" not in (tmp_path / "out.html").read_text("utf-8")
