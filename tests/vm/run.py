@@ -27,11 +27,13 @@ import build
 import compiler
 import kernel
 import modules
+import programs
 import vm
 
 # Lines by which a test asks for something.
 SERIAL = "\n# vm: serial\n"
 COMPILER = "\n# vm: compiler\n"
+PROGRAMS = "\n# vm: programs\n"
 LONG = "\n# vm: long\n"
 LAST = "\n# vm: last\n"
 PACKED = "\n# vm: packed\n"
@@ -118,8 +120,10 @@ def boot(
     Tests with a line "# vm: serial" get a boot of their own, where QEMU runs one
     virtual CPU at a time: it does not stand it well when the kernel changes code that
     another one is about to execute, see HACKING.md.  With "# vm: compiler" there is one
-    on the disk, in /disk/compiler; with "# vm: packed" the modules are in /packed, too,
-    as .ko.xz.  Those with "# vm: last" come after all others of their boot.
+    on the disk, in /disk/compiler; with "# vm: programs" there is what programs.py knows,
+    in /disk/programs, in a guest of this machine's architecture; with "# vm: packed" the
+    modules are in /packed, too, as .ko.xz.  Those with "# vm: last" come after all others
+    of their boot.
     """
     texts = {x: path.read_text() for x, path in cases.items()}
     serial = {x: path for x, path in cases.items() if SERIAL in texts[x]}
@@ -129,6 +133,9 @@ def boot(
         if any(COMPILER in text for text in texts.values()):
             root = compiler.root_of(tree.kernel)
             compiler.copy_to(Path(disk) / "compiler", root, tree.kernel.arch)
+        native = tree.kernel.arch == kernel.host_arch()
+        if native and any(PROGRAMS in text for text in texts.values()):
+            programs.copy_to(Path(disk) / "programs")
         for part in [x for x in (parallel, serial) if x] or [parallel]:
             guest = guest_of(tree, files, part, Path(disk), timeout_s, quick)
             guest.accel = vm.accelerator(tree.kernel.arch, part is serial)

@@ -5,7 +5,8 @@
  *	workload run NAME [N]		run one, as a program of its own
  *	workload track X PARAMS NAME [N]	run one under pf_probe_X.ko with these parameters,
  *				print one line of key=value, leave the log in /tmp/track.log
- *	workload track X PARAMS command COMMAND...	the same with any other program
+ *	workload track X PARAMS command COMMAND...	the same with any other program, with children=1
+ *				up to the end of all that it has left behind
  *	workload pages		from that log, the pages that `touch` touched, as numbers from 0
  *
  * What the kernel itself counted is (ru_minflt + ru_majflt of wait4) less (fields 10 and 12 of
@@ -30,6 +31,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -832,9 +834,20 @@ static const struct workload *find(const char *name)
 	errx(2, "no workload %s", name);
 }
 
+/* Waits for all whose parent has gone before them; what they have used is added to @usage. */
+static void reap_orphans(struct rusage *usage)
+{
+	struct rusage more;
+
+	while (wait4(-1, NULL, 0, &more) > 0) {
+		usage->ru_minflt += more.ru_minflt;
+		usage->ru_majflt += more.ru_majflt;
+	}
+}
+
 static int track(char probe, const char *params, const char *name, char **args)
 {
-	bool other = !strcmp(name, "command");
+	bool other = !strcmp(name, "command"), children = strstr(params, "children=1");
 	const struct workload *w = other ? NULL : find(name);
 	char path[32], module[16], options[256], summary[512] = "";
 	struct faults before, counted;
@@ -849,11 +862,12 @@ static int track(char probe, const char *params, const char *name, char **args)
 	if (fd < 0)
 		err(1, "%s", path);
 	fflush(NULL);
+	prctl(PR_SET_CHILD_SUBREAPER, other && children);
 	pid = fork();
 	if (pid < 0)
 		err(1, "fork");
 	if (!pid) {
-		if (!strstr(params, "children=1"))
+		if (!children)
 			signal(SIGCHLD, SIG_IGN);
 		if (w && w->prepare)
 			w->prepare();
@@ -873,6 +887,8 @@ static int track(char probe, const char *params, const char *name, char **args)
 	kill(pid, SIGCONT);
 	if (wait4(pid, &status, 0, &usage) != pid)
 		err(1, "wait4");
+	if (other && children)
+		reap_orphans(&usage);
 	counted.minor = usage.ru_minflt - before.minor;
 	counted.major = usage.ru_majflt - before.major;
 	nr_lines = drain(module, "/tmp/track.log", summary, sizeof(summary));
