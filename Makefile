@@ -92,7 +92,8 @@ gallery:
 	@dir=$$($(PYTHON) tests/vm/build.py) && \
 		$(PYTHON) tests/gallery/gallery.py $$dir/pf_probe_B.ko $$dir/user
 
-# The servers are private ones, in a folder of their own, and gone at the end.
+# The servers are private ones, in a folder of their own, and gone at the end. (Where systemd runs,
+# their packages start others when they are installed; those are left alone.)
 test-fleet:
 	@tests/deps fleet
 	@dir=$$($(PYTHON) tests/vm/build.py) && \

@@ -144,6 +144,7 @@ def test_all_outputs_are_checked(log):
     [
         (outputs.check_file, ".csv", "nr_faults"),
         (outputs.check_file, ".sqlite", "nr_faults"),
+        (outputs.check_file, ".html", "nr_faults"),
         (outputs.check_file, ".sh", "nr_major_in_files"),
         (outputs.check_table, "map", "spent_ns"),
         (outputs.check_comparison, "--compare", "spent_ns"),

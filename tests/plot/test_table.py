@@ -121,7 +121,7 @@ def test_the_default_is_the_ten_maps_that_cost_most_in_80_columns():
 
 
 def test_a_number_stays_in_the_line_of_its_unit():
-    """"within 6.67" ended a line and "s" was the next."""
+    """ "within 6.67" ended a line and "s" was the next."""
     text = "patterns, pid 205: 3,097 faults, 5.56 s in them, within 6.67 s"
     for room in range(20, 80):
         lines = table.wrapped(text, room)
