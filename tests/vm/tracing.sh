@@ -2,6 +2,8 @@
 # shellcheck shell=sh
 # What the tests of `user` as the one who loads the modules have in common; after tap.sh.
 
+# Nothing of the case before.
+rm -rf /work
 mkdir -p /etc /home/tester /work
 echo 'root:x:0:0::/:/bin/sh
 tester:x:1000:1001::/home/tester:/bin/sh' >/etc/passwd
