@@ -82,8 +82,8 @@ class Guest:
     `tap`, anything, and their exit status counts.  `files` maps paths in the guest to
     host files or bytes (executable if the host file is; bytes are not).  `disk` gives
     a scratch ext4 at /disk, holding a copy of the folder if it is one; `host_root` the
-    host's own /, or a folder as one, at /host, writes to it staying in the guest.  `quick` asks for fewer
-    repetitions, see runs() in tap.sh.  `possible_cpus` may be more than the `smp` that
+    host's own /, or a folder as one, at /host, writes to it staying in the guest.
+    `quick` asks for fewer repetitions, see runs() in tap.sh.  `possible_cpus` may be more than the `smp` that
     there are.  `accel` overrides KVM-or-TCG, `append` adds to the kernel's command line,
     `qemu` to QEMU's.
     """
