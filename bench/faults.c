@@ -15,8 +15,8 @@
  *					/disk; print the faults by the kernel's own count
  *	faults time COMMAND...		print the CPU time of a command in ns, which are clock units
  *
- * The clock is the time-stamp counter, on arm64 the virtual counter: in QEMU with -icount shift=0 it
- * goes on by one with each instruction, whatever program or part of the kernel runs it. To the
+ * The clock is the time-stamp counter, on arm64 the virtual counter: in QEMU with -icount shift=0
+ * it goes on by one with each instruction, whatever program or part of the kernel runs it. To the
  * kernel that is 1 GHz.
  *
  * A round is one page table: it exists before the first round, and its pages are given back after

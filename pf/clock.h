@@ -5,9 +5,9 @@
  *
  * The kernel tells who wants to know, as what gives guests a clock does, each time that it changes
  * the way from the counter to the time; it does so just before it uses that itself. So the value
- * here is the kernel's own, by its own formula: nothing drifts, and all CPUs have the same. Whatever
- * is unusual is left to the kernel's function: another clock source, a change under way, a counter
- * that is behind the one of the CPU that made the change, a change that is very long ago.
+ * here is the kernel's own, by its own formula: nothing drifts, and all CPUs have the same.
+ * Whatever is unusual is left to the kernel's function: another clock source, a change under way, a
+ * counter that is behind the one of the CPU that made the change, a change that is very long ago.
  */
 #ifndef PF_CLOCK_H
 #define PF_CLOCK_H
@@ -40,7 +40,7 @@ struct pf_rate {
 	u64 part;
 	u64 base_ns;
 	u32 shift;
-} ____cacheline_aligned_in_smp; /* read by each fault, and written at each tick: nothing beside it */
+} ____cacheline_aligned_in_smp; /* nothing beside what each fault reads, and each tick changes */
 
 static struct pf_rate pf_rate = { .seq = 1 };
 

@@ -160,7 +160,7 @@ static_assert(!offsetof(struct pcpu_hot, current_task));
 
 #endif /* PF_DIRECT_MISSING */
 
-/* The counter that a clock source mostly is, read as the kernel does, and whether it is that one. */
+/* The counter that mostly is the clock source, read as the kernel does; is it that one? */
 #ifdef CONFIG_X86_64
 
 #include <asm/msr.h>

@@ -48,8 +48,8 @@ struct pf_try {
 static struct kretprobe pf_kretprobe; /* with outcomes */
 
 /*
- * With outcomes, and a fault of a thread of this number waiting to be tried again: is this it? It is
- * not if it was begun by another thread of that number, before this one was there.
+ * With outcomes, and a fault of a thread of this number waiting to be tried again: is this it? It
+ * is not if it was begun by another thread of that number, before this one was there.
  */
 static noinline notrace void pf_try_resume(struct pf_try *try, struct pf_pending *pending)
 {

@@ -52,7 +52,7 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True)
 class Machine:
-    """How QEMU stands in for an architecture; `append` is for the kernel's command line."""
+    """How QEMU stands in for an architecture; `append` is for the kernel's options."""
 
     qemu: str
     options: tuple[str, ...]
@@ -64,9 +64,9 @@ RUNNING: set[subprocess.Popen] = set()
 ENDING = threading.Event()
 
 MACHINES = {
-    # With several CPUs the kernel distrusts QEMU's time-stamp counter and takes the HPET: a
-    # device, for each reading of which a virtual CPU waits for QEMU's one big lock. On a busy
-    # machine the timer's interrupts may be too late for the kernel's check of them.
+    # With several CPUs the kernel distrusts QEMU's time-stamp counter and takes the HPET:
+    # a device, for each reading of which a virtual CPU waits for QEMU's one big lock. On a
+    # busy machine the timer's interrupts may be too late for the kernel's check of them.
     "amd64": Machine(
         "qemu-system-x86_64",
         ("-machine", "q35"),
@@ -85,12 +85,12 @@ class Guest:
 
     `cases` are scripts by name, run in order; they print TAP (see tap.sh) or, without
     `tap`, anything, and their exit status counts.  `files` maps paths in the guest to
-    host files or bytes (executable if the host file is; bytes are not).  `disk` gives
-    a scratch ext4 at /disk, holding a copy of the folder if it is one; `host_root` the
-    host's own /, or a folder as one, at /host, writes to it staying in the guest.  `quick` asks for fewer
-    repetitions, see runs() in tap.sh.  `possible_cpus` may be more than the `smp` that
-    there are.  `accel` overrides KVM-or-TCG, `append` adds to the kernel's command line,
-    `qemu` to QEMU's.
+    host files or bytes (executable if the host file is; bytes are not).  `disk` gives a
+    scratch ext4 at /disk, holding a copy of the folder if it is one; `host_root` the
+    host's own /, or a folder as one, at /host, writes to it staying in the guest.
+    `quick` asks for fewer repetitions, see runs() in tap.sh. `possible_cpus` may be
+    more than the `smp` that there are.  `accel` overrides KVM-or-TCG, `append` adds to
+    the kernel's command line, `qemu` to QEMU's.
     """
 
     tree: kernel.Tree

@@ -132,8 +132,8 @@ static uint64_t monotonic_ns(void)
 }
 
 /*
- * As run_touch(), by turns on each CPU, in which 16 pages are touched; /tmp/stamps has for each page
- * its address and the clock before and after.
+ * As run_touch(), by turns on each CPU, in which 16 pages are touched; /tmp/stamps has for each
+ * page its address and the clock before and after.
  */
 static void run_stamps(long n)
 {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A live patch of handle_mm_fault(): what hooks the entry sees the faults all the same, a jump behind
-# it does not, which is told; beside a direct call there can be none.
+# A live patch of handle_mm_fault(): what hooks the entry sees the faults all the same, a jump
+# behind it does not, which is told; beside a direct call there can be none.
 # vm: serial
 # vm: long
 . /tap.sh
@@ -10,7 +10,7 @@ grep -q ' __handle_mm_fault$' /proc/kallsyms || skip_all "the test's patch has n
 direct=callback callback=callback
 has_kernel 5 18 && direct=direct
 has_kernel 5 11 || callback=
-plan 21
+plan 24
 
 # summary: the keys that tell what became of the faults.
 summary() {
@@ -57,7 +57,8 @@ run
 like "jump: it sees none of the patched function's faults, which is told" "$(summary)" \
 	"^0 of [0-9]{4} unseen=[0-9]{4} probe=armed$"
 rmmod pf_probe_B
-like "jump: in dmesg, too" "$(dmesg_since)" "^pf_probe_B: unseen=1[0-9]*: .* or handle_mm_fault\(\) patched"
+like "jump: in dmesg, too" "$(dmesg_since)" \
+	"^pf_probe_B: unseen=1[0-9]*: .* or handle_mm_fault\(\) patched"
 ok "jump: the live patch may go" unpatch
 
 for placement in entry $callback; do

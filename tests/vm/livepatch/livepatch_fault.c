@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A live patch of handle_mm_fault(), for a test: a function that does the same as far as that can be
- * done from outside. It serves a program that faults in its own memory.
+ * A live patch of handle_mm_fault(), for a test: a function that does the same as far as that can
+ * be done from outside. It serves a program that faults in its own memory.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
