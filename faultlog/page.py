@@ -20,11 +20,11 @@ import numpy as np
 
 from . import recording
 from .areas import area_of, find_areas
+from .fit import shortened
 from .log import COLUMNS, Log, LogError
 from .outputs import Job, replacing
 from .panels import NONE, by_mapping
 from .rows import SHARED, groups
-from .words import shortened
 
 CHUNK = 1 << 20  # faults packed at a time: few, or one text gets too long for a browser
 LEVEL = 3  # of compression

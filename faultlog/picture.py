@@ -27,6 +27,7 @@ from matplotlib.lines import Line2D
 
 from . import fonts
 from .checks import Verdict
+from .fit import shortened
 from .lanes import find_lanes, find_threads
 from .layout import LABEL_CHARS, NAMES, Page, note
 from .log import ACCESSES, MAJOR, MINOR, RESULTS, Log, has_failed
@@ -42,7 +43,7 @@ from .marks import (
 from .outputs import Job, replacing
 from .panels import Panel, Panels, by_address, by_mapping, file_label
 from .strips import draw_latencies, draw_lanes, draw_memory, draw_strip
-from .words import plural, shortened, time_text, time_unit
+from .words import plural, time_text, time_unit
 
 DPI = 150
 NEW_ACCESS = len(ACCESSES)

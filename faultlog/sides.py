@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 
 from . import fonts, picture
+from .fit import shortened
 from .layout import RIGHT, Page, bin_width, literal, note
 from .log import ACCESSES, COLUMNS, MAJOR, RESULTS, WORD, Log, LogError
 from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK
@@ -26,7 +27,7 @@ from .marks import mark_of
 from .outputs import Job
 from .panels import Panels, by_address, by_mapping
 from .strips import draw_strip, percentiles_text, plot_latencies
-from .words import plural, shortened, time_unit
+from .words import plural, time_unit
 
 MAX_LOGS = 4  # that there is room for
 MAX_NAME = 60  # characters of a log's name, of all logs together

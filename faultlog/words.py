@@ -77,11 +77,3 @@ def plain(text: bytes) -> str:
     return "".join(
         c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in decoded
     )
-
-
-def shortened(text: str, width: int) -> str:
-    """Text of at most width characters: what is too much goes from its middle."""
-    if len(text) <= width:
-        return text
-    left = (width - 1) // 2
-    return text[:left] + "…" + text[len(text) - (width - 1 - left) :]
