@@ -198,14 +198,22 @@ def _draw_panels(
         if files is not None:
             nr_unnamed += _name_files(axis, log, here, y, files)
     draw_cells(cells)
+    notes = panel_notes(panels, cells, shared)
+    if nr_unnamed:
+        notes.append(f"{plural(nr_unnamed, 'mapped file')} not named for want of room")
+    return notes
+
+
+def panel_notes(
+    panels: Panels, cells: list[tuple[Axes, np.ndarray]], shared: bool
+) -> list[str]:
+    """What must be said of panels; cells: of those binned; shared: marks for several faults."""
     notes = list(panels.notes)
     if cells:
         most = max(int(counts.sum(axis=2).max()) for _, counts in cells)
         notes += [DARKER, f"up to {most:,} faults at one spot of a panel"]
     if shared:
         notes.append("a ring or cross may stand for several faults")
-    if nr_unnamed:
-        notes.append(f"{plural(nr_unnamed, 'mapped file')} not named for want of room")
     return notes
 
 
