@@ -114,7 +114,7 @@ install: all
 	install -D -m 755 user '$(DESTDIR)$(PREFIX)/bin/pf_user'
 	install -D -m 755 page_fault_plot.py '$(DESTDIR)$(PREFIX)/bin/page_fault_plot'
 	install -d '$(DESTDIR)$(PREFIX)/share/pf_probe/faultlog'
-	install -m 644 faultlog/*.py faultlog/page.html faultlog/page.js \
+	install -m 644 faultlog/*.py faultlog/*.html faultlog/*.js \
 		'$(DESTDIR)$(PREFIX)/share/pf_probe/faultlog'
 	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man8' doc/pf_user.8 doc/pf_probe.8
 	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' doc/page_fault_plot.1

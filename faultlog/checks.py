@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .fit import shortened
 from .lines import LONGEST_NS
 from .log import COLUMNS, MAJOR, MINOR, RESULTS, Log, LogError, Oddities
-from .words import plural, shortened
+from .words import plural
 
 
 COUNTS = ("recorded", "dropped", "overwritten", "missed")  # a summary has them

@@ -20,17 +20,18 @@ import numpy as np
 
 from . import recording
 from .areas import area_of, find_areas
+from .fit import shortened
 from .log import COLUMNS, Log, LogError
 from .outputs import Job, replacing
 from .panels import NONE, by_mapping
 from .rows import SHARED, groups
-from .words import shortened
 
 CHUNK = 1 << 20  # faults packed at a time: few, or one text gets too long for a browser
 LEVEL = 3  # of compression
 TOP = float(1 << 62)  # no file is larger, whatever a log says of offsets
 VIEWS = ("address", "mapping")  # as for a picture
 HERE = Path(__file__).resolve().parent
+SCRIPTS = ("view.js", "page.js")  # in this order, as one
 MIN_HEIGHT, GAP = (
     0.035,
     0.012,
@@ -54,7 +55,7 @@ def write(job: Job) -> None:
         for piece in _pieces(job):
             file.write(piece)
         file.write(_packed("plotly", 0, library))
-        script = (HERE / "page.js").read_text()
+        script = "\n".join((HERE / name).read_text() for name in SCRIPTS)
         file.write(after.replace("@SCRIPT@", script).encode())
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .areas import Area, area_of, find_areas
+from .fit import shortened
 from .log import Log
-from .words import plural, shortened, size_text
+from .words import plural, size_text
 
 NONE = 255  # the panel of a fault that has none
 MAX_MAPPINGS = 9  # panels by mapping, of those that cost most; one more has the others

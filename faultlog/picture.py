@@ -27,6 +27,7 @@ from matplotlib.lines import Line2D
 
 from . import fonts
 from .checks import Verdict
+from .fit import shortened
 from .lanes import find_lanes, find_threads
 from .layout import LABEL_CHARS, NAMES, Page, note
 from .log import ACCESSES, MAJOR, MINOR, RESULTS, Log, has_failed
@@ -42,7 +43,7 @@ from .marks import (
 from .outputs import Job, replacing
 from .panels import Panel, Panels, by_address, by_mapping, file_label
 from .strips import draw_latencies, draw_lanes, draw_memory, draw_strip
-from .words import plural, shortened, time_text, time_unit
+from .words import plural, time_text, time_unit
 
 DPI = 150
 NEW_ACCESS = len(ACCESSES)
@@ -197,14 +198,22 @@ def _draw_panels(
         if files is not None:
             nr_unnamed += _name_files(axis, log, here, y, files)
     draw_cells(cells)
+    notes = panel_notes(panels, cells, shared)
+    if nr_unnamed:
+        notes.append(f"{plural(nr_unnamed, 'mapped file')} not named for want of room")
+    return notes
+
+
+def panel_notes(
+    panels: Panels, cells: list[tuple[Axes, np.ndarray]], shared: bool
+) -> list[str]:
+    """What must be said of panels; cells: of those binned; shared: marks for several faults."""
     notes = list(panels.notes)
     if cells:
         most = max(int(counts.sum(axis=2).max()) for _, counts in cells)
         notes += [DARKER, f"up to {most:,} faults at one spot of a panel"]
     if shared:
         notes.append("a ring or cross may stand for several faults")
-    if nr_unnamed:
-        notes.append(f"{plural(nr_unnamed, 'mapped file')} not named for want of room")
     return notes
 
 

@@ -18,15 +18,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 
 from . import fonts, picture
+from .fit import shortened
 from .layout import RIGHT, Page, bin_width, literal, note
 from .log import ACCESSES, COLUMNS, MAJOR, RESULTS, WORD, Log, LogError
-from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK
+from .marks import ACCESS_WORDS, COLOURS, FAINT, INK
 from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
 from .marks import mark_of
 from .outputs import Job
 from .panels import Panels, by_address, by_mapping
 from .strips import draw_strip, percentiles_text, plot_latencies
-from .words import plural, shortened, time_unit
+from .words import plural, time_unit
 
 MAX_LOGS = 4  # that there is room for
 MAX_NAME = 60  # characters of a log's name, of all logs together
@@ -128,7 +129,7 @@ class Time:
 
 
 def joined(jobs: list[Job], time: Time) -> Log:
-    """All faults in one log, at their place on the axis of time.
+    """All faults in one log, at their place on the axis of time and in its order.
 
     Processes are numbered anew, as two logs may have the same number for different ones.
     """
@@ -157,7 +158,8 @@ def joined(jobs: list[Job], time: Time) -> Log:
     values["time_ns"] = np.concatenate(time.elapsed) - np.uint64(time.low_ns)
     values["time_ns"] += which.astype(np.uint64) * np.uint64(time.span_ns)
     values["access"] = np.minimum(values["access"], len(ACCESSES)).astype(np.uint8)
-    return replace(first, **values, names=names, paths=[], events=[])
+    log = replace(first, **values, names=names, paths=[], events=[])
+    return log.take(np.argsort(log.time_ns, kind="stable"))
 
 
 def draw(
@@ -286,13 +288,7 @@ def _draw_panels(
         shared |= draw_standouts(axis, x, y, log.result[here], drawn)
         _label(axis, labels[i], is_bold=bool(panel.title))
     draw_cells(cells)
-    notes = list(panels.notes)
-    if cells:
-        most = max(int(counts.sum(axis=2).max()) for _, counts in cells)
-        notes += [DARKER, f"up to {most:,} faults at one spot of a panel"]
-    if shared:
-        notes.append("a ring or cross may stand for several faults")
-    return notes
+    return picture.panel_notes(panels, cells, shared)
 
 
 def _label(axis: Axes, lines: list[str], is_bold: bool) -> None:

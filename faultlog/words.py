@@ -79,11 +79,3 @@ def plain(text: bytes) -> str:
 def printable(text: str) -> str:
     """A text that does nothing to a terminal: what can't be printed becomes a U+FFFD."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def shortened(text: str, width: int) -> str:
-    """Text of at most width characters: what is too much goes from its middle."""
-    if len(text) <= width:
-        return text
-    left = (width - 1) // 2
-    return text[:left] + "…" + text[len(text) - (width - 1 - left) :]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from faultlog import words
+from faultlog import fit, words
 
 
 def test_units():
@@ -20,8 +20,8 @@ def test_units():
     assert words.time_text(999_999) == "1.00 ms"
     assert words.time_text(99_960) == "100 µs"
     assert words.time_text(9_996) == "10.0 µs"
-    assert words.shortened("abcdefghij", 10) == "abcdefghij"
-    assert words.shortened("libone-very-long.so.7", 9) == "libo….7"[:4] + "…so.7"
+    assert fit.shortened("abcdefghij", 10) == "abcdefghij"
+    assert fit.shortened("libone-very-long.so.7", 9) == "libo…so.7"
     assert words.size_text(4096) == "4 KiB"
     assert words.size_text(45_300_000_000_000) == "41.2 TiB"
     assert words.size_text((1 << 20) - 100) == "1 MiB"

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The data of the page, and what of it is in view: see page.js, which comes after it.
+"use strict";
+
+// -- The data
+
+async function unpacked(name) {
+	const node = byId(name);
+	const text = atob(node.textContent);
+	const packed = new Uint8Array(text.length);
+	for (let i = 0; i < text.length; i++)
+		packed[i] = text.charCodeAt(i);
+	const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+	return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+// The numbers of a chunk, whose bytes lie in planes, into column from begin on.
+function spread(planes, width, column, begin) {
+	const n = planes.length / width;
+	let worth = 1;
+	for (let k = 0; k < width; k++, worth *= 256)
+		for (let i = 0, at = k * n; i < n; i++, at++)
+			column[begin + i] += planes[at] * worth;
+}
+
+// Where on the page's Y each place lies. test_page.py has the same rule.
+function toY(places, panels) {
+	for (let i = 0, p = 0; i < places.length; i++) {
+		const place = places[i];
+		while (place < panels[p].place)
+			p--;
+		while (p + 1 < panels.length && place >= panels[p + 1].place)
+			p++;
+		const panel = panels[p];
+		places[i] = panel.bottom + ((place - panel.place + 0.5) / panel.pages) * panel.height;
+	}
+}
+
+class Faults {
+	constructor(meta) {
+		this.meta = meta;
+		this.n = meta.nr_faults;
+		this.time = new Float64Array(this.n); // ns since the first
+		this.y = new Float64Array(this.n);
+		this.latency = new Float64Array(this.n); // ns, and 1; 0: not told
+		this.group = new Uint32Array(this.n);
+		this.far = new Map(); // columns that few faults are asked for: the last chunk
+		const result = meta.shared.indexOf("result");
+		// 0: not told or new to us, 1: minor, 2: major, 3: failed
+		this.outcome = Uint8Array.from(meta.groups, (g) =>
+			g[result] > MAJOR ? (g[result] < NR_RESULTS ? 3 : 0) : g[result]);
+		this.access = Uint8Array.from(meta.groups, (g) =>
+			Math.min(g[meta.shared.indexOf("access")], ACCESS_COLOURS.length - 1));
+	}
+
+	async load(told) {
+		const { chunk, widths } = this.meta;
+		for (let begin = 0, c = 0; begin < this.n; begin += chunk, c++) {
+			for (const [name, column] of [["time", this.time], ["place", this.y],
+				["latency", this.latency], ["group", this.group]]) {
+				spread(await unpacked(`${name}.${c}`), widths[name], column, begin);
+				byId(`${name}.${c}`).remove();
+			}
+			told(Math.min(begin + chunk, this.n) / this.n);
+		}
+		toY(this.y, this.meta.panels);
+	}
+
+	// A number of 64 bits, of a column that stays packed until it is asked for.
+	async exact(name, i) {
+		const c = Math.floor(i / this.meta.chunk);
+		if (this.far.get(name)?.c !== c)
+			this.far.set(name, { c, planes: await unpacked(`${name}.${c}`) });
+		const { planes } = this.far.get(name), width = this.meta.widths[name];
+		const n = planes.length / width;
+		let value = 0n;
+		for (let k = width - 1; k >= 0; k--)
+			value = value * 256n + BigInt(planes[k * n + (i % this.meta.chunk)]);
+		return value;
+	}
+
+	// The text of a group's key.
+	text(group, key) {
+		const value = this.meta.groups[group][this.meta.shared.indexOf(key)];
+		const names = this.meta.names[key];
+		return names ? names[value] : value < 0 ? "" : String(value);
+	}
+}
+
+// -- What is in view
+
+class View {
+	constructor(faults) {
+		this.faults = faults;
+		const last = faults.time.reduce((a, b) => Math.max(a, b), 0) / 1e9;
+		const top = faults.meta.panels.at(-1);
+		const edge = last ? last * 0.01 : 1e-6;
+		this.all = { x: [-edge, last + edge], y: [-0.01, top.bottom + top.height + 0.01] };
+		this.reset();
+		this.filter = new Map(); // key: text
+		this.metric = "faults";
+		this.applyFilter();
+	}
+
+	reset() {
+		this.x = [...this.all.x];
+		this.y = [...this.all.y];
+	}
+
+	applyFilter() {
+		const { faults, filter } = this;
+		this.keep = Uint8Array.from(faults.meta.groups, (_, g) =>
+			[...filter].every(([key, text]) => faults.text(g, key) === text) ? 1 : 0);
+	}
+
+	// Counts anew: cells of the picture, bars of the strip, sums by group, single marks.
+	count() {
+		const { time, y, latency, group, outcome, n } = this.faults;
+		const { keep, metric } = this, nrGroups = outcome.length;
+		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
+		const perX = WIDTH_CELLS / (x1 - x0), perY = HEIGHT_CELLS / (y1 - y0);
+		const cells = new Float64Array(WIDTH_CELLS * HEIGHT_CELLS);
+		const bars = [0, 1, 2, 3].map(() => new Uint32Array(WIDTH_CELLS));
+		const sums = { faults: new Uint32Array(nrGroups), spent: new Float64Array(nrGroups),
+			max: new Float64Array(nrGroups) };
+		const marks = [];
+		let total = 0;
+		for (let i = 0; i < n; i++) {
+			const t = time[i], at = y[i], g = group[i];
+			if (!keep[g] || t < x0 || t > x1 || at < y0 || at > y1)
+				continue;
+			const ns = latency[i] ? latency[i] - 1 : 0;
+			const column = Math.min(Math.floor((t - x0) * perX), WIDTH_CELLS - 1);
+			const row = Math.min(Math.floor((at - y0) * perY), HEIGHT_CELLS - 1);
+			cells[row * WIDTH_CELLS + column] +=
+				metric === "faults" ? 1 : metric === "major" ? outcome[g] === 2 : ns;
+			bars[outcome[g]][column]++;
+			sums.faults[g]++;
+			sums.spent[g] += ns;
+			if (ns > sums.max[g])
+				sums.max[g] = ns;
+			if (total++ < MAX_MARKS)
+				marks.push(i);
+		}
+		return { cells, bars, sums, total, marks: total <= MAX_MARKS ? marks : null,
+			quantiles: new Map() };
+	}
+
+	// Median and 99th percentile of the latencies in view, in ns, by the texts of a key: the least
+	// that so many percent do not exceed, as in tables on the terminal.
+	quantiles(sums, key) {
+		const { time, y, latency, group, n } = this.faults;
+		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
+		const lists = new Map(), ofGroup = [];
+		for (const row of this.rows(sums, key))
+			lists.set(row[0], { values: new Float64Array(row[1]), n: 0 });
+		for (let g = 0; g < sums.faults.length; g++)
+			ofGroup.push(sums.faults[g] ? lists.get(this.faults.text(g, key)) : null);
+		for (let i = 0; i < n; i++) {
+			const list = ofGroup[group[i]];
+			if (list && latency[i] && time[i] >= x0 && time[i] <= x1 && y[i] >= y0 && y[i] <= y1)
+				list.values[list.n++] = latency[i] - 1;
+		}
+		const found = new Map();
+		for (const [text, list] of lists) {
+			const sorted = list.values.subarray(0, list.n).sort();
+			found.set(text, [50, 99].map((percent) =>
+				sorted[Math.ceil(list.n * percent / 100) - 1] ?? 0));
+		}
+		return found;
+	}
+
+	// Sums by the texts of a key: rows of [text, faults, minor, major, failed, ns, max].
+	rows(sums, key) {
+		const { faults } = this, rows = new Map();
+		for (let g = 0; g < sums.faults.length; g++) {
+			if (!sums.faults[g])
+				continue;
+			const text = faults.text(g, key);
+			let row = rows.get(text);
+			if (!row)
+				rows.set(text, row = [text, 0, 0, 0, 0, 0, 0]);
+			row[1] += sums.faults[g];
+			if (faults.outcome[g])
+				row[1 + faults.outcome[g]] += sums.faults[g];
+			row[5] += sums.spent[g];
+			row[6] = Math.max(row[6], sums.max[g]);
+		}
+		return [...rows.values()];
+	}
+}
