@@ -80,20 +80,17 @@ static inline const char *take_number(const char *p, u64 *number)
 	return take_more(p, number);
 }
 
-/* What comes soon after the latest one begins with the same eight digits. */
+/* What comes soon after the latest one begins with the same six digits. */
 static inline const char *take_time(struct fault *f, const char *p)
 {
-	u64 word = load(p);
+	u64 word = load(p) & BYTES(HIGH_DIGITS);
 
-	if (word != f->time_high_text || !word) {
-		f->time_high = 0;
-		f->time_high_text = take_digits(word, &f->time_high) == 8 ? word : 0;
-		f->time_ns = 0;
-		if (!f->time_high_text)
-			return take_more(p, &f->time_ns);
+	if (word == f->time_high_text && word) {
+		f->time_ns = f->time_high;
+		return take_more(p + HIGH_DIGITS, &f->time_ns);
 	}
-	f->time_ns = f->time_high;
-	return take_more(p + sizeof(word), &f->time_ns);
+	f->time_high_text = take_digits(word, &f->time_high) == HIGH_DIGITS ? word : 0;
+	return take_number(p, &f->time_ns);
 }
 
 /* -1, and all that it is put into, for what is none. */

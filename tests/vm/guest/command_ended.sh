@@ -57,7 +57,7 @@ is "the log is whole" "$(account B 0 | sed 's/difference=[0-9]*/difference=0/')"
 # Ctrl-Z stops the two, as a shell's job; fg goes on.
 begin C "" /workload run fault-forever
 printf '\032' >&7
-ok "Ctrl-Z: the job is stopped" wait_for shown '^terminal: stopped'
+ok "Ctrl-Z: the job is stopped" wait_for shown 'terminal: stopped$'
 ok "Ctrl-Z: the command, too" wait_for stopped $pid
 lines=$(grep -c 'PID = ' out/pf_probe_C.log.part)
 kill -CONT $user $pid # as fg does, to the whole group
