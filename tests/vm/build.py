@@ -31,6 +31,7 @@ PROGRAMS = (
     "parameters",
     "operations",
     "names",
+    "rogue",
 )
 
 
