@@ -28,7 +28,7 @@ help:
 	@echo "make test         unit tests, and guest tests in a virtual machine"
 	@echo "make test-matrix  the guest tests on every kernel of tests/vm/kernels; QUICK=1 without"
 	@echo "                  those that take long"
-	@echo "make check        build with every warning an error, sparse, formats, valgrind, fuzzing"
+	@echo "make check        every warning an error, sparse and others, formats, valgrind, fuzzing"
 	@echo "make fuzz         fuzz the reading of streams for SECONDS=600; what breaks it is kept"
 	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them)"
 	@echo "make bench-check  fail if a figure is over its limit in bench/limits"

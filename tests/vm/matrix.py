@@ -39,7 +39,15 @@ WARNING = re.compile(
     r".*(?:: [Ww]arning: (?!Using '\w+' in statically)|^WARNING: ).*", re.MULTILINE
 )
 DIFFERENCE = re.compile(r"# difference=(-?\d+) counted=")
-HEAD = ("kernel", "release", "arch", "build", "passed", "failed", "skipped")
+HEAD: tuple[str, ...] = (
+    "kernel",
+    "release",
+    "arch",
+    "build",
+    "passed",
+    "failed",
+    "skipped",
+)
 HEAD += ("difference", "seconds")
 
 
@@ -65,12 +73,12 @@ class Row:
         """The largest from the exact count, and of how many runs."""
         if not self.differences:
             return "-"
-        largest = max(map(abs, self.differences))
+        largest = max(abs(x) for x in self.differences)
         return f"{largest} in {len(self.differences)} runs"
 
     @property
     def cells(self) -> tuple[str, ...]:
-        counts = ("-", "-", "-")
+        counts: tuple[str, ...] = ("-", "-", "-")
         if self.run:
             totals = self.run.totals
             numbers = (totals.passed, len(totals.failures), len(totals.skips))
@@ -185,7 +193,8 @@ def main() -> int:
         start = time.monotonic()
         try_kernel(row, cases, left_out, args.quick)
         row.seconds = time.monotonic() - start
-        said = f"FAILED: {row.trouble}" if row.trouble else row.run.totals.closing
+        done = row.run if not row.trouble else None
+        said = done.totals.closing if done else f"FAILED: {row.trouble}"
         print(f"{name}: {said} ({row.seconds:.0f} s; {row.slowest})", flush=True)
     print("", *table(row.cells for row in rows), sep="\n")
     passed = sum(row.passed for row in rows)
