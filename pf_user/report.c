@@ -116,6 +116,7 @@ static int report_regions(const struct tally *t, FILE *to)
 
 		if (!t->by_region[i])
 			continue;
+		/* cppcheck-suppress uninitvar ; the first nr are set */
 		for (; at && t->by_region[i] > t->by_region[order[at - 1]]; at--)
 			order[at] = order[at - 1];
 		order[at] = i;

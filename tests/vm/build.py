@@ -36,6 +36,7 @@ PROGRAMS = (
     "operations",
     "names",
     "stress",
+    "rogue",
 )
 # Each is of one source; they share headers.
 PROGRAM_RULE = "%: %.c oracle.h log_check.h storm.h; $(CC) $(CFLAGS) -o $@ $<"

@@ -43,8 +43,8 @@ WARNING = re.compile(
     r".*(?:: [Ww]arning: (?!Using '\w+' in statically)|^WARNING: ).*", re.MULTILINE
 )
 DIFFERENCE = re.compile(r"# difference=(-?\d+) counted=")
-HEAD = ("kernel", "release", "arch", "build", "passed", "failed", "skipped")
-HEAD += ("difference", "seconds")
+HEAD: tuple[str, ...] = ("kernel", "release", "arch", "build")
+HEAD += ("passed", "failed", "skipped", "difference", "seconds")
 
 
 @dataclass
@@ -70,12 +70,12 @@ class Row:
         """The largest from the exact count, and of how many runs."""
         if not self.differences:
             return "-"
-        largest = max(map(abs, self.differences))
+        largest = max(abs(x) for x in self.differences)
         return f"{largest} in {len(self.differences)} runs"
 
     @property
     def cells(self) -> tuple[str, ...]:
-        counts = ("-", "-", "-")
+        counts: tuple[str, ...] = ("-", "-", "-")
         if self.run:
             totals = self.run.totals
             numbers = (totals.passed, len(totals.failures), len(totals.skips))
@@ -190,7 +190,8 @@ def report(row: Row) -> None:
     show(row.said)
     if row.run and row.run.outcome:
         row.run.report()
-    said = f"FAILED: {row.trouble}" if row.trouble else row.run.totals.closing
+    done = row.run if not row.trouble else None
+    said = done.totals.closing if done else f"FAILED: {row.trouble}"
     print(f"{row.kernel.name}: {said} ({row.seconds:.0f} s; {row.slowest})", flush=True)
 
 

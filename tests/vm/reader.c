@@ -12,16 +12,24 @@
  *	reader hold HOW FILE	HOW=open|read|poll|hup|except|epoll: do so until the file fails or ends,
  *				print "ready", then how it ended
  *	reader nobody FILE	open it as user 65534
+ *	reader root FILE	open it as user 65534, who is root in a user namespace of his own
+ *	reader before FILE	open it, become user 65534, read it
+ *	reader load FILE	load a module without CAP_SYS_MODULE
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define POLL_MS 60000
@@ -171,6 +179,58 @@ static int hold(const char *how)
 	}
 }
 
+static void become_nobody(void)
+{
+	if (setgroups(0, NULL) || setgid(65534) || setuid(65534))
+		err(1, "setuid");
+}
+
+static void write_line(const char *name, const char *line)
+{
+	FILE *file = fopen(name, "w");
+
+	if (!file || fputs(line, file) < 0 || fclose(file))
+		err(1, "%s", name);
+}
+
+static int open_as_own_root(void)
+{
+	become_nobody();
+	prctl(PR_SET_DUMPABLE, 1);
+	if (unshare(CLONE_NEWUSER))
+		err(1, "unshare");
+	write_line("/proc/self/uid_map", "0 65534 1");
+	if (getuid())
+		errx(1, "no root here");
+	open_path();
+	return 0;
+}
+
+static int read_opened_before(void)
+{
+	int fd = open_path();
+
+	become_nobody();
+	printf("%s\n", strstr(read_all(fd, 4096), "EXIT_CODE\n") ? "whole" : "not whole");
+	return 0;
+}
+
+static int load_without_capability(void)
+{
+	int fd = open_path();
+
+	if (prctl(PR_CAPBSET_DROP, CAP_SYS_MODULE))
+		err(1, "PR_CAPBSET_DROP");
+	/* What is not in the bounding set is gone with the next program. */
+	if (!getenv("AGAIN")) {
+		setenv("AGAIN", "1", 1);
+		execl("/proc/self/exe", "reader", "load", path, NULL);
+	}
+	if (syscall(SYS_finit_module, fd, "process_id=1", 0))
+		err(1, "finit_module");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -206,5 +266,12 @@ int main(int argc, char **argv)
 		open_path();
 		return 0;
 	}
-	errx(2, "usage: reader size N|rewind|again|at|repoll|elsewhere|poll|hold HOW|nobody FILE");
+	if (!strcmp(what, "root"))
+		return open_as_own_root();
+	if (!strcmp(what, "before"))
+		return read_opened_before();
+	if (!strcmp(what, "load"))
+		return load_without_capability();
+	errx(2, "usage: reader size N|rewind|again|at|repoll|elsewhere|poll|hold HOW|nobody|root|"
+	     "before|load FILE");
 }

@@ -9,13 +9,13 @@
  *	rogue out	swaps or writes itself out, and reads itself in again
  *	rogue threads N	makes N threads, or as many as there can be, each of which touches a page
  *	rogue maps N	makes N mappings of a file, of every second page, at as many places
- *	rogue forks N	makes a chain of N processes, each of which forks the next and ends
  */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,13 +23,14 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096
 #define THREAD_STACK (64 * 1024)
+
+static atomic_long nr_touched;
 
 static char *pages(size_t nr)
 {
@@ -47,56 +48,51 @@ static void touch(volatile char *p, size_t nr)
 		p[i * PAGE] = 1;
 }
 
-/* Where the heap begins and ends is one's own to say. */
+/* Where the heap begins and ends is one's own to say: each time before the latest place. */
 static int be_heap(void)
 {
-	uintptr_t old = (uintptr_t)sbrk(0), place = (uintptr_t)pages(512);
-
 	for (int round = 0; round < 20; round++) {
-		if (prctl(PR_SET_MM, PR_SET_MM_START_BRK, place, 0, 0) ||
-		    prctl(PR_SET_MM, PR_SET_MM_BRK, place + 256 * PAGE, 0, 0))
+		uintptr_t place = (uintptr_t)pages(512), end = place + 256 * PAGE;
+
+		/* It may never end before it begins. */
+		if ((!round && prctl(PR_SET_MM, PR_SET_MM_BRK, end, 0, 0)) ||
+		    prctl(PR_SET_MM, PR_SET_MM_START_BRK, place, 0, 0) ||
+		    prctl(PR_SET_MM, PR_SET_MM_BRK, end, 0, 0))
 			err(1, "PR_SET_MM");
-		touch((char *)place, 256);
-		madvise((void *)place, 512 * PAGE, MADV_DONTNEED);
 		touch((char *)place, 512);
-		madvise((void *)place, 512 * PAGE, MADV_DONTNEED);
-		place += 16 * (round & 1 ? PAGE : -(uintptr_t)PAGE) * 0;
 	}
-	return old == 0;
+	return 0;
 }
 
-static void *spin(void *arg)
-{
-	(void)arg;
-	for (;;)
-		pause();
-	return NULL;
-}
-
-/*
- * The only code that is left: it touches what it is given, then asks to end. It is copied, so it
- * calls nothing and knows no address.
- */
-static __attribute__((noinline, noclone, optimize("no-tree-loop-distribute-patterns"),
-		       no_stack_protector)) void
-survive(volatile char *p, size_t nr, uintptr_t start, uintptr_t length)
-{
 #ifdef __x86_64__
+static inline __attribute__((always_inline)) long call(long nr, uintptr_t a, uintptr_t b)
+{
 	long result;
 
-	__asm__ volatile("syscall" : "=a"(result) : "a"((long)SYS_munmap), "D"(start), "S"(length)
+	__asm__ volatile("syscall" : "=a"(result) : "a"(nr), "D"(a), "S"(b)
 			 : "rcx", "r11", "memory");
-	for (size_t i = 0; i < nr; i++)
-		p[i * PAGE] = 1;
-	__asm__ volatile("syscall" : "=a"(result) : "a"((long)SYS_exit_group), "D"(result)
-			 : "rcx", "r11", "memory");
+	return result;
+}
 #else
-	(void)start;
-	(void)length;
+static inline __attribute__((always_inline)) long call(long nr, uintptr_t a, uintptr_t b)
+{
+	register long x8 __asm__("x8") = nr;
+	register uintptr_t x0 __asm__("x0") = a, x1 __asm__("x1") = b;
+
+	__asm__ volatile("svc #0" : "+r"(x0) : "r"(x8), "r"(x1) : "memory");
+	return (long)x0;
+}
+#endif
+
+/* All the code that is left. It is copied, so it calls nothing and knows no address. */
+static __attribute__((noinline, noclone, no_stack_protector)) void
+survive(volatile char *p, size_t nr, uintptr_t start, uintptr_t length)
+{
+	long result = call(SYS_munmap, start, length);
+
 	for (size_t i = 0; i < nr; i++)
 		p[i * PAGE] = 1;
-	_exit(0);
-#endif
+	call(SYS_exit_group, result ? 1 : 0, 0);
 	__builtin_unreachable();
 }
 
@@ -179,7 +175,10 @@ static int be_out(void)
 static void *touch_a_page(void *arg)
 {
 	touch(arg, 1);
-	return spin(NULL);
+	nr_touched++;
+	for (;;)
+		pause();
+	return NULL;
 }
 
 static int be_threads(long nr)
@@ -194,7 +193,8 @@ static int be_threads(long nr)
 	for (made = 0; made < nr; made++)
 		if (pthread_create(&thread, &attr, touch_a_page, room + made * PAGE))
 			break;
-	touch(room, nr);
+	while (nr_touched < made)
+		usleep(1000);
 	printf("%ld threads\n", made);
 	return made < 100;
 }
@@ -218,22 +218,6 @@ static int be_maps(long nr)
 	return made < 1000;
 }
 
-static int be_forks(long nr)
-{
-	while (nr--) {
-		pid_t pid = fork();
-
-		if (pid < 0)
-			err(1, "fork");
-		if (pid) {
-			int status;
-
-			return waitpid(pid, &status, 0) != pid || status;
-		}
-	}
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -253,7 +237,5 @@ int main(int argc, char **argv)
 		return be_threads(nr);
 	if (!strcmp(what, "maps"))
 		return be_maps(nr);
-	if (!strcmp(what, "forks"))
-		return be_forks(nr);
-	errx(2, "usage: rogue heap|code|traced|seccomp|out|threads N|maps N|forks N");
+	errx(2, "usage: rogue heap|code|traced|seccomp|out|threads N|maps N");
 }

@@ -26,14 +26,22 @@ import kernel
 
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 # libelf is for the kernel's own build tools, perl for its check of kernel-doc (W=1).
-PACKAGES = ("coreutils", "dash", "findutils", "grep", "libelf-dev", "make", "mawk")
+PACKAGES: tuple[str, ...] = (
+    "coreutils",
+    "dash",
+    "findutils",
+    "grep",
+    "libelf-dev",
+    "make",
+    "mawk",
+)
 PACKAGES += ("perl", "sed")
 # Links that the newer releases have and links that packages' scripts make.
 LINKS = {name: f"usr/{name}" for name in ("bin", "sbin", "lib", "lib64")}
 LINKS |= {"bin/sh": "dash", "usr/bin/awk": "mawk"}
 # To make: modules get no BTF, which would need pahole; nothing here reads it. Whichever
 # version is there will do.
-WITHOUT_BTF = ("CONFIG_DEBUG_INFO_BTF_MODULES=",)
+WITHOUT_BTF: tuple[str, ...] = ("CONFIG_DEBUG_INFO_BTF_MODULES=",)
 WITHOUT_BTF += ("CONFIG_PAHOLE_VERSION=$(PAHOLE_VERSION)",)
 # Nor are there xz and zstd for what is installed.
 UNCOMPRESSED = ("CONFIG_MODULE_COMPRESS_XZ=", "CONFIG_MODULE_COMPRESS_ZSTD=")

@@ -178,7 +178,7 @@ def cpio(files: dict[str, tuple[int, bytes]]) -> bytes:
         for folder in reversed(list(Path(path).parents)[:-1]):
             entries.setdefault(str(folder), (0o040755, b""))
         entries[path] = (0o100000 | mode, data)
-    chunks = []
+    chunks: list[bytes] = []
     for number, (path, (mode, data)) in enumerate(entries.items(), 1):
         chunks += cpio_entry(number, path, mode, data)
     return b"".join(chunks) + b"".join(cpio_entry(0, "TRAILER!!!", 0, b""))

@@ -920,7 +920,7 @@ static int print_pages(void)
 	while (fgets(line, sizeof(line), log))
 		if (sscanf(line, "PID = %*d Page Fault at Address %lx", &address) == 1 &&
 		    address >= base && address < 2 * base)
-			printf("%ld\n", (address - base) / page_size);
+			printf("%lu\n", (address - base) / page_size);
 	return 0;
 }
 

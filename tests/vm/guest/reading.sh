@@ -34,7 +34,8 @@ for size in 1 7 4096 1000000; do
 done
 is "lseek to 0 starts over" "$(/reader rewind $proc)" same
 is "poll() after lseek to 0 tells that there is something" "$(/reader repoll $proc)" readable
-is "poll() tells of what is at the position, whatever pread() met" "$(/reader elsewhere $proc)" readable
+is "poll() tells of what is at the position, whatever pread() met" \
+	"$(/reader elsewhere $proc)" readable
 is "any place can be read" "$(/reader at $proc)" same
 cat $proc >/tmp/first &
 cat $proc >/tmp/second &
