@@ -30,7 +30,8 @@ help:
 	@echo "                  those that take long"
 	@echo "make check        build with every warning an error, sparse, formats, valgrind, fuzzing"
 	@echo "make fuzz         fuzz the reading of streams for SECONDS=600; what breaks it is kept"
-	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them)"
+	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them);"
+	@echo "                  ARCH=arm64 for that part of bench/results.md"
 	@echo "make bench-check  fail if a figure is over its limit in bench/limits"
 	@echo "make modules      only the modules         make user    only the reader"
 	@echo "make install      modules, pf_user, page_fault_plot, manual pages; make uninstall"
@@ -63,8 +64,8 @@ test-matrix:
 	@$(PYTHON) tests/vm/matrix.py $(if $(QUICK),--quick)
 
 bench:
-	@tests/deps
-	@$(PYTHON) bench/bench.py
+	@tests/deps $(if $(filter arm64,$(ARCH)),matrix)
+	@$(PYTHON) bench/bench.py $(filter arm64,$(ARCH))
 
 bench-deps:
 	@tests/deps bench
