@@ -34,7 +34,8 @@ help:
 	@echo "make test-fleet   logs of three machines in PostgreSQL and ClickHouse: doc/fleet.md is true"
 	@echo "make check        every warning an error, sparse and others, formats, valgrind, fuzzing"
 	@echo "make fuzz         fuzz the reading of streams for SECONDS=600; what breaks it is kept"
-	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them)"
+	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them);"
+	@echo "                  ARCH=arm64 for that part of bench/results.md"
 	@echo "make bench-check  fail if a figure is over its limit in bench/limits"
 	@echo "make modules      only the modules         make user    only the reader"
 	@echo "make install      modules, pf_user, page_fault_plot, manual pages; make uninstall"
@@ -71,8 +72,8 @@ test-matrix:
 	@$(PYTHON) tests/vm/matrix.py $(if $(QUICK),--quick)
 
 bench:
-	@tests/deps
-	@$(PYTHON) bench/bench.py
+	@tests/deps $(if $(filter arm64,$(ARCH)),matrix)
+	@$(PYTHON) bench/bench.py $(filter arm64,$(ARCH))
 
 bench-deps:
 	@tests/deps bench

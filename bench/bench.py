@@ -364,6 +364,8 @@ def main() -> int:
     for part in args.parts:
         if part not in (*all_parts, "check", "arm64"):
             parser.error(f"no part {part}")
+    if "arm64" in args.parts and args.parts != ["arm64"]:
+        parser.error("arm64 goes alone")
     if args.update and args.parts != ["check"]:
         parser.error("--update goes with check")
     vm.exit_on_signals()

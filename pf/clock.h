@@ -83,7 +83,7 @@ static void pf_clock_stop(void)
 /**
  * pf_clock_ns() - CLOCK_MONOTONIC in ns
  *
- * Context: any but hard interrupts.
+ * Context: any.
  */
 static __always_inline u64 pf_clock_ns(void)
 {
