@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
-LARGE_BYTES = 32 << 20  # glibc takes no more
+LARGE_BYTES = 8 << 20  # more than any array of a block of lines has
 
 
 def keep() -> None:
