@@ -246,7 +246,7 @@ static char *unpack(const struct module *m, const char *program, size_t *size)
 	return NULL;
 }
 
-/* Returns 0 or the errno. */
+/* Returns 0, the errno, or -1 if what is wrong has been told. */
 static int load_file(const struct module *m, const char *params)
 {
 	const char *program = NULL;
@@ -270,7 +270,7 @@ static int load_file(const struct module *m, const char *params)
 	image = unpack(m, program, &size);
 	if (!image) {
 		say("%s: can't be unpacked by %s", m->path, program);
-		return ENOEXEC;
+		return -1;
 	}
 	err = syscall(SYS_init_module, image, size, params) ? errno : 0;
 	free(image);
@@ -352,7 +352,7 @@ int module_load(const struct module *m, pid_t pid, char *const *params)
 	free(mark);
 	debug("loading %s with %s", m->path, text);
 	err = load_file(m, text);
-	if (err) {
+	if (err > 0) {
 		tell_why_not(m, err);
 		kmsg_show(stderr, prefix);
 	}

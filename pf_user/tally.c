@@ -67,7 +67,7 @@ static struct tally_block *get_block(struct tally *t, u64 key)
 	return block;
 }
 
-/* A number for the fault's page. Those of processes have up to 22 bits, of pages 42 up to 16 PiB. */
+/* A number for the fault's page. Processes' have up to 22 bits, pages' 42 up to 16 PiB. */
 static inline u64 page_of(const struct tally *t, const struct fault *f)
 {
 	return f->address >> t->page_shift ^ f->pid << 42;

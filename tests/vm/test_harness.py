@@ -29,7 +29,7 @@ RUN = [sys.executable, str(vm.HERE / "run.py")]
 
 
 def run_case(
-    folder: Path, *files: Path, timeout_s: int = 120, **scripts: str
+    folder: Path, *files: Path, timeout_s: int = 300, **scripts: str
 ) -> tuple[int, str]:
     """run.py's exit status and output for these guest tests."""
     cases = folder / "cases"

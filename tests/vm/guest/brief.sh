@@ -5,6 +5,7 @@
 . /tracing.sh
 plan 6
 
+rm -rf out
 $by_sudo /user --debug -C outcome=1 children=1 -- sh -c '/workload run threads 4; exit 3' \
 	>stdout 2>err
 is "a command: status" $? 3

@@ -80,9 +80,16 @@ is "the log's name while it grows is told" "$(head -n 1 err)" \
 	"user: the log grows in out/pf_probe_B.log.part"
 $by_sudo /user -- sh -c '[ ! -e /proc/$$/fd/0 ] && [ ! -e /proc/$$/fd/1 ]' <&- >&- 2>err
 is "closed streams stay closed" $? 0
-is "it runs as who typed sudo, where that was" \
-	"$($by_sudo /user -- sh -c 'id -u; id -g; id -G; echo $HOME $USER $LOGNAME; pwd' 2>err | xargs)" \
-	"1000 1001 1001 2000 /home/tester tester tester /work"
+# The C library that comes with older kernels looks up nobody in a static program.
+if has_kernel 5 11; then
+	is "it runs as who typed sudo, where that was" "$($by_sudo /user -- sh -c '
+		id -u; id -g; id -G; echo $HOME $USER $LOGNAME; pwd' 2>err | xargs)" \
+		"1000 1001 1001 2000 /home/tester tester tester /work"
+else
+	is "it runs as who typed sudo, with no group of root's" \
+		"$($by_sudo /user -- sh -c 'id -u; id -g; id -G; pwd' 2>err | xargs)" \
+		"1000 1001 1001 /work"
+fi
 is "and has no way back" "$(
 	$by_sudo /user -- grep -E '^(Uid|Cap(Prm|Eff)):' /proc/self/status 2>err |
 	tr -s '\t' ' ' | xargs)" \

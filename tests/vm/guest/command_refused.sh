@@ -6,7 +6,7 @@
 # vm: packed
 . /tap.sh
 . /tracing.sh
-plan 54
+plan 55
 
 left() {
 	echo "$(loaded && echo loaded) $(ls -A out 2>/dev/null | xargs)"
@@ -49,7 +49,7 @@ like "max_faults=0: in the module's words" "$(cat err)" "^pf_probe_B: max_faults
 
 echo 0 >/sys/kernel/debug/kprobes/enabled
 refused "kprobes switched off" 125 "/pf_probe_B.ko: Device or resource busy$" /user -- true
-like "kprobes: in the module's words" "$(cat err)" "^pf_probe_B: kprobes are switched off: write 1 to "
+like "kprobes: in the module's words" "$(cat err)" "^pf_probe_B: kprobes are switched off: write 1"
 echo 1 >/sys/kernel/debug/kprobes/enabled
 
 beside lacking
@@ -60,8 +60,8 @@ refused "a kernel that lacks a symbol" 125 \
 like "in the kernel's words" "$(cat err)" "^pf_probe_B: Unknown symbol xi_mem_available"
 beside foreign
 changed foreign/pf_probe_B.ko vermagic= SMP XMP
-refused "a module for another kernel" 125 "it was not built for this kernel: make clean, then make$" \
-	foreign/user -- true
+refused "a module for another kernel" 125 \
+	"it was not built for this kernel: make clean, then make$" foreign/user -- true
 
 # Dead before its first instruction: a program that can't be mapped, as the kernel finds too late to
 # return; and one that is killed while the module is being loaded.
@@ -101,8 +101,9 @@ gzip -c /pf_probe_B.ko >$installed/updates/pf_probe_B.ko.gz
 packed "gzip"
 head -c 100000 $installed/updates/pf_probe_B.ko.gz >cut
 mv cut $installed/updates/pf_probe_B.ko.gz
-refused "half of a file" 125 "$installed/updates/pf_probe_B.ko.gz: can't be unpacked by gzip$" \
-	elsewhere/user -- true
+refused "half of a file" 125 \
+	"/lib/modules/.*/updates/pf_probe_B.ko.gz: can't be unpacked by gzip$" elsewhere/user -- true
+unlike "and nothing else" "$(cat err)" "not built for this kernel"
 rm $installed/updates/pf_probe_B.ko.gz
 cp /packed/pf_probe_B.ko.xz $installed/kernel/
 echo "kernel/pf_probe_B.ko.xz:" >$installed/modules.dep
