@@ -76,6 +76,9 @@ int main(void)
 	      "an older one later");
 	ok(is_refused(HEAD FAULT("0x200000040000", "1000", "write") FAULT("0x200000001000", "1001",
 		    "read"), "page 1 again, 65 is next"), "a page that was there before");
+	ok(is_refused(HEAD FIRST FIRST, "page 0 twice"), "a record twice");
+	ok(is_refused(HEAD FAULT("0x200000001000", "1000", "read") FAULT("0x200000001000", "1001", "read"),
+		      "page 1 again"), "a page that is read, again");
 	ok(is_refused(HEAD FAULT("0x200000000000", "1000", "read"), "not how a thread"),
 	      "a page not touched as it is");
 	ok(is_refused(HEAD FAULT_OF("     300", "0x400000000000", "2001", "write"), "a stranger's fault"),

@@ -37,6 +37,12 @@ static bool storm_writes(uint64_t page)
 	return page % 64 == 0;
 }
 
+/* Where a thread or a child has come to in its pages. */
+struct place {
+	uint64_t next; /* page */
+	uint64_t ns; /* when it took the one before */
+};
+
 struct log_check {
 	pid_t target;
 	bool children, outcome;
@@ -49,10 +55,10 @@ struct log_check {
 	long nr_drains, nr_lines; /* all that there ever were */
 	char summary[512];
 	bool in_drain; /* between the head, or news, and EXIT_CODE */
-	uint64_t next[STORM_THREADS]; /* page */
+	struct place threads[STORM_THREADS];
 	struct {
 		pid_t pid;
-		uint64_t next[CHILD_LIVES];
+		struct place places[CHILD_LIVES];
 	} child[NR_PIDS];
 	char why[600]; /* what is wrong; empty if nothing is */
 };
@@ -122,23 +128,27 @@ static bool is_member(const struct log_check *c, pid_t pid)
 }
 
 /*
- * The @page is the next one, or a later one if some were lost. It may be the same again: a fork may
- * have write-protected it, between the fault and the write.
+ * The @page is the next one, or a later one if some were lost. One that is written may fault again,
+ * later: a fork may have write-protected it, between the fault and the write.
  */
-static bool check_page(struct log_check *c, uint64_t *next, uint64_t page)
+static bool check_page(struct log_check *c, struct place *place, uint64_t page, uint64_t ns,
+		       bool write)
 {
-	if (page + 1 == *next) {
+	if (page < place->next) {
+		if (page + 1 < place->next || !write)
+			return bad(c, "page %lu again, %lu is next", (long)page, (long)place->next);
+		if (ns <= place->ns)
+			return bad(c, "page %lu twice", (long)page);
 		c->nr_again++;
-		return true;
 	}
-	if (page < *next)
-		return bad(c, "page %lu again, %lu is next", (long)page, (long)*next);
-	c->nr_gaps += page > *next;
-	*next = page + 1;
+	c->nr_gaps += page > place->next;
+	place->next = page + 1;
+	place->ns = ns;
 	return true;
 }
 
-static bool check_storm(struct log_check *c, pid_t pid, uint64_t address, const char *rest)
+static bool check_storm(struct log_check *c, pid_t pid, uint64_t address, uint64_t ns,
+			const char *rest)
 {
 	static const char writes[] = " access=write mode=user region=anon ";
 	static const char reads[] = " access=read mode=user region=anon ";
@@ -151,8 +161,8 @@ static bool check_storm(struct log_check *c, pid_t pid, uint64_t address, const 
 			return bad(c, "a child's page, by the target");
 		if (strncmp(rest, writes, strlen(writes)))
 			return bad(c, "not how a child touches its page");
-		return check_page(c, &c->child[pid % NR_PIDS].next[at >> CHILD_SHIFT],
-				  (at & ((1ULL << CHILD_SHIFT) - 1)) / 4096);
+		return check_page(c, &c->child[pid % NR_PIDS].places[at >> CHILD_SHIFT],
+				  (at & ((1ULL << CHILD_SHIFT) - 1)) / 4096, ns, true);
 	}
 	if (address >= STORM_BASE && address < STORM_BASE + ((uint64_t)STORM_THREADS << STORM_SHIFT)) {
 		at = address - STORM_BASE;
@@ -163,7 +173,7 @@ static bool check_storm(struct log_check *c, pid_t pid, uint64_t address, const 
 		if (strncmp(rest, write ? writes : reads, write ? strlen(writes) : strlen(reads)))
 			return bad(c, "not how a thread touches its page");
 		c->nr_pages++;
-		return check_page(c, &c->next[at >> STORM_SHIFT], page);
+		return check_page(c, &c->threads[at >> STORM_SHIFT], page, ns, write);
 	}
 	return true;
 }
@@ -219,7 +229,7 @@ static bool check_fault(struct log_check *c, const char *p)
 	if (!is_member(c, pid))
 		return bad(c, "a stranger's fault (target %d)", c->target);
 	c->nr_faults++;
-	return check_time(c, ns + latency) && check_storm(c, pid, address, rest);
+	return check_time(c, ns + latency) && check_storm(c, pid, address, ns, rest);
 }
 
 static bool check_child(struct log_check *c, const char *p)
