@@ -5,8 +5,8 @@
  * A CPU takes empty chunks under a raw spinlock, several at a time if the list has many, and then
  * fills them alone: who pushes has preemption off, so a push is a few plain stores and one release
  * of the chunk's count; no atomic, and no cache line that another CPU writes, but for the head of a
- * chunk when others need what was promised to it, or take the next one. A CPU's chunks are chained
- * in the order it fills them: its lane. Readers walk the lanes, see cursor.h.
+ * chunk when others need what was promised to it, or, with cont_store, take the next one. A CPU's
+ * chunks are chained in the order it fills them: its lane. Readers walk the lanes, see cursor.h.
  *
  * All memory is taken by pf_list_init(). When it is used up, either new faults are dropped, or
  * the oldest chunk is emptied and used again (cont_store); both are counted.
@@ -37,7 +37,7 @@
  * @cpu: the owner
  * @base: how many records the owner's lane had before this chunk
  * @next: the lane's next chunk, to be filled when this one is full; there may be one before
- * @younger: the next chunk in the order of taking, over all lanes
+ * @younger: with cont_store, the next chunk in the order of taking, over all lanes
  * @faults: the records; they begin a cache line, so that none lies in two
  */
 struct pf_chunk {
@@ -87,7 +87,7 @@ static struct {
 	struct pf_chunk **chunks; /* all there are, node by node */
 	unsigned long nr_chunks;
 	struct pf_node nodes[MAX_NUMNODES];
-	struct pf_chunk *oldest, *youngest; /* by ->younger */
+	struct pf_chunk *oldest, *youngest; /* by ->younger, with cont_store */
 	struct pf_chunk *spare; /* emptied, not in use, by ->younger */
 	unsigned long max_faults;
 	u32 chunk_faults; /* records in a chunk */
@@ -371,6 +371,19 @@ static void pf_list_settle(struct pf_lane *lane)
 		lane->unsettled = lane->chunk;
 }
 
+/* A chunk is the youngest now. This writes to the one before, which may be another CPU's. */
+static void pf_list_age(struct pf_chunk *chunk)
+{
+	lockdep_assert_held(&pf_list.lock);
+
+	chunk->younger = NULL;
+	if (pf_list.youngest)
+		pf_list.youngest->younger = chunk;
+	else
+		pf_list.oldest = chunk;
+	pf_list.youngest = chunk;
+}
+
 /* An empty chunk comes behind @last, the lane's last one so far. */
 static void pf_list_link(struct pf_lane *lane, struct pf_chunk *last, struct pf_chunk *chunk)
 {
@@ -380,12 +393,8 @@ static void pf_list_link(struct pf_lane *lane, struct pf_chunk *last, struct pf_
 	chunk->base = last == &pf_no_chunk ? 0 : last->base + pf_list.chunk_faults;
 	chunk->limit = 0;
 	chunk->next = NULL;
-	chunk->younger = NULL;
-	if (pf_list.youngest)
-		pf_list.youngest->younger = chunk;
-	else
-		pf_list.oldest = chunk;
-	pf_list.youngest = chunk;
+	if (pf_list.cont_store)
+		pf_list_age(chunk);
 	if (lane->oldest)
 		WRITE_ONCE(last->next, chunk);
 	else

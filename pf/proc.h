@@ -256,7 +256,8 @@ static void pf_proc_note_host(void)
 
 	memcpy(name, init_utsname()->nodename, sizeof(name));
 	name[__NEW_UTS_LEN] = '\0';
-	pf_text_escape(pf_loaded_host, sizeof(pf_loaded_host), name);
+	if (strcmp(name, "(none)")) /* the kernel's word for it */
+		pf_text_escape(pf_loaded_host, sizeof(pf_loaded_host), name);
 }
 
 static void pf_proc_show_event(struct seq_file *m, const struct pf_family_event *event)

@@ -16,7 +16,7 @@ event="# (child time=$number pid=$number ppid=$number|exec time=$number pid=$num
 counts="recorded=$number retries=$number dropped=$number overwritten=$number missed=$number"
 summary="# $counts target=[a-z]+( [a-z]+=$number)+ probe=armed"
 head="# pf_probe_[ABC] version=$name pid=$number comm=$name clock=CLOCK_MONOTONIC loaded=$number \
-epoch=$number\\.$number page=$number kernel=$name arch=$name"
+epoch=$number\\.$number page=$number kernel=$name arch=$name( host=$name)?"
 
 # others FILE ERE: lines of the file that are something else.
 others() {
@@ -106,7 +106,7 @@ is "C: one summary" "$(grep -c '^pf_probe_C: recorded=' /tmp/said)" 1
 cd /tmp
 name="$(printf 'x\n# forged\033[2J')"
 cp /names "/tmp/$name"
-/user -B -o command.log -- "/tmp/$name" 1 count >/tmp/out 2>/tmp/said
+/user -B -o command.log -- "/tmp/$name" 1 count >/tmp/counted 2>/tmp/said
 is "user -- COMMAND: its status" $? 0
 is "what user says of it is ASCII" "$(plain /tmp/said)" 0
 rm -rf /tmp/names /tmp/whole "/tmp/$name"
