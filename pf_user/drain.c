@@ -34,6 +34,7 @@ static long limit_ms(long ms, u64 deadline_ms)
 void drain(struct stream *streams, size_t nr_streams, u64 deadline_ms)
 {
 	struct pollfd *pollfds = need(calloc(nr_streams, sizeof(*pollfds)));
+	bool ending = false;
 
 	progress_begin();
 	top_begin(&streams[0]);
@@ -42,15 +43,16 @@ void drain(struct stream *streams, size_t nr_streams, u64 deadline_ms)
 		long ms = -1;
 
 		top_tick();
-		if (end_signal || (deadline_ms && now_ms() >= deadline_ms)) {
-			for (size_t i = 0; i < nr_streams; i++)
-				streams[i].last_drain = true;
+		ending = ending || end_signal || (deadline_ms && now_ms() >= deadline_ms);
+		if (ending)
 			deadline_ms = 0;
-		}
 		for (size_t i = 0; i < nr_streams; i++) {
-			const struct stream *s = &streams[i];
+			struct stream *s = &streams[i];
 			bool polled = s->between || !s->regular;
 
+			/* One that is under way began before the end: it is not the last. */
+			if (ending && s->between)
+				s->last_drain = true;
 			pollfds[i] = (struct pollfd) { .fd = -1, .events = POLLIN };
 			if (s->state != READING)
 				continue;

@@ -256,12 +256,13 @@ static inline bool take_same_tail(struct fault *f, const char *p, const char *en
 /* @digits, @after: the latency's, NULL if there is none. */
 static void keep_tail(struct fault *f, const char *region, const char *digits, const char *after)
 {
-	const char *end = f->map + f->map_len;
 	size_t front_len, back_len;
+	const char *end;
 
 	f->tail.front_len = f->tail.map_len = 0;
 	if (!region || !f->map_len || (digits && digits < region))
 		return;
+	end = f->map + f->map_len;
 	front_len = (size_t)((digits ? digits : end) - region);
 	back_len = digits ? (size_t)(end - after) : 0;
 	if (front_len + back_len > sizeof(f->tail.text) || (digits && back_len < sizeof(u64)))

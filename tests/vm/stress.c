@@ -455,7 +455,7 @@ static void play_round(void)
 	bool whole = !totals->rounds || draw(3), sudden = draw(2), children = draw(2);
 	unsigned int first = draw(NR_MODULES), nr = 1 + draw(NR_MODULES), nr_used = 0;
 	struct load *used[NR_MODULES];
-	struct faults before;
+	struct faults before = {};
 	pid_t pids[NR_READERS];
 	long counted;
 	pid_t target = start_storm(children, sudden);

@@ -115,7 +115,7 @@ other=$!
 insmod /pf_probe_B.ko process_id=$other outcome=1 cont_store=1 max_faults=1000
 insmod /pf_probe_C.ko process_id=$pid children=1 cont_store=1 max_faults=1000
 bad=
-for round in $(seq $(runs 10)); do
+for round in $(seq "$(runs 10)"); do
 	for probe in B C; do
 		line=$(cat /proc/pf_probe_$probe | tail -n 2 | head -n 1)
 		case $line in

@@ -78,7 +78,7 @@ chmod 755 unmappable
 refused "a program that can't be mapped" 125 "./unmappable: ended before it was started$" \
 	/user -- ./unmappable
 cp /bin/busybox victim
-until kill -KILL $(pidof victim); do :; done 2>/dev/null &
+until killall -q -KILL victim; do :; done &
 killer=$!
 refused "a command killed while the module is being loaded" 125 \
 	"(PID [0-9]+: ended before it was started|/pf_probe_B.ko: No such process)$" \
