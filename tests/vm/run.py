@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import build
@@ -140,16 +141,52 @@ def boot(
             guest = guest_of(tree, files, part, Path(disk), timeout_s, quick)
             guest.accel = vm.accelerator(tree.kernel.arch, part is serial)
             run = vm.boot(guest, name, on_line)
-            if whole:
-                run.lines[:0] = whole.lines
-                run.seconds += whole.seconds
-                run.totals.add(whole.totals)
-                if whole.outcome > run.outcome:
-                    run.outcome, run.reason = whole.outcome, whole.reason
-                    run.folder = whole.folder
-            whole = run
+            whole = joined(whole, run) if whole else run
     assert whole
     return whole
+
+
+def joined(whole: vm.Run, run: vm.Run) -> vm.Run:
+    """Two boots as one run: `run` with all that was in `whole` before."""
+    run.lines[:0] = whole.lines
+    run.seconds += whole.seconds
+    run.totals.add(whole.totals)
+    if whole.outcome > run.outcome:
+        run.outcome, run.reason = whole.outcome, whole.reason
+        run.folder = whole.folder
+    return run
+
+
+def boot_at_once(
+    tree: kernel.Tree,
+    files: Sequence[Path],
+    cases: dict[str, Path],
+    timeout_s: float,
+    name: str,
+    clock: Clock,
+    quick: bool,
+) -> vm.Run:
+    """As boot(), but those with "# vm: serial" beside the others; they are told last."""
+    serial = {x: path for x, path in cases.items() if SERIAL in path.read_text()}
+    others = {x: path for x, path in cases.items() if x not in serial}
+    if not serial or not others:
+        return boot(tree, files, cases, timeout_s, name, clock, quick)
+    kept: list[str] = []
+    later = Clock(kept.append)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            beside = pool.submit(
+                boot, tree, files, serial, timeout_s, name, later, quick
+            )
+            first = boot(tree, files, others, timeout_s, name, clock, quick)
+            second = beside.result()
+        except BaseException:
+            vm.end_all()
+            raise
+    for line in kept:
+        clock.on_line(line)
+    clock.spent_s |= later.spent_s
+    return joined(first, second)
 
 
 def main() -> int:
@@ -180,7 +217,7 @@ def main() -> int:
         print(f"# Linux {tree.release} ({tree.kernel.arch})", flush=True)
         name = f"test-{args.kernel}"
         clock = Clock(show)
-        run = boot(tree, files, wanted, args.timeout, name, clock, args.quick)
+        run = boot_at_once(tree, files, wanted, args.timeout, name, clock, args.quick)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         print(f"VM LOST: {error}")
         print("0 passed, 1 failed")
