@@ -47,8 +47,10 @@ serve
 start_stopped /fuse last-close /tmp/fuse
 insmod /pf_probe_B.ko process_id=$pid
 kill -CONT $pid
-# What it changed it has to tell at its end.
-waits() { test -e /tmp/fuse-holds && kill -0 $pid && ! grep -q '^State:.Z' /proc/$pid/status; }
+# What it changed it has to tell at its end: that thread which is the last to let its memory go.
+waits() {
+	test -e /tmp/fuse-holds && sed -n 's/^State:.//p' /proc/$pid/task/*/status | grep -q -v '^Z'
+}
 gone() { ! kill -0 "$1" 2>/dev/null; }
 ok "a program that ends waits for its file system" wait_for waits
 cat /proc/pf_probe_B >/tmp/log &
