@@ -30,7 +30,8 @@ dmesg_since >>/tmp/outputs
 	>>/tmp/outputs 2>&1
 ok "there is much to look at" test "$(wc -l </tmp/outputs)" -gt 5000
 # All that the kernel has is in the upper half, wherever KASLR has put it; in decimal 1844....
-like "what is looked for is found" "$(grep -m 1 ' handle_mm_fault$' /proc/kallsyms)" "^ffff[0-9a-f]{12} "
+like "what is looked for is found" "$(grep -m 1 ' handle_mm_fault$' /proc/kallsyms)" \
+	"^ffff[0-9a-f]{12} "
 is "no address of the kernel" "$(grep -o -i -E 'f{4}[0-9a-f]{12}' /tmp/outputs | head -n 5)" ""
 is "nor in decimal" "$(grep -o -E '(^|[^0-9])1844[0-9]{16}' /tmp/outputs | head -n 5)" ""
 rm -f /tmp/outputs
