@@ -175,26 +175,37 @@ class _Block:
             value += above_16 * np.uint64(10**16)
         return value, fits
 
-    def hashes(self, start: np.ndarray, end: np.ndarray, seed: int) -> np.ndarray:
-        """Hashes of the byte strings text[start:end]; uint64 (n,)."""
+    def hashes(
+        self, start: np.ndarray, end: np.ndarray, secrets: np.ndarray
+    ) -> np.ndarray:
+        """Hashes of the byte strings text[start:end]; secrets: of _mixed(); uint64 (n,).
+
+        Of strings of up to 8 bytes each has a hash of its own.
+        """
         width = end - start
-        value = width.astype(np.uint64) ^ np.uint64(seed)
+        value = width.astype(np.uint64)
         part = self.loads[start] & KEEP_BYTES[np.minimum(width, 8)]
-        value = _mixed(value ^ part)
+        value = _mixed(value ^ part, secrets)
         at = 8
         left = np.flatnonzero(width > at)
         while len(left):
             part = self.loads[start[left] + at]
             part &= KEEP_BYTES[np.minimum(width[left] - at, 8)]
-            value[left] = _mixed(value[left] ^ part)
+            value[left] = _mixed(value[left] ^ part, secrets)
             at += 8
             left = left[width[left] > at]
         return value
 
 
-def _mixed(value: np.ndarray) -> np.ndarray:
-    """Each of its bits spread over most; changes value."""
-    value *= np.uint64(0x9FB21C651E98DF25)
+def _mixed(value: np.ndarray, secrets: np.ndarray) -> np.ndarray:
+    """Each of its bits spread over most, by two odd numbers; changes value.
+
+    What becomes of a difference must not be known: one multiplication alone leaves one
+    in the highest bit as it is, whatever the number.
+    """
+    value *= secrets[0]
+    value ^= value >> np.uint64(32)
+    value *= secrets[1]
     value ^= value >> np.uint64(29)
     return value
 
@@ -231,7 +242,7 @@ class _Names:
 
     def __init__(self, column: Column) -> None:
         # Who chooses the names must not be able to choose two of one hash.
-        self.seed = int.from_bytes(os.urandom(8), "little")
+        self.secrets = np.frombuffer(os.urandom(16), dtype=np.uint64) | np.uint64(1)
         self.max_names = column.max_names
         self.codes: dict[bytes, int] = {}
         self.code_of_hash: dict[int, int] = {}
@@ -245,7 +256,7 @@ class _Names:
     def find(self, block: _Block, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """The codes of block.text[start:end], which get one if they are new; (n,)."""
         too_long = end - start > MAX_NAME
-        value = block.hashes(start, np.where(too_long, start, end), self.seed)
+        value = block.hashes(start, np.where(too_long, start, end), self.secrets)
         slot = (value >> np.uint64(64 - self.SLOT_BITS)).view(np.int64)
         codes = self.code_at[slot]
         is_known = self.hash_at[slot] == value

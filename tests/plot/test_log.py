@@ -338,6 +338,15 @@ def test_names_of_any_length_are_told_apart():
     assert outcomes(read(long)) == [("", -1, "", -1)]
 
 
+def test_names_that_were_chosen_to_have_one_hash_are_told_apart():
+    """Two differences, by the second of which the hash was again the same, with any seed."""
+    first = b"/tmp/aaaaaaabbbb"
+    other = int.from_bytes(first, "little") ^ (1 << 63 | (1 << 63 | 1 << 34) << 64)
+    names = [first, other.to_bytes(16, "little")]
+    log = read(b"".join(NEW.replace(b"\n", b" map=%s\n" % name) for name in names))
+    assert [log.paths[code] for code in log.map] == names
+
+
 def test_more_names_than_can_be_told_apart(monkeypatch):
     monkeypatch.setattr(Column, "max_names", 102)
     text = b"".join(fault(i, 0x1000, map=f"/{i}") for i in range(300))
