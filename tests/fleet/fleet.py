@@ -12,7 +12,6 @@ are held against the plotter's own tables of the same logs.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import math
 import os
@@ -252,22 +251,12 @@ def test(logs: Path, count: Count) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("module", nargs="?", type=Path, help="pf_probe_B.ko")
-    parser.add_argument("user", nargs="?", type=Path, help="the reader, static")
-    parser.add_argument("--logs", type=Path, help="of an earlier run")
-    args = parser.parse_args()
-    if bool(args.logs) == bool(args.user):
-        parser.error("either pf_probe_B.ko and user, or --logs")
+    args = recording.options(__doc__)
     vm.exit_on_signals()
     folder = args.logs or kernel.cache_dir() / "fleet"
     count = Count()
     try:
         if not args.logs:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
             recording.record(
                 guest_lines(), log_names(), args.module, args.user, folder, TIMEOUT_S
             )

@@ -11,7 +11,6 @@ untrue of a run, or if an output of the plotter can't be made of one of the logs
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sqlite3
 import subprocess
@@ -90,23 +89,13 @@ def write(text: document.Document, folder: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("module", nargs="?", type=Path, help="pf_probe_B.ko")
-    parser.add_argument("user", nargs="?", type=Path, help="the reader, static")
-    parser.add_argument("--logs", type=Path, help="of an earlier run")
-    args = parser.parse_args()
-    if bool(args.logs) == bool(args.user):
-        parser.error("either pf_probe_B.ko and user, or --logs")
+    args = recording.options(__doc__)
     vm.exit_on_signals()
     begun_s = time.monotonic()
     folder = args.logs or kernel.cache_dir() / "gallery"
     try:
         text = document.parse((HERE / "gallery.md.in").read_text())
         if not args.logs:
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
             lines = "".join(f"{run.guest_line()}\n" for run in text.runs)
             logs = [run.log for run in text.runs]
             recording.record(lines, logs, args.module, args.user, folder, TIMEOUT_S)

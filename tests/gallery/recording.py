@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import argparse
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,20 @@ import vm
 PROGRAMS = ("patterns.c", "clients.sh")
 
 
+def options(doc: str | None) -> argparse.Namespace:
+    """What who records is called with: module and user, or logs, of an earlier run."""
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("module", nargs="?", type=Path, help="pf_probe_B.ko")
+    parser.add_argument("user", nargs="?", type=Path, help="the reader, static")
+    parser.add_argument("--logs", type=Path, help="of an earlier run")
+    args = parser.parse_args()
+    if bool(args.logs) == bool(args.user):
+        parser.error("either pf_probe_B.ko and user, or --logs")
+    return args
+
+
 def record(
     lines: str,
     logs: list[str],
@@ -25,12 +41,14 @@ def record(
     folder: Path,
     timeout_s: float,
 ) -> None:
-    """Run lines of shell with the words of guest.sh; the logs go to a folder.
+    """Run lines of shell with the words of guest.sh; the logs go to a folder made anew.
 
     Raises KernelError, also if the guest fails.
     """
     tree = kernel.get(kernel.known_kernels()["default"])
     modules.check_release(module, tree.release)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     patterns = folder / "patterns"
     flags = "-O1 -Wall -Wextra -Werror -std=gnu11 -D_GNU_SOURCE".split()
     subprocess.run(["gcc", *flags, "-o", patterns, HERE / "patterns.c"], check=True)

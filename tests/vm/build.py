@@ -39,7 +39,7 @@ PROGRAMS = (
     "rogue",
 )
 # Each is of one source; they share headers.
-PROGRAM_RULE = "%: %.c oracle.h log_check.h storm.h; $(CC) $(CFLAGS) -o $@ $<"
+PROGRAM_RULE = "%: %.c oracle.h log_check.h storm.h random.h; $(CC) $(CFLAGS) -o $@ $<"
 
 
 def refresh(folder: Path) -> None:

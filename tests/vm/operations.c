@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +24,8 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "random.h"
 
 #define NR_FDS 12
 #define SIZE_MAX_READ (300 * 1024)
@@ -52,24 +53,10 @@ static const char *const names[NR_OPERATIONS] = {
 };
 
 static unsigned long nr_done[NR_OPERATIONS], nr_operations;
-static uint64_t state;
 static const char *path;
 static char *text, *buffer;
 static off_t text_len;
 static enum operation now;
-
-static uint64_t next_random(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state * 0x2545f4914f6cdd1dULL >> 16;
-}
-
-static unsigned long below(unsigned long n)
-{
-	return next_random() % n;
-}
 
 static void must(bool holds, const char *what)
 {
@@ -368,7 +355,7 @@ int main(int argc, char **argv)
 {
 	if (argc != 4)
 		errx(2, "usage: operations N SEED FILE");
-	state = strtoull(argv[2], NULL, 0) * 2 + 1;
+	random_begin(argv[2]);
 	path = argv[3];
 	read_text();
 	buffer = malloc(SIZE_MAX_READ + 8192);

@@ -13,12 +13,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "random.h"
 
 #define MODULE "pf_probe_B"
 #define TEXT_MAX (256 * 1024)
@@ -60,23 +61,9 @@ struct said {
 	unsigned int nr_by_module;
 };
 
-static uint64_t state;
 static char text[TEXT_MAX + 1];
 static size_t len;
 static const char *pid;
-
-static uint64_t next_random(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state * 0x2545f4914f6cdd1dULL >> 16;
-}
-
-static unsigned int below(unsigned int n)
-{
-	return next_random() % n;
-}
 
 static void put(const char *bytes)
 {
@@ -210,7 +197,7 @@ int main(int argc, char **argv)
 		errx(2, "usage: parameters N SEED PID");
 	if (module < 0 || kmsg < 0)
 		err(1, "/" MODULE ".ko or /dev/kmsg");
-	state = strtoull(argv[2], NULL, 0) * 2 + 1;
+	random_begin(argv[2]);
 	pid = argv[3];
 	for (long i = 0; i < atol(argv[1]); i++) {
 		struct said said;
