@@ -189,11 +189,7 @@ def _draw_panels(
             here = order[here]
         y = panels.heights(log, panel, here)
         x = elapsed[here]
-        if has_room(axis, len(here)):
-            draw_marks(axis, x, y, log.access[here])
-        else:
-            cells.append((axis, count_cells(axis, x, y, log.access[here])))
-        shared |= draw_standouts(axis, x, y, log.result[here], drawn)
+        shared |= draw_faults(axis, log, here, (x, y), cells, drawn)
         _label_panel(axis, panel, log, here, page.aside)
         if files is not None:
             nr_unnamed += _name_files(axis, log, here, y, files)
@@ -202,6 +198,25 @@ def _draw_panels(
     if nr_unnamed:
         notes.append(f"{plural(nr_unnamed, 'mapped file')} not named for want of room")
     return notes
+
+
+def draw_faults(
+    axis: Axes,
+    log: Log,
+    here: np.ndarray,
+    places: tuple[np.ndarray, np.ndarray],
+    cells: list[tuple[Axes, np.ndarray]],
+    drawn: set[tuple[int, bool]],
+) -> bool:
+    """Draw those faults in a panel, at places x and y; what is binned goes to cells instead.
+
+    here: indices (n,); x, y: (n,). Returns whether a mark stands for several faults.
+    """
+    if has_room(axis, len(here)):
+        draw_marks(axis, *places, log.access[here])
+    else:
+        cells.append((axis, count_cells(axis, *places, log.access[here])))
+    return draw_standouts(axis, *places, log.result[here], drawn)
 
 
 def panel_notes(

@@ -22,8 +22,7 @@ from .fit import shortened
 from .layout import RIGHT, Page, bin_width, literal, note
 from .log import ACCESSES, COLUMNS, MAJOR, RESULTS, WORD, Log, LogError
 from .marks import ACCESS_WORDS, COLOURS, FAINT, INK
-from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
-from .marks import mark_of
+from .marks import draw_cells, mark_of
 from .outputs import Job
 from .panels import Panels, by_address, by_mapping
 from .strips import draw_strip, percentiles_text, plot_latencies
@@ -277,15 +276,12 @@ def _draw_panels(
     drawn: set[tuple[int, bool]],
 ) -> list[str]:
     """All panels, and what is said of them; returns notes."""
-    cells, shared = [], False
+    cells: list[tuple[Axes, np.ndarray]] = []
+    shared = False
     for i, (axis, panel) in enumerate(zip(page.areas, panels.panels)):
         here = np.flatnonzero(panels.where == i)
         x, y = elapsed[here], panels.heights(log, panel, here)
-        if has_room(axis, len(here)):
-            draw_marks(axis, x, y, log.access[here])
-        else:
-            cells.append((axis, count_cells(axis, x, y, log.access[here])))
-        shared |= draw_standouts(axis, x, y, log.result[here], drawn)
+        shared |= picture.draw_faults(axis, log, here, (x, y), cells, drawn)
         _label(axis, labels[i], is_bold=bool(panel.title))
     draw_cells(cells)
     return picture.panel_notes(panels, cells, shared)
