@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -81,13 +81,12 @@ class Clock:
 def guest_of(
     tree: kernel.Tree,
     files: Iterable[Path],
-    cases: dict[str, Path],
+    texts: dict[str, str],
     disk: Path,
     timeout_s: float,
     quick: bool,
 ) -> vm.Guest:
     """The guest that runs these tests; KernelError if a module is not its own."""
-    texts = {name: path.read_text() for name, path in cases.items()}
     content: dict[str, Path | bytes] = {path.name: path for path in files}
     for path in files:
         if path.suffix == ".ko":
@@ -113,37 +112,48 @@ def boot(
     cases: dict[str, Path],
     timeout_s: float,
     name: str,
-    on_line: Callable[[str], None],
-    quick: bool = False,
+    clock: Clock,
+    quick: bool,
+    at_once: bool = False,
 ) -> vm.Run:
     """Boot for these tests; what came of it is as of one run.
 
     Tests with a line "# vm: serial" get a boot of their own, where QEMU runs one
     virtual CPU at a time: it does not stand it well when the kernel changes code that
-    another one is about to execute, see HACKING.md.  With "# vm: compiler" there is one
-    on the disk, in /disk/compiler; with "# vm: programs" there is what programs.py knows,
-    in /disk/programs, in a guest of this machine's architecture; with "# vm: packed" the
+    another one is about to execute, see HACKING.md.  Its lines come last, also if both
+    boots are made `at_once`.  With "# vm: compiler" there is one on the disk, in
+    /disk/compiler; with "# vm: programs" there is what programs.py knows, in
+    /disk/programs, in a guest of this machine's architecture; with "# vm: packed" the
     modules are in /packed, too, as .ko.xz.  Those with "# vm: last" come after all others
     of their boot.
     """
     texts = {x: path.read_text() for x, path in cases.items()}
-    serial = {x: path for x, path in cases.items() if SERIAL in texts[x]}
-    parallel = {x: path for x, path in cases.items() if x not in serial}
-    whole: vm.Run | None = None
-    with tempfile.TemporaryDirectory() as disk:
+    serial = {name: text for name, text in texts.items() if SERIAL in text}
+    parallel = {name: text for name, text in texts.items() if SERIAL not in text}
+    parts = [x for x in (parallel, serial) if x] or [parallel]
+    kept: list[str] = []
+    later = Clock(kept.append)
+    with tempfile.TemporaryDirectory() as disk, ThreadPoolExecutor(1) as pool:
         if any(COMPILER in text for text in texts.values()):
             root = compiler.root_of(tree.kernel)
             compiler.copy_to(Path(disk) / "compiler", root, tree.kernel.arch)
         native = tree.kernel.arch == kernel.host_arch()
         if native and any(PROGRAMS in text for text in texts.values()):
             programs.copy_to(Path(disk) / "programs")
-        for part in [x for x in (parallel, serial) if x] or [parallel]:
+
+        def boot_part(part: dict[str, str], on_line: Clock) -> vm.Run:
             guest = guest_of(tree, files, part, Path(disk), timeout_s, quick)
             guest.accel = vm.accelerator(tree.kernel.arch, part is serial)
-            run = vm.boot(guest, name, on_line)
-            whole = joined(whole, run) if whole else run
-    assert whole
-    return whole
+            return vm.boot(guest, name, on_line)
+
+        others: Iterator[vm.Run] = map(boot_part, parts[1:], [later])
+        if at_once:  # the pool begins now, map() when it is asked for the next
+            others = pool.map(boot_part, parts[1:], [later])
+        runs = [boot_part(parts[0], clock), *others]
+    for line in kept:
+        clock.on_line(line)
+    clock.spent_s |= later.spent_s
+    return joined(*runs) if len(runs) > 1 else runs[0]
 
 
 def joined(whole: vm.Run, run: vm.Run) -> vm.Run:
@@ -155,38 +165,6 @@ def joined(whole: vm.Run, run: vm.Run) -> vm.Run:
         run.outcome, run.reason = whole.outcome, whole.reason
         run.folder = whole.folder
     return run
-
-
-def boot_at_once(
-    tree: kernel.Tree,
-    files: Sequence[Path],
-    cases: dict[str, Path],
-    timeout_s: float,
-    name: str,
-    clock: Clock,
-    quick: bool,
-) -> vm.Run:
-    """As boot(), but those with "# vm: serial" beside the others; they are told last."""
-    serial = {x: path for x, path in cases.items() if SERIAL in path.read_text()}
-    others = {x: path for x, path in cases.items() if x not in serial}
-    if not serial or not others:
-        return boot(tree, files, cases, timeout_s, name, clock, quick)
-    kept: list[str] = []
-    later = Clock(kept.append)
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            beside = pool.submit(
-                boot, tree, files, serial, timeout_s, name, later, quick
-            )
-            first = boot(tree, files, others, timeout_s, name, clock, quick)
-            second = beside.result()
-        except BaseException:
-            vm.end_all()
-            raise
-    for line in kept:
-        clock.on_line(line)
-    clock.spent_s |= later.spent_s
-    return joined(first, second)
 
 
 def main() -> int:
@@ -217,7 +195,7 @@ def main() -> int:
         print(f"# Linux {tree.release} ({tree.kernel.arch})", flush=True)
         name = f"test-{args.kernel}"
         clock = Clock(show)
-        run = boot_at_once(tree, files, wanted, args.timeout, name, clock, args.quick)
+        run = boot(tree, files, wanted, args.timeout, name, clock, args.quick, True)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         print(f"VM LOST: {error}")
         print("0 passed, 1 failed")
