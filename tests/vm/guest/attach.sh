@@ -10,7 +10,7 @@ zombie() {
 }
 
 attach() { # PROBE PARAMETERS PID: as $user, up to where it follows
-	rm -rf out
+	rm -rf out err
 	# shellcheck disable=SC2086
 	$by_sudo /user "-$1" $2 --pid "$3" 2>err &
 	user=$!
@@ -77,7 +77,7 @@ is_whole() { # NAME
 
 /workload run threads-forever 4 &
 pid=$!
-rm -rf out
+rm -rf out err
 begin=$(date +%s)
 $by_sudo /user -B --duration 0.5 --pid $pid 2>err
 is "--duration: status" $? 0
@@ -138,7 +138,7 @@ is "no module: status" $? 125
 is "and is told" "$(cat told)" "user: no pf_probe_B.ko for Linux $(uname -r), neither beside \
 elsewhere/user nor in /lib/modules/$(uname -r): make, or make install"
 
-rm -rf out
+rm -rf out err
 $by_sudo /user --duration 0.2 -- sh -c 'sleep 1; exit 7' 2>err
 is "--duration of a command: its status, later" $? 7
 ok "nothing is loaded" fails loaded

@@ -5,13 +5,13 @@
 . /tracing.sh
 plan 6
 
-rm -rf out
+rm -rf out err
 $by_sudo /user --debug -C outcome=1 children=1 -- sh -c '/workload run threads 4; exit 3' \
 	>stdout 2>err
 is "a command: status" $? 3
 is "a command: log" "$(account C "$(counted children=1)")" "$(whole C exited)"
 
-rm -rf out
+rm -rf out err
 $by_sudo /user --debug -B -- /workload run idle-threads 20 >stdout 2>err &
 wait_for recording B
 kill -TERM $!
@@ -19,7 +19,7 @@ wait $!
 is "SIGTERM: status" $? 143
 is "SIGTERM: log" "$(account B "$(counted "")")" "$(whole B exited)"
 
-rm -rf out
+rm -rf out err
 start_stopped /workload run fault-forever
 before=$(counts $pid)
 $by_sudo /user -A --pid $pid 2>err &

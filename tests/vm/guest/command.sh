@@ -11,7 +11,7 @@ plan 38
 traced() {
 	name="$1, $3 $4" want=$2 probe=$3 params=$4
 	shift 4
-	rm -rf out
+	rm -rf out err
 	$by_sudo /user --debug -$probe $params "$@" >stdout 2>err
 	is "$name: status" $? "$want" || diag "$(tail -n 5 err)"
 	is "$name: log" "$(account $probe "$(counted "$params")")" "$(whole $probe exited)"
@@ -19,7 +19,7 @@ traced() {
 
 # In the background as $!, up to the first faults in its log.
 begin() { # PROBE PARAMETERS COMMAND...
-	rm -rf out
+	rm -rf out err
 	probe=$1 params=$2
 	shift 2
 	$by_sudo /user --debug -$probe $params -- "$@" >stdout 2>err &

@@ -14,7 +14,7 @@ shown() {
 
 # In a terminal in the background; what comes down the pipe `keys` is typed there.
 begin() { # PROBE PARAMETERS COMMAND...
-	rm -rf out keys
+	rm -rf out err shown keys
 	mkfifo keys
 	probe=$1 params=$2
 	shift 2
@@ -71,7 +71,7 @@ is "fg: Ctrl-C, its status" $status 130
 is "fg: the log is whole" "$(account C "$(counted "")")" "$(whole C exited)"
 
 # Who does not go when told is left alone at the second time.
-rm -rf out
+rm -rf out err
 $by_sudo /user -- sh -c 'trap "" TERM; while :; do /workload run touch 10; done' 2>err &
 user=$!
 wait_for recording B

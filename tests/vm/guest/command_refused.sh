@@ -16,7 +16,7 @@ left() {
 refused() {
 	desc=$1 wanted=$2 words=$3
 	shift 3
-	rm -rf out
+	rm -rf out err
 	"$@" >stdout 2>err
 	is "$desc: status" $? "$wanted"
 	like "$desc: is told" "$(cat err)" "^user: $words"
@@ -91,7 +91,7 @@ cp /user elsewhere/
 installed=/lib/modules/$(uname -r)
 mkdir -p $installed/updates $installed/kernel
 packed() { # DESC
-	rm -rf out
+	rm -rf out err
 	elsewhere/user -- echo traced >stdout 2>err
 	is "$1: the command's status" $? 0 || diag "$(cat err)"
 	ok "$1: there is a log" grep -q 'PID = ' out/pf_probe_B.log

@@ -16,6 +16,7 @@ for round in $(seq $nr_rounds); do
 	kill -CONT $pid
 	hows="open read poll hup except epoll"
 	holders=
+	rm -f /tmp/hold.*
 	for how in $hows; do
 		/reader hold $how /proc/pf_probe_B >/tmp/hold.$how 2>&1 &
 		holders="$holders $!"
