@@ -18,7 +18,6 @@
 
 #else
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,7 +32,7 @@ typedef unsigned long long u64; /* as in the kernel, for %llu */
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define static_assert _Static_assert
+#define static_assert(expr) _Static_assert(expr, #expr)
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
