@@ -2,6 +2,7 @@
 """Programs that no one here wrote, to be traced in a guest, as a folder to chroot into.
 
 They are this machine's own: stress-ng, SQLite, Python with numpy, and a compiler.
+PostgreSQL and Redis are downloaded into the cache: who installs them starts servers.
 """
 
 from __future__ import annotations
@@ -11,8 +12,13 @@ from pathlib import Path
 
 import compiler
 import kernel
+import toolchain
 
-PROGRAMS = ("usr/bin/stress-ng", "usr/bin/sqlite3", "usr/bin/python3", "usr/bin/env")
+PROGRAMS = ("stress-ng", "sqlite3", "python3", "env", "setpriv", "sleep")
+SERVERS = ("postgresql", "redis-server")
+# What they consist of.
+SERVER_FOLDERS = ("usr/lib/postgresql/*", "usr/share/postgresql/*")
+SERVER_PROGRAMS = "usr/bin/redis-*"
 # Where Python keeps what it imports.
 FOLDERS_OF = """\
 import sysconfig, numpy
@@ -26,6 +32,8 @@ LEFT_OUT = (
     "idlelib",
     "ensurepip",
     "_tkinter*",
+    "bitcode",
+    "llvmjit*",
 )
 
 
@@ -35,18 +43,41 @@ def python_folders() -> list[Path]:
     return [Path(line) for line in told.splitlines()]
 
 
+def copy_program(program: Path, folder: Path, root: Path) -> None:
+    """Copy it with its libraries, each file at the path that it has under `root`."""
+    for path in (program, *compiler.libraries(program, root, kernel.host_arch())):
+        copy = folder / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if not copy.exists():
+            shutil.copy(path, copy)
+
+
+def copy_tree(source: Path, folder: Path, root: Path) -> list[Path]:
+    """Copy a folder as well; what in it needs libraries."""
+    copy = folder / source.relative_to(root)
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    found = [source / path.relative_to(copy) for path in copy.rglob("*.so")]
+    return found + sorted(source.glob("bin/*"))
+
+
 def copy_to(folder: Path, root: Path = Path("/")) -> None:
-    """Copy all of it under `folder`, each file at the path that it has under `root`."""
-    arch = kernel.host_arch()
-    compiler.copy_to(folder, root, arch)
-    programs = [root / name for name in PROGRAMS]
+    """Copy all but the servers under `folder`."""
+    compiler.copy_to(folder, root, kernel.host_arch())
+    found = [root / "usr/bin" / name for name in PROGRAMS]
     for source in python_folders():
-        copy = folder / source.relative_to(root)
-        shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
-        programs += [source / x.relative_to(copy) for x in copy.rglob("*.so")]
-    for program in programs:
-        for path in (program, *compiler.libraries(program, root, arch)):
-            copy = folder / path.relative_to(root)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            if not copy.exists():
-                shutil.copy(path, copy)
+        found += copy_tree(source, folder, root)
+    for program in found:
+        copy_program(program, folder, root)
+
+
+def copy_servers_to(folder: Path) -> None:
+    """Copy the servers under `folder`, in which there may be programs already."""
+    asked = kernel.known_kernels()["default"]
+    root = kernel.cache_dir() / "servers" / asked.suite
+    root = toolchain.fetched(root, asked, [*SERVERS])
+    found = sorted(root.glob(SERVER_PROGRAMS))
+    for name in SERVER_FOLDERS:
+        for source in root.glob(name):
+            found += copy_tree(source, folder, root)
+    for program in found:
+        copy_program(program, folder, root)

@@ -123,7 +123,8 @@ def boot(
     another one is about to execute, see HACKING.md.  Its lines come last, also if both
     boots are made `at_once`.  With "# vm: compiler" there is one on the disk, in
     /disk/compiler; with "# vm: programs" there is what programs.py knows, in
-    /disk/programs, in a guest of this machine's architecture; with "# vm: packed" the
+    /disk/programs, in a guest of this machine's architecture, the servers among it if it is
+    not `quick`; with "# vm: packed" the
     modules are in /packed, too, as .ko.xz.  Those with "# vm: last" come after all others
     of their boot.
     """
@@ -140,6 +141,8 @@ def boot(
         native = tree.kernel.arch == kernel.host_arch()
         if native and any(PROGRAMS in text for text in texts.values()):
             programs.copy_to(Path(disk) / "programs")
+            if not quick:
+                programs.copy_servers_to(Path(disk) / "programs")
 
         def boot_part(part: dict[str, str], on_line: Clock) -> vm.Run:
             guest = guest_of(tree, files, part, Path(disk), timeout_s, quick)

@@ -12,7 +12,8 @@
  *
  * In a whole round the modules are loaded before the first fault and unloaded after the last: what
  * was recorded, dropped and missed is then what the kernel counted, to the fault. In the other
- * rounds they are loaded and unloaded at any moment.
+ * rounds they are loaded and unloaded at any moment: first one at a time, many times, for a moment
+ * each, then as in a whole round.
  */
 #include <err.h>
 #include <errno.h>
@@ -41,16 +42,18 @@
 
 #define NR_MODULES 3
 #define NR_CHILDREN 200 /* of a storm that a round waits for, at most */
+#define NR_MOMENTS 60 /* loads of a moment in a round that is not whole, at most */
 #define NR_STRANGERS 2
 #define WINDOW_S 10 /* for the forks that a round waits for */
 #define NO_TIME_S 300 /* after which a round hangs */
 
 /* All that there was, in memory shared with the readers. */
 static struct totals {
-	long rounds, whole, loads, recorded, dropped, overwritten, lines, drains, late, again;
+	long rounds, whole, moments, loads, recorded, dropped, overwritten, lines, drains, late, again;
 	long children, hotplugs, reused, readers, wrong;
 } *totals;
 
+static time_t end; /* of all: no round begins after it */
 static unsigned int seed;
 static char **placements;
 static unsigned int nr_placements;
@@ -274,26 +277,42 @@ static int open_file(const struct load *load)
 	return open(path, O_RDONLY);
 }
 
-/* Each kind in a process, of one of the files; if that is not there any more, it ends. */
+/* A reader of the n-th kind, in a process; if the file is not there any more, it ends. */
+static pid_t start_reader(size_t kind, const struct load *load, pid_t target)
+{
+	struct reading r = { .load = load };
+	pid_t pid = start();
+
+	if (pid)
+		return pid;
+	r.fd = open_file(load);
+	if (r.fd < 0)
+		_exit(0);
+	add(&totals->readers, 1);
+	r.check = new_check(load, target);
+	readers[kind](&r);
+	tell(r.check);
+	_exit(0);
+}
+
+static void end_reader(size_t kind, pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid)
+		err(1, "waitpid");
+	/* `user` tells in its own way that the module has gone. */
+	if (readers[kind] != follow && status)
+		wrong("a reader", "ended badly");
+}
+
+/* Each kind, of one of the files. */
 static void start_readers(struct load *const *used, unsigned int nr, pid_t target, pid_t *pids)
 {
 	unsigned int first = draw(nr);
 
-	for (size_t i = 0; i < NR_READERS; i++) {
-		struct reading r = { .load = used[(first + i) % nr] };
-
-		pids[i] = start();
-		if (pids[i])
-			continue;
-		r.fd = open_file(r.load);
-		if (r.fd < 0)
-			_exit(0);
-		add(&totals->readers, 1);
-		r.check = new_check(r.load, target);
-		readers[i](&r);
-		tell(r.check);
-		_exit(0);
-	}
+	for (size_t i = 0; i < NR_READERS; i++)
+		pids[i] = start_reader(i, used[(first + i) % nr], target);
 }
 
 static void draw_params(struct load *load, bool sudden, bool children)
@@ -430,23 +449,29 @@ static long end_storm(pid_t target, const struct faults *before)
 static void wait_in_storm(void)
 {
 	long nr_forked = storm->nr_forked + draw(NR_CHILDREN);
-	time_t end = time(NULL) + WINDOW_S;
+	time_t no_more = time(NULL) + WINDOW_S;
 
 	nap(200);
-	while (storm->nr_forked < nr_forked && time(NULL) < end)
+	while (storm->nr_forked < nr_forked && time(NULL) < no_more)
 		nap(10 + draw(50));
 }
 
-static void end_readers(const pid_t *pids)
+/* Loads of a moment each, one after the other, with a reader that the unload cuts off. */
+static void play_moments(pid_t target, bool sudden)
 {
-	int status;
+	for (unsigned int i = draw(NR_MOMENTS); i && time(NULL) < end; i--) {
+		struct load *load = &loads[draw(NR_MODULES)];
+		size_t kind = draw(NR_READERS);
+		pid_t reader;
 
-	for (size_t i = 0; i < NR_READERS; i++) {
-		if (waitpid(pids[i], &status, 0) != pids[i])
-			err(1, "waitpid");
-		/* `user` tells in its own way that the module has gone. */
-		if (readers[i] != follow && status)
-			wrong("a reader", "ended badly");
+		draw_params(load, sudden, draw(2));
+		if (!insert(load, target))
+			return;
+		reader = start_reader(kind, load, target);
+		nap(draw(200));
+		take_out(load);
+		end_reader(kind, reader);
+		totals->moments++;
 	}
 }
 
@@ -463,6 +488,7 @@ static void play_round(void)
 	if (!whole) {
 		kill(target, SIGCONT);
 		nap(draw(500));
+		play_moments(target, sudden);
 	}
 	for (unsigned int i = 0; i < nr; i++) {
 		struct load *load = &loads[(first + i) % NR_MODULES];
@@ -487,8 +513,8 @@ static void play_round(void)
 		check_reuse(used[0], target);
 	for (unsigned int i = 0; whole && i < nr_used; i++)
 		take_out(used[i]);
-	if (nr_used)
-		end_readers(pids);
+	for (size_t i = 0; nr_used && i < NR_READERS; i++)
+		end_reader(i, pids[i]);
 	totals->rounds++;
 	totals->whole += whole;
 	totals->children += storm->nr_forked;
@@ -524,7 +550,6 @@ static void on_no_time(int sig)
 int main(int argc, char **argv)
 {
 	pid_t beside[NR_STRANGERS + 1];
-	time_t end;
 	int log;
 
 	storm_program = argv[0];
@@ -566,10 +591,12 @@ int main(int argc, char **argv)
 	alarm(0);
 	for (unsigned int i = 0; i <= NR_STRANGERS; i++)
 		kill(beside[i], SIGKILL);
-	printf("rounds=%ld whole=%ld loads=%ld readers=%ld recorded=%ld dropped=%ld overwritten=%ld "
-	       "lines=%ld drains=%ld children=%ld hotplugs=%ld reused=%ld again=%ld late=%ld wrong=%ld\n",
-	       totals->rounds, totals->whole, totals->loads, totals->readers, totals->recorded,
-	       totals->dropped, totals->overwritten, totals->lines, totals->drains, totals->children,
-	       totals->hotplugs, totals->reused, totals->again, totals->late, totals->wrong);
+	printf("rounds=%ld whole=%ld moments=%ld loads=%ld readers=%ld recorded=%ld dropped=%ld "
+	       "overwritten=%ld lines=%ld drains=%ld children=%ld hotplugs=%ld reused=%ld again=%ld "
+	       "late=%ld wrong=%ld\n",
+	       totals->rounds, totals->whole, totals->moments, totals->loads, totals->readers,
+	       totals->recorded, totals->dropped, totals->overwritten, totals->lines, totals->drains,
+	       totals->children, totals->hotplugs, totals->reused, totals->again, totals->late,
+	       totals->wrong);
 	return totals->wrong > 0;
 }

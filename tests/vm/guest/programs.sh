@@ -17,7 +17,7 @@ outcomes="outcome=1 outcome=0"
 set -- $outcomes
 nr_outcomes=$#
 set -- $stressors
-plan $((nr_outcomes * ($# + 3)))
+plan $((nr_outcomes * ($# + 5)))
 
 for folder in proc sys dev; do
 	mkdir -p $root/$folder
@@ -42,7 +42,7 @@ ignored() {
 family() {
 	name=$1 status=$2 script="export PATH=/usr/bin:/bin; cd /work; exec $3"
 	for outcome in $outcomes; do
-		result=$(/workload track B "children=1 $outcome max_faults=400000" command \
+		result=$(/workload track B "children=1 $outcome max_faults=1000000" command \
 			chroot $root /bin/sh -c "$script" 2>/tmp/said | tail -n 1)
 		case $name.$outcome in
 		madvise.outcome=0 | userfaultfd.outcome=0) wanted="[0-9]+" ;;
@@ -64,3 +64,32 @@ family python3 0 "python3 -c 'import numpy; print(numpy.ones((300, 300)).sum())'
 family gcc 0 "gcc -nostdinc -c a.c"
 family sqlite3 0 "sqlite3 :memory: 'WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n
 	LIMIT 20000) SELECT sum(x) FROM (SELECT x, x * 7919 % 20011 AS y FROM n ORDER BY y)'"
+
+if [ "${QUICK:-0}" = 1 ]; then
+	skip 2 "PostgreSQL and Redis: not in a quick run"
+	exit
+fi
+
+# As they are used: by a user of their own, with sockets in the folder.
+mkdir -p $root/etc
+chmod 777 $root/work $root/tmp
+echo 'server:x:1000:1000::/work:/bin/sh' >$root/etc/passwd
+server() { # NAME SCRIPT
+	echo "set -e; cd /work; $2" >$root/work/$1.sh
+	family $1 0 "setpriv --reuid 1000 --regid 1000 --clear-groups /bin/sh /work/$1.sh"
+}
+# shellcheck disable=SC2016
+server postgresql 'PATH=$(echo /usr/lib/postgresql/*/bin):$PATH data=data-$$
+initdb -D $data -A trust -U server --no-locale >&2
+pg_ctl -D $data -w -t 300 -l $data/log start -o "-k /work -c listen_addresses=" >&2
+pgbench -h /work -U server -q -i postgres >&2
+pgbench -h /work -U server -c 4 -t 25 postgres >&2
+pg_ctl -D $data -m fast -w -t 300 stop >&2'
+# shellcheck disable=SC2016
+server redis 'redis-server --port 0 --unixsocket /work/redis.sock --dir /work --daemonize yes >&2
+cli="redis-cli -s /work/redis.sock"
+until $cli ping >&2; do sleep 0.1; done
+redis-benchmark -s /work/redis.sock -c 4 -n 1000 -r 1000 -t set,lpush -q >/dev/null
+$cli bgsave >&2
+while case $($cli info persistence) in *in_progress:1*) ;; *) false ;; esac; do sleep 0.1; done
+$cli shutdown nosave >&2'
