@@ -155,7 +155,7 @@ def by_mapping(log: Log) -> Panels:
     notes = ["panels by mapping, the costliest on top; offsets in files"]
     notes[0] += ", other memory by each process's touched pages"
     if any(event.kind == "child" for event in log.events):
-        notes[0] += ", where its parent has them until it executes a program"
+        notes[0] += ", a fork's where its parent's are"
     spaces = log.spaces()
     panels = []
     for i, code in enumerate(order):

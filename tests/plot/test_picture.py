@@ -731,7 +731,7 @@ def test_a_forks_pages_are_where_its_parent_has_them():
     ).all()
     assert panel.size == 100 << 12
     assert panel.notes == ("197 pages",)  # each process has its own
-    assert "where its parent has them" in texts(drawn(text)).replace("\n", " ")
+    assert "a fork's where its parent's are" in texts(drawn(text)).replace("\n", " ")
 
 
 def test_a_part_of_a_file_is_shown_over_time():
