@@ -171,8 +171,9 @@ class Log:
         unknown = np.uint64(COLUMNS["latency_ns"].unknown)
         return np.where(latency != unknown, latency, np.uint64(0))
 
-    def take(self, which: np.ndarray) -> Log:
-        """A log of some of its faults; which: bool (n,) or indices. All else is shared."""
+    def take(self, which: np.ndarray | slice) -> Log:
+        """A log of some of its faults; which: bool (n,), indices or a slice, then the
+        columns are views. All else is shared."""
         columns = {
             f.name: getattr(self, f.name)[which]
             for f in fields(self)
