@@ -265,8 +265,10 @@ class Log:
         if self.main_pid is not None:
             of(self.main_pid)
         for event in events:
-            is_fork = event.kind == "child" and event.ppid is not None
-            now[event.pid] = of(event.ppid) if is_fork else next(numbers)
+            if event.kind == "child" and event.ppid is not None:
+                now[event.pid] = of(event.ppid)
+            else:
+                now[event.pid] = next(numbers)
             told.append(now[event.pid])
         for pid in np.unique(self.pid).tolist():
             of(pid)
