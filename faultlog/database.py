@@ -16,6 +16,7 @@ from .outputs import Job, replacing
 from .rows import groups
 
 BLOCK = 1 << 16  # faults
+AT_ONCE = 64  # of them in one statement
 
 # A row of fault has codes for processes and mappings; the view told has it all in words.
 # An address is 64 bits: from 1 << 63 on it's negative here, printf('0x%x') tells it right.
@@ -80,7 +81,7 @@ def _fill(database: sqlite3.Connection, job: Job) -> None:
     """Write all tables. No journal: until it has its name, no one needs it whole."""
     database.executescript(
         "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=16384;"
-        "PRAGMA cache_size=-32768;" + SCHEMA
+        "PRAGMA cache_size=-32768; PRAGMA threads=2;" + SCHEMA
     )
     database.execute("BEGIN")
     log = job.log
@@ -140,15 +141,11 @@ def _processes(log: Log) -> tuple[list[tuple], np.ndarray]:
 def _insert_faults(database: sqlite3.Connection, log: Log, process: np.ndarray) -> None:
     """The rows of fault.
 
-    What many faults share is one row of a table that SQLite fills it in from, as most of
-    the time goes into handing over values.
+    What many faults share is one row of a table that SQLite fills it in from, and a
+    statement has many faults, as most of the time goes into statements and values.
     """
     shared = ", ".join(SHARED)
     database.execute(f"CREATE TEMP TABLE alike (id INTEGER PRIMARY KEY, {shared})")
-    fill_in = (
-        f"INSERT INTO fault ({', '.join(NUMBERS)}, {shared})"
-        f" SELECT {'?, ' * len(NUMBERS)}{shared} FROM alike WHERE id = ?"
-    )
     nr_alike = 0
     for begin in range(0, len(log), BLOCK):
         part = slice(begin, begin + BLOCK)
@@ -162,10 +159,30 @@ def _insert_faults(database: sqlite3.Connection, log: Log, process: np.ndarray) 
             [code or None for code in log.map[part][first].tolist()],
         )
         database.executemany(f"INSERT INTO alike VALUES (?{', ?' * len(SHARED)})", rows)
-        numbers = (_numbers(log, name, part) for name in NUMBERS)
-        database.executemany(fill_in, zip(*numbers, (which + nr_alike).tolist()))
+        numbers = [getattr(log, name)[part].view(np.int64) for name in NUMBERS]
+        values = np.stack([*numbers, which + nr_alike], axis=1)
+        whole = len(values) // AT_ONCE * AT_ONCE
+        many = values[:whole].reshape(-1, AT_ONCE * values.shape[1])
+        database.executemany(_fill_in(AT_ONCE), many.tolist())
+        if whole < len(values):
+            rest = values[whole:]
+            database.execute(_fill_in(len(rest)), rest.ravel().tolist())
         nr_alike += len(first)
     database.execute("DROP TABLE alike")
+
+
+def _fill_in(nr_rows: int) -> str:
+    """The statement for so many faults, in their order: NUMBERS and id of alike each."""
+    shared = ", ".join(SHARED)
+    row = f"({', '.join('?' * (len(NUMBERS) + 1))})"
+    # As signed numbers those that are not told, the largest, are -1.
+    numbers = [f"nullif(column{i}, -1)" for i in range(1, len(NUMBERS) + 1)]
+    return (
+        f"INSERT INTO fault ({', '.join(NUMBERS)}, {shared})"
+        f" SELECT {', '.join(numbers)}, {shared} FROM"
+        f" (VALUES {', '.join([row] * nr_rows)}) CROSS JOIN alike"
+        f" ON alike.id = column{len(NUMBERS) + 1}"
+    )
 
 
 def _values(log: Log, name: str, rows: np.ndarray) -> list[int | str | None]:
@@ -173,17 +190,5 @@ def _values(log: Log, name: str, rows: np.ndarray) -> list[int | str | None]:
     if COLUMNS[name].form == WORD:
         names = log.names[name]
         return [names[code] or None for code in getattr(log, name)[rows].tolist()]
-    return _numbers(log, name, rows)
-
-
-def _numbers(log: Log, name: str, part: slice | np.ndarray) -> list[int | None]:
-    """A column's numbers as SQLite takes them, signed; None: not told."""
-    values = getattr(log, name)[part]
-    unknown = values == COLUMNS[name].unknown
-    if values.dtype == np.uint64:
-        values = values.view(np.int64)
-    if not unknown.any():
-        return values.tolist()
-    values = values.astype(object)
-    values[unknown] = None
-    return values.tolist()
+    values = getattr(log, name)[rows].tolist()
+    return [None if value == COLUMNS[name].unknown else value for value in values]

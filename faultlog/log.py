@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field, fields, replace
 
@@ -170,8 +171,9 @@ class Log:
         unknown = np.uint64(COLUMNS["latency_ns"].unknown)
         return np.where(latency != unknown, latency, np.uint64(0))
 
-    def take(self, which: np.ndarray) -> Log:
-        """A log of some of its faults; which: bool (n,) or indices. All else is shared."""
+    def take(self, which: np.ndarray | slice) -> Log:
+        """A log of some of its faults; which: bool (n,), indices or a slice, then the
+        columns are views. All else is shared."""
         columns = {
             f.name: getattr(self, f.name)[which]
             for f in fields(self)
@@ -237,23 +239,69 @@ class Log:
         def code(comm: str) -> int:
             return names.setdefault(comm, len(names))
 
+        first = {}
+        if self.main_pid is not None and self.head.get("comm"):
+            first[self.main_pid] = code(self.head["comm"])
+        events = self._events_by_time()
+        codes = self._told_by(events, [code(event.comm) for event in events], first)
+        return list(names), codes
+
+    def spaces(self) -> np.ndarray:
+        """Which faults have addresses in common: those of one number; uint32 (n,).
+
+        A child has its parent's address space, page for page where it was, until one of
+        the two executes another program.
+        """
+        numbers = itertools.count(1)
+        first: dict[int, int] = {}  # of those that are there from the beginning
+        now: dict[int, int] = {}
+
+        def of(pid: int) -> int:
+            if pid not in now:
+                now[pid] = first[pid] = next(numbers)
+            return now[pid]
+
+        events, told = self._events_by_time(), []
+        if self.main_pid is not None:
+            of(self.main_pid)
+        for event in events:
+            if event.kind == "child" and event.ppid is not None:
+                now[event.pid] = of(event.ppid)
+            else:
+                now[event.pid] = next(numbers)
+            told.append(now[event.pid])
+        for pid in np.unique(self.pid).tolist():
+            of(pid)
+        return self._told_by(events, told, first)
+
+    def _events_by_time(self) -> list[Event]:
+        """Of one time in the order of the lines: the last counts."""
+        return sorted(self.events, key=lambda event: event.time_ns)
+
+    def _told_by(
+        self, events: list[Event], codes: list[int], first: dict[int, int]
+    ) -> np.ndarray:
+        """What events tell of each fault's process at its time; uint32 (n,).
+
+        codes: what each of the events tells, which are in the order of time, above 0;
+        first: what processes begin with, by pid. Others have from the beginning what is
+        told first; 0 if nothing is.
+        """
         pids, rank = np.unique(self.pid, return_inverse=True)
         index = {pid: i for i, pid in enumerate(pids.tolist())}
-        events = [event for event in self.events if event.pid in index]
-        events.sort(
-            key=lambda event: event.time_ns
-        )  # stable: the last of one time counts
-        first = np.zeros(len(pids), dtype=np.uint32)
-        if self.main_pid in index and self.head.get("comm"):
-            first[index[self.main_pid]] = code(self.head["comm"])
-        for event in events:
+        such = [i for i, event in enumerate(events) if event.pid in index]
+        events, codes = [events[i] for i in such], [codes[i] for i in such]
+        begin = np.zeros(len(pids), dtype=np.uint32)
+        for pid in first.keys() & index.keys():
+            begin[index[pid]] = first[pid]
+        for event, code in zip(events, codes):
             i = index[event.pid]
-            first[i] = first[i] or code(event.comm)
-        codes = first[rank]
+            begin[i] = begin[i] or code
+        found = begin[rank]
         if events:
             times = np.array([event.time_ns for event in events], dtype=np.uint64)
             process = np.array([index[event.pid] for event in events])
-            comm = np.array([code(event.comm) for event in events], dtype=np.uint32)
+            told = np.array(codes, dtype=np.uint32)
             order = np.argsort(process, kind="stable")
             # Process and time in one number: how many events came before, of all.
             span = len(events) + 1
@@ -262,5 +310,5 @@ class Log:
             last = np.searchsorted(steps, rank * span + nr_before, side="right") - 1
             last = order[np.maximum(last, 0)]
             such = (process[last] == rank) & (times[last] <= self.time_ns)
-            codes[such] = comm[last[such]]
-        return list(names), codes
+            found[such] = told[last[such]]
+        return found

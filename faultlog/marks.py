@@ -21,7 +21,7 @@ CELL = 1 / 75  # inches, of a binned picture: 2 pixels of a PNG
 MAJOR_CELL = 1 / 37.5  # twice that: a single one must be seen
 RING = 0.07  # inches: rings and crosses are at least that far apart
 MAX_MARKS = 1500  # per square inch; where there are more, they are binned
-CHUNK = 1 << 20  # faults
+CHUNK = 1 << 17  # faults binned at a time
 MAX_RINGS = 200  # of a kind in a panel; more are binned
 
 DARKER = "darker: more faults at one spot; colours in proportion to the accesses"
@@ -37,16 +37,28 @@ MAJOR_MARK = {
 FAILED_MARK = {"markersize": 6, "markeredgecolor": ALARM, "markerfacecolor": "none"}
 FAILED_MARK["markeredgewidth"] = 1.4
 SHAPES = {"sigbus": "x", "sigsegv": "+", "oom": "v", "hwpoison": "D", "error": "s"}
-CELL_MARK = {"marker": "s", "markersize": 5, "markeredgewidth": 0}
+CELL_MARK = {"marker": "s", "markersize": 6, "markeredgewidth": 0, "fillstyle": "left"}
+# The shade of a cell with one major or failed fault; 1 is that of the most.
+LIGHTEST = 0.85
 
 
 def mark_of(result: int, is_binned: bool) -> dict[str, object]:
     """How faults of this result, major or failed, are marked."""
     if is_binned:
-        return CELL_MARK | {"color": INK if result == MAJOR else ALARM}
+        one, most = _shades(result, np.array([LIGHTEST, 1.0]))
+        return CELL_MARK | {"markerfacecolor": one, "markerfacecoloralt": most}
     if result == MAJOR:
         return MAJOR_MARK
     return FAILED_MARK | {"marker": SHAPES[RESULTS[result]]}
+
+
+def _shades(result: int, shade: np.ndarray) -> np.ndarray:
+    """The colours of cells; float (...,) to (..., 3).
+
+    Opaque, as the colour of what is below would make them another than the legend's.
+    """
+    dark = np.array(matplotlib.colors.to_rgb(INK if result == MAJOR else ALARM))
+    return 1 - shade[..., None] * (1 - dark)
 
 
 def inches(axis: Axes) -> tuple[float, float]:
@@ -160,9 +172,9 @@ def draw_standouts(
             cell, rows, columns = _places(axis, x[such], y[such], MAJOR_CELL)
             counts = np.bincount(cell, minlength=rows * columns).reshape(rows, columns)
             picture = np.empty((rows, columns, 4))
-            picture[:] = matplotlib.colors.to_rgba(INK if code == MAJOR else ALARM)
             shade = np.log(np.maximum(counts, 1)) / max(np.log(counts.max()), 1.0)
-            picture[..., 3] = np.where(counts, 0.6 + 0.4 * shade, 0.0)
+            picture[..., :3] = _shades(code, LIGHTEST + (1 - LIGHTEST) * shade)
+            picture[..., 3] = counts > 0
             _show(axis, picture, 2.5)
             continue
         spot = _places(axis, x[such], y[such], RING)[0]

@@ -3,7 +3,8 @@
 
 By address, panels are touched areas of the one address space. By mapping, each is a file
 with the offset as height, which all processes have in common, or another kind of memory
-with each process's own touched pages, lowest first. A fault is in one panel at the most.
+with the touched pages of each address space, lowest first; that of a fork is its parent's.
+A fault is in one panel at the most.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from .areas import Area, area_of, find_areas
 from .fit import shortened
 from .log import Log
+from .packed import pack
 from .words import plural, size_text
 
 NONE = 255  # the panel of a fault that has none
@@ -152,6 +154,9 @@ def by_mapping(log: Log) -> Panels:
     where = panel_of[codes]
     notes = ["panels by mapping, the costliest on top; offsets in files"]
     notes[0] += ", other memory by each process's touched pages"
+    if any(event.kind == "child" for event in log.events):
+        notes[0] += ", a fork's where its parent's are"
+    spaces = log.spaces()
     panels = []
     for i, code in enumerate(order):
         if code is None:
@@ -183,7 +188,7 @@ def by_mapping(log: Log) -> Panels:
                 notes=said or (size_text(top + (1 << log.page_shift)),),
             )
         else:
-            keys, most, nr_pages = _packed(log, here)
+            keys, most, nr_pages = _packed(log, here, spaces[here])
             full = np.zeros(len(log), dtype=np.float32)
             full[here] = keys
             panel = Panel(
@@ -197,22 +202,25 @@ def by_mapping(log: Log) -> Panels:
     return Panels(panels, where, notes)
 
 
-def _packed(log: Log, here: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Each fault's page, numbered in its process from the lowest touched one, in bytes.
+def _packed(
+    log: Log, here: np.ndarray, space: np.ndarray
+) -> tuple[np.ndarray, int, int]:
+    """Each fault's page, numbered in its address space from the lowest touched one, in bytes.
 
-    Returns heights, float64 (n,); the most pages that a process has; all pages.
+    space: of each of these faults, as Log.spaces(). Returns heights, float64 (n,); the most
+    pages that an address space has; the pages of all processes, each its own.
     """
     page = log.address[here] >> np.uint64(log.page_shift)
-    pid = log.pid[here]
-    order = np.lexsort((page, pid))
-    page, pid = page[order], pid[order]
-    new_pid = np.concatenate(([True], pid[1:] != pid[:-1]))
-    new = new_pid | np.concatenate(([True], page[1:] != page[:-1]))
+    order = np.lexsort((page, space))
+    page, space = page[order], space[order]
+    new_space = np.concatenate(([True], space[1:] != space[:-1]))
+    new = new_space | np.concatenate(([True], page[1:] != page[:-1]))
     number = np.cumsum(new) - 1
-    first = np.maximum.accumulate(np.where(new_pid, number, 0))
+    first = np.maximum.accumulate(np.where(new_space, number, 0))
     height = np.empty(len(here))
     height[order] = ((number - first) + 0.5) * (1 << log.page_shift)
-    return height, int((number - first).max()) + 1, int(number[-1]) + 1
+    own = np.unique(pack(log.pid[here][order], number))
+    return height, int((number - first).max()) + 1, len(own)
 
 
 def cost_of(log: Log, codes: np.ndarray, nr_codes: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faultlog import trace
+from faultlog.database import AT_ONCE
 from faultlog.rows import HEADER, groups
 from logs import *
 
@@ -164,8 +165,9 @@ def test_groups_of_many_columns():
 # SQLite
 
 
-def test_sqlite_has_each_fault(tmp_path):
-    text = compiler_log(3000, outcomes=True)
+@pytest.mark.parametrize("nr_faults", [3000, 2 * AT_ONCE])
+def test_sqlite_has_each_fault(tmp_path, nr_faults):
+    text = compiler_log(nr_faults, outcomes=True)
     path = converted(tmp_path, text, ".sqlite")
     names = (
         "pid, time_ns, tid, cpu, access, region, kind, result, latency_ns, tries, map"

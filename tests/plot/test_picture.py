@@ -428,8 +428,37 @@ def test_a_single_binned_major_is_as_dark_as_its_count():
     drawn_as = set()
     marks.draw_standouts(axis, x, x, result, drawn_as)
     assert drawn_as == {(MAJOR, True)}
-    alpha = axis.images[0].get_array()[..., 3]
-    assert sorted(set(alpha[alpha > 0].round(3))) == [0.6, 0.8, 1.0]
+    picture = axis.images[0].get_array()
+    assert set(picture[..., 3].ravel()) == {0, 1}
+    shades = sorted(set(picture[..., 0][picture[..., 3] > 0].round(4)), reverse=True)
+    lightest, _, darkest = marks._shades(MAJOR, np.array([marks.LIGHTEST, 0.5, 1]))
+    assert shades[0] == round(lightest[0], 4) and shades[2] == round(darkest[0], 4)
+    assert abs(shades[1] - (shades[0] + shades[2]) / 2) < 1e-3
+
+
+def test_the_legend_has_the_colours_of_binned_majors():
+    """They were let through by what is below: dark blue on reads, black in the legend."""
+    text = mixed_log(
+        600,
+        result=lambda i: "major",
+        latency_ns=lambda i: 1000,
+    )
+    figure = drawn(text)
+    (mark,) = [
+        line for line in figure.legends[0].get_lines() if line.get_fillstyle() == "left"
+    ]
+    ends = mark.get_markerfacecolor(), mark.get_markerfacecoloralt()
+    most, least = (np.array(colour)[:3] for colour in ends[::-1])
+    cells = np.concatenate(
+        [
+            image.get_array()[image.get_array()[..., 3] > 0]
+            for axis in figure.axes
+            for image in axis.images
+            if image.get_zorder() == 2.5
+        ]
+    )
+    assert len(cells) and (cells[:, 3] == 1).all()
+    assert (cells[:, :3] >= most - 1e-9).all() and (cells[:, :3] <= least + 1e-9).all()
 
 
 def test_files_with_names_cut_to_the_same_text_are_named():
@@ -652,6 +681,7 @@ def test_processes_do_not_share_an_address_axis():
     for pid in range(5000, 5020):
         base = 0x550000000000 + pid * 0x40000000
         lines.append(f"# child time={pid} pid={pid} ppid=4494 comm=sh\n".encode())
+        lines.append(f"# exec time={pid} pid={pid} comm=sh\n".encode())
         for j in range(8):
             keys = {"map": "/bin/sh", "offset": hex(j * 4096), "region": "code"}
             lines.append(fault(pid + j, base + j * 4096, pid, tid=pid, **keys))
@@ -671,6 +701,37 @@ def test_processes_do_not_share_an_address_axis():
     words = texts(figure)
     assert "GiB" not in words and "panels by mapping" in words
     assert "GiB" in texts(viewed(text, "address"))
+
+
+def test_a_forks_pages_are_where_its_parent_has_them():
+    """Every second page of its parent's is not the lower half of a panel."""
+    keys = {"map": "anon", "region": "anon", "access": "write"}
+
+    def touch(time_ns: int, pages: range, pid: int, first: int = 0x7000) -> list[bytes]:
+        return [fault(time_ns, (first + p) << 12, pid, tid=pid, **keys) for p in pages]
+
+    lines = [HEAD_AT_0, *touch(10, range(100), 4494)]
+    lines.append(b"# child time=20 pid=5000 ppid=4494 comm=a\n")
+    lines += touch(30, range(0, 100, 2), 5000)
+    lines.append(b"# child time=40 pid=5001 ppid=5000 comm=a\n")  # and of that
+    lines += touch(50, range(1, 100, 3), 5001)
+    lines.append(b"# exec time=60 pid=5000 comm=b\n")  # has addresses of its own now
+    lines += touch(70, range(10), 5000, first=0x99000)
+    lines.append(b"# child time=80 pid=5002 ppid=5000 comm=b\n")
+    lines += touch(90, range(0, 10, 3), 5002, first=0x99000)
+    lines += touch(95, range(1, 100, 5), 4494)
+    text = b"".join(lines) + summary(100 + 50 + 33 + 10 + 4 + 20)
+    log = read(text)
+    found = panels.by_mapping(log)
+    (panel,) = found.panels
+    heights = found.heights(log, panel, np.arange(len(log))) / 4096 - 0.5
+    pages = (log.address >> np.uint64(12)).astype(float)
+    assert (
+        heights == np.where(pages >= 0x99000, pages - 0x99000, pages - 0x7000)
+    ).all()
+    assert panel.size == 100 << 12
+    assert panel.notes == ("197 pages",)  # each process has its own
+    assert "a fork's where its parent's are" in texts(drawn(text)).replace("\n", " ")
 
 
 def test_a_part_of_a_file_is_shown_over_time():

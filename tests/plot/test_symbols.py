@@ -8,13 +8,14 @@ import re
 import shutil
 import subprocess
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from faultlog import symbols
 from faultlog.symbols import NOWHERE, Placer, look_up, read_segments
-from logs import HEAD_AT_0, fault, read, run, summary
+from logs import HEAD_AT_0, compiler_log, fault, read, run, summary
 from test_table import CC1_TEXT, table_of
 
 LIBRARY = """
@@ -156,6 +157,22 @@ def test_nearly_all_of_a_real_log_is_placed():
     log = read(CC1_TEXT)
     file, _ = Placer(log).place(log)
     assert np.count_nonzero(file != NOWHERE) > 0.998 * len(log)
+
+
+def test_placing_ten_million_faults_does_not_take_100_bytes_for_each(monkeypatch):
+    """Not more than the answer, beside what a part of them takes."""
+    log = read(compiler_log(20_000, outcomes=True))
+    placer = Placer(log)
+    whole = placer.place(log)
+    monkeypatch.setattr(symbols, "CHUNK", 1000)
+    tracemalloc.start()
+    parts = placer.place(log)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 16 * len(log) + 200 * 1000 + 50_000
+    for one, other in zip(whole, parts):
+        assert (one == other).all()
+    assert (whole[0] != NOWHERE).any()
 
 
 def test_what_cannot_be_named_is_said(library, tmp_path):
