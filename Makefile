@@ -33,7 +33,7 @@ help:
 	@echo "make stress       a storm of faults, forks, readers and loads for MINUTES=10; KERNEL=NAME"
 	@echo "make test-fleet   logs of three machines in PostgreSQL and ClickHouse: doc/fleet.md is true"
 	@echo "make check        every warning an error, sparse and others, formats, valgrind, fuzzing"
-	@echo "make fuzz         fuzz the reader and the pure headers for SECONDS=600; what breaks one is kept"
+	@echo "make fuzz         fuzz the reader and the pure headers for SECONDS=600; finds are kept"
 	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them);"
 	@echo "                  ARCH=arm64 for that part of bench/results.md"
 	@echo "make bench-check  fail if a figure is over its limit in bench/limits"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A fuzz target (libFuzzer): what the kernel makes of a record, whatever is in it. The input's first
- * byte says of what: a name, a fault's line, a chart, a histogram; the judges are those of the unit
- * tests, and the reader that has to understand the line.
+ * A fuzz target (libFuzzer): what the kernel makes of a record, whatever is in it. The input's
+ * first byte says of what: a name, a fault's line, a chart, a histogram; the judges are those of
+ * the unit tests, and the reader that has to understand the line.
  */
 #include <stdint.h>
 #include <stdio.h>

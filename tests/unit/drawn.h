@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A chart, drawn and judged: chart_is_true() finds every fault's cell on its own, and reads the drawn
- * lines back: labels, glyphs against the legend, counts, breaks. What is wrong is printed.
+ * A chart, drawn and judged: chart_is_true() finds every fault's cell on its own, and reads the
+ * drawn lines back: labels, glyphs against the legend, counts, breaks. What is wrong is printed.
  */
 #ifndef DRAWN_H
 #define DRAWN_H

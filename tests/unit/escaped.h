@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A text, escaped and judged, by an escaping of its own. All buffers are on the heap and of the exact
- * size, so that ASan sees a byte too many.
+ * A text, escaped and judged, by an escaping of its own. All buffers are on the heap and of the
+ * exact size, so that ASan sees a byte too many.
  */
 #ifndef ESCAPED_H
 #define ESCAPED_H
