@@ -53,8 +53,7 @@ static DEFINE_PER_CPU(struct pf_ftrace_cpu, pf_ftrace_cpu);
 /* Where, while it is there. */
 static unsigned long pf_ftrace_ip;
 
-/* With outcomes also the stack pointer has to be in @regs. */
-static __always_inline void pf_ftrace_record(struct pt_regs *regs, bool outcome)
+static __always_inline void pf_ftrace_enter(struct pt_regs *regs, bool outcome)
 {
 	preempt_disable_notrace();
 	if (likely(!this_cpu_read(pf_ftrace_cpu.busy))) {
@@ -72,16 +71,30 @@ static __always_inline void pf_ftrace_record(struct pt_regs *regs, bool outcome)
 	preempt_enable_notrace();
 }
 
+static noinline notrace void pf_ftrace_begin(struct pt_regs *regs)
+{
+	pf_ftrace_enter(regs, true);
+}
+
 /* Out of line, or all would pay for the registers that it uses. */
 static noinline notrace void pf_callback_record(struct ftrace_regs *fregs)
 {
-	pf_ftrace_record(pf_ftrace_regs(fregs), pf_has_outcome());
+	pf_ftrace_enter(pf_ftrace_regs(fregs), false);
+}
+
+static noinline notrace void pf_callback_begin(struct ftrace_regs *fregs)
+{
+	pf_ftrace_watch(fregs, pf_ftrace_begin);
 }
 
 static notrace void pf_callback(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 				struct ftrace_regs *fregs)
 {
-	if (pf_is_tracked())
+	if (!pf_is_tracked())
+		return;
+	if (pf_has_outcome())
+		pf_callback_begin(fregs);
+	else
 		pf_callback_record(fregs);
 }
 
@@ -99,11 +112,6 @@ static int pf_callback_hook(unsigned long entry)
 {
 	int ret;
 
-	if (pf_has_outcome() && !PF_FTRACE_REGS_HAVE_STACK) {
-		pr_err("outcome=1 does not go with placement=ftrace on this architecture: use "
-		       "placement=auto\n");
-		return -EOPNOTSUPP;
-	}
 	ret = ftrace_set_filter_ip(&pf_callback_ops, entry, 0, 0);
 	if (ret) {
 		pr_err("placement=ftrace: " PF_SYMBOL "() can't be traced by it (error %d)\n", ret);
@@ -113,7 +121,7 @@ static int pf_callback_hook(unsigned long entry)
 	ret = register_ftrace_function(&pf_callback_ops);
 	if (ret) {
 		pr_err("placement=ftrace: refused (error %d): is kernel.ftrace_enabled=0?\n", ret);
-		ftrace_set_filter_ip(&pf_callback_ops, entry, 1, 0);
+		pf_ftrace_free_filter(&pf_callback_ops, entry);
 	}
 	return ret;
 }
@@ -125,7 +133,7 @@ static int pf_callback_hook(unsigned long entry)
 static void pf_callback_unhook(void)
 {
 	unregister_ftrace_function(&pf_callback_ops);
-	ftrace_set_filter_ip(&pf_callback_ops, pf_ftrace_ip, 1, 0); /* frees the filter */
+	pf_ftrace_free_filter(&pf_callback_ops, pf_ftrace_ip);
 }
 
 static unsigned long pf_ftrace_nr_missed(void)
@@ -161,51 +169,60 @@ static struct ftrace_ops pf_direct_ops;
 
 /*
  * Called from the entry of handle_mm_fault(), of which the arguments stay in their registers; rax
- * and r11 hold nothing there. The first two say what pf_is_tracked() does, for other processes with
- * not an instruction more than that takes. The third saves the arguments, to where struct pt_regs
- * would have them: that is all there is of one, and all that pf_capture() reads.
+ * and r11 hold nothing there. What enters says what pf_is_tracked() does, for other processes with
+ * not an instruction more than that takes, and goes on to what saves the arguments, to where struct
+ * pt_regs would have them: that is all there is of one, and all that pf_capture() reads.
  */
+#define PF_DIRECT_FUNCTION(name, code) \
+	"	.balign	16\n" \
+	"	.type	" name ", @function\n" \
+	name ":\n" \
+	code \
+	"	" ASM_RET "\n" \
+	"	.size	" name ", . - " name "\n"
+
+#define PF_DIRECT_CURRENT \
+	"	" ASM_ENDBR CALL_DEPTH_ACCOUNT "\n" \
+	"	mov	%gs:" PF_CURRENT_TASK "(%rip), %rax\n"
+
+#define PF_DIRECT_ENTER(save) \
+	PF_DIRECT_CURRENT \
+	"	mov	pf_direct_task_signal(%rax), %rax\n" \
+	"	cmp	%rax, pf_target(%rip)\n" \
+	"	je	" save "\n"
+
+#define PF_DIRECT_ENTER_FAMILY(save) \
+	PF_DIRECT_CURRENT \
+	"	movslq	pf_direct_task_tgid(%rax), %rax\n" \
+	"	mov	pf_family(%rip), %r11\n" \
+	"	bt	%rax, (%r11)\n" \
+	"	jc	" save "\n"
+
+#define PF_DIRECT_SAVE(function) \
+	"	push	%rdi\n" \
+	"	push	%rsi\n" \
+	"	push	%rdx\n" \
+	"	push	%rcx\n" \
+	"	lea	-pf_direct_regs_cx(%rsp), %rdi\n" \
+	"	call	" function "\n" \
+	"	pop	%rcx\n" \
+	"	pop	%rdx\n" \
+	"	pop	%rsi\n" \
+	"	pop	%rdi\n"
+
 asm(".pushsection .text, \"ax\"\n"
-    "	.balign	16\n"
-    "	.type	pf_direct_enter, @function\n"
-    "pf_direct_enter:\n"
-    "	" ASM_ENDBR CALL_DEPTH_ACCOUNT "\n"
-    "	mov	%gs:" PF_CURRENT_TASK "(%rip), %rax\n"
-    "	mov	pf_direct_task_signal(%rax), %rax\n"
-    "	cmp	%rax, pf_target(%rip)\n"
-    "	je	pf_direct_save\n"
-    "	" ASM_RET "\n"
-    "	.size	pf_direct_enter, . - pf_direct_enter\n"
-    "	.balign	16\n"
-    "	.type	pf_direct_enter_family, @function\n"
-    "pf_direct_enter_family:\n"
-    "	" ASM_ENDBR CALL_DEPTH_ACCOUNT "\n"
-    "	mov	%gs:" PF_CURRENT_TASK "(%rip), %rax\n"
-    "	movslq	pf_direct_task_tgid(%rax), %rax\n"
-    "	mov	pf_family(%rip), %r11\n"
-    "	bt	%rax, (%r11)\n"
-    "	jc	pf_direct_save\n"
-    "	" ASM_RET "\n"
-    "	.size	pf_direct_enter_family, . - pf_direct_enter_family\n"
-    "	.balign	16\n"
-    "	.type	pf_direct_save, @function\n"
-    "pf_direct_save:\n"
-    "	push	%rdi\n"
-    "	push	%rsi\n"
-    "	push	%rdx\n"
-    "	push	%rcx\n"
-    "	lea	-pf_direct_regs_cx(%rsp), %rdi\n"
-    "	call	pf_direct_record\n"
-    "	pop	%rcx\n"
-    "	pop	%rdx\n"
-    "	pop	%rsi\n"
-    "	pop	%rdi\n"
-    "	" ASM_RET "\n"
-    "	.size	pf_direct_save, . - pf_direct_save\n"
+    PF_DIRECT_FUNCTION("pf_direct_enter", PF_DIRECT_ENTER("pf_direct_save"))
+    PF_DIRECT_FUNCTION("pf_direct_enter_family", PF_DIRECT_ENTER_FAMILY("pf_direct_save"))
+    PF_DIRECT_FUNCTION("pf_direct_save", PF_DIRECT_SAVE("pf_direct_record"))
+    PF_DIRECT_FUNCTION("pf_direct_watch", PF_DIRECT_ENTER("pf_direct_save_all"))
+    PF_DIRECT_FUNCTION("pf_direct_watch_family", PF_DIRECT_ENTER_FAMILY("pf_direct_save_all"))
+    PF_DIRECT_FUNCTION("pf_direct_save_all", PF_DIRECT_SAVE("pf_direct_begin"))
     ".popsection\n");
 
 void pf_direct_enter(void);
 void pf_direct_enter_family(void);
+void pf_direct_watch(void);
+void pf_direct_watch_family(void);
 
 static noinline notrace __used void pf_direct_record(struct pt_regs *regs)
 {
@@ -220,11 +237,31 @@ static noinline notrace __used void pf_direct_record(struct pt_regs *regs)
 	BUILD_BUG_ON(offsetof(struct pt_regs, dx) != offsetof(struct pt_regs, cx) + 8 ||
 		     offsetof(struct pt_regs, si) != offsetof(struct pt_regs, cx) + 16 ||
 		     offsetof(struct pt_regs, di) != offsetof(struct pt_regs, cx) + 24);
-	pf_ftrace_record(regs, false);
+	pf_ftrace_enter(regs, false);
+}
+
+/*
+ * With outcomes: a kretprobe's handler reads where on the stack the function returns by, and changes
+ * it there. Above the arguments is the place that the function goes on at, and above that is this.
+ */
+static noinline notrace __used void pf_direct_begin(struct pt_regs *saved)
+{
+	struct pt_regs regs;
+
+	BUILD_BUG_ON(offsetof(struct pt_regs, ip) != offsetof(struct pt_regs, di) + 16);
+	regs.di = saved->di;
+	regs.si = saved->si;
+	regs.dx = saved->dx;
+	regs.cx = saved->cx;
+	regs.sp = (unsigned long)&saved->ip;
+	pf_ftrace_enter(&regs, true);
 }
 
 static unsigned long pf_direct_addr(void)
 {
+	if (pf_has_outcome())
+		return (unsigned long)(pf_has_children() ? pf_direct_watch_family :
+							   pf_direct_watch);
 	return (unsigned long)(pf_has_children() ? pf_direct_enter_family : pf_direct_enter);
 }
 
@@ -233,8 +270,6 @@ static int pf_direct_hook(unsigned long entry)
 {
 	int ret;
 
-	if (pf_has_outcome())
-		return -EOPNOTSUPP; /* a kretprobe's handler wants more than arguments */
 	ret = ftrace_set_filter_ip(&pf_direct_ops, entry, 0, 0);
 	if (ret)
 		return ret;
@@ -250,7 +285,7 @@ static int pf_direct_hook(unsigned long entry)
 		ret = -EBUSY;
 	}
 	if (ret)
-		ftrace_set_filter_ip(&pf_direct_ops, entry, 1, 0);
+		pf_ftrace_free_filter(&pf_direct_ops, entry);
 	return ret;
 }
 
@@ -258,7 +293,7 @@ static int pf_direct_hook(unsigned long entry)
 static void pf_direct_unhook(void)
 {
 	pf_unregister_direct(&pf_direct_ops, pf_direct_addr());
-	ftrace_set_filter_ip(&pf_direct_ops, pf_ftrace_ip, 1, 0);
+	pf_ftrace_free_filter(&pf_direct_ops, pf_ftrace_ip);
 }
 
 #endif /* PF_DIRECT_MISSING */
