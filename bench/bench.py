@@ -336,16 +336,17 @@ def measure_arm64() -> None:
     benches = [Bench(place) for place in (tracers.ARM, tracers.ARM_LATER)]
     for bench in benches:
         bench.costs()
-    benches[-1].peers()
+        bench.peers()
     text = report.arm64([(x.results, x.tree) for x in benches])
     RESULTS.write_text(report.with_arm64(RESULTS.read_text(), text))
     say(f"\n{text}")
-    raise_failed(benches[-1].results)
+    raise_failed(*(x.results for x in benches))
 
 
-def raise_failed(results: Results) -> None:
-    if results.failed():
-        raise BenchError("no figures of " + "; of ".join(results.failed()))
+def raise_failed(*all_results: Results) -> None:
+    failed = [why for results in all_results for why in results.failed()]
+    if failed:
+        raise BenchError("no figures of " + "; of ".join(failed))
 
 
 def main() -> int:

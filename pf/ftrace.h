@@ -71,7 +71,7 @@ static __always_inline void pf_ftrace_enter(struct pt_regs *regs, bool outcome)
 	preempt_enable_notrace();
 }
 
-static noinline notrace void pf_ftrace_begin(struct pt_regs *regs)
+static noinline notrace __used void pf_ftrace_begin(struct pt_regs *regs)
 {
 	pf_ftrace_enter(regs, true);
 }
@@ -79,22 +79,16 @@ static noinline notrace void pf_ftrace_begin(struct pt_regs *regs)
 /* Out of line, or all would pay for the registers that it uses. */
 static noinline notrace void pf_callback_record(struct ftrace_regs *fregs)
 {
-	pf_ftrace_enter(pf_ftrace_regs(fregs), false);
-}
-
-static noinline notrace void pf_callback_begin(struct ftrace_regs *fregs)
-{
-	pf_ftrace_watch(fregs, pf_ftrace_begin);
+	if (pf_has_outcome())
+		pf_ftrace_watch(fregs, pf_ftrace_begin);
+	else
+		pf_ftrace_enter(pf_ftrace_regs(fregs), false);
 }
 
 static notrace void pf_callback(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 				struct ftrace_regs *fregs)
 {
-	if (!pf_is_tracked())
-		return;
-	if (pf_has_outcome())
-		pf_callback_begin(fregs);
-	else
+	if (pf_is_tracked())
 		pf_callback_record(fregs);
 }
 
@@ -210,13 +204,21 @@ static struct ftrace_ops pf_direct_ops;
 	"	pop	%rsi\n" \
 	"	pop	%rdi\n"
 
+/* And the stack pointer, as it was at the function's entry: where it returns by. */
+#define PF_DIRECT_SAVE_STACK(function) \
+	"	lea	8(%rsp), %rax\n" \
+	"	push	%rax\n" \
+	"	sub	$pf_direct_regs_between, %rsp\n" \
+	PF_DIRECT_SAVE(function) \
+	"	add	$pf_direct_regs_between + 8, %rsp\n"
+
 asm(".pushsection .text, \"ax\"\n"
     PF_DIRECT_FUNCTION("pf_direct_enter", PF_DIRECT_ENTER("pf_direct_save"))
     PF_DIRECT_FUNCTION("pf_direct_enter_family", PF_DIRECT_ENTER_FAMILY("pf_direct_save"))
     PF_DIRECT_FUNCTION("pf_direct_save", PF_DIRECT_SAVE("pf_direct_record"))
-    PF_DIRECT_FUNCTION("pf_direct_watch", PF_DIRECT_ENTER("pf_direct_save_all"))
-    PF_DIRECT_FUNCTION("pf_direct_watch_family", PF_DIRECT_ENTER_FAMILY("pf_direct_save_all"))
-    PF_DIRECT_FUNCTION("pf_direct_save_all", PF_DIRECT_SAVE("pf_direct_begin"))
+    PF_DIRECT_FUNCTION("pf_direct_watch", PF_DIRECT_ENTER("pf_direct_save_stack"))
+    PF_DIRECT_FUNCTION("pf_direct_watch_family", PF_DIRECT_ENTER_FAMILY("pf_direct_save_stack"))
+    PF_DIRECT_FUNCTION("pf_direct_save_stack", PF_DIRECT_SAVE_STACK("pf_ftrace_begin"))
     ".popsection\n");
 
 void pf_direct_enter(void);
@@ -230,31 +232,16 @@ static noinline notrace __used void pf_direct_record(struct pt_regs *regs)
 	asm volatile(".set pf_direct_task_signal, %c0\n"
 		     ".set pf_direct_task_tgid, %c1\n"
 		     ".set pf_direct_regs_cx, %c2\n"
+		     ".set pf_direct_regs_between, %c3\n"
 		     : : "i" (offsetof(struct task_struct, signal)),
-		     "i" (offsetof(struct task_struct, tgid)), "i" (offsetof(struct pt_regs, cx)));
+		     "i" (offsetof(struct task_struct, tgid)), "i" (offsetof(struct pt_regs, cx)),
+		     "i" (offsetof(struct pt_regs, sp) - offsetofend(struct pt_regs, di)));
 	BUILD_BUG_ON(offsetof(typeof(pf_target), signal));
 	BUILD_BUG_ON(offsetof(typeof(pf_family), members));
 	BUILD_BUG_ON(offsetof(struct pt_regs, dx) != offsetof(struct pt_regs, cx) + 8 ||
 		     offsetof(struct pt_regs, si) != offsetof(struct pt_regs, cx) + 16 ||
 		     offsetof(struct pt_regs, di) != offsetof(struct pt_regs, cx) + 24);
 	pf_ftrace_enter(regs, false);
-}
-
-/*
- * With outcomes: a kretprobe's handler reads where on the stack the function returns by, and changes
- * it there. Above the arguments is the place that the function goes on at, and above that is this.
- */
-static noinline notrace __used void pf_direct_begin(struct pt_regs *saved)
-{
-	struct pt_regs regs;
-
-	BUILD_BUG_ON(offsetof(struct pt_regs, ip) != offsetof(struct pt_regs, di) + 16);
-	regs.di = saved->di;
-	regs.si = saved->si;
-	regs.dx = saved->dx;
-	regs.cx = saved->cx;
-	regs.sp = (unsigned long)&saved->ip;
-	pf_ftrace_enter(&regs, true);
 }
 
 static unsigned long pf_direct_addr(void)
