@@ -76,13 +76,17 @@ static noinline notrace __used void pf_ftrace_begin(struct pt_regs *regs)
 	pf_ftrace_enter(regs, true);
 }
 
-/* Out of line, or all would pay for the registers that it uses. */
+/* Out of line, or all would pay for the registers that it uses; and this for its stack. */
+static noinline notrace void pf_callback_begin(struct ftrace_regs *fregs)
+{
+	pf_ftrace_watch(fregs, pf_ftrace_begin);
+}
+
 static noinline notrace void pf_callback_record(struct ftrace_regs *fregs)
 {
 	if (pf_has_outcome())
-		pf_ftrace_watch(fregs, pf_ftrace_begin);
-	else
-		pf_ftrace_enter(pf_ftrace_regs(fregs), false);
+		return pf_callback_begin(fregs);
+	pf_ftrace_enter(pf_ftrace_regs(fregs), false);
 }
 
 static notrace void pf_callback(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
@@ -204,7 +208,7 @@ static struct ftrace_ops pf_direct_ops;
 	"	pop	%rsi\n" \
 	"	pop	%rdi\n"
 
-/* And the stack pointer, as it was at the function's entry: where it returns by. */
+/* With outcomes: and the stack pointer at the entry, all else that a kretprobe's handler reads. */
 #define PF_DIRECT_SAVE_STACK(function) \
 	"	lea	8(%rsp), %rax\n" \
 	"	push	%rax\n" \
