@@ -19,15 +19,7 @@ static void plot(void)
 
 static int __init pf_probe_B_init(void)
 {
-	int ret;
-
-	ret = pf_plot_init(1);
-	if (ret)
-		return ret;
-	ret = pf_start();
-	if (ret)
-		pf_plot_free();
-	return ret;
+	return pf_plot_start(1, pf_start);
 }
 
 static void __exit pf_probe_B_exit(void)

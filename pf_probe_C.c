@@ -40,15 +40,7 @@ static void plot(void)
 
 static int __init pf_probe_C_init(void)
 {
-	int ret;
-
-	ret = pf_plot_init(NR_PF_REGION);
-	if (ret)
-		return ret;
-	ret = pf_start();
-	if (ret)
-		pf_plot_free();
-	return ret;
+	return pf_plot_start(NR_PF_REGION, pf_start);
 }
 
 static void __exit pf_probe_C_exit(void)

@@ -22,7 +22,7 @@ PARTS = {
     "the clock": ("pf_clock_ns", "pf_cycles", "rdtsc_ordered"),
     "whose fault it is": ("pf_is_tracked", "pf_direct_enter"),
     "registers, preemption, guard": (
-        "pf_ftrace_record",
+        "pf_ftrace_enter",
         "pf_direct_save",
         "__preempt_count_add",
         "__preempt_count_dec_and_test",

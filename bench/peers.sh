@@ -59,9 +59,13 @@ ftrace_text() {
 }
 
 # Where there is no event of page faults.
-ftrace_kprobe_start() {
+kprobe_event() {
 	EVENT=$EVENTS/events/kprobes/fault
 	echo 'p:fault handle_mm_fault address=$arg2' >$EVENTS/kprobe_events || die "no kprobe event"
+}
+
+ftrace_kprobe_start() {
+	kprobe_event
 	ftrace_start "$1"
 }
 
@@ -91,6 +95,21 @@ trace_cmd_stop() {
 
 trace_cmd_text() {
 	$IN_HOST trace-cmd report /tmp/trace.dat 2>/tmp/tracer.err | grep page_fault_user:
+}
+
+trace_cmd_kprobe_start() {
+	kprobe_event
+	trace trace-cmd record -e kprobes:fault -P "$1" -o /tmp/trace.dat
+	wait_for tracing "$1" || die "did not start"
+}
+
+trace_cmd_kprobe_stop() {
+	stop_tracer
+	echo >$EVENTS/kprobe_events
+}
+
+trace_cmd_kprobe_text() {
+	$IN_HOST trace-cmd report /tmp/trace.dat 2>/tmp/tracer.err | grep ' fault: '
 }
 
 perf_record_start() {

@@ -59,6 +59,11 @@ MODULES = {
         "pf_probe_B placement=ftrace outcome=1",
     ),
     "B-callback": ("B", "placement=callback", "pf_probe_B placement=callback"),
+    "B-callback-outcome": (
+        "B",
+        "placement=callback outcome=1",
+        "pf_probe_B placement=callback outcome=1",
+    ),
     "B-callback-children": (
         "B",
         "placement=callback children=1",
@@ -70,13 +75,16 @@ PEERS = {
     "ftrace": ("-", "ftrace event, set_event_pid"),
     "ftrace_kprobe": ("-", "ftrace kprobe event, set_event_pid"),
     "trace_cmd": ("trace-cmd", "trace-cmd record"),
+    "trace_cmd_kprobe": ("trace-cmd", "trace-cmd record, kprobe event"),
     "perf_record": ("perf", "perf record -e page-faults -c 1 -d"),
     "perf_trace": ("perf", "perf trace -F all"),
     "bpftrace_tracepoint": ("bpftrace", "bpftrace, tracepoint + printf"),
     "bpftrace_kprobe": ("bpftrace", "bpftrace, kprobe + printf"),
 }
+# For where no event tells of page faults: they make a kprobe event.
+WITHOUT_EVENT = ("ftrace_kprobe", "trace_cmd_kprobe")
 # For a guest of another architecture than this machine's, with what they are started by.
-PEER_PACKAGES = ("coreutils", "dash", "linux-perf", "bpftrace")
+PEER_PACKAGES = ("coreutils", "dash", "linux-perf", "trace-cmd", "bpftrace")
 # By placement, as in parts.py: the tracer whose instructions are told apart.
 APART = {"jump": "B", "callback": "B-callback", "direct": "B-ftrace"}
 # Of what reads the clock in empty_probe.c: the call, and to store the value.
@@ -121,7 +129,7 @@ PC = Place(
     empties=tuple(EMPTY),
     modules=tuple(MODULES),
     of_file=FILE_TRACERS,
-    peers=tuple(name for name in PEERS if name != "ftrace_kprobe"),
+    peers=tuple(name for name in PEERS if name not in WITHOUT_EVENT),
 )
 # There a kprobe is always a breakpoint, no event tells of page faults, and the clock's
 # own rate is less than one a nanosecond.
@@ -133,12 +141,17 @@ ARM = Place(
     empties=("entry", "clock", "return"),
     modules=ARM_MODULES,
     of_file=("B", "B-outcome"),
-    peers=("ftrace_kprobe", "perf_record", "perf_trace", "bpftrace_kprobe"),
+    peers=(*WITHOUT_EVENT, "perf_record", "perf_trace", "bpftrace_kprobe"),
 )
 # The first that tells ftrace's callbacks the arguments.
 ARM_LATER = replace(
     ARM,
     kernel="bookworm-6.12-arm64",
-    modules=(*ARM_MODULES, "B-callback", "B-callback-children"),
+    modules=(
+        *ARM_MODULES,
+        "B-callback",
+        "B-callback-outcome",
+        "B-callback-children",
+    ),
     of_file=("B", "B-outcome", "B-callback"),
 )

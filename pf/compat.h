@@ -12,6 +12,7 @@
 #include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/kernel.h>
+#include <linux/printk.h>
 #include <linux/string.h>
 #include <linux/types.h>
 #include <linux/version.h>
@@ -77,8 +78,15 @@ static __always_inline struct pt_regs *pf_ftrace_regs(struct ftrace_regs *fregs)
 	return &arch_ftrace_regs(fregs)->regs;
 }
 
-/* Whether a kretprobe's handler can be called with these. */
-#define PF_FTRACE_REGS_HAVE_STACK true
+/*
+ * Calls @watch with all that a kretprobe's handler reads and changes: here it is the stack, where
+ * the function returns by. What else is in struct pt_regs is not told.
+ */
+static __always_inline void pf_ftrace_watch(struct ftrace_regs *fregs,
+					    void (*watch)(struct pt_regs *regs))
+{
+	watch(pf_ftrace_regs(fregs));
+}
 
 #else
 
@@ -90,9 +98,41 @@ static __always_inline struct pt_regs *pf_ftrace_regs(struct ftrace_regs *fregs)
 	return (struct pt_regs *)arch_ftrace_regs(fregs);
 }
 
-#define PF_FTRACE_REGS_HAVE_STACK false
+/* As above: here it is the link register, and the frame's to know the return by. */
+static __always_inline void pf_ftrace_watch(struct ftrace_regs *fregs,
+					    void (*watch)(struct pt_regs *regs))
+{
+	struct pt_regs regs;
+
+	memcpy(regs.regs, arch_ftrace_regs(fregs)->regs, sizeof(arch_ftrace_regs(fregs)->regs));
+	regs.regs[29] = arch_ftrace_regs(fregs)->fp;
+	regs.regs[30] = arch_ftrace_regs(fregs)->lr;
+	regs.sp = arch_ftrace_regs(fregs)->sp;
+	regs.pc = arch_ftrace_regs(fregs)->pc;
+	watch(&regs);
+	arch_ftrace_regs(fregs)->lr = regs.regs[30];
+}
 
 #endif /* CONFIG_X86_64 */
+
+/*
+ * Frees the filter of an ftrace_ops that is not registered, for the function at @ip alone. Before
+ * ftrace_free_filter() was exported, in 6.2 (8be9fbd5345d) and 6.1.9, that took memory first.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 9)
+static inline void pf_ftrace_free_filter(struct ftrace_ops *ops, unsigned long ip)
+{
+	ftrace_free_filter(ops);
+}
+#else
+static inline void pf_ftrace_free_filter(struct ftrace_ops *ops, unsigned long ip)
+{
+	int ret = ftrace_set_filter_ip(ops, ip, 1, 0);
+
+	if (ret)
+		pr_warn("a filter of ftrace could not be freed (error %d): it is lost\n", ret);
+}
+#endif
 
 /*
  * A direct call: from the function's entry, to code of ours that saves what it uses. There is such

@@ -53,8 +53,7 @@ static DEFINE_PER_CPU(struct pf_ftrace_cpu, pf_ftrace_cpu);
 /* Where, while it is there. */
 static unsigned long pf_ftrace_ip;
 
-/* With outcomes also the stack pointer has to be in @regs. */
-static __always_inline void pf_ftrace_record(struct pt_regs *regs, bool outcome)
+static __always_inline void pf_ftrace_enter(struct pt_regs *regs, bool outcome)
 {
 	preempt_disable_notrace();
 	if (likely(!this_cpu_read(pf_ftrace_cpu.busy))) {
@@ -72,10 +71,22 @@ static __always_inline void pf_ftrace_record(struct pt_regs *regs, bool outcome)
 	preempt_enable_notrace();
 }
 
-/* Out of line, or all would pay for the registers that it uses. */
+static noinline notrace __used void pf_ftrace_begin(struct pt_regs *regs)
+{
+	pf_ftrace_enter(regs, true);
+}
+
+/* Out of line, or all would pay for the registers that it uses; and this for its stack. */
+static noinline notrace void pf_callback_begin(struct ftrace_regs *fregs)
+{
+	pf_ftrace_watch(fregs, pf_ftrace_begin);
+}
+
 static noinline notrace void pf_callback_record(struct ftrace_regs *fregs)
 {
-	pf_ftrace_record(pf_ftrace_regs(fregs), pf_has_outcome());
+	if (pf_has_outcome())
+		return pf_callback_begin(fregs);
+	pf_ftrace_enter(pf_ftrace_regs(fregs), false);
 }
 
 static notrace void pf_callback(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
@@ -99,11 +110,6 @@ static int pf_callback_hook(unsigned long entry)
 {
 	int ret;
 
-	if (pf_has_outcome() && !PF_FTRACE_REGS_HAVE_STACK) {
-		pr_err("outcome=1 does not go with placement=ftrace on this architecture: use "
-		       "placement=auto\n");
-		return -EOPNOTSUPP;
-	}
 	ret = ftrace_set_filter_ip(&pf_callback_ops, entry, 0, 0);
 	if (ret) {
 		pr_err("placement=ftrace: " PF_SYMBOL "() can't be traced by it (error %d)\n", ret);
@@ -113,7 +119,7 @@ static int pf_callback_hook(unsigned long entry)
 	ret = register_ftrace_function(&pf_callback_ops);
 	if (ret) {
 		pr_err("placement=ftrace: refused (error %d): is kernel.ftrace_enabled=0?\n", ret);
-		ftrace_set_filter_ip(&pf_callback_ops, entry, 1, 0);
+		pf_ftrace_free_filter(&pf_callback_ops, entry);
 	}
 	return ret;
 }
@@ -125,7 +131,7 @@ static int pf_callback_hook(unsigned long entry)
 static void pf_callback_unhook(void)
 {
 	unregister_ftrace_function(&pf_callback_ops);
-	ftrace_set_filter_ip(&pf_callback_ops, pf_ftrace_ip, 1, 0); /* frees the filter */
+	pf_ftrace_free_filter(&pf_callback_ops, pf_ftrace_ip);
 }
 
 static unsigned long pf_ftrace_nr_missed(void)
@@ -161,51 +167,68 @@ static struct ftrace_ops pf_direct_ops;
 
 /*
  * Called from the entry of handle_mm_fault(), of which the arguments stay in their registers; rax
- * and r11 hold nothing there. The first two say what pf_is_tracked() does, for other processes with
- * not an instruction more than that takes. The third saves the arguments, to where struct pt_regs
- * would have them: that is all there is of one, and all that pf_capture() reads.
+ * and r11 hold nothing there. What enters says what pf_is_tracked() does, for other processes with
+ * not an instruction more than that takes, and goes on to what saves the arguments, to where struct
+ * pt_regs would have them: that is all there is of one, and all that pf_capture() reads.
  */
+#define PF_DIRECT_FUNCTION(name, code) \
+	"	.balign	16\n" \
+	"	.type	" name ", @function\n" \
+	name ":\n" \
+	code \
+	"	" ASM_RET "\n" \
+	"	.size	" name ", . - " name "\n"
+
+#define PF_DIRECT_CURRENT \
+	"	" ASM_ENDBR CALL_DEPTH_ACCOUNT "\n" \
+	"	mov	%gs:" PF_CURRENT_TASK "(%rip), %rax\n"
+
+#define PF_DIRECT_ENTER(save) \
+	PF_DIRECT_CURRENT \
+	"	mov	pf_direct_task_signal(%rax), %rax\n" \
+	"	cmp	%rax, pf_target(%rip)\n" \
+	"	je	" save "\n"
+
+#define PF_DIRECT_ENTER_FAMILY(save) \
+	PF_DIRECT_CURRENT \
+	"	movslq	pf_direct_task_tgid(%rax), %rax\n" \
+	"	mov	pf_family(%rip), %r11\n" \
+	"	bt	%rax, (%r11)\n" \
+	"	jc	" save "\n"
+
+#define PF_DIRECT_SAVE(function) \
+	"	push	%rdi\n" \
+	"	push	%rsi\n" \
+	"	push	%rdx\n" \
+	"	push	%rcx\n" \
+	"	lea	-pf_direct_regs_cx(%rsp), %rdi\n" \
+	"	call	" function "\n" \
+	"	pop	%rcx\n" \
+	"	pop	%rdx\n" \
+	"	pop	%rsi\n" \
+	"	pop	%rdi\n"
+
+/* With outcomes: and the stack pointer at the entry, all else that a kretprobe's handler reads. */
+#define PF_DIRECT_SAVE_STACK(function) \
+	"	lea	8(%rsp), %rax\n" \
+	"	push	%rax\n" \
+	"	sub	$pf_direct_regs_between, %rsp\n" \
+	PF_DIRECT_SAVE(function) \
+	"	add	$pf_direct_regs_between + 8, %rsp\n"
+
 asm(".pushsection .text, \"ax\"\n"
-    "	.balign	16\n"
-    "	.type	pf_direct_enter, @function\n"
-    "pf_direct_enter:\n"
-    "	" ASM_ENDBR CALL_DEPTH_ACCOUNT "\n"
-    "	mov	%gs:" PF_CURRENT_TASK "(%rip), %rax\n"
-    "	mov	pf_direct_task_signal(%rax), %rax\n"
-    "	cmp	%rax, pf_target(%rip)\n"
-    "	je	pf_direct_save\n"
-    "	" ASM_RET "\n"
-    "	.size	pf_direct_enter, . - pf_direct_enter\n"
-    "	.balign	16\n"
-    "	.type	pf_direct_enter_family, @function\n"
-    "pf_direct_enter_family:\n"
-    "	" ASM_ENDBR CALL_DEPTH_ACCOUNT "\n"
-    "	mov	%gs:" PF_CURRENT_TASK "(%rip), %rax\n"
-    "	movslq	pf_direct_task_tgid(%rax), %rax\n"
-    "	mov	pf_family(%rip), %r11\n"
-    "	bt	%rax, (%r11)\n"
-    "	jc	pf_direct_save\n"
-    "	" ASM_RET "\n"
-    "	.size	pf_direct_enter_family, . - pf_direct_enter_family\n"
-    "	.balign	16\n"
-    "	.type	pf_direct_save, @function\n"
-    "pf_direct_save:\n"
-    "	push	%rdi\n"
-    "	push	%rsi\n"
-    "	push	%rdx\n"
-    "	push	%rcx\n"
-    "	lea	-pf_direct_regs_cx(%rsp), %rdi\n"
-    "	call	pf_direct_record\n"
-    "	pop	%rcx\n"
-    "	pop	%rdx\n"
-    "	pop	%rsi\n"
-    "	pop	%rdi\n"
-    "	" ASM_RET "\n"
-    "	.size	pf_direct_save, . - pf_direct_save\n"
+    PF_DIRECT_FUNCTION("pf_direct_enter", PF_DIRECT_ENTER("pf_direct_save"))
+    PF_DIRECT_FUNCTION("pf_direct_enter_family", PF_DIRECT_ENTER_FAMILY("pf_direct_save"))
+    PF_DIRECT_FUNCTION("pf_direct_save", PF_DIRECT_SAVE("pf_direct_record"))
+    PF_DIRECT_FUNCTION("pf_direct_watch", PF_DIRECT_ENTER("pf_direct_save_stack"))
+    PF_DIRECT_FUNCTION("pf_direct_watch_family", PF_DIRECT_ENTER_FAMILY("pf_direct_save_stack"))
+    PF_DIRECT_FUNCTION("pf_direct_save_stack", PF_DIRECT_SAVE_STACK("pf_ftrace_begin"))
     ".popsection\n");
 
 void pf_direct_enter(void);
 void pf_direct_enter_family(void);
+void pf_direct_watch(void);
+void pf_direct_watch_family(void);
 
 static noinline notrace __used void pf_direct_record(struct pt_regs *regs)
 {
@@ -213,18 +236,23 @@ static noinline notrace __used void pf_direct_record(struct pt_regs *regs)
 	asm volatile(".set pf_direct_task_signal, %c0\n"
 		     ".set pf_direct_task_tgid, %c1\n"
 		     ".set pf_direct_regs_cx, %c2\n"
+		     ".set pf_direct_regs_between, %c3\n"
 		     : : "i" (offsetof(struct task_struct, signal)),
-		     "i" (offsetof(struct task_struct, tgid)), "i" (offsetof(struct pt_regs, cx)));
+		     "i" (offsetof(struct task_struct, tgid)), "i" (offsetof(struct pt_regs, cx)),
+		     "i" (offsetof(struct pt_regs, sp) - offsetofend(struct pt_regs, di)));
 	BUILD_BUG_ON(offsetof(typeof(pf_target), signal));
 	BUILD_BUG_ON(offsetof(typeof(pf_family), members));
 	BUILD_BUG_ON(offsetof(struct pt_regs, dx) != offsetof(struct pt_regs, cx) + 8 ||
 		     offsetof(struct pt_regs, si) != offsetof(struct pt_regs, cx) + 16 ||
 		     offsetof(struct pt_regs, di) != offsetof(struct pt_regs, cx) + 24);
-	pf_ftrace_record(regs, false);
+	pf_ftrace_enter(regs, false);
 }
 
 static unsigned long pf_direct_addr(void)
 {
+	if (pf_has_outcome())
+		return (unsigned long)(pf_has_children() ? pf_direct_watch_family :
+							   pf_direct_watch);
 	return (unsigned long)(pf_has_children() ? pf_direct_enter_family : pf_direct_enter);
 }
 
@@ -233,8 +261,6 @@ static int pf_direct_hook(unsigned long entry)
 {
 	int ret;
 
-	if (pf_has_outcome())
-		return -EOPNOTSUPP; /* a kretprobe's handler wants more than arguments */
 	ret = ftrace_set_filter_ip(&pf_direct_ops, entry, 0, 0);
 	if (ret)
 		return ret;
@@ -250,7 +276,7 @@ static int pf_direct_hook(unsigned long entry)
 		ret = -EBUSY;
 	}
 	if (ret)
-		ftrace_set_filter_ip(&pf_direct_ops, entry, 1, 0);
+		pf_ftrace_free_filter(&pf_direct_ops, entry);
 	return ret;
 }
 
@@ -258,7 +284,7 @@ static int pf_direct_hook(unsigned long entry)
 static void pf_direct_unhook(void)
 {
 	pf_unregister_direct(&pf_direct_ops, pf_direct_addr());
-	ftrace_set_filter_ip(&pf_direct_ops, pf_ftrace_ip, 1, 0);
+	pf_ftrace_free_filter(&pf_direct_ops, pf_ftrace_ip);
 }
 
 #endif /* PF_DIRECT_MISSING */

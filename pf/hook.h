@@ -273,7 +273,7 @@ static void pf_probe_unregister(void)
 
 /*
  * Entries that were skipped by the kprobe core, because a probe was hit inside a probe, or by
- * pf_ftrace_capture(), or whose return was not watched, because too many others were.
+ * pf_ftrace_enter(), or whose return was not watched, because too many others were.
  */
 static unsigned long pf_probe_nr_missed(void)
 {

@@ -29,17 +29,33 @@ static void pf_plot_free(void)
 	kvfree(pf_plot_cursor);
 }
 
-static int pf_plot_init(unsigned int nr_charts)
+/**
+ * pf_plot_start() - take what the plot needs, then start to record
+ * @nr_charts: 1 for all faults, or NR_PF_REGION for one for each region
+ * @start: starts to record
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -ENOMEM, or what @start says; then nothing is kept
+ */
+static int pf_plot_start(unsigned int nr_charts, int (*start)(void))
 {
+	int ret = -ENOMEM;
+
 	pf_plot_cursor = pf_cursor_new();
 	pf_plot_charts = kvcalloc(nr_charts, sizeof(*pf_plot_charts), GFP_KERNEL);
 	pf_plot_histograms = kvcalloc(NR_PF_REGION, sizeof(*pf_plot_histograms), GFP_KERNEL);
 	if (!pf_plot_cursor || !pf_plot_charts || !pf_plot_histograms) {
 		pr_err("no memory for the plot\n");
-		pf_plot_free();
-		return -ENOMEM;
+		goto free;
 	}
+	ret = start();
+	if (ret)
+		goto free;
 	return 0;
+
+free:
+	pf_plot_free();
+	return ret;
 }
 
 /* Lines stand without the module's name: they are wide, and belong together visibly. */
@@ -132,10 +148,10 @@ static void pf_plot_title(char *title, size_t size)
 
 /**
  * pf_plot() - draw the whole list
- * @nr_charts: as for pf_plot_init()
+ * @nr_charts: as for pf_plot_start()
  * @draw: draws the charts, which have been filled, under this title
  *
- * Frees what pf_plot_init() has taken.
+ * Frees what pf_plot_start() has taken.
  *
  * Context: process context, may sleep; nothing is recorded any more.
  */

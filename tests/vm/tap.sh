@@ -131,6 +131,24 @@ has_ftrace_arguments() {
 	esac
 }
 
+# little_memory: there is swap, and a cgroup with too little memory, for `workload paging`.
+# enough_memory: no more; nor huge pages.
+little_memory() {
+	dd if=/dev/zero of=/disk/swap bs=1M count=64 && chmod 600 /disk/swap &&
+		mkswap /disk/swap && swapon /disk/swap || return
+	mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null # or it is there
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+	mkdir /sys/fs/cgroup/small && echo 16M >/sys/fs/cgroup/small/memory.max
+}
+
+enough_memory() {
+	rmdir /sys/fs/cgroup/small
+	umount /sys/fs/cgroup
+	swapoff /disk/swap
+	rm /disk/swap
+	echo 0 >/proc/sys/vm/nr_hugepages
+}
+
 # dmesg_mark: put a canary into the kernel log.
 # dmesg_since: the log after the latest canary, without time stamps.  A test starts
 # with a canary of its own.

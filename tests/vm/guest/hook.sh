@@ -28,7 +28,7 @@ nr_runs=$(runs 6)
 nr_rounds=$(runs 8)
 nr_ends=$(runs 3)
 nr_paging=$(runs 5)
-plan $((50 + nr_runs + $(runs 3) + nr_ends + nr_paging + 2 * nr_rounds))
+plan $((58 + nr_runs + $(runs 3) + 2 * nr_ends + nr_paging + 2 * nr_rounds))
 
 exact="^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
 ends="$exact .*abandoned=0 unfinished=0 .*minor_difference=0 major_difference=0$"
@@ -42,7 +42,7 @@ tracks() {
 	diag "$result"
 }
 
-# A direct call where there is one; it is not for outcomes.
+# A direct call where there is one.
 direct=callback
 [ "$(uname -m)" = x86_64 ] && has_kernel 5 18 && direct=direct
 
@@ -69,20 +69,22 @@ for placement in ftrace callback; do
 	is "$placement: each child is told" "$(grep -c '^# child time=' /tmp/track.log)" \
 		"$(echo "$result" | sed 's/.* children=\([0-9]*\) .*/\1/')"
 done
-placement=ftrace
 
-if [ "$(uname -m)" = x86_64 ]; then
+for placement in ftrace callback; do
+	dmesg_mark
 	for run in $(seq $nr_ends); do
 		tracks "outcome=1, run $run" "$ends" B "outcome=1" mix
 	done
+	[ $placement = ftrace ] && is=$direct || is=callback
+	like "$placement: outcome=1: is told to be $is" "$(dmesg_since)" \
+		"^pf_probe_B: .* probe placement: $is$"
 	tracks "outcome=1 children=1" "$ends" B "outcome=1 children=1" family 6
-	tracks "outcome=1, 16,384 cold pages" "$ends" B "outcome=1" cold
-	is "are 16,384 major faults" \
-		"$(grep -c 'result=major .* map=/disk/cold ' /tmp/track.log)" 16384
-else
-	refused "outcome=1" "outcome=1 does not go with placement=ftrace" outcome=1
-	skip $((nr_ends + 1)) "outcome=1 does not go with placement=ftrace here"
-fi
+	tracks "outcome=1, 64 threads" "$ends" B "outcome=1" threads 64
+done
+placement=ftrace
+tracks "outcome=1, 16,384 cold pages" "$ends" B "outcome=1" cold
+is "are 16,384 major faults" \
+	"$(grep -c 'result=major .* map=/disk/cold ' /tmp/track.log)" 16384
 
 tracks "dropped: counted" "^difference=0 .*lines=1000 .*recorded=1000 .*dropped=4" B \
 	"max_faults=1000" touch 5000
@@ -95,24 +97,15 @@ is "a file's offsets" \
 tracks "5,000 files" "$exact" B "" many-files 5000
 
 # Huge pages, userfaultfd, swap.
-dd if=/dev/zero of=/disk/swap bs=1M count=64 2>/dev/null
-chmod 600 /disk/swap
-mkswap /disk/swap >/dev/null
-ok "there is swap" swapon /disk/swap
-mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null
-echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-mkdir /sys/fs/cgroup/small
-ok "and a cgroup with little memory" sh -c "echo 16M >/sys/fs/cgroup/small/memory.max"
+ok "there is little memory, and swap" little_memory
 for run in $(seq $nr_paging); do
 	tracks "paging, run $run" "$exact" B "" paging
 done
+tracks "paging, outcome=1" "$ends" B "outcome=1" paging
 placement=callback
 tracks "paging" "$exact" B "" paging
-rmdir /sys/fs/cgroup/small
-umount /sys/fs/cgroup
-swapoff /disk/swap
-rm /disk/swap
-echo 0 >/proc/sys/vm/nr_hugepages
+tracks "paging, outcome=1" "$ends" B "outcome=1" paging
+enough_memory
 
 # Others at the same function: the function tracer, a kprobe, our own modules.
 cd /sys/kernel/tracing
@@ -125,6 +118,7 @@ echo 'p:beside handle_mm_fault' >kprobe_events
 echo 1 >events/kprobes/beside/enable
 for placement in ftrace callback; do
 	tracks "and a kprobe" "$exact" B "" mix
+	tracks "and both, outcome=1" "$ends" B "outcome=1" mix
 done
 ok "which both have seen faults, too" sh -c \
 	'test $(grep -c "workload.*beside: " trace) -gt 1000 -a $(grep -c handle_mm_fault trace) -gt 2000'
@@ -167,16 +161,14 @@ ok "no module after that" fails grep -q pf_probe /proc/modules
 is "nor anything at the function" "$(grep handle_mm_fault /sys/kernel/tracing/enabled_functions)" ""
 
 # Unloaded while all CPUs fault, and the target, too.
-outcome=outcome=1
-[ "$(uname -m)" = x86_64 ] || outcome=
 for round in $(seq $nr_rounds); do
 	[ $((round % 4)) -lt 2 ] && placement=ftrace || placement=callback
-	[ $((round % 3)) = 0 ] && watched=$outcome || watched=
+	[ $((round % 3)) = 1 ] && watched=outcome=1 || watched=
 	while :; do /workload run threads 4; done &
 	loader=$!
 	if [ $((round % 2)) = 1 ]; then
 		start_stopped /workload run fault-forever
-		insmod /pf_probe_B.ko process_id=$pid placement=$placement
+		insmod /pf_probe_B.ko process_id=$pid placement=$placement $watched
 	else
 		start_stopped sh -c 'while :; do /workload run threads 4; done'
 		insmod /pf_probe_B.ko process_id=$pid placement=$placement children=1 $watched \
@@ -184,7 +176,7 @@ for round in $(seq $nr_rounds); do
 	fi
 	kill -CONT $pid
 	wait_for sh -c 'test "$(grep -c "PID =" /proc/pf_probe_B)" -gt 1000'
-	ok "round $round, $placement: rmmod under load" rmmod pf_probe_B
+	ok "round $round, $placement $watched: rmmod under load" rmmod pf_probe_B
 	ok "round $round: all is let go" fails grep -q pf_probe /proc/modules
 	kill -KILL $pid $loader
 	wait $pid $loader 2>/dev/null

@@ -2,7 +2,7 @@
 # outcome=1: how each fault ended, and how long it took. Minor and major are what the kernel counts.
 . /tap.sh
 nr_runs=$(runs 20)
-plan $((33 + nr_runs))
+plan $((36 + nr_runs))
 
 exact="^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0 .*failed=0 abandoned=0 \
 unfinished=0 .*minor_difference=0 major_difference=0$"
@@ -77,27 +77,32 @@ like "overwritten: counted right" "$result" "^difference=0 .*dropped=0 overwritt
 asleep() {
 	test "$(grep -l '^State:.[SD]' /proc/$pid/task/[0-9]*/status | grep -v -c "/$pid/status")" -eq 8
 }
-for maxactive in 1024 3; do
+for asked in maxactive=1024 maxactive=3 placement=ftrace; do
+	if [ $asked = placement=ftrace ] && ! has_ftrace_arguments; then
+		skip 3 "no placement=ftrace here"
+		continue
+	fi
 	rm -f /tmp/wake
 	start_stopped /workload run sleepers
-	insmod /pf_probe_B.ko process_id=$pid outcome=1 maxactive=$maxactive
+	insmod /pf_probe_B.ko process_id=$pid outcome=1 $asked
 	kill -CONT $pid
 	wait_for asleep
 	sleep 0.5 # some may only have waited for their turn
 	wait_for asleep
 	summary=$(tail -n 2 /proc/pf_probe_B | head -n 1)
-	if [ $maxactive = 1024 ]; then
-		like "eight asleep are told as unfinished" "$summary" " missed=0 .* unfinished=8 counted="
-	else
+	if [ $asked = maxactive=3 ]; then
 		like "maxactive=3: five or more are told as missed" "$summary" \
 			" missed=([5-9]|[1-9][0-9]+) .* unfinished=3 counted="
+	else
+		like "$asked: eight asleep are told as unfinished" "$summary" \
+			" missed=0 .* unfinished=8 counted="
 	fi
 	dmesg_mark
 	rmmod pf_probe_B
-	like "rmmod meanwhile tells how many" "$(dmesg_since)" "^pf_probe_B: unfinished=[38]:"
+	like "$asked: rmmod meanwhile tells how many" "$(dmesg_since)" "^pf_probe_B: unfinished=[38]:"
 	touch /tmp/wake
 	wait $pid
-	is "and they wake up unharmed" $? 0
+	is "$asked: and they wake up unharmed" $? 0
 done
 rm -f /tmp/wake
 

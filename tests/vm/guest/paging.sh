@@ -3,16 +3,9 @@
 . /tap.sh
 nr_runs=$(runs 20)
 nr_ends=$(runs 5)
-plan $((3 + nr_runs + nr_ends))
+plan $((2 + nr_runs + nr_ends))
 
-dd if=/dev/zero of=/disk/swap bs=1M count=64 2>/dev/null
-chmod 600 /disk/swap
-mkswap /disk/swap >/dev/null
-ok "there is swap" swapon /disk/swap
-mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null
-echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-mkdir /sys/fs/cgroup/small
-ok "and a cgroup with little memory" sh -c "echo 16M >/sys/fs/cgroup/small/memory.max"
+ok "there is little memory, and swap" little_memory
 
 for run in $(seq $nr_runs); do
 	result=$(/workload track B "" paging)
@@ -28,8 +21,4 @@ done
 ok "what was swapped in is told" test "$(grep -c 'region=anon kind=swap result=major' \
 	/tmp/track.log)" -gt 100
 
-rmdir /sys/fs/cgroup/small
-umount /sys/fs/cgroup
-swapoff /disk/swap
-rm /disk/swap
-echo 0 >/proc/sys/vm/nr_hugepages
+enough_memory
