@@ -20,8 +20,8 @@ RELEASE      = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' \
 VERSION     := $(shell sed -n 's/^.define PF_VERSION //p' pf_common.h)
 
 .DEFAULT_GOAL := all
-.PHONY: help all modules test test-matrix test-fleet stress demo gallery check fuzz bench \
-	bench-deps bench-check install uninstall clean FORCE
+.PHONY: help all modules test test-matrix test-debug test-fleet stress demo gallery check fuzz \
+	bench bench-deps bench-check install uninstall clean FORCE
 
 help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
@@ -30,6 +30,8 @@ help:
 	@echo "make test         unit tests, and guest tests in a virtual machine"
 	@echo "make test-matrix  the guest tests on every kernel of tests/vm/kernels; QUICK=1 without"
 	@echo "                  those that take long"
+	@echo "make test-debug   the guest tests on a kernel that looks for mistakes (KASAN, lockdep,"
+	@echo "                  kmemleak ...); builds it once, which takes half an hour on two CPUs"
 	@echo "make stress       a storm of faults, forks, readers and loads for MINUTES=10; KERNEL=NAME"
 	@echo "make test-fleet   logs of three machines in PostgreSQL and ClickHouse: doc/fleet.md is true"
 	@echo "make check        every warning an error, sparse and others, formats, valgrind, fuzzing"
@@ -62,6 +64,10 @@ user: $(USER_SOURCES) FORCE
 test:
 	@tests/deps
 	@CC='$(CC)' PYTHON='$(PYTHON)' KERNEL='$(KERNEL)' tests/run
+
+test-debug:
+	@tests/deps debug
+	@$(PYTHON) tests/vm/matrix.py --debug $(if $(QUICK),--quick)
 
 stress:
 	@tests/deps

@@ -37,6 +37,7 @@ PROGRAMS = (
     "names",
     "stress",
     "rogue",
+    "failing",
 )
 # Each is of one source; they share headers.
 PROGRAM_RULE = "%: %.c oracle.h log_check.h storm.h random.h; $(CC) $(CFLAGS) -o $@ $<"

@@ -54,13 +54,21 @@ class KernelError(Exception):
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel as it is asked for; `only_for` "bench" if the matrix is to leave it out."""
+    """A kernel as it is asked for.
+
+    `only_for` is "bench" or "debug" if the matrix is to leave it out.
+    """
 
     name: str
     suite: str
     arch: str
     package: str
     only_for: str = ""
+
+    @property
+    def is_built(self) -> bool:
+        """Whether it is built here, from a source package, see source.py."""
+        return self.package.startswith("linux-source-")
 
 
 @dataclass(frozen=True)
@@ -297,25 +305,42 @@ def get(kernel: Kernel, update: bool = False) -> Tree:
         kernels = cache / "kernels"
         kernels.mkdir(exist_ok=True)
         link = kernels / kernel.name
-        if link.exists() and not update:
+        if link.exists() and not update and is_current(kernel, link.resolve()):
             root = link.resolve()
             relocate(root, root)  # the cache may have been moved
             return Tree(kernel, root)
         say(f"kernel {kernel.name}: asking apt ({kernel.suite})")
         apt = Apt.of(kernel)
         apt.update()
-        parts = parts_of(apt, kernel)
-        image = next((p for p in parts if p.startswith("linux-image-")), None)
-        if image is None:
-            raise KernelError(f"{kernel.package} names no kernel image")
-        final = kernels / f"{image.partition(':')[0]}_{parts[image]}"
-        if not final.exists():
-            fetch(apt, kernel, parts, final)
+        final = obtain(apt, kernel, kernels)
         fresh = kernels / f"{kernel.name}.new"
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(final.name)
         os.replace(fresh, link)
         return Tree(kernel, final)
+
+
+def is_current(kernel: Kernel, root: Path) -> bool:
+    """Whether a kernel in the cache is still what is asked for."""
+    import source  # which is made with what is here
+
+    return not kernel.is_built or source.is_current(kernel, root)
+
+
+def obtain(apt: Apt, kernel: Kernel, folder: Path) -> Path:
+    """The kernel that apt knows now, fetched or built, in `folder` under its own name."""
+    import source
+
+    if kernel.is_built:
+        return source.build(apt, kernel, folder)
+    parts = parts_of(apt, kernel)
+    image = next((p for p in parts if p.startswith("linux-image-")), None)
+    if image is None:
+        raise KernelError(f"{kernel.package} names no kernel image")
+    final = folder / f"{image.partition(':')[0]}_{parts[image]}"
+    if not final.exists():
+        fetch(apt, kernel, parts, final)
+    return final
 
 
 def fetch(apt: Apt, kernel: Kernel, parts: dict[str, str], final: Path) -> None:

@@ -7,7 +7,9 @@ W=1, all guest tests pass, and the exact count was tested there with difference 
 What can't be fetched or built is a failed row.  The exit status is 0 only if all
 rows passed.
 
-    matrix.py               all of them
+    matrix.py               all of them, but for those that are built from source
+    matrix.py --debug       only those: kernels that look for mistakes; with fewer
+                            repetitions
     matrix.py sid bullseye  only these
     matrix.py --quick       with fewer repetitions, and without the tests that say
                             "# vm: long", which count as skipped
@@ -185,6 +187,12 @@ def test(
         row.trouble = f"difference from the exact count: {row.difference}"
 
 
+def names_of(kernels: dict[str, kernel.Kernel], only_for: str) -> list[str]:
+    """The rows: those of the list that are for that, or for everything if it is ""."""
+    listed = [x for x in kernels.values() if x.name != "default"]
+    return [x.name for x in listed if x.only_for == only_for]
+
+
 def report(row: Row) -> None:
     """What came of a row, as soon as it is known."""
     show(row.said)
@@ -224,6 +232,9 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a kernel of the list")
     parser.add_argument(
+        "--debug", action="store_true", help="on the kernels that look for mistakes"
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="only what is quickly done"
     )
     args = parser.parse_args()
@@ -234,11 +245,9 @@ def main() -> int:
     cases = run.cases_in(vm.HERE / "guest")
     left_out = run.long_ones(cases) if args.quick else []
     cases = {name: path for name, path in cases.items() if name not in left_out}
-    listed = [
-        x.name for x in kernels.values() if x.name != "default" and not x.only_for
-    ]
+    listed = names_of(kernels, "debug" if args.debug else "")
     rows = [Row(kernels[name]) for name in args.names or listed]
-    try_all(rows, cases, left_out, args.quick)
+    try_all(rows, cases, left_out, args.quick or args.debug)
     print("", *table(row.cells for row in rows), sep="\n")
     passed = sum(row.passed for row in rows)
     print(f"\n{passed} passed, {len(rows) - passed} failed")

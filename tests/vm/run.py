@@ -31,6 +31,9 @@ import modules
 import programs
 import vm
 
+# A kernel that looks for mistakes takes that much longer to everything, and needs that much memory.
+DEBUG_TIMES = 10
+DEBUG_MEMORY_MB = 3072
 # Lines by which a test asks for something.
 SERIAL = "\n# vm: serial\n"
 COMPILER = "\n# vm: compiler\n"
@@ -95,7 +98,7 @@ def guest_of(
                 # With the only checksum that the kernel knows.
                 packed = lzma.compress(path.read_bytes(), check=lzma.CHECK_CRC32)
                 content[f"packed/{path.name}.xz"] = packed
-    return vm.Guest(
+    guest = vm.Guest(
         tree=tree,
         cases=dict(sorted(texts.items(), key=lambda case: LAST in case[1])),
         files=content,
@@ -104,6 +107,11 @@ def guest_of(
         quick=quick,
         timeout_s=timeout_s,
     )
+    if tree.kernel.is_built:
+        guest.timeout_s *= DEBUG_TIMES
+        guest.patience = DEBUG_TIMES
+        guest.memory_mb = DEBUG_MEMORY_MB
+    return guest
 
 
 def boot(

@@ -113,7 +113,8 @@ def get(tree: kernel.Tree) -> Toolchain:
     It is one kernel's own: what a release builds its next kernel with may differ.
     """
     asked, home = tree.kernel, kernel.os_release().get("VERSION_CODENAME")
-    if (asked.suite, asked.arch) == (home, kernel.host_arch()):
+    # What was built here was built by the machine's own.
+    if asked.is_built or (asked.suite, asked.arch) == (home, kernel.host_arch()):
         return Toolchain("", "gcc", None)
     named = re.search(r"\bgcc-\d+", (tree.kdir / ".kernelvariables").read_text())
     if named is None:

@@ -88,8 +88,9 @@ class Guest:
     scratch ext4 at /disk, holding a copy of the folder if it is one; `host_root` the
     host's own /, or a folder as one, at /host, writes to it staying in the guest.
     `quick` asks for fewer repetitions, see runs() in tap.sh. `possible_cpus` may be
-    more than the `smp` that there are.  `accel` overrides KVM-or-TCG, `append` adds to
-    the kernel's command line, `qemu` to QEMU's.
+    more than the `smp` that there are.  `patience` is how much longer than usual the
+    tests and the kernel's watchdogs wait for what should come.  `accel` overrides
+    KVM-or-TCG, `append` adds to the kernel's command line, `qemu` to QEMU's.
     """
 
     tree: kernel.Tree
@@ -101,6 +102,7 @@ class Guest:
     quick: bool = False
     smp: int = 2
     possible_cpus: int = 0
+    patience: int = 1
     memory_mb: int = 1024
     tap: bool = True
     timeout_s: float = 300
@@ -191,7 +193,7 @@ def initramfs(guest: Guest) -> bytes:
         wanted += ["9pnet_virtio", "9p", "overlay"]
     loaded = modules.resolve(guest.tree.modules, wanted)
     config = f"DISK={bool(guest.disk):d}\nHOST_ROOT={bool(guest.host_root):d}\n"
-    config += f"export QUICK={guest.quick:d}\n"
+    config += f"export QUICK={guest.quick:d} PATIENCE={guest.patience}\n"
     files = {
         "init": (0o755, (HERE / "init").read_bytes()),
         "tap.sh": (0o644, (HERE / "tap.sh").read_bytes()),
@@ -241,6 +243,7 @@ def command(guest: Guest, folder: Path, verdict_fd: int) -> list[str]:
 
     machine = MACHINES[guest.tree.kernel.arch]
     append = f"{machine.append} {COMMAND_LINE} {guest.append}"
+    append += f" watchdog_thresh={10 * guest.patience}" * (guest.patience > 1)
     line = ["setpriv", "--pdeathsig", "KILL", machine.qemu, *machine.options]
     line += guest.accel or accelerator(guest.tree.kernel.arch)
     line += ["-nodefaults", "-no-reboot", "-display", "none"]

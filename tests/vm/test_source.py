@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Kernels that are built here: what is asked of them, when they are built anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import kernel
+import matrix
+import source
+import tap
+
+BUILT = [x for x in kernel.known_kernels().values() if x.is_built]
+
+
+def test_each_has_its_config():
+    assert BUILT
+    for asked in BUILT:
+        assert "CONFIG_KPROBES=y" in source.config_of(asked)
+        assert f'CONFIG_LOCALVERSION="-{asked.name}"' in source.config_of(asked)
+
+
+def test_they_are_for_one_target_alone():
+    names = matrix.names_of(kernel.known_kernels(), "debug")
+    assert names == [asked.name for asked in BUILT]
+    others = matrix.names_of(kernel.known_kernels(), "")
+    assert "bookworm" in others and not set(others) & {"default", *names}
+
+
+def test_a_line_that_kconfig_drops_is_told():
+    wanted = "# A heading\nCONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\n"
+    assert source.unmet(wanted, "CONFIG_A=y\nCONFIG_BB=y\nCONFIG_C=y\n") == [
+        "CONFIG_B=y",
+        "# CONFIG_C is not set",
+    ]
+    assert not source.unmet(wanted, "CONFIG_B=y\n# CONFIG_C is not set\nCONFIG_A=y\n")
+
+
+@pytest.fixture
+def configs(tmp_path, monkeypatch) -> Path:
+    """A folder of configs of a kernel's own."""
+    monkeypatch.setattr(source, "CONFIGS", tmp_path)
+    for name in ("guest", BUILT[0].name):
+        (tmp_path / f"{name}.config").write_text("CONFIG_A=y\n")
+    return tmp_path
+
+
+def test_another_config_is_another_kernel(configs):
+    asked = BUILT[0]
+    root = Path("/kernels") / f"linux_6.12.1-1_{source.mark_of(asked)}"
+    assert kernel.is_current(asked, root)
+    (configs / "guest.config").write_text("CONFIG_B=y\n")
+    assert not kernel.is_current(asked, root)
+
+
+def test_what_a_guest_says_at_its_end_is_a_failure():
+    """The words are those of tests/vm/init."""
+    said = Path(__file__).with_name("init").read_text().splitlines()
+    complaints = [line for line in said if "BUG: " in line]
+    assert len(complaints) == 2
+    assert tap.scan_console("\n".join(complaints)) == [x.strip() for x in complaints]
