@@ -24,6 +24,7 @@
 #define MODULE "pf_probe_B"
 #define TEXT_MAX (256 * 1024)
 #define ERR_LEVEL 3
+#define END_LINE "parameters: next\n"
 
 /* strerrorname_np() is not in every libc. */
 static const struct {
@@ -179,7 +180,7 @@ static struct said errors(int kmsg)
 		line = strchr(record, ';');
 		if (line && (atoi(record) & 7) == ERR_LEVEL &&
 		    !strncmp(line + 1, MODULE ": ", strlen(MODULE ": "))) {
-			if (strstr(line, " for parameter `"))
+			if (line[1 + strlen(MODULE ": ")] == '`') /* of its line the end may be cut */
 				said.nr_by_kernel++;
 			else
 				said.nr_by_module++;
@@ -191,7 +192,7 @@ int main(int argc, char **argv)
 {
 	unsigned int nr_refused[NR_REFUSALS] = { 0 }, nr_loaded = 0, kind;
 	int module = open("/" MODULE ".ko", O_RDONLY);
-	int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	int kmsg = open("/dev/kmsg", O_RDWR | O_NONBLOCK);
 
 	if (argc != 4)
 		errx(2, "usage: parameters N SEED PID");
@@ -207,6 +208,9 @@ int main(int argc, char **argv)
 		if (lseek(kmsg, 0, SEEK_END))
 			err(1, "/dev/kmsg");
 		error = syscall(SYS_finit_module, module, text, 0) ? errno : 0;
+		/* A line that was cut has no end, and can't be read before the next one. */
+		if (write(kmsg, END_LINE, strlen(END_LINE)) < 0)
+			err(1, "/dev/kmsg");
 		said = errors(kmsg);
 		if (!error) {
 			nr_loaded++;
