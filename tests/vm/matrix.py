@@ -196,7 +196,7 @@ def names_of(kernels: dict[str, kernel.Kernel], only_for: str) -> list[str]:
 def report(row: Row) -> None:
     """What came of a row, as soon as it is known."""
     show(row.said)
-    if row.run and row.run.outcome:
+    if row.run and (row.run.outcome or row.run.reason):
         row.run.report()
     done = row.run if not row.trouble else None
     said = done.totals.closing if done else f"FAILED: {row.trouble}"

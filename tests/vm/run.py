@@ -172,6 +172,8 @@ def joined(whole: vm.Run, run: vm.Run) -> vm.Run:
     run.lines[:0] = whole.lines
     run.seconds += whole.seconds
     run.totals.add(whole.totals)
+    if whole.outcome == run.outcome and whole.reason:
+        run.reason = "; ".join(x for x in (whole.reason, run.reason) if x)
     if whole.outcome > run.outcome:
         run.outcome, run.reason = whole.outcome, whole.reason
         run.folder = whole.folder

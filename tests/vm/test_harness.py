@@ -177,6 +177,56 @@ def test_verdict(tmp_path, lines, console, hung, outcome, reason, failures):
     assert got[2].failures == failures
 
 
+STRAY_INT3 = """\
+[   83.2] Oops: int3: 0000 [#1] PREEMPT SMP NOPTI
+[   83.2] RIP: 0010:handle_mm_fault+0xa/0x2d0
+[   83.2] Code: 90 90 f3 0f 1e fa 0f 1f 44 00 00 {} <57> 41 56 41
+"""
+
+
+def stub_boots(monkeypatch, folder, *consoles) -> list[str]:
+    """Have vm.boot_once() end with these, one after the other; what it was told, in order."""
+    left, told = list(consoles), []
+
+    def once(guest, name, on_line):
+        told.append(name)
+        (folder / "console.log").write_text(console := left.pop(0))
+        outcome = vm.Outcome.CRASHED if console else vm.Outcome.PASSED
+        return vm.Run(outcome, "", [], tap.Totals(), folder, 1.0)
+
+    monkeypatch.setattr(vm, "boot_once", once)
+    return told
+
+
+@pytest.mark.parametrize(
+    "byte, accel, nr_boots",
+    [
+        ("41", "tcg,thread=multi", 2),
+        ("cc", "tcg,thread=multi", 1),  # it is there
+        ("41", "tcg,thread=single", 1),
+        ("41", "kvm", 1),
+    ],
+)
+def test_stale_code_is_booted_again(tmp_path, monkeypatch, byte, accel, nr_boots):
+    boots = stub_boots(monkeypatch, tmp_path, STRAY_INT3.format(byte), "")
+    guest = vm.Guest(tree=None, cases={}, accel=("-accel", accel))
+    said: list[str] = []
+    run = vm.boot(guest, "name", said.append)
+    assert len(boots) == nr_boots
+    assert (
+        (run.outcome == vm.Outcome.PASSED) == (nr_boots == 2) == ("again" in run.reason)
+    )
+    assert len(said) == nr_boots - 1
+
+
+def test_stale_code_twice_is_a_crash(tmp_path, monkeypatch):
+    console = STRAY_INT3.format("41")
+    boots = stub_boots(monkeypatch, tmp_path, console, console)
+    guest = vm.Guest(tree=None, cases={}, accel=("-accel", "tcg,thread=multi"))
+    assert vm.boot(guest, "name", print).outcome == vm.Outcome.CRASHED
+    assert len(boots) == 2
+
+
 def test_no_tests_is_a_failure():
     assert tap.judge(["VM: done"], []).failures == ["no tests"]
 

@@ -268,7 +268,26 @@ def command(guest: Guest, folder: Path, verdict_fd: int) -> list[str]:
 
 
 def boot(guest: Guest, name: str, on_line: Callable[[str], None] = print) -> Run:
-    """Boot a guest and see it to its end; `on_line` gets each line as it comes."""
+    """Boot a guest and see it to its end; `on_line` gets each line as it comes.
+
+    What QEMU is known to break is done once more, which is the run's reason then.
+    """
+    run = boot_once(guest, name, on_line)
+    accel = guest.accel or accelerator(guest.tree.kernel.arch)
+    if run.outcome != Outcome.CRASHED or "tcg,thread=multi" not in accel:
+        return run
+    if not tap.ran_stale_code(run.console.read_text(errors="replace")):
+        return run
+    reason = f"QEMU ran code that was gone, so it was booted again ({run.console})"
+    on_line(f"# {reason}")
+    again = boot_once(guest, name, on_line)
+    again.reason = f"{reason}; {again.reason}" if again.reason else reason
+    again.seconds += run.seconds
+    return again
+
+
+def boot_once(guest: Guest, name: str, on_line: Callable[[str], None]) -> Run:
+    """One boot, see boot()."""
     folder = run_folder(name)
     start = time.monotonic()
     try:
