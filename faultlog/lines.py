@@ -6,29 +6,21 @@ A block of lines is split into words (numpy finds where they begin and end), eac
 first 8 bytes become one integer, and whole columns of words are compared and converted
 at once. The rule itself is the tables LINE and COLUMNS of log.py. Lines about the
 recording, some thousand at the most, are read one by one.
-
-What a block says by itself is found by a thread a CPU, as numpy lets others run meanwhile;
-what depends on the blocks before, as the codes of names, is added in their order.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import BinaryIO, Iterable
 
 import numpy as np
 
-from . import memory
 from .log import ALWAYS, COLUMNS, DECIMAL, HEXADECIMAL, LINE, OTHER, WORD
 from .log import Column, Event, Log, Oddities
 from .words import plain, unescaped
 
-BLOCK_BYTES = 1 << 19
-MAX_THREADS = 4  # with more, what is done in order takes as long as the rest
+BLOCK_BYTES = 1 << 20
 LINE_BYTES = 1 << 20  # no line is longer; what follows in one that is, is not looked at
 MAX_NAME = 4096  # bytes of a name, as it is written; a longer one is not told
 PAD = b" " * 16  # words are loaded 8 bytes at a time, past the end of the last one too
@@ -261,14 +253,10 @@ class _Names:
         for name in column.words:
             self.codes[name.encode()] = len(self.codes)
 
-    def hashes(self, block: _Block, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """What block.text[start:end] are found by; those too long as one; uint64 (n,)."""
+    def find(self, block: _Block, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """The codes of block.text[start:end], which get one if they are new; (n,)."""
         too_long = end - start > MAX_NAME
-        return block.hashes(start, np.where(too_long, start, end), self.secrets)
-
-    def find(self, words: _Words, text: bytes) -> np.ndarray:
-        """The codes of words of a block's text, which get one if they are new; (n,)."""
-        value = words.value
+        value = block.hashes(start, np.where(too_long, start, end), self.secrets)
         slot = (value >> np.uint64(64 - self.SLOT_BITS)).view(np.int64)
         codes = self.code_at[slot]
         is_known = self.hash_at[slot] == value
@@ -282,8 +270,7 @@ class _Names:
         for i in np.argsort(first):
             new, at = int(found[i]), left[first[i]]
             if new not in self.code_of_hash:
-                start, end = int(words.start[at]), int(words.end[at])
-                name = text[start:end] if end - start <= MAX_NAME else b""
+                name = b"" if too_long[at] else block.bytes[start[at] : end[at]]
                 self.code_of_hash[new] = self._code(name)
                 self.hash_at[slot[at]] = new
                 self.code_at[slot[at]] = self.code_of_hash[new]
@@ -307,30 +294,6 @@ class _Names:
         return [unescaped(name) for name in self.codes]
 
 
-@dataclass
-class _Words:
-    """A column's words in a block; arrays of shape (n,)."""
-
-    value: np.ndarray  # hashes, of _Names
-    start: np.ndarray  # places in the block
-    end: np.ndarray
-    at: np.ndarray | None  # rows; None: all, in their order
-
-
-@dataclass
-class _Parsed:
-    """What a block of lines says by itself; n of them are faults."""
-
-    text: bytes
-    nr_lines: int
-    lines: np.ndarray  # of the faults, indices; (n,)
-    counter: np.ndarray  # in front of them; int64 (n,), -1: there is none
-    rows: dict[str, np.ndarray]  # columns of numbers, (n,) each
-    words: dict[str, _Words]
-    others: list[tuple[int, bytes]]  # other lines: index, text
-    nr_nul: int = 0
-
-
 class Reader:
     """Takes blocks of whole lines, gives a Log."""
 
@@ -350,56 +313,29 @@ class Reader:
 
     def feed(self, text: bytes) -> None:
         """Parse text, whose lines are whole and which ends with END."""
-        self.add(self.parse(text))
-
-    def parse(self, text: bytes) -> _Parsed:
-        """What such a text says, to be added in the order of the texts; changes nothing."""
         block = _Block(text)
         nr_lines = len(block.line_end)
         lines, rows, counter = self._fixed(block)
         good = np.zeros(nr_lines, dtype=bool)
         good[lines] = True
         empty = block.nr_words == 0
-        nr_nul = 0
         if b"\0" in text:  # two words may differ in nothing but NUL bytes
             with_nul = block.with_byte(0)
-            nr_nul = len(with_nul)
+            self.nr_nul += len(with_nul)
             keep = ~np.isin(lines, with_nul)
             lines, counter = lines[keep], counter[keep]
             rows = {name: row[keep] for name, row in rows.items()}
             good[with_nul] = empty[with_nul] = False
         row_of_line = np.cumsum(good) - 1
-        words = {}
         for column, found in zip(self.keys, block.starting(self.prefixes)):
-            start, end, at = _values_of(block, column, found, good, row_of_line)
-            if column.form == WORD:
-                value = self.names[column.name].hashes(block, start, end)
-                words[column.name] = _Words(value, start, end, at)
-            else:
-                value, is_number = block.numbers(start, end, column.form)
-                is_number &= value <= np.uint64(column.unknown)
-                value = np.where(is_number, value, np.uint64(column.unknown))
-                rows[column.name] = _placed(column, value, at, len(lines))
-        others = [(int(i), block.line(i)) for i in np.flatnonzero(~good & ~empty)]
-        return _Parsed(text, nr_lines, lines, counter, rows, words, others, nr_nul)
-
-    def add(self, parsed: _Parsed) -> None:
-        """Add what the next text says."""
-        rows = parsed.rows
-        for column in self.keys:
-            if column.form == WORD:
-                words = parsed.words[column.name]
-                codes = self.names[column.name].find(words, parsed.text)
-                nr_rows = len(parsed.lines)
-                rows[column.name] = _placed(column, codes, words.at, nr_rows)
-        for i, line in parsed.others:
-            self._other_line(line, self.nr_lines + i + 1)
-        self._follow(rows, parsed.counter)
+            rows[column.name] = self._key(block, column, found, good, row_of_line)
+        for i in np.flatnonzero(~good & ~empty):
+            self._other_line(block.line(i), self.nr_lines + int(i) + 1)
+        self._follow(rows, counter)
         for name, parts in self.parts.items():
             parts.append(rows[name])
-        self.nr_nul += parsed.nr_nul
-        self.lines.append(parsed.lines + (self.nr_lines + 1))
-        self.nr_lines += parsed.nr_lines
+        self.lines.append(lines + (self.nr_lines + 1))
+        self.nr_lines += nr_lines
 
     def _fixed(
         self, block: _Block
@@ -443,6 +379,37 @@ class Reader:
             {name: row[fits] for name, row in rows.items()},
             counter[fits],
         )
+
+    def _key(
+        self,
+        block: _Block,
+        column: Column,
+        found: np.ndarray,
+        good: np.ndarray,
+        row_of_line: np.ndarray,
+    ) -> np.ndarray:
+        """A column of key=value words, for the good lines, in their order.
+
+        found: the words that begin with the key; indices.
+        """
+        nr_good = int(row_of_line[-1]) + 1
+        line = block.line_of_word[found]
+        keep = good[line]
+        if not keep.all():
+            found, line = found[keep], line[keep]
+        start, end = block.start[found] + len(column.name + "="), block.end[found]
+        if column.form == WORD:
+            value = self.names[column.name].find(block, start, end)
+        else:
+            value, is_number = block.numbers(start, end, column.form)
+            is_number &= value <= np.uint64(column.unknown)
+            value = np.where(is_number, value, np.uint64(column.unknown))
+        at = row_of_line[line]
+        if len(at) == nr_good and (at == np.arange(nr_good)).all():
+            return value.astype(column.dtype)
+        row = np.full(nr_good, column.unknown, dtype=column.dtype)
+        row[at] = value
+        return row
 
     def _follow(self, rows: dict[str, np.ndarray], counter: np.ndarray) -> None:
         """Do the counters go up by one, and are no two lines the same?"""
@@ -578,40 +545,6 @@ class Reader:
         return cut
 
 
-def _values_of(
-    block: _Block,
-    column: Column,
-    found: np.ndarray,
-    good: np.ndarray,
-    row_of_line: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Where the values of key=value words of good lines are: starts, ends, rows.
-
-    found: the words that begin with the key; indices. Rows are None if all good lines have
-    one, in their order.
-    """
-    line = block.line_of_word[found]
-    keep = good[line]
-    if not keep.all():
-        found, line = found[keep], line[keep]
-    at = row_of_line[line]
-    nr_good = int(row_of_line[-1]) + 1
-    is_each = len(at) == nr_good and bool((at == np.arange(nr_good)).all())
-    start = block.start[found] + len(column.name + "=")
-    return start, block.end[found], None if is_each else at
-
-
-def _placed(
-    column: Column, values: np.ndarray, at: np.ndarray | None, nr_rows: int
-) -> np.ndarray:
-    """A column with these values in the rows at, None: in each; (nr_rows,)."""
-    if at is None:
-        return values.astype(column.dtype)
-    row = np.full(nr_rows, column.unknown, dtype=column.dtype)
-    row[at] = values
-    return row
-
-
 def impossible_times(log: Log) -> tuple[np.ndarray, np.ndarray]:
     """The faults before the recording began, and those absurdly after; bool (n,) each.
 
@@ -642,27 +575,18 @@ def read_log(
     the log says so.
     """
     reader = Reader(columns)
-    nr_threads = min(len(os.sched_getaffinity(0)), MAX_THREADS)
     carry = b""
-    parsing: deque[Future[_Parsed]] = deque()
-    with ThreadPoolExecutor(nr_threads) as pool:
-        while True:
-            data = file.read(block_bytes)
-            if not data:
-                break
-            cut = data.rfind(b"\n") + 1
-            if cut:
-                text = b"".join((carry, memoryview(data)[: cut - 1], END))
-                parsing.append(pool.submit(reader.parse, text))
-                carry = data[cut:]
-            else:
-                carry += data
-            carry = carry[:LINE_BYTES]
-            while len(parsing) > nr_threads:
-                reader.add(parsing.popleft().result())
-        while parsing:
-            reader.add(parsing.popleft().result())
-    memory.give_back()
+    while True:
+        data = file.read(block_bytes)
+        if not data:
+            break
+        cut = data.rfind(b"\n") + 1
+        if cut:
+            reader.feed(b"".join((carry, memoryview(data)[: cut - 1], END)))
+            carry = data[cut:]
+        else:
+            carry += data
+        carry = carry[:LINE_BYTES]
     if carry:
         reader.feed_cut_off(carry)
     return reader.log(getattr(file, "trouble", ""))

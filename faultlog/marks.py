@@ -21,7 +21,7 @@ CELL = 1 / 75  # inches, of a binned picture: 2 pixels of a PNG
 MAJOR_CELL = 1 / 37.5  # twice that: a single one must be seen
 RING = 0.07  # inches: rings and crosses are at least that far apart
 MAX_MARKS = 1500  # per square inch; where there are more, they are binned
-CHUNK = 1 << 17  # faults binned at a time
+CHUNK = 1 << 20  # faults
 MAX_RINGS = 200  # of a kind in a panel; more are binned
 
 DARKER = "darker: more faults at one spot; colours in proportion to the accesses"

@@ -22,11 +22,3 @@ def keep() -> None:
         return
     mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
     mallopt(M_TRIM_THRESHOLD, 2 * LARGE_BYTES)
-
-
-def give_back() -> None:
-    """Give what is free now to the kernel: threads that have ended have left some."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError):
-        pass

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 
@@ -147,26 +146,6 @@ def test_numbers_up_to_64_bits():
     assert read(fault(1 << 64, 0)).oddities.nr_bad == 1
     assert read(fault(0, 1 << 64)).oddities.nr_bad == 1
     assert read(fault(0, 0, pid=1 << 32)).oddities.nr_bad == 1
-
-
-def test_threads_change_nothing(monkeypatch):
-    """Codes of names are by their order in the log, whichever block is parsed first."""
-    lines = [HEAD]
-    for i in range(4000):
-        if i % 7 == 0:
-            lines.append(b"# exec time=%d pid=4494 comm=c%d\n" % (1389595000000 + i, i))
-        keys = {"tid": i % 9, "access": "read", "map": f"/f{i * 7919 % 1000}"}
-        lines.append(fault(1389595000000 + i, 4096 * i, counter=i, **keys))
-    text = b"".join(lines) + summary(4000)
-    logs = []
-    for nr_cpus in (1, 4):
-        monkeypatch.setattr(os, "sched_getaffinity", lambda _: {*range(nr_cpus)})
-        logs.append(read(text, block_bytes=2000))
-    one, four = logs
-    assert (one.names, one.paths, one.events) == (four.names, four.paths, four.events)
-    assert (one.oddities, one.summary) == (four.oddities, four.summary)
-    assert (one.map == four.map).all() and (one.time_ns == four.time_ns).all()
-    assert words(one, "map") == [f"/f{i * 7919 % 1000}" for i in range(4000)]
 
 
 @pytest.mark.parametrize("block_bytes", [1, 7, 64, 151, 4096])
