@@ -40,7 +40,8 @@ PROGRAMS = (
     "failing",
 )
 # Each is of one source; they share headers.
-PROGRAM_RULE = "%: %.c oracle.h log_check.h storm.h random.h; $(CC) $(CFLAGS) -o $@ $<"
+HEADERS = "file.h oracle.h log_check.h storm.h random.h"
+PROGRAM_RULE = f"%: %.c {HEADERS}; $(CC) $(CFLAGS) -o $@ $<"
 
 
 def refresh(folder: Path) -> None:

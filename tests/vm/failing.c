@@ -4,8 +4,7 @@
  * do, for the guest test on a kernel with fault injection.
  *
  *	failing X PARAMS...	pf_probe_X.ko with these parameters; before them stands load:, open:,
- *				read: or unload:, for what the allocations are made by; or all:, for a
- *				load and what the module loader does before it comes to the module
+ *				read: or unload:, for what the allocations are made by
  *
  * Prints a line of key=value for each: how often it was tried; how often it was refused, which has
  * to be with ENOMEM; how often all was as if nothing had failed (whole), which is seen by a process
@@ -32,6 +31,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "oracle.h"
 
 #define NR_PAGES 23
@@ -74,15 +74,6 @@ static void odd(const char *what, int n, const char *why)
 {
 	printf("# %s, allocation %d: %s\n", what, n, why);
 	nr_odd++;
-}
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		err(1, "%s", path);
-	close(fd);
 }
 
 static void touch(void)
@@ -238,11 +229,11 @@ struct sums {
 	int tried, refused, whole;
 };
 
-static struct sums fail_load(const char *params, bool all)
+static struct sums fail_load(const char *params)
 {
 	struct sums sums = {};
 	/* Those that it does when it has been refused are in that number, too. */
-	int n = all ? 0 : nr_of_loader() * 9 / 10, left;
+	int n = nr_of_loader() * 9 / 10, left;
 
 	do {
 		struct target target = start(params);
@@ -350,7 +341,7 @@ int main(int argc, char **argv)
 	char path[32];
 
 	if (argc < 3)
-		errx(2, "usage: failing A|B|C all:|load:|open:|read:|unload:PARAMS...");
+		errx(2, "usage: failing A|B|C load:|open:|read:|unload:PARAMS...");
 	module[sizeof(module) - 2] = *argv[1];
 	snprintf(path, sizeof(path), "/%s.ko", module);
 	image = open(path, O_RDONLY | O_CLOEXEC);
@@ -366,8 +357,8 @@ int main(int argc, char **argv)
 		if (!params++)
 			errx(2, "%s: no colon", *arg);
 		nr_odd = 0;
-		if (!strncmp(*arg, "load:", 5) || !strncmp(*arg, "all:", 4))
-			sums = fail_load(params, **arg == 'a');
+		if (!strncmp(*arg, "load:", 5))
+			sums = fail_load(params);
 		else if (!strncmp(*arg, "unload:", 7))
 			sums = fail_unload(params);
 		else

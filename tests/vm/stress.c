@@ -36,6 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "log_check.h"
 #include "oracle.h"
 #include "storm.h"
@@ -395,14 +396,12 @@ static void check_whole(const struct load *load, pid_t target, long counted, lon
 static void check_reuse(const struct load *used, pid_t target)
 {
 	char number_before[16], summary[2][512];
-	int fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY), status;
+	int status;
 	pid_t pid;
 
 	drain(used->module, "/dev/null", summary[0], sizeof(summary[0]));
 	snprintf(number_before, sizeof(number_before), "%d", target - 1);
-	if (fd < 0 || write(fd, number_before, strlen(number_before)) < 0)
-		err(1, "ns_last_pid");
-	close(fd);
+	write_file("/proc/sys/kernel/ns_last_pid", number_before);
 	pid = fork();
 	if (!pid) {
 		touch(STORM_BASE, 100);

@@ -39,6 +39,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "oracle.h"
 
 #define COLD_FILE "/disk/cold"
@@ -97,15 +98,6 @@ static void make_file(const char *path, size_t nr_pages)
 		err(1, "%s", path);
 	close(fd);
 	free(page);
-}
-
-static void write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		err(1, "%s", path);
-	close(fd);
 }
 
 static void drop_caches(void)
