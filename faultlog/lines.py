@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import os
 import re
-from typing import BinaryIO, Iterable
+from typing import BinaryIO, Iterable, Iterator
 
 import numpy as np
 
+from .block import END, KEEP_BYTES, Block, Prefixes, word_of
 from .log import ALWAYS, COLUMNS, DECIMAL, HEXADECIMAL, LINE, OTHER, WORD
 from .log import Column, Event, Log, Oddities
 from .words import plain, unescaped
@@ -23,8 +24,6 @@ from .words import plain, unescaped
 BLOCK_BYTES = 1 << 20
 LINE_BYTES = 1 << 20  # no line is longer; what follows in one that is, is not looked at
 MAX_NAME = 4096  # bytes of a name, as it is written; a longer one is not told
-PAD = b" " * 16  # words are loaded 8 bytes at a time, past the end of the last one too
-END = b"\n" + PAD  # of a block
 OTHER_LINE = re.compile(rb"\s*(?:\d+::\s*)?(?:EXIT_CODE\s*|#.*)?", re.DOTALL)
 OPTIONAL = ("kind", "offset")  # a line may lack them though its neighbours have them
 # What more than so many of the lines have, a line without it has lost; without a head it
@@ -32,207 +31,12 @@ OPTIONAL = ("kind", "offset")  # a line may lack them though its neighbours have
 CUT_SHARE, CUT_SHARE_NO_HEAD = 0.5, 0.9
 LONGEST_NS = 366 * 86400 * 10**9  # no recording is longer
 
-KEEP_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
-
-# Numbers are read 8 digits at a time, as the bytes of a word: these have one value in each.
-EACH_1, EACH_6, EACH_9, EACH_F = (
-    np.uint64(n * 0x0101010101010101) for n in (1, 6, 9, 15)
-)
-EACH_80, EACH_ZERO = EACH_1 << np.uint64(7), EACH_1 * np.uint64(ord("0"))
-MASKS = [np.uint64(m) for m in (0x00FF00FF00FF00FF, 0x0000FFFF0000FFFF, 0xFFFFFFFF)]
-# Times that, the first n bytes of a word are its last ones, zeros before them.
-TO_END = np.array([0, *(1 << 8 * (8 - n) for n in range(1, 9))], dtype=np.uint64)
-MAX_DIGITS = {DECIMAL: 20, HEXADECIMAL: 16}  # of 64 bits
-TOP_DIGITS, TOP_REST = divmod(1 << 64, 10**16)
+KEYS = tuple(name for name in COLUMNS if name not in LINE)
 
 
-def _word(text: bytes) -> int:
-    """The first 8 bytes of text, as the little-endian integer that a load gives."""
-    return int.from_bytes(text[:8].ljust(8, b"\0"), "little")
-
-
-def _joined(digits: np.ndarray, base: int) -> np.ndarray:
-    """The number of 8 digits, a byte each, the first one first; (n,) to (n,)."""
-    value = digits
-    for i, mask in enumerate(MASKS):
-        below = value >> np.uint64(8 << i)
-        value = value * np.uint64(base ** (1 << i))
-        value += below
-        value &= mask
-    return value
-
-
-def _decimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of 8 digits, each less b"0", and which of them are some; (n,) to (n,)."""
-    bad = text + (EACH_80 - EACH_9 - EACH_1)
-    bad |= text
-    bad &= EACH_80
-    return _joined(text, 10), bad == 0
-
-
-def _hexadecimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As _decimal(); of letters, which are 0x51 to 0x56 or 0x71 to 0x76 now, too."""
-    is_letter = text >> np.uint64(6) & EACH_1
-    digits = text & EACH_F
-    digits += is_letter * np.uint64(9)
-    is_ten = digits + EACH_6 >> np.uint64(4)  # or more
-    bad = (text >> np.uint64(4) ^ is_letter) | (is_ten ^ is_letter)
-    bad |= text >> np.uint64(5) & ~is_letter
-    bad |= text >> np.uint64(7)
-    bad |= digits >> np.uint64(4)
-    bad &= EACH_1
-    return _joined(digits, 16), bad == 0
-
-
-class _Block:
-    """Whole lines of text, cut into words. All arrays of places are int64."""
-
-    def __init__(self, block: bytes) -> None:
-        """block: it ends with END."""
-        self.bytes = block
-        self.text = text = np.frombuffer(block, dtype=np.uint8)
-        self.loads = np.ndarray(len(text) - 7, dtype="<u8", buffer=text, strides=1)
-        blank = text <= 32  # other control characters are no matter: NUL is looked for
-        edges = np.flatnonzero(blank[1:] != blank[:-1])
-        edges += 1
-        if not blank[0]:
-            edges = np.concatenate(([0], edges))
-        # Of words; none spans lines.
-        self.start, self.end = edges[0::2].copy(), edges[1::2].copy()
-        self.word = (
-            self.loads[self.start] & KEEP_BYTES[np.minimum(self.end - self.start, 8)]
-        )
-        self.line_end = np.flatnonzero(text == 10)
-        last = np.searchsorted(self.start, self.line_end)
-        self.nr_words = np.diff(last, prepend=0)
-        self.first_word = last - self.nr_words
-        self.line_of_word = np.repeat(np.arange(len(self.line_end)), self.nr_words)
-
-    def line(self, i: int) -> bytes:
-        """The text of line i, without its newline."""
-        begin = int(self.line_end[i - 1]) + 1 if i else 0
-        return self.bytes[begin : self.line_end[i]]
-
-    def with_byte(self, value: int) -> np.ndarray:
-        """The lines that have this byte; indices."""
-        places = np.flatnonzero(self.text == value)
-        return np.unique(np.searchsorted(self.line_end, places))
-
-    def starting(self, prefixes: _Prefixes) -> list[np.ndarray]:
-        """For each prefix the words that start with it; indices."""
-        kind = prefixes.kind_of_hash[prefixes.hashes(self.word)]
-        order = np.argsort(kind, kind="stable")
-        ends = np.cumsum(np.bincount(kind, minlength=len(prefixes.texts) + 1))
-        return [
-            self._those_with(text, order[ends[i] : ends[i + 1]])
-            for i, text in enumerate(prefixes.texts)
-        ]
-
-    def _those_with(self, prefix: bytes, found: np.ndarray) -> np.ndarray:
-        """Of these words, those that start with prefix, of 3 to 16 bytes; indices."""
-        word = self.word[found]
-        fits = (word & KEEP_BYTES[min(len(prefix), 8)]) == _word(prefix)
-        if len(prefix) > 8:
-            start = self.start[found]
-            fits &= self.end[found] - start >= len(prefix)
-            fits &= self.loads[start + (len(prefix) - 8)] == _word(prefix[-8:])
-        return found if fits.all() else found[fits]
-
-    def numbers(
-        self, start: np.ndarray, end: np.ndarray, form: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers text[start:end], and which of them are numbers and fit in 64 bits.
-
-        start, end: shape (n,). Returns uint64 (n,) and bool (n,).
-        """
-        value = np.zeros(len(start), dtype=np.uint64)
-        fits = np.ones(len(start), dtype=bool)
-        if form == HEXADECIMAL:
-            fits = self.loads[start] & KEEP_BYTES[2] == _word(b"0x")
-            start = start + 2
-        width = end - start
-        fits &= (width > 0) & (width <= MAX_DIGITS[form])
-        if not fits.any():
-            return value, fits
-        read, step = (_decimal, 10**8) if form == DECIMAL else (_hexadecimal, 1 << 32)
-        above_16 = None
-        longest = int(width[fits].max())
-        for left in range((longest - 1) // 8 * 8, -1, -8):
-            # The 8 digits with so many to their right; there may be fewer.
-            nr_digits = np.minimum(np.maximum(width - left, 0), 8)
-            text = self.loads[np.maximum(end - (left + 8), start)] ^ EACH_ZERO
-            text *= TO_END[nr_digits]
-            digits, are_digits = read(text)
-            fits &= are_digits
-            if left == 16:
-                above_16 = digits
-            else:
-                value *= np.uint64(step)
-                value += digits
-        if above_16 is not None:
-            at_top = (above_16 == TOP_DIGITS) & (value < np.uint64(TOP_REST))
-            fits &= (above_16 < TOP_DIGITS) | at_top
-            value += above_16 * np.uint64(10**16)
-        return value, fits
-
-    def hashes(
-        self, start: np.ndarray, end: np.ndarray, secrets: np.ndarray
-    ) -> np.ndarray:
-        """Hashes of the byte strings text[start:end]; secrets: of _mixed(); uint64 (n,).
-
-        Of strings of up to 8 bytes each has a hash of its own.
-        """
-        width = end - start
-        value = width.astype(np.uint64)
-        part = self.loads[start] & KEEP_BYTES[np.minimum(width, 8)]
-        value = _mixed(value ^ part, secrets)
-        at = 8
-        left = np.flatnonzero(width > at)
-        while len(left):
-            part = self.loads[start[left] + at]
-            part &= KEEP_BYTES[np.minimum(width[left] - at, 8)]
-            value[left] = _mixed(value[left] ^ part, secrets)
-            at += 8
-            left = left[width[left] > at]
-        return value
-
-
-def _mixed(value: np.ndarray, secrets: np.ndarray) -> np.ndarray:
-    """Each of its bits spread over most, by two odd numbers; changes value.
-
-    What becomes of a difference must not be known: one multiplication alone leaves one
-    in the highest bit as it is, whatever the number.
-    """
-    value *= secrets[0]
-    value ^= value >> np.uint64(32)
-    value *= secrets[1]
-    value ^= value >> np.uint64(29)
-    return value
-
-
-class _Prefixes:
-    """What words can begin with, told apart by a hash of their first 3 bytes."""
-
-    HEAD, BITS = 3, 8
-
-    def __init__(self, texts: list[bytes]) -> None:
-        """texts: of 3 to 16 bytes each, of which the first 3 differ."""
-        self.texts = texts
-        heads = np.array([_word(text[: self.HEAD]) for text in texts], dtype=np.uint64)
-        for factor in range(0x9E3779B97F4A7C15, 0, -2):  # soon one will do
-            self.factor = np.uint64(factor)
-            places = self.hashes(heads)
-            if len(set(places.tolist())) == len(texts):
-                break
-        self.kind_of_hash = np.zeros(1 << self.BITS, dtype=np.uint8)
-        self.kind_of_hash[places] = np.arange(1, len(texts) + 1)
-
-    def hashes(self, word: np.ndarray) -> np.ndarray:
-        """A hash of the first bytes of each word; uint64 (n,) to int64 (n,)."""
-        value = word & KEEP_BYTES[self.HEAD]
-        value *= self.factor
-        value >>= np.uint64(64 - self.BITS)
-        return value.view(np.int64)
+def _prefix(key: str) -> bytes:
+    """What the word begins with that tells it."""
+    return f"{key}=".encode()
 
 
 class _Names:
@@ -253,7 +57,7 @@ class _Names:
         for name in column.words:
             self.codes[name.encode()] = len(self.codes)
 
-    def find(self, block: _Block, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    def find(self, block: Block, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """The codes of block.text[start:end], which get one if they are new; (n,)."""
         too_long = end - start > MAX_NAME
         value = block.hashes(start, np.where(too_long, start, end), self.secrets)
@@ -302,7 +106,7 @@ class Reader:
         self.keys = [column for column in self.columns if column.name not in LINE]
         self.parts: dict[str, list[np.ndarray]] = {c.name: [] for c in self.columns}
         self.lines: list[np.ndarray] = []  # each fault's line number, while it matters
-        self.prefixes = _Prefixes([c.name.encode() + b"=" for c in self.keys])
+        self.prefixes = Prefixes([_prefix(c.name) for c in self.keys])
         self.names = {c.name: _Names(c) for c in self.keys if c.form == WORD}
         self.events: list[Event] = []
         self.head: dict[str, str] = {}
@@ -313,9 +117,9 @@ class Reader:
 
     def feed(self, text: bytes) -> None:
         """Parse text, whose lines are whole and which ends with END."""
-        block = _Block(text)
+        block = Block(text)
         nr_lines = len(block.line_end)
-        lines, rows, counter = self._fixed(block)
+        lines, at, rows, counter = self._fixed(block)
         good = np.zeros(nr_lines, dtype=bool)
         good[lines] = True
         empty = block.nr_words == 0
@@ -323,12 +127,11 @@ class Reader:
             with_nul = block.with_byte(0)
             self.nr_nul += len(with_nul)
             keep = ~np.isin(lines, with_nul)
-            lines, counter = lines[keep], counter[keep]
+            lines, at, counter = lines[keep], at[keep], counter[keep]
             rows = {name: row[keep] for name, row in rows.items()}
             good[with_nul] = empty[with_nul] = False
-        row_of_line = np.cumsum(good) - 1
-        for column, found in zip(self.keys, block.starting(self.prefixes)):
-            rows[column.name] = self._key(block, column, found, good, row_of_line)
+        for column, words in zip(self.keys, self._keyed(block, lines, at)):
+            rows[column.name] = self._key(block, column, *words, len(lines))
         for i in np.flatnonzero(~good & ~empty):
             self._other_line(block.line(i), self.nr_lines + int(i) + 1)
         self._follow(rows, counter)
@@ -338,21 +141,22 @@ class Reader:
         self.nr_lines += nr_lines
 
     def _fixed(
-        self, block: _Block
-    ) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+        self, block: Block
+    ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
         """The lines that begin as LINE tells, behind a counter or without one.
 
-        Returns their indices, the columns of LINE, and the counters; -1: there is none.
+        Returns their indices, the words behind that, the columns of LINE, and the counters;
+        -1: there is none.
         """
         word, start, end = block.word, block.start, block.end
         line = np.flatnonzero(block.nr_words >= len(LINE))
         at = block.first_word[line]
         counter = np.full(len(line), -1, dtype=np.int64)
-        has_counter = word[at] != _word(LINE[0].encode())
+        has_counter = word[at] != word_of(LINE[0].encode())
         if has_counter.any():
             before = at[has_counter]
             number, fits = block.numbers(start[before], end[before] - 2, DECIMAL)
-            fits &= block.loads[end[before] - 2] & KEEP_BYTES[2] == _word(b"::")
+            fits &= block.loads[end[before] - 2] & KEEP_BYTES[2] == word_of(b"::")
             fits &= block.nr_words[line[has_counter]] > len(LINE)
             counter[has_counter] = number.astype(np.int64)
             at += has_counter
@@ -371,45 +175,55 @@ class Reader:
                 fits &= is_number & (value <= np.iinfo(column.dtype).max)
                 rows[expected] = value.astype(column.dtype)
             else:
-                fits &= word[at + i] == _word(expected.encode())
+                fits &= word[at + i] == word_of(expected.encode())
+        at += len(LINE)
         if fits.all():
-            return line, rows, counter
-        return (
-            line[fits],
-            {name: row[fits] for name, row in rows.items()},
-            counter[fits],
-        )
+            return line, at, rows, counter
+        rows = {name: row[fits] for name, row in rows.items()}
+        return line[fits], at[fits], rows, counter[fits]
+
+    def _keyed(
+        self, block: Block, lines: np.ndarray, at: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | slice]]:
+        """For each of self.keys the words that begin with it, and of which of lines each is.
+
+        lines: indices; at: their words, from which on there are key=value words; (n,) each.
+        """
+        in_order = block.in_order(lines, at, [_prefix(name) for name in KEYS])
+        if in_order:  # as the modules write them: this is several times faster
+            wanted = {column.name for column in self.keys}
+            yield from (x for name, x in zip(KEYS, in_order) if name in wanted)
+            return
+        row_of_line = np.full(len(block.line_end), -1)
+        row_of_line[lines] = np.arange(len(lines))
+        row_of_word = row_of_line[block.line_of_word()]
+        for found in block.starting(self.prefixes):
+            row = row_of_word[found]
+            keep = row >= 0
+            yield found[keep], row[keep]
 
     def _key(
         self,
-        block: _Block,
+        block: Block,
         column: Column,
         found: np.ndarray,
-        good: np.ndarray,
-        row_of_line: np.ndarray,
+        row: np.ndarray | slice,
+        nr_rows: int,
     ) -> np.ndarray:
-        """A column of key=value words, for the good lines, in their order.
+        """A column of key=value words; (nr_rows,).
 
-        found: the words that begin with the key; indices.
+        found: the words that begin with the key, indices; row: for each the row it is of.
         """
-        nr_good = int(row_of_line[-1]) + 1
-        line = block.line_of_word[found]
-        keep = good[line]
-        if not keep.all():
-            found, line = found[keep], line[keep]
-        start, end = block.start[found] + len(column.name + "="), block.end[found]
+        start, end = block.start[found] + len(_prefix(column.name)), block.end[found]
         if column.form == WORD:
             value = self.names[column.name].find(block, start, end)
         else:
             value, is_number = block.numbers(start, end, column.form)
             is_number &= value <= np.uint64(column.unknown)
             value = np.where(is_number, value, np.uint64(column.unknown))
-        at = row_of_line[line]
-        if len(at) == nr_good and (at == np.arange(nr_good)).all():
-            return value.astype(column.dtype)
-        row = np.full(nr_good, column.unknown, dtype=column.dtype)
-        row[at] = value
-        return row
+        told = np.full(nr_rows, column.unknown, dtype=column.dtype)
+        told[row] = value
+        return told
 
     def _follow(self, rows: dict[str, np.ndarray], counter: np.ndarray) -> None:
         """Do the counters go up by one, and are no two lines the same?"""

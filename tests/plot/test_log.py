@@ -8,7 +8,7 @@ import re
 
 import pytest
 from faultlog import lines
-from faultlog.log import COLUMNS, DECIMAL, OTHER, RESULTS, WORD, Column, Event
+from faultlog.log import COLUMNS, DECIMAL, OTHER, RESULTS, WORD, Column, Event, Log
 from logs import FAMILY, HEAD, NEW, OLD, compiler_log, fault, numbers, outcomes, read
 from logs import rows, summary, words
 
@@ -193,9 +193,24 @@ def plain_value(keys: dict[bytes, bytes], column: Column) -> int | str:
     return value if value < column.unknown else -1
 
 
+def whole_rows(log: Log) -> list[list]:
+    """A log's faults as read_plainly() has them."""
+    found = [
+        (words if column.form == WORD else numbers)(log, column.name)
+        for column in COLUMNS.values()
+    ]
+    return [list(values) for values in zip(*found)]
+
+
+@pytest.mark.parametrize("block_bytes", [600, 1 << 17])
 @pytest.mark.parametrize("with_outcomes", [False, True])
-def test_damaged_lines_are_read_as_by_a_plain_rule(monkeypatch, with_outcomes):
-    """Whatever happens to a line, two ways of reading agree on it."""
+def test_damaged_lines_are_read_as_by_a_plain_rule(
+    monkeypatch, with_outcomes, block_bytes
+):
+    """Whatever happens to a line, two ways of reading agree on it.
+
+    In small blocks some have no damaged line.
+    """
     monkeypatch.setattr(lines, "CUT_SHARE", 1)
     rng = random.Random(4)
     whole = compiler_log(300, outcomes=with_outcomes).splitlines(keepends=True)
@@ -213,15 +228,38 @@ def test_damaged_lines_are_read_as_by_a_plain_rule(monkeypatch, with_outcomes):
                 line.insert(at, rng.choice(b" 0x9af:=#\tP\0\xff"))
         damaged.append(bytes(line))
     text = b"".join(damaged).replace(b" loaded=1389595000000", b"")
-    log = read(text, block_bytes=1 << 17)
+    log = read(text, block_bytes=block_bytes)
     expected, nr_bad = read_plainly(text)
-    found = [
-        (words if column.form == WORD else numbers)(log, column.name)
-        for column in COLUMNS.values()
-    ]
-    assert [list(values) for values in zip(*found)] == expected
+    assert whole_rows(log) == expected
     assert log.oddities.nr_bad == nr_bad
     assert (800 if with_outcomes else 2000) < nr_bad < 6000
+
+
+def test_keys_in_order_are_found_as_those_in_any_order(monkeypatch):
+    """Some left out, one twice, one cut, one that begins the line behind."""
+    monkeypatch.setattr(lines, "CUT_SHARE_NO_HEAD", 1)
+    rng = random.Random(5)
+    line = compiler_log(1, outcomes=True).splitlines()[1]
+    at = line.index(b"tid=")
+    start, keys = line[:at].strip(), [*line[at:].split(), b"offset=0x1000"]
+
+    def some(share: float) -> bytes:
+        left = [key for key in keys if rng.random() < share]
+        return b" ".join([start, *left]) + b"\n"
+
+    def is_read_plainly(text: bytes) -> bool:
+        return whole_rows(read(text)) == read_plainly(text)[0]
+
+    in_order = b"".join(some(0.8) for _ in range(500))
+    odd = b" ".join([start, *reversed(keys)]) + b"\n"
+    assert is_read_plainly(in_order) and is_read_plainly(in_order + odd)
+    for ends in (
+        [*keys, keys[0]],
+        [*keys, b"latency_=5"],
+        [*keys[:5], b"\n", *keys[5:]],
+        [*keys[:5], b"new=1", *keys[5:]],
+    ):
+        assert is_read_plainly(b" ".join([start, *ends, b"\n" + in_order]))
 
 
 BAD_LINES = [

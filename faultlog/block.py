@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A block of text, cut into words; numbers and hashes of many words at a time.
+
+numpy finds where words begin and end; the first 8 bytes of each become one integer, so that
+whole columns of words are compared and converted at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .log import DECIMAL, HEXADECIMAL
+
+PAD = b" " * 16  # words are loaded 8 bytes at a time, past the end of the last one too
+END = b"\n" + PAD  # of a block
+KEEP_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
+
+# Numbers are read 8 digits at a time, as the bytes of a word: these have one value in each.
+EACH_1, EACH_6, EACH_9, EACH_F = (
+    np.uint64(n * 0x0101010101010101) for n in (1, 6, 9, 15)
+)
+EACH_80, EACH_ZERO = EACH_1 << np.uint64(7), EACH_1 * np.uint64(ord("0"))
+MASKS = [np.uint64(m) for m in (0x00FF00FF00FF00FF, 0x0000FFFF0000FFFF, 0xFFFFFFFF)]
+# Times that, the first n bytes of a word are its last ones, zeros before them.
+TO_END = np.array([0, *(1 << 8 * (8 - n) for n in range(1, 9))], dtype=np.uint64)
+MAX_DIGITS = {DECIMAL: 20, HEXADECIMAL: 16}  # of 64 bits
+TOP_DIGITS, TOP_REST = divmod(1 << 64, 10**16)
+
+
+def word_of(text: bytes) -> int:
+    """The first 8 bytes of text, as the little-endian integer that a load gives."""
+    return int.from_bytes(text[:8].ljust(8, b"\0"), "little")
+
+
+def _joined(digits: np.ndarray, base: int) -> np.ndarray:
+    """The number of 8 digits, a byte each, the first one first; (n,) to (n,)."""
+    value = digits
+    for i, mask in enumerate(MASKS):
+        below = value >> np.uint64(8 << i)
+        value = value * np.uint64(base ** (1 << i))
+        value += below
+        value &= mask
+    return value
+
+
+def _decimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of 8 digits, each less b"0", and which of them are some; (n,) to (n,)."""
+    bad = text + (EACH_80 - EACH_9 - EACH_1)
+    bad |= text
+    bad &= EACH_80
+    return _joined(text, 10), bad == 0
+
+
+def _hexadecimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As _decimal(); of letters, which are 0x51 to 0x56 or 0x71 to 0x76 now, too."""
+    is_letter = text >> np.uint64(6) & EACH_1
+    digits = text & EACH_F
+    digits += is_letter * np.uint64(9)
+    is_ten = digits + EACH_6 >> np.uint64(4)  # or more
+    bad = (text >> np.uint64(4) ^ is_letter) | (is_ten ^ is_letter)
+    bad |= text >> np.uint64(5) & ~is_letter
+    bad |= text >> np.uint64(7)
+    bad |= digits >> np.uint64(4)
+    bad &= EACH_1
+    return _joined(digits, 16), bad == 0
+
+
+class Block:
+    """Whole lines of text, cut into words. All arrays of places are int64."""
+
+    def __init__(self, block: bytes) -> None:
+        """block: it ends with END."""
+        self.bytes = block
+        self.text = text = np.frombuffer(block, dtype=np.uint8)
+        self.loads = np.ndarray(len(text) - 7, dtype="<u8", buffer=text, strides=1)
+        blank = text <= 32  # other control characters are no matter: NUL is looked for
+        edges = np.flatnonzero(blank[1:] != blank[:-1])
+        edges += 1
+        if not blank[0]:
+            edges = np.concatenate(([0], edges))
+        # Of words; none spans lines.
+        self.start, self.end = edges[0::2].copy(), edges[1::2].copy()
+        self.word = np.zeros(len(self.start) + 1, dtype=np.uint64)  # behind all: 0
+        keep = KEEP_BYTES[np.minimum(self.end - self.start, 8)]
+        np.bitwise_and(self.loads[self.start], keep, out=self.word[:-1])
+        self.line_end = np.flatnonzero(text == 10)
+        last = np.searchsorted(self.start, self.line_end)
+        self.nr_words = np.diff(last, prepend=0)
+        self.first_word = last - self.nr_words
+
+    def line(self, i: int) -> bytes:
+        """The text of line i, without its newline."""
+        begin = int(self.line_end[i - 1]) + 1 if i else 0
+        return self.bytes[begin : self.line_end[i]]
+
+    def with_byte(self, value: int) -> np.ndarray:
+        """The lines that have this byte; indices."""
+        places = np.flatnonzero(self.text == value)
+        return np.unique(np.searchsorted(self.line_end, places))
+
+    def line_of_word(self) -> np.ndarray:
+        """The line that each word is of."""
+        return np.repeat(np.arange(len(self.line_end)), self.nr_words)
+
+    def in_order(
+        self, lines: np.ndarray, at: np.ndarray, prefixes: list[bytes]
+    ) -> list[tuple[np.ndarray, np.ndarray | slice]] | None:
+        """The words that start with each prefix, where lines have them in this order.
+
+        lines: indices; at: their words, from which on each starts with another prefix, some
+        of which may be left out; (n,) each. Returns for each prefix its words, and which of
+        lines have one: bool (n,), or a slice; None if any line is otherwise.
+        """
+        found = []
+        for prefix in prefixes:
+            has_it = self._starts(prefix, at)
+            if has_it.all():
+                found.append((at, slice(None)))
+                at = at + 1
+            else:
+                found.append((at[has_it], has_it))
+                at = at + has_it
+        ends = self.first_word[lines] + self.nr_words[lines]
+        return found if (at == ends).all() else None
+
+    def starting(self, prefixes: Prefixes) -> list[np.ndarray]:
+        """For each prefix the words that start with it; indices."""
+        kind = prefixes.kind_of_hash[prefixes.hashes(self.word)]
+        order = np.argsort(kind, kind="stable")
+        ends = np.cumsum(np.bincount(kind, minlength=len(prefixes.texts) + 1))
+        return [
+            self._those_with(text, order[ends[i] : ends[i + 1]])
+            for i, text in enumerate(prefixes.texts)
+        ]
+
+    def _those_with(self, prefix: bytes, found: np.ndarray) -> np.ndarray:
+        """Of these words, those that start with prefix, of 3 to 16 bytes; indices."""
+        fits = self._starts(prefix, found)
+        return found if fits.all() else found[fits]
+
+    def _starts(self, prefix: bytes, at: np.ndarray) -> np.ndarray:
+        """Which of the words at these indices, which may be behind the last, start with it."""
+        word = self.word[at]
+        word &= KEEP_BYTES[min(len(prefix), 8)]
+        fits = word == word_of(prefix)
+        if len(prefix) > 8:
+            rest = at if fits.all() else at[fits]
+            start = self.start[rest]
+            longer = self.end[rest] - start >= len(prefix)
+            longer &= self.loads[start + (len(prefix) - 8)] == word_of(prefix[-8:])
+            fits[fits] = longer
+        return fits
+
+    def numbers(
+        self, start: np.ndarray, end: np.ndarray, form: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers text[start:end], and which of them are numbers and fit in 64 bits.
+
+        start, end: shape (n,). Returns uint64 (n,) and bool (n,).
+        """
+        value = np.zeros(len(start), dtype=np.uint64)
+        fits = np.ones(len(start), dtype=bool)
+        if form == HEXADECIMAL:
+            fits = self.loads[start] & KEEP_BYTES[2] == word_of(b"0x")
+            start = start + 2
+        width = end - start
+        fits &= (width > 0) & (width <= MAX_DIGITS[form])
+        if not fits.any():
+            return value, fits
+        read, step = (_decimal, 10**8) if form == DECIMAL else (_hexadecimal, 1 << 32)
+        above_16 = None
+        longest = int(width[fits].max())
+        for left in range((longest - 1) // 8 * 8, -1, -8):
+            # The 8 digits with so many to their right; there may be fewer.
+            nr_digits = np.minimum(np.maximum(width - left, 0), 8)
+            text = self.loads[np.maximum(end - (left + 8), start)] ^ EACH_ZERO
+            text *= TO_END[nr_digits]
+            digits, are_digits = read(text)
+            fits &= are_digits
+            if left == 16:
+                above_16 = digits
+            else:
+                value *= np.uint64(step)
+                value += digits
+        if above_16 is not None:
+            at_top = (above_16 == TOP_DIGITS) & (value < np.uint64(TOP_REST))
+            fits &= (above_16 < TOP_DIGITS) | at_top
+            value += above_16 * np.uint64(10**16)
+        return value, fits
+
+    def hashes(
+        self, start: np.ndarray, end: np.ndarray, secrets: np.ndarray
+    ) -> np.ndarray:
+        """Hashes of the byte strings text[start:end]; secrets: of _mixed(); uint64 (n,).
+
+        Of strings of up to 8 bytes each has a hash of its own.
+        """
+        width = end - start
+        value = width.astype(np.uint64)
+        part = self.loads[start] & KEEP_BYTES[np.minimum(width, 8)]
+        value = _mixed(value ^ part, secrets)
+        at = 8
+        left = np.flatnonzero(width > at)
+        while len(left):
+            part = self.loads[start[left] + at]
+            part &= KEEP_BYTES[np.minimum(width[left] - at, 8)]
+            value[left] = _mixed(value[left] ^ part, secrets)
+            at += 8
+            left = left[width[left] > at]
+        return value
+
+
+def _mixed(value: np.ndarray, secrets: np.ndarray) -> np.ndarray:
+    """Each of its bits spread over most, by two odd numbers; changes value.
+
+    What becomes of a difference must not be known: one multiplication alone leaves one
+    in the highest bit as it is, whatever the number.
+    """
+    value *= secrets[0]
+    value ^= value >> np.uint64(32)
+    value *= secrets[1]
+    value ^= value >> np.uint64(29)
+    return value
+
+
+class Prefixes:
+    """What words can begin with, told apart by a hash of their first 3 bytes."""
+
+    HEAD, BITS = 3, 8
+
+    def __init__(self, texts: list[bytes]) -> None:
+        """texts: of 3 to 16 bytes each, of which the first 3 differ."""
+        self.texts = texts
+        heads = np.array(
+            [word_of(text[: self.HEAD]) for text in texts], dtype=np.uint64
+        )
+        for factor in range(0x9E3779B97F4A7C15, 0, -2):  # soon one will do
+            self.factor = np.uint64(factor)
+            places = self.hashes(heads)
+            if len(set(places.tolist())) == len(texts):
+                break
+        self.kind_of_hash = np.zeros(1 << self.BITS, dtype=np.uint8)
+        self.kind_of_hash[places] = np.arange(1, len(texts) + 1)
+
+    def hashes(self, word: np.ndarray) -> np.ndarray:
+        """A hash of the first bytes of each word; uint64 (n,) to int64 (n,)."""
+        value = word & KEEP_BYTES[self.HEAD]
+        value *= self.factor
+        value >>= np.uint64(64 - self.BITS)
+        return value.view(np.int64)
