@@ -81,7 +81,8 @@ def _fill(database: sqlite3.Connection, job: Job) -> None:
     """Write all tables. No journal: until it has its name, no one needs it whole."""
     database.executescript(
         "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=16384;"
-        "PRAGMA cache_size=-32768; PRAGMA threads=2;" + SCHEMA
+        "PRAGMA cache_size=-4096; PRAGMA threads=2; PRAGMA analysis_limit=1000;"
+        + SCHEMA
     )
     database.execute("BEGIN")
     log = job.log
