@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,13 +12,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
 
 from .areas import page_ticks
+from .fit import shortened
 from .marks import ALARM, FAINT, GROUND, INK
 from .panels import Panel
-from .words import size_text
+from .words import plural, size_text
 
 WIDTH, LEFT, RIGHT = 12.0, 1.35, 2.05
 HEAD, FOOT, LINE, SMALL_LINE = 0.6, 0.68, 0.22, 0.14
 STRIP, GAP, MIN_PANEL, EDGE = 0.95, 0.26, 0.42, 0.035
+SMALL_WIDTH, FOOT_LINES = 165, 3  # characters; lines at the foot
 LANE, LATENCY, MEMORY = 0.17, 1.0, 1.6  # heights: of a row, of those panels
 NAMES = 1.3  # room for the names of mapped files, between the panels and their labels
 LABEL_CHARS = 30
@@ -26,6 +30,22 @@ STRIP_BINS = 200
 def literal(text: str) -> str:
     """Text that matplotlib must not read as mathematics."""
     return text.replace("$", r"\$")
+
+
+def run_in(notes: list[str], width: int, nr_lines: int) -> list[str]:
+    """Notes one behind the other, each once, in lines of so many characters.
+
+    If they are too many, the last line ends with how many more there are.
+    """
+    kept = [shortened(text, width) for text in dict.fromkeys(notes)]
+    nr_more = 0
+    while True:
+        more = [f"no room for {plural(nr_more, 'note')} more"] * (nr_more > 0)
+        lines = textwrap.wrap(" · ".join(kept + more), width)
+        if len(lines) <= nr_lines:
+            return lines
+        kept.pop()
+        nr_more += 1
 
 
 def note(
@@ -87,7 +107,7 @@ class Page:
         self.page_size = 1 << page_shift
         self.top = HEAD + LINE * (sum(nr_head_lines) + 0.15)
         lane = LANE if nr_lanes <= 12 else 0.13
-        foot = FOOT + 2 * SMALL_LINE
+        foot = FOOT + (FOOT_LINES - 1) * SMALL_LINE
         tall_areas = 4.4 + 0.32 * len(panels) if panels else 0
         parts = [("strip", STRIP), ("lanes", nr_lanes * lane), ("areas", tall_areas)]
         parts += [("memory", MEMORY * has_memory), ("new", MEMORY * has_memory)]
@@ -227,10 +247,10 @@ class Page:
             self._text(LEFT, y, line, size=9.5, weight="bold", color=ALARM)
             y -= LINE
 
-    def foot(self, lines: list[str]) -> None:
-        """Notes; there is room for three lines."""
-        y = 0.12 + 2 * SMALL_LINE
-        for line in lines[:3]:
+    def foot(self, notes: list[str]) -> None:
+        """Notes, each once; if there is no room for all, how many more there are."""
+        y = 0.12 + (FOOT_LINES - 1) * SMALL_LINE
+        for line in run_in(notes, SMALL_WIDTH, FOOT_LINES):
             self._text(LEFT, y, line, size=7.5, color=FAINT)
             y -= SMALL_LINE
 

@@ -136,8 +136,12 @@ def _fold(
     panel.notes += (f"{nr_gaps:,} gaps in it folded",)
 
 
-def by_mapping(log: Log) -> Panels:
-    """A panel for each of the mappings that cost most, and one for all others."""
+def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
+    """A panel for each of the mappings that cost most, and one for all others.
+
+    spaces: as Log.spaces() if that can't tell, as the log was made of several; (n,).
+    """
+    spaces = log.spaces() if spaces is None else spaces
     column = "map" if log.map.any() else "region"
     codes, names = getattr(log, column), log.names[column]
     cost = cost_of(log, codes, len(names))
@@ -154,9 +158,8 @@ def by_mapping(log: Log) -> Panels:
     where = panel_of[codes]
     notes = ["panels by mapping, the costliest on top; offsets in files"]
     notes[0] += ", other memory by each process's touched pages"
-    if any(event.kind == "child" for event in log.events):
+    if len(np.unique(spaces)) < len(np.unique(log.pid)):
         notes[0] += ", a fork's where its parent's are"
-    spaces = log.spaces()
     panels = []
     for i, code in enumerate(order):
         if code is None:

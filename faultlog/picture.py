@@ -51,7 +51,7 @@ NOT_IN_LOG = ("abandoned", "unfinished")  # counted, but without a line
 NAME_PITCH = 0.125  # inches between names of files
 MAX_SAME = 3  # a file's name is shown so often in a panel, or not at all
 MAX_COMM = 40  # characters of a title
-LINE_WIDTH, SMALL_WIDTH, MAX_WARNINGS = 125, 165, 6  # characters; lines
+LINE_WIDTH, MAX_WARNINGS = 125, 6  # characters; lines
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
@@ -153,7 +153,7 @@ def draw(
     if missing:
         notes.append(f"no font for {missing} (Debian: fonts-noto-cjk, fonts-symbola)")
     page.head(title, subtitle, warned)
-    page.foot(textwrap.wrap(" · ".join(dict.fromkeys(notes)), SMALL_WIDTH))
+    page.foot(notes)
     _legend(page, log, drawn)
 
 
@@ -369,7 +369,11 @@ def headline(
 def warnings_of(texts: list[str]) -> list[str]:
     """What verdicts say, in lines that fit the picture's width."""
     lines = [line for text in texts for line in textwrap.wrap(text, LINE_WIDTH)]
-    return lines[:MAX_WARNINGS]
+    if len(lines) > MAX_WARNINGS:
+        lines[MAX_WARNINGS - 1 :] = [
+            f"{len(lines) - MAX_WARNINGS + 1} lines more of this are on standard error"
+        ]
+    return lines
 
 
 def _origin(log: Log) -> list[str]:

@@ -127,10 +127,11 @@ class Time:
         return unit
 
 
-def joined(jobs: list[Job], time: Time) -> Log:
+def joined(jobs: list[Job], time: Time) -> tuple[Log, np.ndarray]:
     """All faults in one log, at their place on the axis of time and in its order.
 
     Processes are numbered anew, as two logs may have the same number for different ones.
+    Beside it the faults' address spaces, as Log.spaces(); (n,).
     """
     logs = [job.log for job in jobs]
     first = logs[0]
@@ -152,13 +153,16 @@ def joined(jobs: list[Job], time: Time) -> Log:
             ]
         values[name] = np.concatenate(parts).astype(COLUMNS[name].dtype)
     which = np.repeat(np.arange(len(logs)), [len(log) for log in logs])
-    both = which.astype(np.uint64) << np.uint64(32) | values["pid"]
-    values["pid"] = np.unique(both, return_inverse=True)[1].astype(np.uint32)
+    log_bits = which.astype(np.uint64) << np.uint64(32)
+    pids = np.unique(log_bits | values["pid"], return_inverse=True)[1]
+    values["pid"] = pids.astype(np.uint32)
+    spaces = log_bits | np.concatenate([log.spaces() for log in logs])
     values["time_ns"] = np.concatenate(time.elapsed) - np.uint64(time.low_ns)
     values["time_ns"] += which.astype(np.uint64) * np.uint64(time.span_ns)
     values["access"] = np.minimum(values["access"], len(ACCESSES)).astype(np.uint8)
     log = replace(first, **values, names=names, paths=[], events=[])
-    return log.take(np.argsort(log.time_ns, kind="stable"))
+    order = np.argsort(log.time_ns, kind="stable")
+    return log.take(order), spaces[order]
 
 
 def draw(
@@ -167,7 +171,7 @@ def draw(
     """Draw logs of which at least one has a fault, and set the figure's size."""
     jobs = [*before, *after]
     time = Time(jobs)
-    log = joined(jobs, time)
+    log, spaces = joined(jobs, time)
     firsts = np.cumsum([0] + [len(job.log) for job in jobs]).tolist()
     sections = [
         Section(letter, job, len(job.log), first, i * time.span_ns)
@@ -175,7 +179,7 @@ def draw(
             zip(letters(len(before), len(after)), jobs, firsts)
         )
     ]
-    panels = by_mapping(log) if view == "mapping" else by_address(log)
+    panels = by_mapping(log, spaces) if view == "mapping" else by_address(log)
     has_latency = bool(log.told("latency_ns").any())
     labels = [_panel_lines(log, panels, i, sections) for i in range(len(panels.panels))]
     counts = _counts(log, sections)
@@ -215,7 +219,7 @@ def draw(
         notes.append(f"no font for {missing} (Debian: fonts-noto-cjk, fonts-symbola)")
     page.head("Page faults, side by side", told, warned)
     _name_sections(page, sections, unit)
-    page.foot(textwrap.wrap(" · ".join(dict.fromkeys(notes)), picture.SMALL_WIDTH))
+    page.foot(notes)
     _legend(page, counts, drawn)
 
 

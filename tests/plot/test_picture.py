@@ -834,3 +834,24 @@ def test_latencies_are_told_by_kind_and_over_time():
     median, p99 = (line.get_ydata() for line in curves)
     assert (median <= p99).all()
     assert "lines: median and 99th percentile" in texts(figure)
+
+
+def test_notes_that_have_no_room_are_counted():
+    notes = [
+        f"a note of some length, the {i}th of many that there are" for i in range(30)
+    ]
+    lines = layout.run_in(notes, 165, 3)
+    assert len(lines) == 3
+    nr_kept = sum(note in " ".join(lines) for note in notes)
+    assert lines[-1].endswith(f"no room for {30 - nr_kept} notes more")
+    assert layout.run_in(notes[:2] * 2, 165, 3) == [" · ".join(notes[:2])]
+    assert layout.run_in(["x" * 5000], 165, 3)[0].startswith("xxx")
+
+
+def test_warnings_that_have_no_room_are_counted():
+    texts = [f"warning {i}" for i in range(9)]
+    assert picture.warnings_of(texts) == [
+        *texts[:5],
+        "4 lines more of this are on standard error",
+    ]
+    assert picture.warnings_of(texts[:6]) == texts[:6]

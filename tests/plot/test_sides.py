@@ -103,6 +103,25 @@ def test_two_processes_of_one_number_are_two(tmp_path, monkeypatch):
     assert len(np.unique(heights)) == 20  # not 40 pages above each other
 
 
+def test_a_fork_s_pages_stand_where_its_parent_s_are(tmp_path, monkeypatch):
+    """In each log, though a process of the other may have the same number."""
+    keys = {"access": "write", "region": "anon", "map": "anon"}
+    low, high = 0x7F0000000000, 0x7F0000005000
+    parent = [fault(MS, low, 4494, **keys), fault(2 * MS, high, 4494, **keys)]
+    born = [b"# child time=2500000 pid=9 ppid=4494 comm=sh\n"]
+    child = [fault(3 * MS, high, 9, **keys)]
+    logs = [
+        log_of(tmp_path, "a.log", parent + born + child),
+        log_of(tmp_path, "b.log", parent + child),
+    ]
+    figure = drawn(monkeypatch, logs[0], "--compare", logs[1], "--view", "mapping")
+    (panel,) = [x for x in figure.axes if x.texts and x.texts[0].get_text() == "anon"]
+    by_time = points(panel)[np.argsort(points(panel)[:, 0])]
+    low_page, high_page = 2048, 3 * 2048
+    of_parent = [low_page, high_page]
+    assert by_time[:, 1].tolist() == [*of_parent, high_page, *of_parent, low_page]
+
+
 def test_runs_are_named_and_nothing_leaves_the_picture(tmp_path, two, monkeypatch):
     a, b = two
     long = log_of(tmp_path, "a-name-" * 20 + ".log", faults(["/x" * 100], 3, 9))
