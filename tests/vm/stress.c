@@ -104,6 +104,7 @@ static pid_t start(void)
 		err(1, "fork");
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		setpriority(PRIO_PROCESS, 0, 0);
 		seed += getpid();
 	}
 	return pid;
@@ -458,20 +459,25 @@ static void wait_in_storm(void)
 /* Loads of a moment each, one after the other, with a reader that the unload cuts off. */
 static void play_moments(pid_t target, bool sudden)
 {
-	for (unsigned int i = draw(NR_MOMENTS); i && time(NULL) < end; i--) {
+	unsigned int nr = draw(NR_MOMENTS), nr_readers = 0;
+	size_t kinds[NR_MOMENTS];
+	pid_t pids[NR_MOMENTS];
+
+	while (nr_readers < nr && time(NULL) < end) {
 		struct load *load = &loads[draw(NR_MODULES)];
-		size_t kind = draw(NR_READERS);
-		pid_t reader;
 
 		draw_params(load, sudden, draw(2));
 		if (!insert(load, target))
-			return;
-		reader = start_reader(kind, load, target);
+			break;
+		kinds[nr_readers] = draw(NR_READERS);
+		pids[nr_readers] = start_reader(kinds[nr_readers], load, target);
+		nr_readers++;
 		nap(draw(200));
 		take_out(load);
-		end_reader(kind, reader);
 		totals->moments++;
 	}
+	while (nr_readers--)
+		end_reader(kinds[nr_readers], pids[nr_readers]);
 }
 
 static void play_round(void)
@@ -562,6 +568,9 @@ int main(int argc, char **argv)
 	placements = argv + 3;
 	nr_placements = argc - 3;
 	end = time(NULL) + atoi(argv[1]);
+	/* Or who loads would wait for hundreds of others, and moments would be long and few. */
+	if (setpriority(PRIO_PROCESS, 0, -20))
+		err(1, "setpriority");
 	storm = shared(sizeof(*storm));
 	totals = shared(sizeof(*totals));
 	signal(SIGALRM, on_no_time);
