@@ -75,7 +75,7 @@ stress:
 
 test-matrix:
 	@tests/deps matrix
-	@$(PYTHON) tests/vm/matrix.py $(if $(QUICK),--quick)
+	@$(PYTHON) tests/vm/matrix.py $(if $(QUICK),--quick) $(if $(OTHERS),--others)
 
 bench:
 	@tests/deps $(if $(filter arm64,$(ARCH)),matrix)

@@ -13,6 +13,7 @@ rows passed.
     matrix.py sid bullseye  only these
     matrix.py --quick       with fewer repetitions, and without the tests that say
                             "# vm: long", which count as skipped
+    matrix.py --others      all but the one that `make test` takes by default
 
 As many guests run at a time as there are processors: much of a test is waiting.
 """
@@ -21,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import re
 import shutil
@@ -193,6 +195,11 @@ def names_of(kernels: dict[str, kernel.Kernel], only_for: str) -> list[str]:
     return [x.name for x in listed if x.only_for == only_for]
 
 
+def is_default(kernels: dict[str, kernel.Kernel], name: str) -> bool:
+    """Whether it is the kernel that the tests take if none is named."""
+    return dataclasses.replace(kernels[name], name="default") == kernels["default"]
+
+
 def report(row: Row) -> None:
     """What came of a row, as soon as it is known."""
     show(row.said)
@@ -237,6 +244,9 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="only what is quickly done"
     )
+    parser.add_argument(
+        "--others", action="store_true", help="but for what `make test` takes"
+    )
     args = parser.parse_args()
     for name in args.names:
         if name not in kernels:
@@ -246,6 +256,8 @@ def main() -> int:
     left_out = run.long_ones(cases) if args.quick else []
     cases = {name: path for name, path in cases.items() if name not in left_out}
     listed = names_of(kernels, "debug" if args.debug else "")
+    if args.others:
+        listed = [name for name in listed if not is_default(kernels, name)]
     rows = [Row(kernels[name]) for name in args.names or listed]
     try_all(rows, cases, left_out, args.quick or args.debug)
     print("", *table(row.cells for row in rows), sep="\n")

@@ -645,3 +645,13 @@ def test_compiler_that_is_not_whole_is_an_error(tmp_path):
     (root / "bin/sh").unlink()
     with pytest.raises(kernel.KernelError, match="bin/sh"):
         compiler.copy_to(tmp_path / "copy", root, kernel.host_arch())
+
+
+def test_the_kernel_that_is_taken_by_default_is_known_by_its_package():
+    kernels = {
+        "default": kernel.Kernel("default", "trixie", "amd64", "linux-image-amd64"),
+        "stable": kernel.Kernel("stable", "trixie", "amd64", "linux-image-amd64"),
+        "rt": kernel.Kernel("rt", "trixie", "amd64", "linux-image-rt-amd64"),
+    }
+    assert matrix.is_default(kernels, "stable")
+    assert not matrix.is_default(kernels, "rt")
