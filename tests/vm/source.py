@@ -2,9 +2,9 @@
 """Build a kernel from the distribution's source package, by a config in tests/vm/debug.
 
 Its config is the least that a guest needs, guest.config, with what the row of
-tests/vm/kernels is called, such as kasan.config.  That takes some 25 minutes on two CPUs,
-once: what is built is kept in the cache like a kernel that was fetched.  A build that was
-interrupted is gone on with.
+tests/vm/kernels is called, such as kasan.config; "# make: WORDS" in one are words for the
+kernel's make.  That takes some 25 minutes on two CPUs, once: what is built is kept in the
+cache like a kernel that was fetched.  A build that was interrupted is gone on with.
 """
 
 from __future__ import annotations
@@ -24,14 +24,16 @@ HEADERS = "$(srctree)/scripts/package/install-extmod-build"
 
 
 def config_of(asked: kernel.Kernel) -> str:
-    """What is asked of Kconfig, line by line."""
+    """Its configs, line by line."""
     names = ("guest", asked.name)
     return "".join((CONFIGS / f"{name}.config").read_text() for name in names)
 
 
 def mark_of(asked: kernel.Kernel) -> str:
     """What the folder of a kernel ends with: another mark for another config."""
-    digest = hashlib.sha256(config_of(asked).encode()).hexdigest()
+    wanted = config_of(asked)
+    counts = "\n".join(options_of(wanted) + words_of(wanted))  # without the comments
+    digest = hashlib.sha256(counts.encode()).hexdigest()
     return f"{asked.name}-{digest[:8]}"
 
 
@@ -98,15 +100,24 @@ def compile_kernel(asked: kernel.Kernel, source: Path, objects: Path) -> None:
             f"not to be had in {source.name}: {', '.join(missing)}"
         )
     kernel.say(f"  building {objects.name}: some 25 minutes on two CPUs, once")
-    make(source, objects, f"-j{os.cpu_count()}", *TARGETS)
+    make(source, objects, f"-j{os.cpu_count()}", *words_of(wanted), *TARGETS)
 
 
 def unmet(wanted: str, config: str) -> list[str]:
-    """The lines of a wanted config that Kconfig has not taken: it does not say so itself."""
-    asked = re.findall(
-        r"^(?:CONFIG_\w+=.*|# CONFIG_\w+ is not set)$", wanted, re.MULTILINE
-    )
-    return [line for line in asked if line not in config.splitlines()]
+    """The options of a wanted config that Kconfig has not taken: it does not say so itself."""
+    return [line for line in options_of(wanted) if line not in config.splitlines()]
+
+
+def options_of(wanted: str) -> list[str]:
+    """What a config asks of Kconfig."""
+    rule = r"^(?:CONFIG_\w+=.*|# CONFIG_\w+ is not set)$"
+    return re.findall(rule, wanted, re.MULTILINE)
+
+
+def words_of(wanted: str) -> list[str]:
+    """What a config asks of make, beside what it asks of Kconfig."""
+    lines = re.findall(r"^# make: (.*)$", wanted, re.MULTILINE)
+    return [word for line in lines for word in line.split()]
 
 
 def install(source: Path, objects: Path, root: Path) -> None:

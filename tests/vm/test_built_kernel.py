@@ -51,13 +51,16 @@ def test_another_config_is_another_kernel(configs):
     asked = BUILT[0]
     root = Path("/kernels") / f"linux_6.12.1-1_{source.mark_of(asked)}"
     assert kernel.is_current(asked, root)
-    (configs / "guest.config").write_text("CONFIG_B=y\n")
-    assert not kernel.is_current(asked, root)
+    (configs / "guest.config").write_text("# Some words\nCONFIG_A=y\n")
+    assert kernel.is_current(asked, root)
+    for text in ("CONFIG_B=y\n", "CONFIG_A=y\n# make: X=n\n"):
+        (configs / "guest.config").write_text(text)
+        assert not kernel.is_current(asked, root)
 
 
 def test_what_a_guest_says_at_its_end_is_a_failure():
     """The words are those of tests/vm/init."""
     said = Path(__file__).with_name("init").read_text().splitlines()
     complaints = [line for line in said if "BUG: " in line]
-    assert len(complaints) == 2
+    assert len(complaints) == 3
     assert tap.scan_console("\n".join(complaints)) == [x.strip() for x in complaints]
