@@ -114,9 +114,10 @@ static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, u64 *made
 		struct pf_chunk *chunk = place->chunk;
 
 		if (chunk && place->nr < smp_load_acquire(&chunk->nr)) {
-			*made_ns = chunk->faults[place->nr].time_ns;
+			/* Whoever overwrites them meanwhile has changed gen before. */
+			*made_ns = data_race(chunk->faults[place->nr].time_ns);
 			if (pf_list.has_extra)
-				*made_ns += pf_chunk_extras(chunk)[place->nr].latency_ns;
+				*made_ns += data_race((u64)pf_chunk_extras(chunk)[place->nr].latency_ns);
 			smp_rmb(); /* pairs with pf_list_recycle() */
 			if (likely(READ_ONCE(chunk->gen) == place->gen))
 				return *made_ns <= cursor->horizon_ns;
@@ -205,11 +206,14 @@ static __always_inline bool pf_cursor_next_of(struct pf_cursor *cursor, bool has
 		/* Faults come in runs on one CPU: look at the others only when the run ends. */
 		if (likely(from < cursor->run_end)) {
 			struct pf_chunk *chunk = cursor->run_chunk;
-			u64 made_ns = from->time_ns;
+			u64 made_ns;
 
-			cursor->fault = *from;
+			/* Whoever overwrites them meanwhile has changed gen before. */
+			cursor->fault = data_race(*from);
+			made_ns = cursor->fault.time_ns;
 			if (has_extra) {
-				cursor->extra = pf_chunk_extras(chunk)[from - chunk->faults];
+				cursor->extra =
+					data_race(pf_chunk_extras(chunk)[from - chunk->faults]);
 				made_ns += cursor->extra.latency_ns;
 			}
 			smp_rmb(); /* pairs with pf_list_recycle() */
