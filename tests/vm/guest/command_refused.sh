@@ -99,8 +99,8 @@ packed() { # DESC
 }
 gzip -c /pf_probe_B.ko >$installed/updates/pf_probe_B.ko.gz
 packed "gzip"
-head -c 100000 $installed/updates/pf_probe_B.ko.gz >cut
-mv cut $installed/updates/pf_probe_B.ko.gz
+mv $installed/updates/pf_probe_B.ko.gz whole
+head -c $(($(wc -c <whole) / 2)) whole >$installed/updates/pf_probe_B.ko.gz
 refused "half of a file" 125 \
 	"/lib/modules/.*/updates/pf_probe_B.ko.gz: can't be unpacked by gzip$" elsewhere/user -- true
 unlike "and nothing else" "$(cat err)" "not built for this kernel"
