@@ -19,7 +19,7 @@ from .log import LogError
 from .outputs import Job
 from .words import plural, printable, time_text
 
-OF_ONE_RUN = ("process", "thread", "page")  # another run has others
+OF_ONE_RUN = ("process", "thread", "page", "time")  # another run has others
 MEASURES = {"time": "total", "faults": "faults", "major": "major"}
 
 

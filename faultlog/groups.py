@@ -11,8 +11,10 @@ import numpy as np
 from . import symbols
 from .log import COLUMNS, MAJOR, MINOR, Log, has_failed
 from .packed import compact, pack
+from .words import round_width, time_unit
 
 NOT_TOLD = "-"
+MAX_MOMENTS = 100
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,20 @@ def _pages(log: Log, whole: Log) -> Groups:
     return Groups(codes, len(first), label, label)
 
 
+def _moments(log: Log, whole: Log) -> Groups:
+    """By time since the whole log's first fault, in pieces of one round length."""
+    elapsed = log.time_ns - whole.time_ns.min()
+    width = round_width(int(elapsed.max() - elapsed.min()), MAX_MOMENTS)
+    unit, unit_name = time_unit(int(elapsed.max()))
+    begins, codes = np.unique(elapsed // np.uint64(width), return_inverse=True)
+
+    def label(i: int) -> str:
+        ends = (int(begins[i]) * width / unit, (int(begins[i]) + 1) * width / unit)
+        return "{:,.10g} to {:,.10g} {}".format(*ends, unit_name)
+
+    return Groups(codes, len(begins), label, lambda i: str(int(begins[i]) * width))
+
+
 def _offsets(log: Log, _whole: Log) -> Groups:
     """By file and page in it; what is in no file by its mapping alone."""
     _, first, codes = np.unique(
@@ -217,6 +233,7 @@ KEYS = {
     "program": Key((), _programs),
     "cpu": _numbers("cpu"),
     "page": Key((), _pages),
+    "time": Key((), _moments),
 }
 
 

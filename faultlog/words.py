@@ -44,6 +44,14 @@ def _three_digits(value: float, length: float) -> str:
     return f"{value:.0f}"
 
 
+def round_width(duration_ns: int, nr_parts: int) -> int:
+    """The round time, in ns, of which fewer than so many fit into a duration."""
+    for width in (m * 10**e for e in range(20) for m in (1, 2, 5)):
+        if duration_ns // width < nr_parts:
+            return width
+    raise AssertionError(duration_ns)
+
+
 def short_time_text(time_ns: float) -> str:
     """A round duration without decimals: 1 µs, 100 ms."""
     length, name = time_unit(time_ns)

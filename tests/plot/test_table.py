@@ -9,6 +9,7 @@ import io
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -280,6 +281,11 @@ def test_a_file_name_is_kept_whole():
     [
         (["--by", "colour"], "argument --by: colour: not one of map, "),
         (["--by", "map,"], "argument --by: nothing: not one of map, "),
+        (["--by", str(CC1)], "; the log comes before --by"),
+        (
+            ["--sort", "time", "--compare", str(CC1), "--by", "time"],
+            "--by time: it can't",
+        ),
         (["--by", "map,map"], "argument --by: map,map: a key is there twice"),
         (["--by", "map", "--top", "-1"], "--top: "),
         (["--by", "map", "--sort", "size"], "invalid choice: 'size'"),
@@ -293,6 +299,7 @@ def test_wrong_options(options, message):
     done = run(CC1, *options)
     assert done.returncode in (1, 2)
     assert message in done.stderr and done.stdout == ""
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_terminal_without_unicode(tmp_path):
@@ -352,3 +359,21 @@ def test_a_table_of_100000_faults_takes_no_loop_over_faults():
         codes, members = groups.group(log, log, [key])
         figures(log, codes, len(members))
     assert time.process_time() - start < 2.0
+
+
+@pytest.mark.parametrize("first_ms", [0, 700])
+def test_moments_are_pieces_of_one_length_from_the_log_s_first_fault(
+    tmp_path, first_ms
+):
+    times_ms = [0, 1, 2, 699, 700, 701, 705, 919, 920, 999, 1234]
+    text = HEAD_AT_0 + b"".join(fault(5 + t * 10**6, 4096) for t in times_ms)
+    (tmp_path / "x.log").write_bytes(text + summary(len(times_ms)))
+    rows = table_of(tmp_path / "x.log", "--by", "time", "--from", f"{first_ms}ms")
+    left = [t for t in times_ms if t >= first_ms]
+    width = 20 if first_ms == 0 else 10  # fewer than 100 of them
+    expected = Counter(t // width * width for t in left)
+    assert {int(row["time"]): int(row["faults"]) for row in rows} == {
+        t * 10**6: n for t, n in expected.items()
+    }
+    told = run(tmp_path / "x.log", "--by", "time", "--from", "1s", "--to", "9s").stdout
+    assert "1.234 to 1.234000001 s" in told
