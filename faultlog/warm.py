@@ -30,9 +30,20 @@ command -v vmtouch >/dev/null || {{
 }}
 
 warm() {{ # FIRST-END FILE, in bytes
-	[ ! -f "$2" ] || vmtouch -q -t -m 4611686018427387904 -p "$1" -- "$2"
+	if [ -f "$2" ]; then
+		vmtouch -q -t -m 4611686018427387904 -p "$1" -- "$2"
+	else
+		missing=$((missing + 1))
+	fi
 }}
+missing=0
 
+"""
+END = """
+if [ $missing -gt 0 ]; then
+	echo "$0: of {nr_ranges} parts of files $missing are of files that are not here" >&2
+	[ $missing -lt {nr_ranges} ]
+fi
 """
 
 
@@ -140,4 +151,5 @@ def script(chosen: list[Range], nr_major: int) -> bytes:
             + name.encode("utf-8", "surrogateescape")
             + f"  # {r.nr_major} major, {time_text(r.cost_ns)}\n".encode()
         )
+    lines.append(END.format(nr_ranges=len(chosen)).encode())
     return b"".join(lines)

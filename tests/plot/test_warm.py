@@ -148,6 +148,24 @@ def test_the_real_vmtouch_takes_it(tmp_path):
     assert int(re.search(r"Resident Pages: (\d+)/", told)[1]) >= 16
 
 
+def test_files_that_are_not_here_are_told(tmp_path):
+    tool = tmp_path / "vmtouch"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    here = escaped(os.fsencode(tmp_path / "x.log"))
+    script = tmp_path / "warm.sh"
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    for status, paths in ((0, [here, "/no/such"]), (1, ["/no/such", "/nor/such"])):
+        text = b"".join(major(i, path, 0) for i, path in enumerate(paths))
+        (tmp_path / "x.log").write_bytes(HEAD_AT_0 + text + summary(2))
+        assert run(tmp_path / "x.log", "-o", script).returncode == 0
+        done = subprocess.run(["sh", script], env=env, capture_output=True, text=True)
+        told = (
+            f"{script}: of 2 parts of files {1 + status} are of files that are not here"
+        )
+        assert (done.returncode, done.stderr) == (status, told + "\n")
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
