@@ -72,7 +72,8 @@ static int open_probe(struct stream *s, const char *probe)
 	if (!strncmp(probe, PROBE_NAME, strlen(PROBE_NAME)))
 		letter += strlen(PROBE_NAME);
 	if (!is_path && (strlen(letter) != 1 || !strchr(PROBE_LETTERS, *letter))) {
-		say("no such probe: %s (A, B, C or a path with a slash)", probe);
+		say("no such probe: %s (A, B, C or a path with a slash; a command stands behind --)",
+		    probe);
 		exit(argp_err_exit_status);	/* no log is there yet */
 	}
 	if (!stream_open(s, is_path ? format("%s", probe) :
@@ -291,7 +292,7 @@ static char *add_examples(int key, const char *text, void *input)
 		return (char *)text;
 	return format("EXAMPLES\n"
 		      "    sudo %1$s -- gcc -c x.c             trace a command\n"
-		      "    sudo %1$s -C outcome=1 -- gcc -c x.c\n"
+		      "    sudo %1$s children=1 -- make        and what it starts\n"
 		      "    sudo %1$s --pid 4494                one that runs already\n"
 		      "    sudo %1$s                           what each loaded probe has\n"
 		      "    sudo %1$s -o - B | grep region=heap\n\n"

@@ -9,7 +9,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Iterable
+from typing import Iterable, NoReturn
 
 from . import VERSION, checks, compare, outputs, roots, select, source, table
 from .lines import read_log
@@ -20,8 +20,17 @@ ROOT_USE = "it is about files; add --by function, --by line or -o FILE.sh"
 PROG = Path(sys.argv[0]).name  # another where it is installed
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong in one line, as all other errors are told."""
+
+    def error(self, message: str) -> NoReturn:
+        if "required: LOG" in message:
+            message = "which LOG? It comes before --by and --compare"
+        self.exit(2, f"{self.prog}: {message} (--help tells more)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=PROG,
         description="Draw a log of page faults: time on X, the touched addresses on Y.",
         epilog="Without -o: a picture beside the log, its suffix .png. The path of what "

@@ -15,7 +15,7 @@ from .areas import page_ticks
 from .fit import shortened
 from .marks import ALARM, FAINT, GROUND, INK
 from .panels import Panel
-from .words import plural, size_text
+from .words import plural, round_width, size_text
 
 WIDTH, LEFT, RIGHT = 12.0, 1.35, 2.05
 HEAD, FOOT, LINE, SMALL_LINE = 0.6, 0.68, 0.22, 0.14
@@ -80,12 +80,21 @@ class PlaceLocator(Locator):
         return page_ticks(low, high, self.base, self.page_size, self.max_ticks)
 
 
+class TimeLocator(MaxNLocator):
+    """Ticks at round times; positions are units after before, which they count from 0."""
+
+    def __init__(self, unit: float, before: float) -> None:
+        super().__init__(11, steps=[1, 2, 5, 10], integer=unit == 1)
+        self.before = before
+
+    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
+        """As those of MaxNLocator."""
+        return super().tick_values(vmin + self.before, vmax + self.before) - self.before
+
+
 def bin_width(duration_ns: int) -> int:
-    """The round time, in ns, of which less than STRIP_BINS fit into a duration."""
-    for width in (m * 10**e for e in range(20) for m in (1, 2, 5)):
-        if duration_ns // width < STRIP_BINS:
-            return width
-    raise AssertionError(duration_ns)
+    """The round time, in ns, of a bin of the strip."""
+    return round_width(duration_ns, STRIP_BINS)
 
 
 class Page:
@@ -216,20 +225,24 @@ class Page:
             color=FAINT,
         )
 
-    def time_axis(self, duration_ns: int, unit: float, unit_name: str) -> None:
-        """X, in units: from 0 to the end of the strip's last bin, and a bit around."""
+    def time_axis(
+        self, duration_ns: int, unit: float, unit_name: str, before_ns: int = 0
+    ) -> None:
+        """X, in units: from 0 to the end of the strip's last bin, and a bit around.
+
+        before_ns: from the log's first fault to the first that is drawn; ticks count it.
+        """
         width = bin_width(duration_ns)
         end = (duration_ns // width + 1) * width / unit if duration_ns else 0.0
         pad = duration_ns / unit * 0.01 or 1.0
         self.strip.set_xlim(-pad, max(duration_ns / unit + pad, end))
         if duration_ns:
-            locator = MaxNLocator(11, steps=[1, 2, 5, 10], integer=unit == 1)
-            self.strip.xaxis.set_major_locator(locator)
+            self.strip.xaxis.set_major_locator(TimeLocator(unit, before_ns / unit))
             words = f"time since the first fault ({unit_name})"
         else:
             self.strip.set_xticks([0])
             words = "one moment: all faults have the same Time"
-        formatter = FuncFormatter(lambda x, _: f"{x:,.10g}")
+        formatter = FuncFormatter(lambda x, _: f"{x + before_ns / unit:,.10g}")
         self.strip.xaxis.set_major_formatter(formatter)
         self.lowest.set_xlabel(words, size=9, color=INK)
 

@@ -25,6 +25,7 @@ CHUNK = 1 << 20  # faults
 MAX_RINGS = 200  # of a kind in a panel; more are binned
 
 DARKER = "darker: more faults at one spot; colours in proportion to the accesses"
+SEVERAL = "a ring (major) or cross (failed) may stand for several faults"
 
 # What stands out of the minor faults.
 MAJOR_MARK = {

@@ -90,7 +90,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
     programs, program = log.programs()
     shared = [getattr(log, name) for name in SHARED[:-1]] + [program]
     first, group = groups(shared)
-    first_ns = log.time_ns.min()
+    first_ns = job.whole.time_ns.min()
     own = {
         "time": log.time_ns - first_ns,
         "place": place,

@@ -76,8 +76,8 @@ def by_address(log: Log) -> Panels:
         where[apart] = NONE
         lowest = int(log.address[apart].min())
         notes.append(
-            f"{plural(len(apart), 'fault')} of exec, at {lowest:#x} in an address space "
-            "to come, without a panel"
+            f"{plural(len(apart), 'fault')} of exec, at {lowest:#x} in the new program's stack "
+            "before that is in its place, not drawn"
         )
     shown = np.flatnonzero(where != NONE) if notes else slice(None)
     areas = find_areas(pages[shown])
@@ -133,7 +133,7 @@ def _fold(
     places = np.concatenate(([0.0], np.cumsum(steps)))
     panel.folds = touched, places * (1 << page_shift)
     panel.size = int(panel.folds[1][-1]) + (1 << page_shift)
-    panel.notes += (f"{nr_gaps:,} gaps in it folded",)
+    panel.notes += (f"{nr_gaps:,} untouched gaps left out",)
 
 
 def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:

@@ -31,7 +31,7 @@ from .fit import shortened
 from .lanes import find_lanes, find_threads
 from .layout import LABEL_CHARS, NAMES, Page, note
 from .log import ACCESSES, MAJOR, MINOR, RESULTS, Log, has_failed
-from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK, NR_KINDS
+from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK, NR_KINDS, SEVERAL
 from .marks import (
     count_cells,
     draw_cells,
@@ -65,7 +65,7 @@ def columns(_options: argparse.Namespace) -> set[str]:
 def write(job: Job) -> None:
     """Draw a picture into a file."""
     figure = new_figure()
-    draw(figure, job.log, job.verdict, job.filters.text(), job.options.view)
+    draw(figure, job.log, job.verdict, job.options.view, job.filters.text(), job.whole)
     save(figure, job)
 
 
@@ -91,12 +91,18 @@ def default_view(log: Log) -> str:
 
 
 def draw(
-    figure: Figure, log: Log, verdict: Verdict, told: str = "", view: str | None = None
+    figure: Figure,
+    log: Log,
+    verdict: Verdict,
+    view: str | None = None,
+    told: str = "",
+    whole: Log | None = None,
 ) -> None:
     """Draw a log that has at least one fault, and set the figure's size.
 
-    told: which faults these are, if not all of the log; view: one of outputs.VIEWS.
+    view: one of outputs.VIEWS; told: which faults these are, if not all of the whole log.
     """
+    whole = log if whole is None else whole
     log = replace(log, access=np.minimum(log.access, NEW_ACCESS))
     view = view or default_view(log)
     lanes = find_threads(log) if view == "threads" else find_lanes(log)
@@ -116,6 +122,10 @@ def draw(
     unit, unit_name = time_unit(duration)
     elapsed = (log.time_ns - start) / unit
     title, subtitle = headline(log, verdict, nr_pages, duration)
+    if told:
+        subtitle = (
+            f"{told[0].upper()}{told[1:]}, of {plural(len(whole), 'fault')}: {subtitle}"
+        )
     subtitle = textwrap.wrap(subtitle, LINE_WIDTH)
     warned = warnings_of(verdict.lines())
     missing = fonts.use_fonts(
@@ -132,7 +142,8 @@ def draw(
         has_latency=has_latency,
         page_shift=log.page_shift,
     )
-    page.time_axis(duration, unit, unit_name)
+    before = int(start - whole.time_ns.min())
+    page.time_axis(duration, unit, unit_name, before)
     draw_strip(page.strip, log, start, duration, unit)
     drawn: set[tuple[int, bool]] = set()
     notes = _draw_panels(
@@ -145,8 +156,6 @@ def draw(
         draw_memory(page, log, start, duration, unit)
     if has_latency:
         notes += draw_latencies(page.latency, log, elapsed, page.aside, drawn)
-    if told:
-        notes.insert(0, told)
     notes = _origin(log) + notes
     if len(panels.panels) > 1:
         notes.append("a panel's height grows with the logarithm of what it spans")
@@ -228,7 +237,7 @@ def panel_notes(
         most = max(int(counts.sum(axis=2).max()) for _, counts in cells)
         notes += [DARKER, f"up to {most:,} faults at one spot of a panel"]
     if shared:
-        notes.append("a ring or cross may stand for several faults")
+        notes.append(SEVERAL)
     return notes
 
 

@@ -142,7 +142,10 @@ class Filters:
         if self.major:
             keep &= log.result == MAJOR
         if not keep.any() and not may_be_none:
-            raise LogError(f"no fault is left ({self.text()})")
+            codes = np.unique(log.region) if self.regions else ()
+            there = ", ".join(filter(None, (log.names["region"][i] for i in codes)))
+            hint = f"; the log's regions are {there}" if there else ""
+            raise LogError(f"no fault is left ({self.text()}){hint}")
         return log.take(keep)
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from .lanes import Lanes, lane_label
 from .layout import EDGE, LATENCY, Page, bin_width, literal, note
 from .log import MAJOR, MINOR, Log, has_failed
-from .marks import COLOURS, DARKER, FAINT, INK
+from .marks import COLOURS, DARKER, FAINT, INK, SEVERAL
 from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
 from .words import plural, short_time_text, time_text, time_unit
 
@@ -217,12 +217,14 @@ def plot_latencies(
         draw_cells([(axis, count_cells(axis, x, height, access))])
         notes.append(DARKER)
     if draw_standouts(axis, x, height, result, drawn):
-        notes.append("a ring or cross may stand for several faults")
+        notes.append(SEVERAL)
     ends = np.searchsorted(x, [*cuts, np.inf])
     for first, end in zip([0, *ends], ends):
         if end - first >= MIN_FOR_CURVES and x[end - 1] > x[first]:
             _draw_percentiles(axis, x[first:end], latency[first:end])
-            notes.append("lines: median and 99th percentile of latencies over time")
+            notes.append(
+                "lines: median (solid) and 99th percentile (dashed) of latencies over time"
+            )
     return notes
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import os
 import re
 import shutil
 import sys
@@ -68,8 +69,9 @@ def keys(text: str) -> list[str]:
     names = text.split(",")
     for name in names:
         if name not in KEYS:
+            hint = "; the log comes before --by" if os.path.exists(text) else ""
             raise argparse.ArgumentTypeError(
-                f"{name or 'nothing'}: not one of {', '.join(KEYS)}"
+                f"{name or 'nothing'}: not one of {', '.join(KEYS)}{hint}"
             )
     if len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"{text}: a key is there twice")

@@ -92,10 +92,11 @@ class Faults {
 class View {
 	constructor(faults) {
 		this.faults = faults;
+		const first = faults.time.reduce((a, b) => Math.min(a, b), Infinity) / 1e9;
 		const last = faults.time.reduce((a, b) => Math.max(a, b), 0) / 1e9;
 		const top = faults.meta.panels.at(-1);
-		const edge = last ? last * 0.01 : 1e-6;
-		this.all = { x: [-edge, last + edge], y: [-0.01, top.bottom + top.height + 0.01] };
+		const edge = last > first ? (last - first) * 0.01 : 1e-6;
+		this.all = { x: [first - edge, last + edge], y: [-0.01, top.bottom + top.height + 0.01] };
 		this.reset();
 		this.filter = new Map(); // key: text
 		this.metric = "faults";

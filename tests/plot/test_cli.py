@@ -80,7 +80,9 @@ def test_version_is_the_modules():
 def test_version_and_help():
     assert run("--version").stdout == f"page_fault_plot.py {VERSION}\n"
     assert "-o FILE" in run("--help").stdout
-    assert run().returncode == 2
+    done = run()
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "which LOG?" in done.stderr
 
 
 NOT_DRAWN = [

@@ -535,7 +535,7 @@ def test_labels_stay_in_the_picture_with_10000_majors_and_failures(view):
     )
     figure = Figure()
     log = read(text)
-    picture.draw(figure, log, checks.examine(log), "only " + "a filter, " * 9, view)
+    picture.draw(figure, log, checks.examine(log), view, "only " + "a filter, " * 9)
     check_labels(figure)
     assert "Not complete" in texts(figure)
 
@@ -583,7 +583,7 @@ def test_the_stack_of_exec_takes_no_panel():
     figure = drawn(text)
     words = texts(figure)
     assert "PiB not touched" not in words
-    assert f"1 fault of exec, at {top:#x} in an address space to come" in words
+    assert f"1 fault of exec, at {top:#x} in the new program's stack" in words
     assert "501 faults in" in words
     alone = HEAD_AT_0 + fault(1, top, mode="remote", access="write", region="stack")
     assert "of exec" not in texts(drawn(alone))
@@ -595,7 +595,7 @@ def test_200_areas_have_their_gaps_folded():
         for i in range(400)
     )
     figure = drawn(text)
-    assert "199 gaps in it folded" in texts(figure)
+    assert "199 untouched gaps left out" in texts(figure)
     axis = figure.axes[1]
     y = np.unique(np.concatenate([c.get_offsets()[:, 1] for c in axis.collections]))
     assert len(y) == 400
@@ -833,7 +833,7 @@ def test_latencies_are_told_by_kind_and_over_time():
     assert len(curves) == 2
     median, p99 = (line.get_ydata() for line in curves)
     assert (median <= p99).all()
-    assert "lines: median and 99th percentile" in texts(figure)
+    assert "lines: median (solid) and 99th percentile (dashed)" in texts(figure)
 
 
 def test_notes_that_have_no_room_are_counted():

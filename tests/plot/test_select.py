@@ -7,9 +7,11 @@ import argparse
 
 import numpy as np
 import pytest
-from faultlog import select
+from faultlog import checks, picture, select
 from faultlog.log import LogError
-from logs import FAMILY, compiler_log, read, run
+from logs import FAMILY, HEAD, HEAD_AT_0, compiler_log, fault, read, run
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 
 def chosen(text: bytes, *options: str) -> list[int]:
@@ -74,5 +76,27 @@ def test_a_part_of_a_log_is_told_on_the_picture_and_judged_as_a_whole(tmp_path):
     done = run(path, "--region", "heap", "-o", tmp_path / "a.svg")
     assert (done.returncode, done.stderr) == (0, "")
     picture = (tmp_path / "a.svg").read_text()
-    assert "only region=heap" in picture
+    assert "Only region=heap, of 500 faults: " in picture
     assert "nothing lost" in picture and "not in this log" not in picture
+
+
+def test_a_part_s_times_are_counted_from_the_first_fault_of_all():
+    """As --from counts them: what is read from a picture can be given to it."""
+    text = HEAD_AT_0 + b"".join(fault(i * 10**6, i * 4096) for i in range(1001))
+    log = read(text)
+    part = log.take(log.time_ns >= np.uint64(700 * 10**6))
+    figure = Figure()
+    picture.draw(figure, part, checks.examine(log), told="only late", whole=log)
+    FigureCanvasAgg(figure).draw()
+    (lowest,) = [axis for axis in figure.axes if axis.get_xlabel()]
+    ticks = [x for x in lowest.get_xticklabels() if x.get_text()]
+    inside = [x for x in ticks if 0 <= x.get_position()[0] <= 300]
+    assert [x.get_text() for x in inside][:2] == ["700", "750"]
+    assert [x.get_position()[0] for x in inside][:2] == [0, 50]
+
+
+def test_a_region_that_is_not_there_is_told_with_those_that_are(tmp_path):
+    path = tmp_path / "a.log"
+    path.write_bytes(HEAD + fault(1389595000001, 4096, region="heap"))
+    done = run(path, "--by", "--region", "haep")
+    assert "(only region=haep); the log's regions are heap\n" in done.stderr

@@ -159,7 +159,7 @@ without_a_probe_one_is_told_how_to_load_it() {
 wrong_usage_is_refused() {
 	for i in D AB '' pf_probe_ pf_probe_D; do
 		run 64 "$i"
-		check grep -q "^user: no such probe: $i (A, B, C or a path with a slash)$" err
+		check grep -q "^user: no such probe: $i (A, B, C or a path with a slash; a command stands behind --)$" err
 	done
 	run 1 ./missing
 	check grep -q '^user: ./missing: No such file or directory$' err
