@@ -206,14 +206,13 @@ static __always_inline bool pf_cursor_next_of(struct pf_cursor *cursor, bool has
 		/* Faults come in runs on one CPU: look at the others only when the run ends. */
 		if (likely(from < cursor->run_end)) {
 			struct pf_chunk *chunk = cursor->run_chunk;
-			u64 made_ns;
-
 			/* Whoever overwrites them meanwhile has changed gen before. */
-			cursor->fault = data_race(*from);
-			made_ns = cursor->fault.time_ns;
+			u64 made_ns = data_race(from->time_ns);
+
+			data_race(cursor->fault = *from);
 			if (has_extra) {
-				cursor->extra =
-					data_race(pf_chunk_extras(chunk)[from - chunk->faults]);
+				data_race(cursor->extra =
+						  pf_chunk_extras(chunk)[from - chunk->faults]);
 				made_ns += cursor->extra.latency_ns;
 			}
 			smp_rmb(); /* pairs with pf_list_recycle() */
