@@ -93,13 +93,16 @@ skip() {
 	done
 }
 
-# wait_for COMMAND...: try until it succeeds, WAIT_TRIES times (300, or more where all is slow)
-# 0.1 s apart. Returns 1 if it never did.
+tap_uptime_s() {
+	cut -d . -f 1 /proc/uptime
+}
+
+# wait_for COMMAND...: try until it succeeds, for a minute, or longer where all is slow. Returns 1
+# if it never did.
 wait_for() {
-	tap_tries=0
+	tap_end=$(($(tap_uptime_s) + 60 * ${PATIENCE:-1}))
 	until "$@" >/dev/null 2>&1; do
-		tap_tries=$((tap_tries + 1))
-		[ $tap_tries -lt "${WAIT_TRIES:-$((300 * ${PATIENCE:-1}))}" ] || return 1
+		[ "$(tap_uptime_s)" -lt $tap_end ] || return 1
 		sleep 0.1
 	done
 }

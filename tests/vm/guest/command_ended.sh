@@ -45,7 +45,7 @@ ctrl_c C "outcome=1"
 
 begin B "" sh -c 'trap "echo once more" INT; while :; do /workload run touch 10; done'
 printf '\003' >&7
-wait_for shown '^once more'
+wait_for shown 'once more' # behind what the terminal shows of the key, or in a line of its own
 printf '\003' >&7
 wait_for sh -c 'grep -c "once more" shown | grep -q 2'
 is "Ctrl-C is the command's, as often as it likes" "$(grep -c 'once more' shown)" 2
