@@ -90,6 +90,8 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
         if name != "picture":
             raise LogError("--compare makes a table, or with -o a picture")
         name = "sides"
+    if args.view is not None and name not in ("picture", "page", "sides"):
+        raise LogError("--view is about a picture or a page")
     if args.root and name != "warm":
         raise LogError(f"--root: {ROOT_USE}")
     for option in ("sort", "csv") if name == "warm" else ("sort", "top", "csv"):

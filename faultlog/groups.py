@@ -171,7 +171,7 @@ def _moments(log: Log, whole: Log) -> Groups:
 
     def label(i: int) -> str:
         ends = (int(begins[i]) * width / unit, (int(begins[i]) + 1) * width / unit)
-        return "{:,.10g} to {:,.10g} {}".format(*ends, unit_name)
+        return "{:,.12g} to {:,.12g} {}".format(*ends, unit_name)
 
     return Groups(codes, len(begins), label, lambda i: str(int(begins[i]) * width))
 

@@ -291,6 +291,7 @@ def test_a_file_name_is_kept_whole():
         (["--by", "map", "--sort", "size"], "invalid choice: 'size'"),
         (["--by", "map", "-o", "x.png"], "a table goes to standard output"),
         (["--by", "map", "--view", "address"], "--view is about a picture"),
+        (["-o", "x.csv", "--view", "memory"], "--view is about a picture or a page"),
         (["--top", "0"], "--top is about a table; add --by KEY"),
         (["--csv"], "--csv is about a table; add --by KEY"),
     ],
