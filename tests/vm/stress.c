@@ -46,7 +46,7 @@
 #define NR_MOMENTS 60 /* loads of a moment in a round that is not whole, at most */
 #define NR_STRANGERS 2
 #define WINDOW_S 10 /* for the forks that a round waits for */
-#define NO_TIME_S 300 /* after which a round hangs */
+#define NO_TIME_S 300 /* after which a round hangs, times PATIENCE */
 
 /* All that there was, in memory shared with the readers. */
 static struct totals {
@@ -555,6 +555,7 @@ static void on_no_time(int sig)
 int main(int argc, char **argv)
 {
 	pid_t beside[NR_STRANGERS + 1];
+	unsigned int no_time_s;
 	int log;
 
 	storm_program = argv[0];
@@ -573,6 +574,7 @@ int main(int argc, char **argv)
 		err(1, "setpriority");
 	storm = shared(sizeof(*storm));
 	totals = shared(sizeof(*totals));
+	no_time_s = NO_TIME_S * (getenv("PATIENCE") ? atoi(getenv("PATIENCE")) : 1);
 	signal(SIGALRM, on_no_time);
 	log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
 	if (log < 0 || lseek(log, 0, SEEK_END) < 0)
@@ -592,7 +594,7 @@ int main(int argc, char **argv)
 			i < NR_STRANGERS ? run_stranger() : run_hotplug();
 	}
 	while (time(NULL) < end && !totals->wrong) {
-		alarm(NO_TIME_S);
+		alarm(no_time_s);
 		play_round();
 		check_log(log);
 	}

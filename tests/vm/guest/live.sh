@@ -37,7 +37,7 @@ is "all that was logged was counted" "$(totals /tmp/top)" "$(logged)"
 like "by region" "$(cat /tmp/top)" '^ +[0-9]+ .*%  anon$'
 like "by thread" "$(cat /tmp/top)" "%  tid $pid\$"
 like "for how long" "$(cat /tmp/top)" \
-	"^pf_probe_B of PID $pid \(workload\), running, for [0-9]+ s\$"
+	"^pf_probe_B of PID $pid \((workload|sh)\), running, for [0-9]+ s\$"
 rmmod pf_probe_B
 
 /user --top outcome=1 -- /workload run touch 300 >/tmp/top.out 2>/tmp/top
