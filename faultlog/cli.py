@@ -26,7 +26,8 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if "required: LOG" in message:
             message = "which LOG? It comes before --by and --compare"
-        self.exit(2, f"{self.prog}: {message} (--help tells more)\n")
+        _say(f"{message} (--help tells more)")
+        self.exit(2)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ import numpy as np
 from . import symbols
 from .log import COLUMNS, MAJOR, MINOR, Log, has_failed
 from .packed import compact, pack
-from .words import round_width, time_unit
+from .words import exact_text, round_width, time_unit
 
 NOT_TOLD = "-"
 MAX_MOMENTS = 100
@@ -166,12 +166,14 @@ def _moments(log: Log, whole: Log) -> Groups:
     """By time since the whole log's first fault, in pieces of one round length."""
     elapsed = log.time_ns - whole.time_ns.min()
     width = round_width(int(elapsed.max() - elapsed.min()), MAX_MOMENTS)
-    unit, unit_name = time_unit(int(elapsed.max()))
     begins, codes = np.unique(elapsed // np.uint64(width), return_inverse=True)
 
+    unit, unit_name = min(time_unit(int(elapsed.max())), (1e9, "s"))  # as --from takes
+
     def label(i: int) -> str:
-        ends = (int(begins[i]) * width / unit, (int(begins[i]) + 1) * width / unit)
-        return "{:,.12g} to {:,.12g} {}".format(*ends, unit_name)
+        ends = (int(begins[i]) * width, (int(begins[i]) + 1) * width)
+        begin, end = (exact_text(end, int(unit)).replace(",", "") for end in ends)
+        return f"{begin} to {end} {unit_name}"
 
     return Groups(codes, len(begins), label, lambda i: str(int(begins[i]) * width))
 

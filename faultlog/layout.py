@@ -15,7 +15,7 @@ from .areas import page_ticks
 from .fit import shortened
 from .marks import ALARM, FAINT, GROUND, INK
 from .panels import Panel
-from .words import plural, round_width, size_text
+from .words import exact_text, plural, round_width, size_text, time_text
 
 WIDTH, LEFT, RIGHT = 12.0, 1.35, 2.05
 HEAD, FOOT, LINE, SMALL_LINE = 0.6, 0.68, 0.22, 0.14
@@ -242,8 +242,19 @@ class Page:
         else:
             self.strip.set_xticks([0])
             words = "one moment: all faults have the same Time"
-        formatter = FuncFormatter(lambda x, _: f"{x + before_ns / unit:,.10g}")
-        self.strip.xaxis.set_major_formatter(formatter)
+            words += f", {time_text(before_ns)} after the first of all" * (
+                before_ns > 0
+            )
+
+        def text(x: float, _: int) -> str:
+            time_ns = before_ns + round(x * unit)
+            if unit > 1e9:  # minutes and more
+                return f"{time_ns / unit:,.10g}"
+            return (
+                exact_text(time_ns, int(unit)) if duration_ns or not before_ns else ""
+            )
+
+        self.strip.xaxis.set_major_formatter(FuncFormatter(text))
         self.lowest.set_xlabel(words, size=9, color=INK)
 
     def _text(self, x: float, y: float, words: str, **kwargs: object) -> None:

@@ -262,7 +262,8 @@ class Page {
 		counts.textContent = `In view: ${number(total)} of ${number(this.faults.n)} faults` +
 			(minor + major + failed ? `: ${number(minor)} minor, ${number(major)} major, ` +
 				`${number(failed)} failed; ${duration(spent)} in faults` : "") +
-			(this.counted.marks ? "; each is a mark in the colour of its access, major ones a ring, failed ones a cross" :
+			(this.counted.marks ? "; each is a mark in the colour of its access, " +
+				"major ones a ring, failed ones a cross" :
 				`; a spot's colour tells ${METRICS[this.view.metric]} in it`);
 		this.showTable();
 	}

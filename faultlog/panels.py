@@ -158,7 +158,7 @@ def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
     where = panel_of[codes]
     notes = ["panels by mapping, the costliest on top; offsets in files"]
     notes[0] += ", other memory by each process's touched pages"
-    if len(np.unique(spaces)) < len(np.unique(log.pid)):
+    if len(np.unique(pack(spaces, log.pid))) > len(np.unique(spaces)):
         notes[0] += ", a fork's where its parent's are"
     panels = []
     for i, code in enumerate(order):

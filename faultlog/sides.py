@@ -96,6 +96,8 @@ class Time:
         self.low_ns = low // whole * whole
         self.duration_ns = high - self.low_ns
         self.span_ns = ((self.duration_ns + 2 * width) // whole + 1) * whole
+        if self.span_ns * len(jobs) >> 63:
+            raise LogError("the logs' faults are too far apart in time for one axis")
 
     def draw_axis(self, page: Page, nr_logs: int) -> float:
         """Ticks, their labels and the gaps between logs; returns the unit in ns."""

@@ -40,7 +40,7 @@ class Faults {
 	constructor(meta) {
 		this.meta = meta;
 		this.n = meta.nr_faults;
-		this.time = new Float64Array(this.n); // ns since the first
+		this.time = new Float64Array(this.n); // ns since the log's first
 		this.y = new Float64Array(this.n);
 		this.latency = new Float64Array(this.n); // ns, and 1; 0: not told
 		this.group = new Uint32Array(this.n);

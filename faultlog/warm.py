@@ -30,20 +30,18 @@ command -v vmtouch >/dev/null || {{
 }}
 
 warm() {{ # FIRST-END FILE, in bytes
-	if [ -f "$2" ]; then
-		vmtouch -q -t -m 4611686018427387904 -p "$1" -- "$2"
-	else
+	if [ ! -f "$2" ]; then
 		missing=$((missing + 1))
+	else
+		vmtouch -q -t -m 4611686018427387904 -p "$1" -- "$2" || failed=$((failed + 1))
 	fi
 }}
-missing=0
+missing=0 failed=0
 
 """
 END = """
-if [ $missing -gt 0 ]; then
-	echo "$0: of {nr_ranges} parts of files $missing are of files that are not here" >&2
-	[ $missing -lt {nr_ranges} ]
-fi
+[ $missing = 0 ] || echo "$0: files that are not here have $missing of {nr_ranges} parts" >&2
+[ $((missing + failed)) -lt {nr_ranges} ]
 """
 
 

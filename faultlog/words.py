@@ -52,6 +52,13 @@ def round_width(duration_ns: int, nr_parts: int) -> int:
     raise AssertionError(duration_ns)
 
 
+def exact_text(time_ns: int, length: int) -> str:
+    """A time in a unit of so many ns, a power of 10, with all its digits."""
+    whole, rest = divmod(time_ns, length)
+    digits = f"{rest:0{len(str(length)) - 1}}".rstrip("0") if rest else ""
+    return f"{whole:,}.{digits}" if digits else f"{whole:,}"
+
+
 def short_time_text(time_ns: float) -> str:
     """A round duration without decimals: 1 µs, 100 ms."""
     length, name = time_unit(time_ns)

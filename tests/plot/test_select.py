@@ -100,3 +100,23 @@ def test_a_region_that_is_not_there_is_told_with_those_that_are(tmp_path):
     path.write_bytes(HEAD + fault(1389595000001, 4096, region="heap"))
     done = run(path, "--by", "--region", "haep")
     assert "(only region=haep); the log's regions are heap\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "times_ns, ticks",
+    [((0, 900), "20,000,000,000 "), ((5, 5), ""), ((0, 90), "20,000,000,010 ")],
+)
+def test_a_short_part_late_in_a_log_keeps_its_digits(times_ns, ticks):
+    start = 20 * 10**9
+    text = (
+        HEAD_AT_0 + fault(0, 4096) + b"".join(fault(start + t, 4096) for t in times_ns)
+    )
+    log = read(text)
+    figure = Figure()
+    part = log.take(log.time_ns > np.uint64(10**9))
+    picture.draw(figure, part, checks.examine(log), told="only late", whole=log)
+    FigureCanvasAgg(figure).draw()
+    (lowest,) = [axis for axis in figure.axes if axis.get_xlabel()]
+    assert ticks in " ".join(x.get_text() for x in lowest.get_xticklabels()) + " "
+    if not ticks:
+        assert ", 20.0 s after the first of all" in lowest.get_xlabel()

@@ -110,8 +110,9 @@ def test_a_fork_s_pages_stand_where_its_parent_s_are(tmp_path, monkeypatch):
     parent = [fault(MS, low, 4494, **keys), fault(2 * MS, high, 4494, **keys)]
     born = [b"# child time=2500000 pid=9 ppid=4494 comm=sh\n"]
     child = [fault(3 * MS, high, 9, **keys)]
+    execs = [b"# exec time=3500000 pid=9 comm=true\n", fault(4 * MS, high, 9, **keys)]
     logs = [
-        log_of(tmp_path, "a.log", parent + born + child),
+        log_of(tmp_path, "a.log", parent + born + child + execs),
         log_of(tmp_path, "b.log", parent + child),
     ]
     figure = drawn(monkeypatch, logs[0], "--compare", logs[1], "--view", "mapping")
@@ -119,7 +120,11 @@ def test_a_fork_s_pages_stand_where_its_parent_s_are(tmp_path, monkeypatch):
     by_time = points(panel)[np.argsort(points(panel)[:, 0])]
     low_page, high_page = 2048, 3 * 2048
     of_parent = [low_page, high_page]
-    assert by_time[:, 1].tolist() == [*of_parent, high_page, *of_parent, low_page]
+    assert by_time[:, 1].tolist() == [
+        *(*of_parent, high_page, low_page),  # its own address space from exec on
+        *(*of_parent, low_page),
+    ]
+    assert "a fork's where its parent's are" in texts(figure)
 
 
 def test_runs_are_named_and_nothing_leaves_the_picture(tmp_path, two, monkeypatch):
@@ -196,3 +201,10 @@ def test_what_no_picture_can_be_made_of(two, tmp_path, options, message):
     done = run("a.log", "--compare", "b.png", *options, cwd=tmp_path)
     assert done.returncode == 1 and message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_logs_whose_times_no_axis_holds_are_told(tmp_path):
+    path = tmp_path / "huge.log"
+    path.write_bytes(b"".join(fault(t, 4096) for t in (0, 1, 1 << 63, (1 << 64) - 1)))
+    done = run(path, "--compare", path, "-o", tmp_path / "x.svg")
+    assert done.returncode == 1 and "too far apart in time" in done.stderr

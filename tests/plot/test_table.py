@@ -286,6 +286,7 @@ def test_a_file_name_is_kept_whole():
             ["--sort", "time", "--compare", str(CC1), "--by", "time"],
             "--by time: it can't",
         ),
+        (["--by", "a\nb\x1b[2J"], "argument --by: a�b�[2J: not one of map, "),
         (["--by", "map,map"], "argument --by: map,map: a key is there twice"),
         (["--by", "map", "--top", "-1"], "--top: "),
         (["--by", "map", "--sort", "size"], "invalid choice: 'size'"),
@@ -378,3 +379,18 @@ def test_moments_are_pieces_of_one_length_from_the_log_s_first_fault(
     }
     told = run(tmp_path / "x.log", "--by", "time", "--from", "1s", "--to", "9s").stdout
     assert "1.234 to 1.234000001 s" in told
+
+
+def test_moments_of_long_logs_and_of_late_instants_are_told_as_options_take_them(
+    tmp_path,
+):
+    hour = 3600 * 10**9
+    text = (
+        HEAD_AT_0 + fault(0, 4096) + b"".join(fault(hour + i, 4096) for i in (1, 2, 3))
+    )
+    (tmp_path / "x.log").write_bytes(text + summary(4))
+    told = run(tmp_path / "x.log", "--by", "time").stdout
+    assert "  0 to 50 s\n" in told and "  3600 to 3650 s\n" in told
+    told = run(tmp_path / "x.log", "--by", "time", "--from", "100s").stdout
+    assert "  3600.000000001 to 3600.000000002 s\n" in told
+    assert "  3600.000000003 to 3600.000000004 s\n" in told

@@ -160,10 +160,12 @@ def test_files_that_are_not_here_are_told(tmp_path):
         (tmp_path / "x.log").write_bytes(HEAD_AT_0 + text + summary(2))
         assert run(tmp_path / "x.log", "-o", script).returncode == 0
         done = subprocess.run(["sh", script], env=env, capture_output=True, text=True)
-        told = (
-            f"{script}: of 2 parts of files {1 + status} are of files that are not here"
-        )
+        told = f"{script}: files that are not here have {1 + status} of 2 parts"
         assert (done.returncode, done.stderr) == (status, told + "\n")
+    tool.write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "x.log").write_bytes(HEAD_AT_0 + major(1, here, 0) + summary(1))
+    assert run(tmp_path / "x.log", "-o", script).returncode == 0
+    assert subprocess.run(["sh", script], env=env).returncode == 1
 
 
 @pytest.mark.parametrize(

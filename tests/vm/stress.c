@@ -279,17 +279,19 @@ static int open_file(const struct load *load)
 	return open(path, O_RDONLY);
 }
 
-/* A reader of the n-th kind, in a process; if the file is not there any more, it ends. */
+/* A reader of the n-th kind, in a process: of this load, even if it comes late. */
 static pid_t start_reader(size_t kind, const struct load *load, pid_t target)
 {
-	struct reading r = { .load = load };
-	pid_t pid = start();
+	struct reading r = { .load = load, .fd = open_file(load) };
+	pid_t pid;
 
-	if (pid)
-		return pid;
-	r.fd = open_file(load);
 	if (r.fd < 0)
-		_exit(0);
+		err(1, "/proc/%s", load->module);
+	pid = start();
+	if (pid) {
+		close(r.fd);
+		return pid;
+	}
 	add(&totals->readers, 1);
 	r.check = new_check(load, target);
 	readers[kind](&r);
