@@ -167,12 +167,11 @@ def _moments(log: Log, whole: Log) -> Groups:
     elapsed = log.time_ns - whole.time_ns.min()
     width = round_width(int(elapsed.max() - elapsed.min()), MAX_MOMENTS)
     begins, codes = np.unique(elapsed // np.uint64(width), return_inverse=True)
-
     unit, unit_name = min(time_unit(int(elapsed.max())), (1e9, "s"))  # as --from takes
 
     def label(i: int) -> str:
         ends = (int(begins[i]) * width, (int(begins[i]) + 1) * width)
-        begin, end = (exact_text(end, int(unit)).replace(",", "") for end in ends)
+        begin, end = (exact_text(end, int(unit), "") for end in ends)
         return f"{begin} to {end} {unit_name}"
 
     return Groups(codes, len(begins), label, lambda i: str(int(begins[i]) * width))

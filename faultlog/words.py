@@ -52,11 +52,14 @@ def round_width(duration_ns: int, nr_parts: int) -> int:
     raise AssertionError(duration_ns)
 
 
-def exact_text(time_ns: int, length: int) -> str:
-    """A time in a unit of so many ns, a power of 10, with all its digits."""
+def exact_text(time_ns: int, length: int, comma: str = ",") -> str:
+    """A time in a unit of so many ns, a power of 10, with all its digits.
+
+    comma: between thousands, or "".
+    """
     whole, rest = divmod(time_ns, length)
     digits = f"{rest:0{len(str(length)) - 1}}".rstrip("0") if rest else ""
-    return f"{whole:,}.{digits}" if digits else f"{whole:,}"
+    return f"{whole:{comma}}.{digits}" if digits else f"{whole:{comma}}"
 
 
 def short_time_text(time_ns: float) -> str:

@@ -108,10 +108,16 @@ def guest_of(
         timeout_s=timeout_s,
     )
     if tree.kernel.is_built:
+        guest.memory_mb = DEBUG_MEMORY_MB
+    be_patient(guest)
+    return guest
+
+
+def be_patient(guest: vm.Guest) -> None:
+    """Give a guest the time that a kernel takes that looks for mistakes, if it has one."""
+    if guest.tree.kernel.is_built:
         guest.timeout_s *= DEBUG_TIMES
         guest.patience = DEBUG_TIMES
-        guest.memory_mb = DEBUG_MEMORY_MB
-    return guest
 
 
 def boot(

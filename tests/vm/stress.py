@@ -53,9 +53,7 @@ def main() -> int:
             accel=vm.accelerator(tree.kernel.arch, serial=True),
             timeout_s=seconds + SPARE_S,
         )
-        if tree.kernel.is_built:
-            guest.patience = run.DEBUG_TIMES
-            guest.timeout_s *= run.DEBUG_TIMES
+        run.be_patient(guest)
         done = vm.boot(guest, f"stress-{args.kernel}", run.show)
     except (kernel.KernelError, OSError) as error:
         print(f"VM LOST: {error}")
