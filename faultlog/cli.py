@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Iterable, NoReturn
+from typing import Callable, Iterable, NoReturn
 
 from . import VERSION, checks, compare, outputs, roots, select, source, table
 from .lines import read_log
@@ -120,7 +121,8 @@ def run(argv: Iterable[str] | None = None) -> None:
         ]
         writer.write(*sides, args)
     else:
-        writer.write(_job(args, args.log, takes, filters, output))
+        prepare = partial(outputs.prepare, writer)
+        writer.write(_job(args, args.log, takes, filters, output, prepare))
     if output:
         print(output, flush=True)
 
@@ -131,10 +133,15 @@ def _job(
     takes: set[str],
     filters: select.Filters,
     output: Path | None,
+    prepare: Callable[[], None] = lambda: None,
 ) -> outputs.Job:
-    """Read and judge a log; takes: columns. What is wrong with it goes to stderr."""
+    """Read and judge a log; takes: columns; prepare: what else to do while it's read.
+
+    What is wrong with the log goes to stderr.
+    """
     with source.open_log(name) as file:
-        log = replace(read_log(file, takes), roots=roots.roots(args))
+        log = read_log(file, takes, meanwhile=prepare)
+    log = replace(log, roots=roots.roots(args))
     checks.require_faults(log, name)
     verdict = checks.examine(log)
     if verdict.lines():

@@ -12,17 +12,21 @@ from __future__ import annotations
 
 import os
 import re
-from typing import BinaryIO, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import BinaryIO, Callable, Iterable, Iterator
 
 import numpy as np
 
 from .block import END, KEEP_BYTES, Block, Prefixes, word_of
+from .helper import Helpers, nr_helpers
 from .log import ALWAYS, COLUMNS, DECIMAL, HEXADECIMAL, LINE, OTHER, WORD
 from .log import Column, Event, Log, Oddities
+from .source import LINE_BYTES, Range, Source
 from .words import plain, unescaped
 
 BLOCK_BYTES = 1 << 20
-LINE_BYTES = 1 << 20  # no line is longer; what follows in one that is, is not looked at
+MIN_PART_BYTES = 8 << 20  # a helper takes longer to start than to read less
 MAX_NAME = 4096  # bytes of a name, as it is written; a longer one is not told
 OTHER_LINE = re.compile(rb"\s*(?:\d+::\s*)?(?:EXIT_CODE\s*|#.*)?", re.DOTALL)
 OPTIONAL = ("kind", "offset")  # a line may lack them though its neighbours have them
@@ -56,6 +60,19 @@ class _Names:
         self.code_at = np.zeros(1 << self.SLOT_BITS, dtype=np.uint16)
         for name in column.words:
             self.codes[name.encode()] = len(self.codes)
+
+    def __getstate__(self) -> dict[str, object]:
+        """For another process: what was found, not how to find more."""
+        return {"codes": self.codes}
+
+    @property
+    def are_too_many(self) -> bool:
+        """Were there some that could not be told apart any more?"""
+        return OTHER.encode() in self.codes
+
+    def codes_of(self, other: _Names) -> np.ndarray:
+        """Our codes, by those of other; names of theirs get one that are new; uint16 (n,)."""
+        return np.array([self._code(name) for name in other.codes], dtype=np.uint16)
 
     def find(self, block: Block, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """The codes of block.text[start:end], which get one if they are new; (n,)."""
@@ -101,8 +118,10 @@ class _Names:
 class Reader:
     """Takes blocks of whole lines, gives a Log."""
 
-    def __init__(self, columns: Iterable[str]) -> None:
-        self.columns = [c for c in COLUMNS.values() if c.name in {*columns, *ALWAYS}]
+    def __init__(self, columns: Iterable[str], is_first: bool = True) -> None:
+        """columns: those wanted; is_first: what it is fed begins a log, it's no later part."""
+        wanted = {*columns, *ALWAYS}
+        self.columns = [c for c in COLUMNS.values() if c.name in wanted]
         self.keys = [column for column in self.columns if column.name not in LINE]
         self.parts: dict[str, list[np.ndarray]] = {c.name: [] for c in self.columns}
         self.lines: list[np.ndarray] = []  # each fault's line number, while it matters
@@ -113,7 +132,9 @@ class Reader:
         self.summary: dict[str, int | str] = {}
         self.nr_lines = self.nr_bad = self.first_bad = self.nr_cut = self.nr_nul = 0
         self.nr_heads = self.nr_repeated = self.nr_skipped = 0
-        self.next_counter = 0
+        # The counter in front: the first one, and the one that has to follow the last.
+        self.first_counter: int | None = None
+        self.next_counter: int | None = 0 if is_first else None
 
     def feed(self, text: bytes) -> None:
         """Parse text, whose lines are whole and which ends with END."""
@@ -230,16 +251,49 @@ class Reader:
         if not len(counter):
             return
         if counter[0] >= 0 and counter.min() >= 0:
-            steps = np.diff(counter, prepend=self.next_counter - 1)
-            self.nr_repeated += int((1 - steps[steps < 1]).sum())
-            self.nr_skipped += int((steps[steps > 1] - 1).sum())
-            self.next_counter = int(counter[-1]) + 1
+            if self.first_counter is None:
+                self.first_counter = int(counter[0])
+            self._step(counter)
         elif len(counter) > 1 and "tid" in rows and counter.max() < 0:
             same = np.ones(len(counter) - 1, dtype=bool)
             for name in ("time_ns", "address", "tid"):
                 same &= rows[name][1:] == rows[name][:-1]
             same &= rows["tid"][1:] != COLUMNS["tid"].unknown
             self.nr_repeated += int(np.count_nonzero(same))
+
+    def _step(self, counter: np.ndarray) -> None:
+        """Go on with these counters; (n,), at least one."""
+        if self.next_counter is None:
+            self.next_counter = int(counter[0])
+        steps = np.diff(counter, prepend=self.next_counter - 1)
+        self.nr_repeated += int((1 - steps[steps < 1]).sum())
+        self.nr_skipped += int((steps[steps > 1] - 1).sum())
+        self.next_counter = int(counter[-1]) + 1
+
+    def join(self, later: Reader) -> None:
+        """Take what another one has read, which is of the same columns and comes next."""
+        for column in self.keys:
+            if column.form == WORD:
+                codes = self.names[column.name].codes_of(later.names[column.name])
+                codes = codes.astype(column.dtype)
+                parts = later.parts[column.name]
+                later.parts[column.name] = [codes[part] for part in parts]
+        for name, parts in self.parts.items():
+            parts += later.parts[name]
+        self.lines += [lines + self.nr_lines for lines in later.lines]
+        self.events += later.events
+        self.head = self.head or later.head
+        self.summary = later.summary or self.summary
+        if later.first_bad:
+            self.first_bad = self.first_bad or self.nr_lines + later.first_bad
+        for name in (
+            *("nr_lines", "nr_bad", "nr_cut", "nr_nul"),
+            *("nr_heads", "nr_repeated", "nr_skipped"),
+        ):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        if later.first_counter is not None:
+            self._step(np.array([later.first_counter]))
+            self.next_counter = later.next_counter
 
     def feed_cut_off(self, line: bytes) -> None:
         """Parse a last line without a newline: its last word may have lost its end.
@@ -379,16 +433,44 @@ def _pairs(text: bytes) -> dict[bytes, bytes]:
 
 
 def read_log(
-    file: BinaryIO,
+    file: BinaryIO | Source,
     columns: Iterable[str] = tuple(COLUMNS),
     block_bytes: int = BLOCK_BYTES,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Log:
     """Read a whole log, block_bytes of it at a time; columns: what is wanted of it.
 
-    A file that can't be read to its end (see source.py) gives what could be read, and
-    the log says so.
+    meanwhile: what else is to be done, while helpers read if there are any. A file that can't be read to its end (see source.py) gives what could be read, and
+    the log says so. A large one is read by a helper for each processor.
     """
-    reader = Reader(columns)
+    reader, parts = Reader(columns), []
+    if isinstance(file, Source):
+        parts = file.take_ranges(nr_helpers(), MIN_PART_BYTES)
+    with Helpers(partial(_part, reader.columns, block_bytes), parts) as found:
+        meanwhile()
+        for part, read in zip(parts, found):
+            if read:
+                reader.join(read)
+            else:
+                _read(part, reader, block_bytes)
+    _read(file, reader, block_bytes)
+    return reader.log(getattr(file, "trouble", ""))
+
+
+def _part(columns: list[Column], block_bytes: int, part: Range) -> Reader | None:
+    """What a helper reads, of the middle of a file.
+
+    None: there are more names than can be told apart. Which of them are, depends on what
+    is before.
+    """
+    reader = Reader((column.name for column in columns), is_first=False)
+    _read(replace(part), reader, block_bytes)
+    too_many = any(names.are_too_many for names in reader.names.values())
+    return None if too_many else reader
+
+
+def _read(file: BinaryIO | Source | Range, reader: Reader, block_bytes: int) -> None:
+    """Feed the reader with all of the file."""
     carry = b""
     while True:
         data = file.read(block_bytes)
@@ -403,4 +485,3 @@ def read_log(
         carry = carry[:LINE_BYTES]
     if carry:
         reader.feed_cut_off(carry)
-    return reader.log(getattr(file, "trouble", ""))

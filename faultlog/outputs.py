@@ -6,8 +6,9 @@ An output is a module of this package with two functions:
     columns(options) -> names of the columns that it takes, of log.COLUMNS
     write(job)       -> None; raises LogError, OSError
 
-It is imported when it's chosen, so what it imports costs the others nothing. A new one is a
-line here, and its options in cli.py.
+and may have a third, prepare(), for what can be done while the log is read, as imports. It is
+imported when it's chosen, so what it imports costs the others nothing. A new one is a line
+here, and its options in cli.py.
 """
 
 from __future__ import annotations
@@ -75,15 +76,28 @@ def suffix_of(name: str) -> str:
     return max(such, key=len)
 
 
-def module(name: str) -> ModuleType:
-    """An output's module, by its name in this package; raises LogError if it can't be."""
+@contextmanager
+def _libraries() -> Iterator[None]:
+    """For imports: a library that isn't there is told as LogError."""
     try:
-        return importlib.import_module(f".{name}", __package__)
+        yield
     except ModuleNotFoundError as err:
         library = (err.name or "").partition(".")[0]
         if library == __package__:
             raise
         raise LogError(f"{library} is needed (Debian: apt install python3-{library})")
+
+
+def module(name: str) -> ModuleType:
+    """An output's module, by its name in this package; raises LogError if it can't be."""
+    with _libraries():
+        return importlib.import_module(f".{name}", __package__)
+
+
+def prepare(output: ModuleType) -> None:
+    """Let an output do what it can before it has a log; raises LogError if it can't be."""
+    with _libraries():
+        getattr(output, "prepare", lambda: None)()
 
 
 def _opener(output: Path, log: str) -> Callable[[str, int], int]:

@@ -23,6 +23,7 @@ NONE = 255  # the panel of a fault that has none
 MAX_MAPPINGS = 9  # panels by mapping, of those that cost most; one more has the others
 FOLD_SHARE = 1 / 50  # if less of an area than that is touched, its gaps are folded
 FOLDED_PAGES = 16  # what is left of a gap
+MAX_FOLDED = 1 << 22  # faults in an area; with more it takes too long
 
 
 @dataclass
@@ -80,7 +81,8 @@ def by_address(log: Log) -> Panels:
             "before that is in its place, not drawn"
         )
     shown = np.flatnonzero(where != NONE) if notes else slice(None)
-    areas = find_areas(pages[shown])
+    touched = np.unique(pages[shown])
+    areas = find_areas(touched)
     where[shown] = area_of(pages[shown], areas)
     panels = []
     for i, area in enumerate(areas):
@@ -97,7 +99,10 @@ def by_address(log: Log) -> Panels:
             else 0,
             notes=(size_text(area.nr_pages << log.page_shift),),
         )
-        _fold(panel, pages, here, area, log.page_shift)
+        if np.count_nonzero(here) <= MAX_FOLDED:
+            ends = np.array([area.first, area.last + 1], dtype=np.uint64)
+            first, end = np.searchsorted(touched, ends)
+            _fold(panel, touched[first:end], area, log.page_shift)
         panels.append(panel)
     return Panels(panels, where, notes)
 
@@ -117,13 +122,13 @@ def _of_exec(log: Log, pages: np.ndarray) -> np.ndarray | None:
     return apart if len(apart) else None
 
 
-def _fold(
-    panel: Panel, pages: np.ndarray, here: np.ndarray, area: Area, page_shift: int
-) -> None:
-    """Shorten the gaps of an area of which little is touched: many areas alike."""
-    if area.nr_pages < 64 or np.count_nonzero(here) > 1 << 22:
+def _fold(panel: Panel, touched: np.ndarray, area: Area, page_shift: int) -> None:
+    """Shorten the gaps of an area of which little is touched: many areas alike.
+
+    touched: its pages that are, in order; (n,).
+    """
+    if area.nr_pages < 64:
         return
-    touched = np.unique(pages[here])
     if len(touched) > FOLD_SHARE * area.nr_pages or len(touched) < 2:
         return
     steps = np.minimum(np.diff(touched), np.uint64(FOLDED_PAGES)).astype(np.float64)

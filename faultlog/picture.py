@@ -1,57 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The picture: time on X; on Y what the view says, and what a log tells beyond.
+"""A picture as an output: what it takes, how it's made and saved.
 
-Every fault becomes a mark at its time and its place. By address, space that was not touched
-is left out: each touched area gets a panel of its own, highest addresses on top. By mapping,
-each file has one. How each fault ended and how long it took, the files that are mapped, the
-processes and threads are drawn where the log tells them.
+To import what draws takes a third of the time that reading a million faults does, so that's
+done while helpers read.
 """
 
 from __future__ import annotations
 
 import argparse
-import textwrap
-import warnings
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import matplotlib
-import matplotlib.artist
-import numpy as np
-
-# The documentation of each class is put together on import, in 0.2 s, and read by no one.
-matplotlib.artist.kwdoc = lambda _artist: ""
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-
-from . import fonts
-from .checks import Verdict
-from .fit import shortened
-from .lanes import find_lanes, find_threads
-from .layout import LABEL_CHARS, NAMES, Page, note
-from .log import ACCESSES, MAJOR, MINOR, RESULTS, Log, has_failed
-from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK, NR_KINDS, SEVERAL
-from .marks import (
-    count_cells,
-    draw_cells,
-    draw_marks,
-    draw_standouts,
-    has_room,
-    mark_of,
-)
 from .outputs import Job, replacing
-from .panels import Panel, Panels, by_address, by_mapping, file_label
-from .strips import draw_latencies, draw_lanes, draw_memory, draw_strip
-from .words import plural, time_text, time_unit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DPI = 150
-NEW_ACCESS = len(ACCESSES)
-NOT_IN_LOG = ("abandoned", "unfinished")  # counted, but without a line
-NAME_PITCH = 0.125  # inches between names of files
-MAX_SAME = 3  # a file's name is shown so often in a panel, or not at all
-MAX_COMM = 40  # characters of a title
-LINE_WIDTH, MAX_WARNINGS = 125, 6  # characters; lines
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
@@ -62,19 +26,18 @@ def columns(_options: argparse.Namespace) -> set[str]:
     }
 
 
+def prepare() -> None:
+    """Import what draws."""
+    from . import drawing
+
+
 def write(job: Job) -> None:
     """Draw a picture into a file."""
+    from .drawing import draw, new_figure
+
     figure = new_figure()
     draw(figure, job.log, job.verdict, job.options.view, job.filters.text(), job.whole)
     save(figure, job)
-
-
-def new_figure() -> Figure:
-    """A figure that comes out the same whatever the user's style."""
-    matplotlib.rcdefaults()
-    warnings.filterwarnings("ignore", message="Glyph .* missing from")
-    matplotlib.rcParams["svg.hashsalt"] = "pf_probe"
-    return Figure()
 
 
 def save(figure: Figure, job: Job) -> None:
@@ -83,335 +46,3 @@ def save(figure: Figure, job: Job) -> None:
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     with replacing(job) as file:
         figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
-
-
-def default_view(log: Log) -> str:
-    """By address, unless there are several address spaces."""
-    return "mapping" if log.nr_children and (log.pid != log.pid[0]).any() else "address"
-
-
-def draw(
-    figure: Figure,
-    log: Log,
-    verdict: Verdict,
-    view: str | None = None,
-    told: str = "",
-    whole: Log | None = None,
-) -> None:
-    """Draw a log that has at least one fault, and set the figure's size.
-
-    view: one of outputs.VIEWS; told: which faults these are, if not all of the whole log.
-    """
-    whole = log if whole is None else whole
-    log = replace(log, access=np.minimum(log.access, NEW_ACCESS))
-    view = view or default_view(log)
-    lanes = find_threads(log) if view == "threads" else find_lanes(log)
-    if view == "address":
-        panels = by_address(log)
-    elif view == "mapping":
-        panels = by_mapping(log)
-    else:
-        panels = Panels([], np.zeros(0, dtype=np.uint8), [])
-    files = np.array(["/" in name for name in log.names["map"]])
-    has_names = view == "address" and bool(files[log.map].any())
-    has_latency = bool(log.told("latency_ns").any())
-
-    nr_pages = count_pages(log)
-    start = log.time_ns.min()
-    duration = int(log.time_ns.max() - start)
-    unit, unit_name = time_unit(duration)
-    elapsed = (log.time_ns - start) / unit
-    title, subtitle = headline(log, verdict, nr_pages, duration)
-    if told:
-        subtitle = (
-            f"{told[0].upper()}{told[1:]}, of {plural(len(whole), 'fault')}: {subtitle}"
-        )
-    subtitle = textwrap.wrap(subtitle, LINE_WIDTH)
-    warned = warnings_of(verdict.lines())
-    missing = fonts.use_fonts(
-        [title, *log.names["map"], *(lanes.names if lanes else ())]
-    )
-
-    page = Page(
-        figure,
-        nr_head_lines=(len(subtitle), len(warned)),
-        aside=NAMES * has_names,
-        nr_lanes=len(lanes.names) if lanes else 0,
-        panels=panels.panels,
-        has_memory=view == "memory",
-        has_latency=has_latency,
-        page_shift=log.page_shift,
-    )
-    before = int(start - whole.time_ns.min())
-    page.time_axis(duration, unit, unit_name, before)
-    draw_strip(page.strip, log, start, duration, unit)
-    drawn: set[tuple[int, bool]] = set()
-    notes = _draw_panels(
-        page, log, panels, elapsed, drawn, files if has_names else None
-    )
-    if lanes:
-        draw_lanes(page.lanes, log, lanes, elapsed, page.aside)
-        notes += lanes.notes
-    if view == "memory":
-        draw_memory(page, log, start, duration, unit)
-    if has_latency:
-        notes += draw_latencies(page.latency, log, elapsed, page.aside, drawn)
-    notes = _origin(log) + notes
-    if len(panels.panels) > 1:
-        notes.append("a panel's height grows with the logarithm of what it spans")
-    if missing:
-        notes.append(f"no font for {missing} (Debian: fonts-noto-cjk, fonts-symbola)")
-    page.head(title, subtitle, warned)
-    page.foot(notes)
-    _legend(page, log, drawn)
-
-
-def count_pages(log: Log) -> int:
-    """How many pages were touched; each process counts its own."""
-    pages = log.address >> np.uint64(log.page_shift)
-    if not log.nr_children:
-        pages.sort()
-        return int(np.count_nonzero(pages[1:] != pages[:-1])) + 1
-    order = np.lexsort((pages, log.pid))
-    page, pid = pages[order], log.pid[order]
-    return int(np.count_nonzero((np.diff(page) != 0) | (np.diff(pid) != 0))) + 1
-
-
-def _draw_panels(
-    page: Page,
-    log: Log,
-    panels: Panels,
-    elapsed: np.ndarray,
-    drawn: set[tuple[int, bool]],
-    files: np.ndarray | None,
-) -> list[str]:
-    """All panels, and their labels; files: which mappings are named beside them, None:
-    none. Returns notes."""
-    where, order = panels.where, None
-    if log.has_outcomes:  # then the log is in the order in which faults ended
-        order = np.argsort(log.time_ns, kind="stable")
-        where = where[order] if len(where) else where
-    cells, shared, nr_unnamed = [], False, 0
-    for i, (axis, panel) in enumerate(zip(page.areas, panels.panels)):
-        here = np.flatnonzero(where == i)
-        if order is not None:
-            here = order[here]
-        y = panels.heights(log, panel, here)
-        x = elapsed[here]
-        shared |= draw_faults(axis, log, here, (x, y), cells, drawn)
-        _label_panel(axis, panel, log, here, page.aside)
-        if files is not None:
-            nr_unnamed += _name_files(axis, log, here, y, files)
-    draw_cells(cells)
-    notes = panel_notes(panels, cells, shared)
-    if nr_unnamed:
-        notes.append(f"{plural(nr_unnamed, 'mapped file')} not named for want of room")
-    return notes
-
-
-def draw_faults(
-    axis: Axes,
-    log: Log,
-    here: np.ndarray,
-    places: tuple[np.ndarray, np.ndarray],
-    cells: list[tuple[Axes, np.ndarray]],
-    drawn: set[tuple[int, bool]],
-) -> bool:
-    """Draw those faults in a panel, at places x and y; what is binned goes to cells instead.
-
-    here: indices (n,); x, y: (n,). Returns whether a mark stands for several faults.
-    """
-    if has_room(axis, len(here)):
-        draw_marks(axis, *places, log.access[here])
-    else:
-        cells.append((axis, count_cells(axis, *places, log.access[here])))
-    return draw_standouts(axis, *places, log.result[here], drawn)
-
-
-def panel_notes(
-    panels: Panels, cells: list[tuple[Axes, np.ndarray]], shared: bool
-) -> list[str]:
-    """What must be said of panels; cells: of those binned; shared: marks for several faults."""
-    notes = list(panels.notes)
-    if cells:
-        most = max(int(counts.sum(axis=2).max()) for _, counts in cells)
-        notes += [DARKER, f"up to {most:,} faults at one spot of a panel"]
-    if shared:
-        notes.append(SEVERAL)
-    return notes
-
-
-def _label_panel(
-    axis: Axes, panel: Panel, log: Log, here: np.ndarray, aside: float
-) -> None:
-    """On the right: what it is, its size, the faults (here: their indices)."""
-    words = [*panel.notes, plural(len(here), "fault")]
-    if log.has_outcomes:
-        words += outcome_words(log, here)
-    lines = textwrap.wrap(
-        " · ".join(w.replace(" ", "\xa0") for w in words), LABEL_CHARS
-    )
-    lines = [
-        line.strip("· ").replace("\xa0", " ").replace(" · ", ", ") for line in lines
-    ]
-    middle = 6 * len(lines) if panel.title else 6 * (len(lines) - 1)
-    if panel.title:
-        style = {"size": 9, "weight": "bold", "color": INK}
-        note(axis, panel.title, aside, 0.5, middle, **style)
-    for i, line in enumerate(lines):
-        up = middle - 12 * (i + bool(panel.title))
-        note(axis, line, aside, 0.5, up, size=8, color=FAINT)
-
-
-def outcome_words(log: Log, here: np.ndarray) -> list[str]:
-    """How long these faults took, and how many of them were not minor."""
-    spent = int(log.spent_ns(here).sum())
-    words = [time_text(spent)] if spent else []
-    nr_major = np.count_nonzero(log.result[here] == MAJOR)
-    nr_failed = np.count_nonzero(has_failed(log.result[here]))
-    if nr_major:
-        words.append(f"{nr_major:,} major")
-    if nr_failed:
-        words.append(f"{nr_failed:,} failed")
-    return words
-
-
-def _name_files(
-    axis: Axes, log: Log, here: np.ndarray, above: np.ndarray, files: np.ndarray
-) -> int:
-    """Beside the panel, where a mapped file was touched: its name, if there is room.
-
-    here: indices of the panel's faults; above: their heights in the panel; files: which
-    mappings have a name to tell. Those that cost most come first. Returns how many files
-    got no name.
-    """
-    known = np.flatnonzero(files[log.map[here]])
-    if not len(known):
-        return 0
-    here, above = here[known], above[known]
-    # Where the file would begin in memory: one for all parts of a library.
-    page = log.address[here] >> np.uint64(log.page_shift) << np.uint64(log.page_shift)
-    begin = page - log.offset[here]
-    begin[~log.told("offset")[here]] = 0
-    order = np.lexsort((begin, log.map[here]))
-    here, begin, above = here[order], begin[order], above[order]
-    number = log.map[here]
-    change = (begin[1:] != begin[:-1]) | (number[1:] != number[:-1])
-    first = np.concatenate(([0], np.flatnonzero(change) + 1))
-    cost = np.add.reduceat(log.spent_ns(here).astype(np.float64) + 1e-3, first)
-    maps = number[first].tolist()
-    nr_places = np.bincount(maps)
-    lows = np.minimum.reduceat(above, first)
-    highs = np.maximum.reduceat(above, first)
-
-    low, high = axis.get_ylim()
-    per_inch = (high - low) / (axis.get_position().height * page_height(axis))
-    taken: list[float] = []
-    named = set()
-    for i in np.argsort(-cost, kind="stable"):
-        middle = (lows[i] + highs[i]) / 2
-        if nr_places[maps[i]] > MAX_SAME:
-            continue
-        if any(abs(middle - other) < NAME_PITCH * per_inch for other in taken):
-            continue
-        taken.append(middle)
-        named.add(maps[i])
-        half = max(highs[i] - lows[i], 0.05 * per_inch) / 2
-        axis.add_line(
-            Line2D(
-                [1.005, 1.005],
-                [middle - half, middle + half],
-                transform=axis.get_yaxis_transform(),
-                clip_on=False,
-                color=FAINT,
-                linewidth=1.5,
-                solid_capstyle="butt",
-            )
-        )
-        label = file_label(log.names["map"][maps[i]])
-        place = (middle - low) / (high - low)
-        note(axis, label, -0.02, place, size=7, color=FAINT)
-    return len({*maps} - named)
-
-
-def page_height(axis: Axes) -> float:
-    """Of the whole picture, in inches."""
-    return float(axis.figure.get_size_inches()[1])
-
-
-def headline(
-    log: Log, verdict: Verdict, nr_pages: int, duration: int
-) -> tuple[str, str]:
-    """The title, and what is below it: counts that add up, times, what is lost."""
-    pids = {str(pid) for pid in np.unique(log.pid)}
-    pid = log.head.get("pid") or str(log.pid[0])
-    comm = shortened(log.head.get("comm", ""), MAX_COMM)
-    title = f"Page faults of {comm}, PID {pid}" if comm else f"Page faults of PID {pid}"
-    others = len(pids - {pid})
-    if log.nr_children:
-        title += f" and {log.nr_children:,} child{'ren' if log.nr_children > 1 else ''}"
-    elif others:
-        title += f" and {others:,} other process{'es' if others > 1 else ''}"
-    faults = plural(len(log), "fault")
-    if log.has_outcomes:
-        results = np.bincount(log.result, minlength=len(RESULTS))
-        nr_failed = int(results[MAJOR + 1 : len(RESULTS)].sum())
-        nr_new = int(results[len(RESULTS) :].sum())
-        faults += f" ({results[MINOR]:,} minor, {results[MAJOR]:,} major"
-        faults += f", {nr_failed:,} failed" if nr_failed else ""
-        faults += f", {nr_new:,} with a result not known here" if nr_new else ""
-        faults += f", {results[0]:,} without a result" if results[0] else ""
-        faults += ")"
-    parts = [f"{faults} in {time_text(duration)}", f"on {plural(nr_pages, 'page')}"]
-    nr_tids = len(np.unique(log.tid[log.told("tid")]))
-    if nr_tids:
-        parts.append(f"by {plural(nr_tids, 'thread')}")
-    subtitle = " ".join(parts)
-    spent = int(log.spent_ns().sum())
-    if spent:
-        subtitle += f", taking {time_text(spent)} in all"
-    if verdict.says_complete:
-        subtitle += "; nothing lost"
-    return title, subtitle
-
-
-def warnings_of(texts: list[str]) -> list[str]:
-    """What verdicts say, in lines that fit the picture's width."""
-    lines = [line for text in texts for line in textwrap.wrap(text, LINE_WIDTH)]
-    if len(lines) > MAX_WARNINGS:
-        lines[MAX_WARNINGS - 1 :] = [
-            f"{len(lines) - MAX_WARNINGS + 1} lines more of this are on standard error"
-        ]
-    return lines
-
-
-def _origin(log: Log) -> list[str]:
-    """Where the log is from, and what it counts without a line."""
-    told = []
-    if log.head:
-        kernel = shortened(log.head.get("kernel", ""), 40)
-        words = f"{log.head['probe']} on Linux {kernel} "
-        told.append(shortened((words + log.head.get("arch", "")).rstrip(), 80))
-    unseen = [f"{log.count(key):,} {key}" for key in NOT_IN_LOG if log.count(key)]
-    if unseen:
-        told.append("faults without an outcome, not shown: " + ", ".join(unseen))
-    return told
-
-
-def _legend(page: Page, log: Log, drawn: set[tuple[int, bool]]) -> None:
-    """Beside the strip: the colours and marks that were drawn, and how many of each."""
-    counts = np.bincount(log.access, minlength=NR_KINDS)
-    entries = [
-        (
-            {"marker": "s", "markersize": 6, "color": COLOURS[i]},
-            f"{ACCESS_WORDS[i]} {counts[i]:,}",
-        )
-        for i in np.flatnonzero(counts)
-    ]
-    results = np.bincount(log.result, minlength=len(RESULTS))
-    for code, is_binned in sorted(drawn):
-        words = f"{RESULTS[code]} {results[code]:,}"
-        if is_binned and (code, False) in drawn:
-            words = f"{RESULTS[code]}, where many"
-        entries.append((mark_of(code, is_binned), words))
-    page.legend(entries)

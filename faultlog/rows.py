@@ -19,10 +19,11 @@ import numpy as np
 
 from . import recording
 from .digits import constant, decimal, hexadecimal, interleaved, replaced, row_texts
+from .helper import Helpers
 from .log import COLUMNS, Log
 from .outputs import Job, replacing
 
-BLOCK = 1 << 16  # faults
+BLOCK = 1 << 14  # faults
 OWN = ("time_ns", "address", "ip", "offset", "latency_ns")  # differ in each fault
 SHARED = (
     *("pid", "tid", "cpu", "access", "mode", "region", "kind", "result", "tries"),
@@ -101,7 +102,8 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
     told = astuple(recording.of_log(log, job.name))
     names, program = log.programs()
     texts = dict(log.names, program=["" if name == "?" else name for name in names])
-    for begin in range(0, len(log), BLOCK):
+
+    def text(begin: int) -> bytes:
         part = slice(begin, begin + BLOCK)
         nr_rows = len(log.time_ns[part])
         own = []
@@ -119,7 +121,12 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
                 for name, column in zip(SHARED, shared)
             ]
             ends.append(form.rest((*values, *told)).encode())
-        yield interleaved(row_texts(*own), np.array(ends, dtype=object)[which].tolist())
+        return interleaved(
+            row_texts(*own), np.array(ends, dtype=object)[which].tolist()
+        )
+
+    with Helpers(text, range(0, len(log), BLOCK)) as found:
+        yield from found
 
 
 def own_text(

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 
-from . import fonts, picture
+from . import drawing, fonts, picture
 from .fit import shortened
 from .layout import RIGHT, Page, bin_width, literal, note
 from .log import ACCESSES, COLUMNS, MAJOR, RESULTS, WORD, Log, LogError
@@ -62,7 +62,7 @@ def write(before: list[Job], after: list[Job], options: argparse.Namespace) -> N
         raise LogError("the logs are of machines with pages of different size")
     if not any(len(job.log) for job in jobs):
         raise LogError(f"no fault is left ({jobs[0].filters.text()})")
-    figure = picture.new_figure()
+    figure = drawing.new_figure()
     draw(figure, before, after, options.view or "mapping")
     picture.save(figure, jobs[0])
 
@@ -188,9 +188,9 @@ def draw(
     longest = max(len(line) for lines in labels for line in lines) * LABEL_INCHES
     longest = max(longest, max(map(len, counts.values())) * LEGEND_INCHES + MARK_INCHES)
     aside = max(longest + MARGIN - RIGHT, 0)
-    room = picture.LINE_WIDTH + int(12 * (1 + aside))
+    room = drawing.LINE_WIDTH + int(12 * (1 + aside))
     told = [line for section in sections for line in _told(section, room)]
-    warned = picture.warnings_of(
+    warned = drawing.warnings_of(
         [f"{s.letter}: {text}" for s in sections for text in s.job.verdict.lines()]
     )
     missing = fonts.use_fonts([*told, *log.names["map"]])
@@ -231,7 +231,7 @@ def _told(section: Section, width: int) -> list[str]:
     if not len(log):
         return [f"{section.letter}: no fault is left"]
     duration = int(log.time_ns.max() - log.time_ns.min())
-    title, subtitle = picture.headline(log, verdict, picture.count_pages(log), duration)
+    title, subtitle = drawing.headline(log, verdict, drawing.count_pages(log), duration)
     who = title.removeprefix("Page faults of ")
     return textwrap.wrap(f"{section.letter}, {who}: {subtitle}", width)
 
@@ -268,7 +268,7 @@ def _panel_lines(
     lines = [panels.panels[i].title] if panels.panels[i].title else []
     for section in sections:
         part = _part(section, here)
-        words = [plural(len(part), "fault"), *picture.outcome_words(log, part)]
+        words = [plural(len(part), "fault"), *drawing.outcome_words(log, part)]
         lines.append(f"{section.letter} {', '.join(words)}")
     return lines
 
@@ -287,10 +287,10 @@ def _draw_panels(
     for i, (axis, panel) in enumerate(zip(page.areas, panels.panels)):
         here = np.flatnonzero(panels.where == i)
         x, y = elapsed[here], panels.heights(log, panel, here)
-        shared |= picture.draw_faults(axis, log, here, (x, y), cells, drawn)
+        shared |= drawing.draw_faults(axis, log, here, (x, y), cells, drawn)
         _label(axis, labels[i], is_bold=bool(panel.title))
     draw_cells(cells)
-    return picture.panel_notes(panels, cells, shared)
+    return drawing.panel_notes(panels, cells, shared)
 
 
 def _label(axis: Axes, lines: list[str], is_bold: bool) -> None:

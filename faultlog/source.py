@@ -6,13 +6,16 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
 import zlib
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Iterator
 
@@ -21,6 +24,22 @@ from .log import LogError
 GZIP, XZ, ZSTD = b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 PACKED_SUFFIXES = (".gz", ".xz", ".zst")
 CHUNK_BYTES = 1 << 17
+LINE_BYTES = 1 << 20  # no line is longer; what follows in one that is, is not looked at
+
+
+@dataclass
+class Range:
+    """A part of a file, which others may read meanwhile; whole lines."""
+
+    fd: int
+    at: int
+    end: int
+
+    def read(self, size: int) -> bytes:
+        """At most size bytes; none at the end."""
+        data = os.pread(self.fd, min(size, self.end - self.at), self.at)
+        self.at += len(data)
+        return data
 
 
 class Source:
@@ -29,6 +48,29 @@ class Source:
     def __init__(self, file: BinaryIO, is_packed: bool) -> None:
         self.file, self.is_packed = file, is_packed
         self.trouble = ""
+
+    def take_ranges(self, nr_ranges: int, min_bytes: int) -> list[Range]:
+        """So many ranges of whole lines, of like size; what is left to read() is small.
+
+        There are fewer if they would be smaller than min_bytes, and none of what is no
+        file, or packed.
+        """
+        if self.is_packed or not stat.S_ISREG(os.fstat(self.file.fileno()).st_mode):
+            return []
+        fd, begin = self.file.fileno(), self.file.tell()
+        # It may grow, so the end is nobody's range; nor is a last line without a newline.
+        size = os.fstat(fd).st_size - LINE_BYTES - begin
+        nr_ranges = max(min(nr_ranges, size // min_bytes), 0)
+        ranges: list[Range] = []
+        for i in range(1, nr_ranges + 1):
+            at = ranges[-1].end if ranges else begin
+            nominal = begin + size * i // nr_ranges
+            newline = os.pread(fd, LINE_BYTES, nominal).find(b"\n")
+            if newline >= 0:
+                ranges.append(Range(fd, at, nominal + newline + 1))
+        if ranges:
+            self.file.seek(ranges[-1].end)
+        return ranges
 
     def read(self, size: int) -> bytes:
         """At most size bytes; none at the end.

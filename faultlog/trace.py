@@ -14,12 +14,13 @@ from typing import Iterator
 import numpy as np
 
 from .digits import constant, decimal, interleaved, replaced, row_texts
+from .helper import Helpers
 from .log import COLUMNS, Log
 from .outputs import Job, replacing
 from .rows import groups, own_text
 from .words import short_time_text
 
-BLOCK = 1 << 16  # faults
+BLOCK = 1 << 14  # faults
 NR_STEPS = 500  # a counter has about so many values over the whole time
 SHARED = (
     *("pid", "tid", "cpu", "access", "mode", "region", "kind", "result", "tries"),
@@ -142,7 +143,8 @@ def _faults(log: Log) -> Iterator[bytes]:
     """A slice or an instant each, in the order of the log."""
     tids = _tids(log)
     slices = as_slices(log, tids)
-    for begin in range(0, len(log), BLOCK):
+
+    def text(begin: int) -> bytes:
         part = slice(begin, begin + BLOCK)
         shared = [getattr(log, name)[part] for name in SHARED]
         shared[1] = tids[part]
@@ -160,8 +162,10 @@ def _faults(log: Log) -> Iterator[bytes]:
         end = row_texts(replaced(took, ~slices[part], b""), constant(b"},", nr_rows))
         middle = np.array(middles, dtype=object)[which].tolist()
         end[-1] = end[-1][:-1]  # no comma behind the last
-        text = interleaved(row_texts(*own), middle, end, [b"\n"] * nr_rows)
-        yield text[:-1]
+        return interleaved(row_texts(*own), middle, end, [b"\n"] * nr_rows)[:-1]
+
+    with Helpers(text, range(0, len(log), BLOCK)) as found:
+        yield from found
 
 
 def _microseconds(time_ns: np.ndarray) -> list[np.ndarray]:

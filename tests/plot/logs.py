@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 SCRIPT = Path(__file__).resolve().parents[2] / "page_fault_plot.py"
 sys.path.insert(0, str(SCRIPT.parent))
 
-from faultlog import checks, picture
+from faultlog import checks, drawing
 from faultlog.lines import read_log
 from faultlog.log import Log
 
@@ -153,7 +153,7 @@ def texts(figure: Figure) -> str:
 
 
 def draw(figure: Figure, log: Log) -> None:
-    picture.draw(figure, log, checks.examine(log))
+    drawing.draw(figure, log, checks.examine(log))
 
 
 def drawn(text: bytes) -> Figure:

@@ -8,7 +8,7 @@ import io
 import matplotlib
 import numpy as np
 import pytest
-from faultlog import checks, lanes, layout, marks, panels, picture, strips
+from faultlog import checks, drawing, lanes, layout, marks, panels, strips
 from faultlog.log import MAJOR
 from faultlog.layout import WIDTH
 from faultlog.marks import ALARM, MAJOR_MARK, SHAPES
@@ -535,7 +535,7 @@ def test_labels_stay_in_the_picture_with_10000_majors_and_failures(view):
     )
     figure = Figure()
     log = read(text)
-    picture.draw(figure, log, checks.examine(log), view, "only " + "a filter, " * 9)
+    drawing.draw(figure, log, checks.examine(log), view, "only " + "a filter, " * 9)
     check_labels(figure)
     assert "Not complete" in texts(figure)
 
@@ -670,7 +670,7 @@ def test_the_rule_of_the_panels_heights_is_told():
 
 def viewed(text: bytes, view: str | None) -> Figure:
     figure, log = Figure(), read(text)
-    picture.draw(figure, log, checks.examine(log), view=view)
+    drawing.draw(figure, log, checks.examine(log), view=view)
     figure.savefig(io.BytesIO(), format="png")
     return figure
 
@@ -850,8 +850,8 @@ def test_notes_that_have_no_room_are_counted():
 
 def test_warnings_that_have_no_room_are_counted():
     texts = [f"warning {i}" for i in range(9)]
-    assert picture.warnings_of(texts) == [
+    assert drawing.warnings_of(texts) == [
         *texts[:5],
         "4 lines more of this are on standard error",
     ]
-    assert picture.warnings_of(texts[:6]) == texts[:6]
+    assert drawing.warnings_of(texts[:6]) == texts[:6]

@@ -7,7 +7,7 @@ import argparse
 
 import numpy as np
 import pytest
-from faultlog import checks, picture, select
+from faultlog import checks, drawing, select
 from faultlog.log import LogError
 from logs import FAMILY, HEAD, HEAD_AT_0, compiler_log, fault, read, run
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -86,7 +86,7 @@ def test_a_part_s_times_are_counted_from_the_first_fault_of_all():
     log = read(text)
     part = log.take(log.time_ns >= np.uint64(700 * 10**6))
     figure = Figure()
-    picture.draw(figure, part, checks.examine(log), told="only late", whole=log)
+    drawing.draw(figure, part, checks.examine(log), told="only late", whole=log)
     FigureCanvasAgg(figure).draw()
     (lowest,) = [axis for axis in figure.axes if axis.get_xlabel()]
     ticks = [x for x in lowest.get_xticklabels() if x.get_text()]
@@ -114,7 +114,7 @@ def test_a_short_part_late_in_a_log_keeps_its_digits(times_ns, ticks):
     log = read(text)
     figure = Figure()
     part = log.take(log.time_ns > np.uint64(10**9))
-    picture.draw(figure, part, checks.examine(log), told="only late", whole=log)
+    drawing.draw(figure, part, checks.examine(log), told="only late", whole=log)
     FigureCanvasAgg(figure).draw()
     (lowest,) = [axis for axis in figure.axes if axis.get_xlabel()]
     assert ticks in " ".join(x.get_text() for x in lowest.get_xticklabels()) + " "

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A log whose parts are read by helpers is the log that one reader gives."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import signal
+import subprocess
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faultlog import helper, lines, source
+from faultlog.helper import Helpers
+from faultlog.lines import read_log
+from faultlog.source import open_log
+from logs import *
+
+COUNTED = b"".join(
+    fault(10**12 + i, 4096 * i, counter=i, map=f"/{i % 300}", tid=i % 7)
+    for i in range(3000)
+)
+TEXTS = {
+    "a compiler": compiler_log(3000),
+    "with outcomes": compiler_log(3000, outcomes=True),
+    "a family": FAMILY * 40,
+    "of 2020": OLD * 900,
+    "two logs": compiler_log(1000) + compiler_log(800, seed=2),
+    "no last newline": COUNTED[:-1],
+    "cut off": COUNTED[:-40],
+    "many names": b"".join(
+        fault(i, 4096 * i, access=f"a{i % 400}", map=f"/{i}") for i in range(4000)
+    ),
+    "one line": HEAD + b"x" * 400_000,
+}
+
+
+def whole(text: bytes) -> dict:
+    """All that was read of it, by name."""
+    log = read(text)
+    return told(log)
+
+
+def told(log: Log) -> dict:
+    """All that a log has."""
+    found = {f.name: getattr(log, f.name) for f in fields(log)}
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in found.items()}
+
+
+def in_parts(path: Path, monkeypatch: pytest.MonkeyPatch, nr: int) -> dict:
+    """The same by so many helpers, if it has as many lines."""
+    given = []
+
+    class Watched(Helpers):
+        def __init__(self, function, items) -> None:
+            given.append(len(items))
+            super().__init__(function, items)
+
+    monkeypatch.setattr(lines, "Helpers", Watched)
+    monkeypatch.setattr(lines, "nr_helpers", lambda: nr)
+    monkeypatch.setattr(helper, "nr_helpers", lambda: nr)
+    monkeypatch.setattr(lines, "MIN_PART_BYTES", 1000)
+    monkeypatch.setattr(source, "LINE_BYTES", 1000)
+    with open_log(str(path)) as file:
+        log = read_log(file)
+    assert given == [nr if path.read_bytes().count(b"\n") > nr else 0]
+    return told(log)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("nr", (2, 3, 7))
+def test_parts_are_as_the_whole(tmp_path, monkeypatch, name, nr):
+    path = tmp_path / "a.log"
+    path.write_bytes(TEXTS[name])
+    assert in_parts(path, monkeypatch, nr) == whole(TEXTS[name])
+
+
+def test_parts_of_damaged_logs(tmp_path, monkeypatch):
+    """Lines left out, there twice, out of order, cut, with rubbish or a NUL in them."""
+    rng = random.Random(7)
+    path = tmp_path / "a.log"
+    for nr in (2, 3, 4, 8) * 5:
+        text = [HEAD, *COUNTED.splitlines(True)[:900], summary(900)]
+        for _ in range(rng.randrange(1, 30)):
+            at = rng.randrange(len(text))
+            line = text[at]
+            text[at] = rng.choice(
+                (
+                    b"",
+                    line * 2,
+                    line[: rng.randrange(len(line))] + b"\n",
+                    line.replace(b"Fault", b"Fa\0lt"),
+                    line.replace(b" tid=", b" rubbish tid="),
+                    HEAD,
+                    b"# exec time=10 pid=7 comm=sh\n",
+                    b"   77:: nothing\n\n",
+                )
+            )
+        joined = b"".join(text)
+        path.write_bytes(joined)
+        assert in_parts(path, monkeypatch, nr) == whole(joined)
+
+
+@pytest.mark.parametrize("nr", (0, 1, 2, 3))
+def test_pieces_come_in_order(monkeypatch, nr):
+    monkeypatch.setattr(helper, "nr_helpers", lambda: nr)
+    for nr_items in (0, 1, 2, 7):
+        with Helpers(lambda x: (x * x, os.getpid()), range(nr_items)) as found:
+            pieces = list(found)
+        assert [piece[0] for piece in pieces] == [x * x for x in range(nr_items)]
+        pids = {piece[1] for piece in pieces}
+        assert len(pids) == min(nr or 1, nr_items)
+        assert (os.getpid() in pids) == (nr == 0 and nr_items > 0)
+
+
+@pytest.mark.parametrize("how", (signal.SIGKILL, signal.SIGTERM, MemoryError, "half"))
+def test_what_a_failed_helper_owes_is_made_here(monkeypatch, how):
+    """Killed, out of memory, or in the midst of a piece; one of the two, from its second on."""
+    monkeypatch.setattr(helper, "nr_helpers", lambda: 2)
+    ours, whole = os.getpid(), pickle.dump
+
+    def dump(piece, out, protocol) -> None:
+        if how == "half" and piece == (2, 1 << 20):
+            out.write(pickle.dumps(piece)[:9])
+            raise OSError
+        whole(piece, out, protocol)
+
+    def piece(i: int) -> tuple[int, int]:
+        if os.getpid() != ours and i == 2:
+            if isinstance(how, signal.Signals):
+                os.kill(os.getpid(), how)
+            if how is MemoryError:
+                raise MemoryError
+        return i, 1 << 20
+
+    monkeypatch.setattr(pickle, "dump", dump)
+    with Helpers(piece, range(6)) as found:
+        assert list(found) == [(i, 1 << 20) for i in range(6)]
+
+
+def test_what_a_helper_raises_is_raised_here(monkeypatch):
+    monkeypatch.setattr(helper, "nr_helpers", lambda: 2)
+    with pytest.raises(ZeroDivisionError), Helpers(lambda i: 1 // i, [1, 0]) as found:
+        assert next(found) == 1
+        next(found)
+
+
+def test_no_helper_is_left_when_we_are_killed(tmp_path):
+    """Nor does one go on that nobody reads."""
+    script = (
+        "import sys, time\n"
+        f"sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
+        "from faultlog.helper import Helper\n"
+        "def work():\n"
+        "    time.sleep(0.5)\n"
+        "    yield bytes(1 << 20)\n"
+        "helpers = [Helper(work) for _ in range(3)]\n"
+        "print(*(helper.pid for helper in helpers), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    process = subprocess.Popen(["/usr/bin/python3", "-c", script], stdout=-1, text=True)
+    pids = [int(pid) for pid in process.stdout.readline().split()]
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 30
+    while left := [pid for pid in pids if alive(pid)]:
+        assert time.monotonic() < end, left
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    """Is that process there, and no zombie?"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
+    except FileNotFoundError:
+        return False
