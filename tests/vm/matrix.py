@@ -15,7 +15,7 @@ rows passed.
                             "# vm: long", which count as skipped
     matrix.py --others      all but the one that `make test` takes by default
 
-As many guests run at a time as there are processors: much of a test is waiting.
+As many rows are tested at a time as there are processors: much of a test is waiting.
 """
 
 from __future__ import annotations
@@ -166,13 +166,22 @@ def test(
     left_out: Iterable[str],
     quick: bool,
 ) -> None:
-    """Boot and test: fill in the row; what is left out counts as skipped."""
+    """Boot and test: fill in the row; what is left out counts as skipped.
+
+    A kernel that looks for mistakes takes an hour and more: it is said how far it is.
+    """
+
+    def on_end(case: str, seconds: float) -> None:
+        if tree.kernel.is_built:
+            print(f"# {row.kernel.name}: {case}, {seconds:.0f} s", flush=True)
+
     start = time.monotonic()
     try:
         files = build.files_of(folder)
         name = f"matrix-{row.kernel.name}"
-        clock = run.Clock(lambda line: None)
-        row.run = run.boot(tree, files, cases, TIMEOUT_S, name, clock, quick)
+        clock = run.Clock(lambda line: None, on_end)
+        at_once = tree.kernel.is_built
+        row.run = run.boot(tree, files, cases, TIMEOUT_S, name, clock, quick, at_once)
         row.slowest = clock.slowest
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         row.trouble = str(error)

@@ -61,10 +61,17 @@ def long_ones(cases: dict[str, Path]) -> list[str]:
 
 
 class Clock:
-    """Takes a guest's lines on their way to `on_line`; how long each test took."""
+    """Takes a guest's lines on their way to `on_line`; how long each test took.
 
-    def __init__(self, on_line: Callable[[str], None]) -> None:
-        self.on_line = on_line
+    `on_end` is told of each as soon as it is over: its name and the seconds.
+    """
+
+    def __init__(
+        self,
+        on_line: Callable[[str], None],
+        on_end: Callable[[str, float], None] = lambda name, seconds: None,
+    ) -> None:
+        self.on_line, self.on_end = on_line, on_end
         self.begun_s = 0.0
         self.spent_s: dict[str, float] = {}
 
@@ -72,7 +79,9 @@ class Clock:
         if line.startswith("VM: begin "):
             self.begun_s = time.monotonic()
         elif line.startswith("VM: end "):
-            self.spent_s[line.split()[2]] = time.monotonic() - self.begun_s
+            name = line.split()[2]
+            self.spent_s[name] = time.monotonic() - self.begun_s
+            self.on_end(name, self.spent_s[name])
         self.on_line(line)
 
     @property
@@ -147,7 +156,7 @@ def boot(
     parallel = {name: text for name, text in texts.items() if SERIAL not in text}
     parts = [x for x in (parallel, serial) if x] or [parallel]
     kept: list[str] = []
-    later = Clock(kept.append)
+    later = Clock(kept.append, clock.on_end)
     with tempfile.TemporaryDirectory() as disk, ThreadPoolExecutor(1) as pool:
         if any(COMPILER in text for text in texts.values()):
             root = compiler.root_of(tree.kernel)
