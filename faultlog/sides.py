@@ -29,7 +29,8 @@ from .strips import draw_strip, percentiles_text, plot_latencies
 from .words import plural, time_unit
 
 MAX_LOGS = 4  # that there is room for
-MAX_NAME = 60  # characters of a log's name, of all logs together
+MAX_NAME = 48  # characters of a log's name, of all logs together
+SIDES = {"A": "before", "B": "after"}
 # Of a character of the words on the right, of a mark before them, and around them.
 LABEL_INCHES, LEGEND_INCHES, MARK_INCHES, MARGIN = 0.064, 0.072, 0.25, 0.2
 VIEWS = ("mapping", "address")
@@ -47,6 +48,11 @@ class Section:
     nr_faults: int
     first: int  # its first fault's index in the joint log
     start_ns: int  # where it begins on the axis
+
+    @property
+    def side(self) -> str:
+        """As tables call it."""
+        return SIDES[self.letter[0]]
 
 
 def write(before: list[Job], after: list[Job], options: argparse.Namespace) -> None:
@@ -70,7 +76,7 @@ def write(before: list[Job], after: list[Job], options: argparse.Namespace) -> N
 def letters(nr_before: int, nr_after: int) -> list[str]:
     """What the logs are called: A and B, or A1, A2, B1 ..."""
     names = []
-    for letter, nr in (("A", nr_before), ("B", nr_after)):
+    for letter, nr in zip(SIDES, (nr_before, nr_after)):
         names += [letter] if nr == 1 else [f"{letter}{i + 1}" for i in range(nr)]
     return names
 
@@ -242,7 +248,7 @@ def _name_sections(page: Page, sections: list[Section], unit: float) -> None:
     for section in sections:
         name = shortened(Path(section.job.name).name, room)
         page.strip.annotate(
-            literal(f"{section.letter}  {name}"),
+            literal(f"{section.letter}, {section.side}: {name}"),
             (section.start_ns / unit, 1),
             xytext=(0, 5),
             xycoords=("data", "axes fraction"),

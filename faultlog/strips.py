@@ -236,8 +236,9 @@ def _draw_percentiles(axis: Axes, x: np.ndarray, latency: np.ndarray) -> None:
         if len(part) >= MIN_IN_BIN:
             places.append((edges[i] + edges[i + 1]) / 2)
             values.append(np.percentile(part, (50, 99)))
-    if len(places) < 2:
-        return
+        elif not len(part):  # no fault, no curve
+            places.append((edges[i] + edges[i + 1]) / 2)
+            values.append((np.nan, np.nan))
     heights = np.log10(np.maximum(np.array(values), 1))
     for column, style in ((0, "-"), (1, (0, (3, 1.5)))):
         axis.plot(

@@ -152,7 +152,7 @@ static void report_maps(const struct tally *t, int nr_lines, FILE *to)
 	nr = tally_top_maps(t, top, nr_lines < TOP_MAPS ? (size_t)nr_lines : TOP_MAPS);
 	if (!nr)
 		return;
-	fprintf(to, "  most %s in:\n", has_time ? "time" : "faults");
+	fprintf(to, "  most %s, by mapping:\n", has_time ? "time" : "faults");
 	for (size_t i = 0; i < nr; i++) {
 		const struct tally_map *map = &t->maps[top[i]];
 		const struct name *name = &t->map_names.list[top[i]];

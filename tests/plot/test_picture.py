@@ -836,6 +836,29 @@ def test_latencies_are_told_by_kind_and_over_time():
     assert "lines: median (solid) and 99th percentile (dashed)" in texts(figure)
 
 
+def test_no_curve_leads_over_a_time_without_faults():
+    lines = compiler_log(3000, outcomes=True).splitlines(True)
+    early = [line for i, line in enumerate(lines[1:-1]) if i < 1000 or i >= 2000]
+    figure = drawn(b"".join([lines[0], *early, summary(2000)]))
+    (axis,) = [a for a in figure.axes if "time a fault took" in texts(a)]
+    curves = [
+        a for a in axis.lines if len(a.get_xdata()) > 20 and a.get_marker() != "o"
+    ]
+    times = points_of(early)
+    (gap,) = np.flatnonzero(np.diff(times) > 0.1)
+    for curve in curves:
+        x, y = curve.get_data()
+        within = (x > times[gap] + 0.03) & (x < times[gap + 1] - 0.03)
+        assert within.sum() > 5 and np.isnan(y[within]).all()
+        assert not np.isnan(y[~within]).all()
+
+
+def points_of(lines: list[bytes]) -> np.ndarray:
+    """Times of these faults, in s since the first."""
+    times = np.array([int(line.split(b" at Time ")[1].split()[0]) for line in lines])
+    return (times - times[0]) / 1e9
+
+
 def test_notes_that_have_no_room_are_counted():
     notes = [
         f"a note of some length, the {i}th of many that there are" for i in range(30)

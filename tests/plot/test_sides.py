@@ -86,7 +86,7 @@ def test_each_log_has_its_part_of_each_panel(two, monkeypatch):
     pages_a = {round(x / 2): y for x, y in at if x < 80}
     pages_b = {round((x - first_b - 2) / 3): y for x, y in at if x > 80}
     assert len(pages_b) == 10 and pages_b.items() <= pages_a.items()
-    assert "A  a.log" in told and "B  b.log" in told
+    assert "A, before: a.log" in told and "B, after: b.log" in told
     assert "A, cc1plus, PID 4494: 80 faults (80 minor, 0 major) in 79.0 ms" in told
     assert "since each log's first fault (ms)" in told
     ticks = time_ticks(figure)
@@ -132,7 +132,12 @@ def test_runs_are_named_and_nothing_leaves_the_picture(tmp_path, two, monkeypatc
     long = log_of(tmp_path, "a-name-" * 20 + ".log", faults(["/x" * 100], 3, 9))
     figure = drawn(monkeypatch, a, CC1, "--compare", b, long)
     told = texts(figure)
-    assert re.findall(r"^([AB]\d)  ", told, re.M) == ["A1", "A2", "B1", "B2"]
+    assert re.findall(r"^([AB]\d), (?:before|after): ", told, re.M) == [
+        "A1",
+        "A2",
+        "B1",
+        "B2",
+    ]
     width, height = figure.canvas.get_width_height()
     renderer = figure.canvas.get_renderer()
     for text in figure.findobj(lambda artist: hasattr(artist, "get_text")):

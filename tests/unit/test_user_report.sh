@@ -59,7 +59,7 @@ results_regions_and_mappings_are_told() {
 	check [ "$(sed '1d; $d' msg)" = '  in 0.100 s, 10 pages, 41 retries folded
   2 minor, 8 major, 1 failed
   by region: file 8, anon 2, stack 1
-  most time in:
+  most time, by mapping:
            1        8.000 ms  /lib/8
            1        7.000 ms  /lib/7
            1        6.000 ms  /lib/6
@@ -68,7 +68,7 @@ results_regions_and_mappings_are_told() {
 	check narrow msg
 	sed 's/ result=[^ ]* latency_ns=[^ ]* tries=1//; s/ minor=.*//' in >plain
 	run 0 ./plain
-	check grep -qx '  most faults in:' msg
+	check grep -qx '  most faults, by mapping:' msg
 	check grep -qx '           2  anon' msg
 }
 
