@@ -25,4 +25,5 @@ except ModuleNotFoundError as err:
 if __name__ == "__main__":
     memory.keep()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as head and the like expect
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it would lose helpers' ends
     sys.exit(main())

@@ -172,6 +172,17 @@ def test_no_helper_is_left_when_we_are_killed(tmp_path):
         time.sleep(0.05)
 
 
+def test_started_by_one_who_ignores_his_children(tmp_path):
+    """Then a helper that has ended would be gone, and its number another's."""
+    path = tmp_path / "a.log"
+    path.write_bytes(compiler_log(40_000))
+    line = ["env", "--ignore-signal=CHLD", "/usr/bin/python3", SCRIPT, path]
+    line += ["-o", tmp_path / "a.csv"]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "a.csv").read_text().count("\n") == 40_001
+
+
 def alive(pid: int) -> bool:
     """Is that process there, and no zombie?"""
     try:
