@@ -440,8 +440,9 @@ def read_log(
 ) -> Log:
     """Read a whole log, block_bytes of it at a time; columns: what is wanted of it.
 
-    meanwhile: what else is to be done, while helpers read if there are any. A file that can't be read to its end (see source.py) gives what could be read, and
-    the log says so. A large one is read by a helper for each processor.
+    meanwhile: what else is to be done; a large log is read by helpers at the same time. A
+    file that can't be read to its end (see source.py) gives what could be read, and the log
+    says so.
     """
     reader, parts = Reader(columns), []
     if isinstance(file, Source):
