@@ -33,8 +33,10 @@ def _keys(options: argparse.Namespace) -> list[str]:
     for key in keys:
         if key in OF_ONE_RUN:
             raise LogError(f"--by {key}: it can't be found again in another run")
-    if options.sort == "p99":
-        raise LogError("--sort p99: only time, faults and major are compared")
+    if options.sort in ("p99", "key"):
+        raise LogError(
+            f"--sort {options.sort}: only time, faults and major are compared"
+        )
     return keys
 
 

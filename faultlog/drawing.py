@@ -40,8 +40,9 @@ from .marks import (
     mark_of,
 )
 from .panels import Panel, Panels, by_address, by_mapping, file_label
-from .strips import draw_latencies, draw_lanes, draw_memory, draw_strip
-from .words import plural, time_text, time_unit
+from .strips import draw_latencies, draw_lanes, draw_memory, draw_spent, draw_strip
+from .strips import spent_text
+from .words import plural, time_text, time_unit, wrapped
 
 NEW_ACCESS = len(ACCESSES)
 NOT_IN_LOG = ("abandoned", "unfinished")  # counted, but without a line
@@ -100,7 +101,7 @@ def draw(
         subtitle = (
             f"{told[0].upper()}{told[1:]}, of {plural(len(whole), 'fault')}: {subtitle}"
         )
-    subtitle = textwrap.wrap(subtitle, LINE_WIDTH)
+    subtitle = wrapped(subtitle, LINE_WIDTH)
     warned = warnings_of(verdict.lines())
     missing = fonts.use_fonts(
         [title, *log.names["map"], *(lanes.names if lanes else ())]
@@ -129,6 +130,8 @@ def draw(
     if view == "memory":
         draw_memory(page, log, start, duration, unit)
     if has_latency:
+        told_spent = [spent_text(log)]
+        draw_spent(page.spent, log, start, duration, unit, page.aside, told_spent)
         notes += draw_latencies(page.latency, log, elapsed, page.aside, drawn)
     notes = _origin(log) + notes
     if len(panels.panels) > 1:

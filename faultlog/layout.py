@@ -21,7 +21,7 @@ WIDTH, LEFT, RIGHT = 12.0, 1.35, 2.05
 HEAD, FOOT, LINE, SMALL_LINE = 0.6, 0.68, 0.22, 0.14
 STRIP, GAP, MIN_PANEL, EDGE = 0.95, 0.26, 0.42, 0.035
 SMALL_WIDTH, FOOT_LINES = 165, 3  # characters; lines at the foot
-LANE, LATENCY, MEMORY = 0.17, 1.0, 1.6  # heights: of a row, of those panels
+LANE, SPENT, LATENCY, MEMORY = 0.17, 0.6, 1.0, 1.6  # heights: of a row, of those panels
 NAMES = 1.3  # room for the names of mapped files, between the panels and their labels
 LABEL_CHARS = 30
 STRIP_BINS = 200
@@ -118,7 +118,8 @@ class Page:
         lane = LANE if nr_lanes <= 12 else 0.13
         foot = FOOT + (FOOT_LINES - 1) * SMALL_LINE
         tall_areas = 4.4 + 0.32 * len(panels) if panels else 0
-        parts = [("strip", STRIP), ("lanes", nr_lanes * lane), ("areas", tall_areas)]
+        parts = [("strip", STRIP), ("spent", SPENT * has_latency)]
+        parts += [("lanes", nr_lanes * lane), ("areas", tall_areas)]
         parts += [("memory", MEMORY * has_memory), ("new", MEMORY * has_memory)]
         parts += [("latency", LATENCY * has_latency)]
         parts = [(name, tall) for name, tall in parts if tall]
@@ -126,7 +127,7 @@ class Page:
         figure.set_size_inches(self.width, self.height)
         figure.set_facecolor("white")
         self.areas: list[Axes] = []
-        self.lanes = self.memory = self.new = self.latency = None
+        self.spent = self.lanes = self.memory = self.new = self.latency = None
         above = self.height - self.top
         for name, tall in parts:
             above -= tall

@@ -101,8 +101,10 @@ class Filters:
         """What is left out, told by what is kept: "only region=heap, major faults"."""
         words = []
         if self.from_time or self.to_time:
-            ends = (t.text if t else "" for t in (self.from_time, self.to_time))
-            words.append("time {}..{}".format(*ends))
+            begin = f"from {self.from_time.text}" if self.from_time else ""
+            to = "to" if self.from_time else "until"
+            end = f"{to} {self.to_time.text}" if self.to_time else ""
+            words.append(f"{begin} {end}".strip())
         for key in ("pid", "tid", "map", "region"):
             values = getattr(self, key + "s")
             if values:

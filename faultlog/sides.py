@@ -25,8 +25,8 @@ from .marks import ACCESS_WORDS, COLOURS, FAINT, INK
 from .marks import draw_cells, mark_of
 from .outputs import Job
 from .panels import Panels, by_address, by_mapping
-from .strips import draw_strip, percentiles_text, plot_latencies
-from .words import plural, time_unit
+from .strips import draw_spent, draw_strip, percentiles_text, plot_latencies, spent_text
+from .words import plural, time_text, time_unit, wrapped
 
 MAX_LOGS = 4  # that there is room for
 MAX_NAME = 48  # characters of a log's name, of all logs together
@@ -217,6 +217,8 @@ def draw(
     drawn: set[tuple[int, bool]] = set()
     notes = _draw_panels(page, log, panels, elapsed, labels, drawn)
     if has_latency:
+        spent = [f"{s.letter} {_spent_text(s)}" for s in sections]
+        draw_spent(page.spent, log, np.uint64(0), total_ns, unit, 0, spent)
         cuts = tuple(s.start_ns / unit for s in sections[1:])
         notes += plot_latencies(page.latency, log, elapsed, drawn, cuts)
         _label_latencies(page.latency, log, sections)
@@ -239,7 +241,11 @@ def _told(section: Section, width: int) -> list[str]:
     duration = int(log.time_ns.max() - log.time_ns.min())
     title, subtitle = drawing.headline(log, verdict, drawing.count_pages(log), duration)
     who = title.removeprefix("Page faults of ")
-    return textwrap.wrap(f"{section.letter}, {who}: {subtitle}", width)
+    return wrapped(f"{section.letter}, {who}: {subtitle}", width)
+
+
+def _spent_text(section: Section) -> str:
+    return spent_text(section.job.log) if len(section.job.log) else "no fault"
 
 
 def _name_sections(page: Page, sections: list[Section], unit: float) -> None:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from .lanes import Lanes, lane_label
 from .layout import EDGE, LATENCY, Page, bin_width, literal, note
 from .log import MAJOR, MINOR, Log, has_failed
-from .marks import COLOURS, DARKER, FAINT, INK, SEVERAL
+from .marks import ALARM, COLOURS, DARKER, FAINT, INK, SEVERAL
 from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
 from .words import plural, short_time_text, time_text, time_unit
 
@@ -19,6 +19,7 @@ MIN_FOR_CURVES = 200  # latencies; with fewer, percentiles over time tell nothin
 CURVE_BINS = 50
 MIN_IN_BIN = 5
 FIRST, AGAIN = "#3b6fb6", "#c0532b"
+SPENT_COLOURS = ("#9aa3ad", INK, ALARM)  # minor and not told, major, failed
 
 
 def _counts(axis: Axes) -> None:
@@ -33,10 +34,14 @@ def _stack(
     colours: tuple[str, ...],
     width: float,
     duration: int,
+    weights: np.ndarray | None = None,
 ) -> None:
-    """Bars a bin, stacked by kind; width: of a bin, in units of the axis."""
+    """Bars a bin, stacked by kind; width: of a bin, in units of the axis.
+
+    weights: of each fault, what is summed in place of faults; (n,).
+    """
     kinds, nr_bins = len(colours), int(bins.max()) + 1
-    counts = np.bincount(bins * kinds + kind, minlength=nr_bins * kinds)
+    counts = np.bincount(bins * kinds + kind, weights, minlength=nr_bins * kinds)
     counts = counts.reshape(nr_bins, kinds)
     left = np.arange(nr_bins) * width
     below = np.zeros(nr_bins)
@@ -49,7 +54,7 @@ def _stack(
             place, size = (left[at], below[at]), (width, counts[at, i])
             axis.add_artist(Rectangle(place, *size, color=colour, linewidth=0))
         below += counts[:, i]
-    axis.set_ylim(0, below.max() * 1.05)
+    axis.set_ylim(0, max(below.max(), 1) * 1.05)
     _counts(axis)
 
 
@@ -71,6 +76,43 @@ def draw_strip(
     bins, width = _bins(log, start, duration)
     _stack(axis, bins, log.access, COLOURS, width / unit, duration)
     axis.set_ylabel(f"faults per\n{_per(width)}", size=8, color=INK)
+
+
+def draw_spent(
+    axis: Axes,
+    log: Log,
+    start: np.uint64,
+    duration: int,
+    unit: float,
+    aside: float,
+    told: list[str],
+) -> None:
+    """Time spent in faults over time, stacked by how they ended: which moment costs most.
+
+    A fault's whole time counts at its beginning. aside: as of note(); told: what is said.
+    """
+    bins, width = _bins(log, start, duration)
+    spent = log.spent_ns()
+    kind = np.where(has_failed(log.result), 2, log.result == MAJOR)
+    _stack(axis, bins, kind, SPENT_COLOURS, width / unit, duration, spent)
+    axis.yaxis.set_major_locator(MaxNLocator(2))
+    axis.yaxis.set_major_formatter(
+        FuncFormatter(lambda y, _: time_text(y) if y else "0")
+    )
+    axis.set_ylabel(f"time per\n{_per(width)}", size=8, color=INK)
+    up = 6 * len(told)
+    style = {"size": 9, "weight": "bold", "color": INK}
+    note(axis, "time spent in faults", aside, 0.5, up, **style)
+    for i, words in enumerate(told, 1):
+        note(axis, words, aside, 0.5, up - 12 * i, size=8, color=FAINT)
+
+
+def spent_text(log: Log) -> str:
+    """What is told of that: all of it, and what major faults took."""
+    spent = log.spent_ns()
+    major = int(spent[log.result == MAJOR].sum())
+    text = time_text(int(spent.sum()))
+    return f"{text}, {time_text(major)} major (dark)" if major else text
 
 
 def draw_memory(

@@ -37,6 +37,7 @@ CHUNK = 1 << 20  # faults placed at a time: it takes 100 bytes a fault
 NOWHERE = -1
 DEBUG_PATH = b":.debug:/usr/lib/debug"  # of elfutils, where nothing else is said
 REPLACED = "written after the recording"
+ABSENT = "not here as a program"
 
 
 @dataclass(frozen=True)
@@ -389,7 +390,7 @@ def find(log: Log, whole: Log) -> Places:
         path, here = whole.roots.find(whole.paths[code])
         base = os.path.basename(whole.names["map"][code])
         if not segments:
-            reasons.setdefault("not here as a program", []).append(base)
+            reasons.setdefault(ABSENT, []).append(base)
             continue
         reason = changed_text(path, whole, is_copy=bool(here))
         if reason:
@@ -417,5 +418,6 @@ def find(log: Log, whole: Log) -> Places:
         listed = ", ".join(of_files[:MAX_NOTES]) + (
             f" and {more} more" if more > 0 else ""
         )
-        notes.append(f"Names: {reason}: {listed}")
+        hint = "; --root tells where a copy is" * (reason == ABSENT)
+        notes.append(f"Names: {reason}: {listed}{hint}")
     return Places(codes, files, offsets, names, has_ip[first].tolist(), notes)

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import sys
-import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterable
@@ -21,14 +20,13 @@ from . import groups
 from .fit import columns_of, fitted, padded, shortened
 from .groups import KEYS, Figures, Members, figures, group
 from .outputs import Job
-from .words import plural, time_text
+from .words import plural, time_text, wrapped
 
-SORTS = ("time", "faults", "major", "p99")
+SORTS = ("time", "faults", "major", "p99", "key")
 TOP = 10  # lines that most people want
 PLAIN_WIDTH = 80  # where there is no terminal
 NAME_CHARS = 24  # columns of figures give way so that names have that many
 CODE_CHARS = 40  # and names of functions, with their files
-NO_BREAK = "\N{NO-BREAK SPACE}"
 MAX_TITLE = 40  # characters of a process's name in the title
 
 
@@ -101,7 +99,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     box.add_argument(
         "--sort",
         choices=SORTS,
-        help="what is largest comes first; time, or faults where no latency is told",
+        help="what is largest comes first; time, or faults where no latency is told. "
+        "key: in the order of the keys, as of time",
     )
     box.add_argument(
         "--top",
@@ -161,12 +160,6 @@ def terminal_columns() -> int:
     return shutil.get_terminal_size((PLAIN_WIDTH, 0)).columns - 1
 
 
-def wrapped(text: str, room: int) -> list[str]:
-    """A text in lines of at most room characters; a number stays with its unit."""
-    kept = re.sub(r"(?<=\d) (?=\w)", NO_BREAK, text)
-    return [line.replace(NO_BREAK, " ") for line in textwrap.wrap(kept, room)]
-
-
 def title(job: Job) -> str:
     """What the table is of, in a line or two."""
     log = job.log
@@ -192,7 +185,12 @@ def put(text: str) -> None:
 
 
 def sorted_rows(rows: Figures, sort: str) -> np.ndarray:
-    """Indices of the groups, the largest first; equal ones by faults, then as they are."""
+    """Indices of the groups, the largest first; equal ones by faults, then as they are.
+
+    sort: of SORTS; "key": all as they are, in the order of what they are grouped by.
+    """
+    if sort == "key":
+        return np.arange(len(rows.faults))
     chosen = {"time": rows.total, "p99": rows.p99, "major": rows.major}
     by = chosen.get(sort, rows.faults)
     # Both fall: the complement of an unsigned number turns its order round.

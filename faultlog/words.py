@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
 UNITS = (
     (86400e9, "d"),
     (3600e9, "h"),
@@ -97,3 +99,9 @@ def plain(text: bytes) -> str:
 def printable(text: str) -> str:
     """A text that does nothing to a terminal: what can't be printed becomes a U+FFFD."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A text in lines of at most width characters; a number stays with its unit."""
+    kept = re.sub(r"(?<=\d) (?=\w)", NO_BREAK, text)
+    return [line.replace(NO_BREAK, " ") for line in textwrap.wrap(kept, width)]

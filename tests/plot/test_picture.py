@@ -160,7 +160,8 @@ def test_faults_are_drawn_in_the_order_of_time():
     )
     log = read(text)
     assert log.time_ns.tolist() == times
-    strip, *others = drawn(text).axes
+    strip, spent, *others = drawn(text).axes
+    assert sum(bar.get_height() for bar in spent.patches) == 10 * sum(times)
     for axis in others:
         x = np.concatenate([c.get_offsets()[:, 0] for c in axis.collections])
         assert x.tolist() == sorted(x.tolist())
@@ -411,7 +412,7 @@ def test_many_major_faults_are_a_density_not_chain_mail():
     )
     figure = drawn(text)
     assert rings(figure, MAJOR_MARK) == []
-    (axis, *_) = figure.axes[1:]
+    (axis, *_) = figure.axes[2:]
     (picture,) = [image.get_array() for image in axis.images]
     dark = picture[..., 3] > 0
     half = dark.shape[1] // 2
@@ -834,6 +835,39 @@ def test_latencies_are_told_by_kind_and_over_time():
     median, p99 = (line.get_ydata() for line in curves)
     assert (median <= p99).all()
     assert "lines: median (solid) and 99th percentile (dashed)" in texts(figure)
+
+
+def test_the_moment_that_costs_most_is_the_tallest_bar():
+    """Not the one with most faults: a newcomer took the peak of those for it."""
+    lines = [HEAD_AT_0]
+    for i in range(1000):
+        word, latency = ("major", 10**7) if 200 <= i < 210 else ("minor", 1000)
+        # Ten times as many from the 900th on.
+        time_ns = i * 10**6 if i < 900 else 900 * 10**6 + (i - 900) * 10**5
+        word = "sigbus" if i == 5 else word
+        keys = {"access": "read", "result": word, "latency_ns": latency}
+        lines.append(fault(time_ns, 4096 * i, tid=1, **keys))
+    figure = drawn(b"".join(lines))
+    strip, spent = figure.axes[:2]
+
+    def tallest(axis) -> float:
+        tops = {bar.get_x(): bar.get_y() + bar.get_height() for bar in axis.patches}
+        return max(tops, key=tops.__getitem__)
+
+    assert 190 <= tallest(spent) <= 210 and tallest(strip) >= 895
+    by_colour: dict[tuple, float] = {}
+    for bar in spent.patches:
+        colour = bar.get_facecolor()
+        by_colour[colour] = by_colour.get(colour, 0) + bar.get_height()
+    wanted = {strips.SPENT_COLOURS[0]: 989e3, strips.INK: 1e8, ALARM: 1e3}
+    assert by_colour == {matplotlib.colors.to_rgba(c): n for c, n in wanted.items()}
+    assert "time spent in faults" in texts(spent)
+    assert "101 ms, 100 ms major (dark)" in texts(spent)
+
+
+def test_faults_that_took_no_time_have_a_strip_of_it():
+    figure = drawn(HEAD_AT_0 + fault(5, 4096, result="minor", latency_ns=0))
+    assert "time spent in faults" in texts(figure.axes[1])
 
 
 def test_no_curve_leads_over_a_time_without_faults():
