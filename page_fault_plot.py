@@ -25,5 +25,5 @@ except ModuleNotFoundError as err:
 if __name__ == "__main__":
     memory.keep()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as head and the like expect
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # who ignores it would lose helpers' ends
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # not ignored: a helper's end is told
     sys.exit(main())
