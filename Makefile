@@ -31,7 +31,7 @@ help:
 	@echo "make test-matrix  the guest tests on every kernel of tests/vm/kernels; QUICK=1 without"
 	@echo "                  those that take long"
 	@echo "make test-debug   the guest tests on kernels that look for mistakes (KASAN, lockdep,"
-	@echo "                  kmemleak; KCSAN), built once, each half an hour on two CPUs"
+	@echo "                  kmemleak; KCSAN), built once: an hour and three quarters on two CPUs"
 	@echo "make stress       a storm of faults, forks, readers and loads for MINUTES=10; KERNEL=NAME"
 	@echo "make test-fleet   logs of three machines in PostgreSQL and ClickHouse: doc/fleet.md is true"
 	@echo "make check        every warning an error, sparse and others, formats, valgrind, fuzzing"

@@ -3,7 +3,7 @@
 
 Its config is the least that a guest needs, guest.config, with what the row of
 tests/vm/kernels is called, such as kasan.config; "# make: WORDS" in one are words for the
-kernel's make.  That takes some 25 minutes on two CPUs, once: what is built is kept in the
+kernel's make.  That takes a quarter of an hour on two CPUs, once: what is built is kept in the
 cache like a kernel that was fetched.  A build that was interrupted is gone on with.
 """
 
@@ -99,7 +99,7 @@ def compile_kernel(asked: kernel.Kernel, source: Path, objects: Path) -> None:
         raise kernel.KernelError(
             f"not to be had in {source.name}: {', '.join(missing)}"
         )
-    kernel.say(f"  building {objects.name}: some 25 minutes on two CPUs, once")
+    kernel.say(f"  building {objects.name}: a quarter of an hour on two CPUs, once")
     make(source, objects, f"-j{os.cpu_count()}", *words_of(wanted), *TARGETS)
 
 
