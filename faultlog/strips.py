@@ -95,7 +95,7 @@ def draw_spent(
     spent = log.spent_ns()
     kind = np.where(has_failed(log.result), 2, log.result == MAJOR)
     _stack(axis, bins, kind, SPENT_COLOURS, width / unit, duration, spent)
-    axis.yaxis.set_major_locator(MaxNLocator(2))
+    axis.yaxis.set_major_locator(MaxNLocator(3))
     axis.yaxis.set_major_formatter(
         FuncFormatter(lambda y, _: time_text(y) if y else "0")
     )
