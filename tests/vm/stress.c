@@ -46,7 +46,7 @@
 #define NR_MOMENTS 60 /* loads of a moment in a round that is not whole, at most */
 #define NR_STRANGERS 2
 #define WINDOW_S 10 /* for the forks that a round waits for */
-#define NO_TIME_S 300 /* after which a round hangs, times PATIENCE */
+#define NO_TIME_S 300 /* after which a round without a new load hangs, times PATIENCE */
 
 /* All that there was, in memory shared with the readers. */
 static struct totals {
@@ -55,6 +55,7 @@ static struct totals {
 } *totals;
 
 static time_t end; /* of all: no round begins after it */
+static unsigned int no_time_s;
 static unsigned int seed;
 static char **placements;
 static unsigned int nr_placements;
@@ -341,6 +342,7 @@ static bool insert(struct load *load, pid_t target)
 		wrong(options, strerror(errno));
 		return false;
 	}
+	alarm(no_time_s);
 	add(&totals->loads, 1);
 	return true;
 }
@@ -557,7 +559,6 @@ static void on_no_time(int sig)
 int main(int argc, char **argv)
 {
 	pid_t beside[NR_STRANGERS + 1];
-	unsigned int no_time_s;
 	int log;
 
 	storm_program = argv[0];
