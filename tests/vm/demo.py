@@ -86,11 +86,15 @@ def main() -> int:
         subprocess.run(plotter, cwd=PROJECT, check=True)
         print(f"\nThe picture is {picture}; the guest ran for {run.seconds:.0f} s.")
         print(
-            "Which file, which function, which moment, what to do? README.md, Answers:"
+            "Which file, which function, which moment, what to do? See README, Answers:"
         )
-        for words in ("--by", "--by function --root /host=/", "--by time --sort key"):
-            print(f"$ ./page_fault_plot.py {log} {words}")
-        print(f"$ ./page_fault_plot.py {log} --root /host=/ -o out/warm.sh", flush=True)
+        for words in (
+            "--by",
+            "--by function --root /host=/",
+            "--by time --sort key",
+            "--root /host=/ -o out/warm.sh",
+        ):
+            print(f"$ {sys.executable} page_fault_plot.py {log} {words}", flush=True)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         print(f"demo.py: {error}", file=sys.stderr)
         return vm.Outcome.LOST
