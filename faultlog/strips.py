@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
+from matplotlib.collections import PolyCollection
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .lanes import Lanes, lane_label
@@ -49,10 +49,12 @@ def _stack(
         width = axis.get_xlim()[1] / 20
         left -= width / 2
     for i, colour in enumerate(colours):
-        for at in np.flatnonzero(counts[:, i]):
-            # As Axes.bar() does, but for limits of axes that are set anyway: half its time.
-            place, size = (left[at], below[at]), (width, counts[at, i])
-            axis.add_artist(Rectangle(place, *size, color=colour, linewidth=0))
+        some = np.flatnonzero(counts[:, i])
+        x, low, high = left[some], below[some], (below + counts[:, i])[some]
+        # One artist for all: a bar each takes a fifth of a picture's time.
+        corners = [(x, low), (x + width, low), (x + width, high), (x, high)]
+        bars = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)
+        axis.add_collection(PolyCollection(bars, color=colour, linewidth=0), False)
         below += counts[:, i]
     axis.set_ylim(0, max(below.max(), 1) * 1.05)
     _counts(axis)

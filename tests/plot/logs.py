@@ -7,9 +7,11 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from matplotlib.collections import PathCollection, PolyCollection
 from matplotlib.figure import Figure
 
 SCRIPT = Path(__file__).resolve().parents[2] / "page_fault_plot.py"
@@ -194,3 +196,35 @@ def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
 
 
 ENV = {k: os.environ[k] for k in ("HOME", "LANG", "PATH") if k in os.environ}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of a strip, in units of its axes."""
+
+    left: float
+    right: float
+    low: float
+    high: float
+    colour: tuple
+
+    @property
+    def height(self) -> float:
+        return self.high - self.low
+
+
+def bars(axis) -> list[Bar]:
+    """The bars of a strip over time."""
+    found = []
+    for some in axis.collections:
+        if isinstance(some, PolyCollection):
+            colour = tuple(some.get_facecolor()[0])
+            for path in some.get_paths():
+                (left, low), (right, high) = path.vertices[0], path.vertices[2]
+                found.append(Bar(left, right, low, high, colour))
+    return found
+
+
+def scattered(axis) -> list[PathCollection]:
+    """What is scattered over a panel."""
+    return [c for c in axis.collections if isinstance(c, PathCollection)]

@@ -73,7 +73,7 @@ def test_odd_shapes_are_drawn(text):
     left, right = strip.get_xlim()
     assert left < 0 < right
     log = read(text)
-    heights = sum(bar.get_height() for bar in strip.patches)
+    heights = sum(bar.height for bar in bars(strip))
     assert heights == pytest.approx(len(log))
     for axis in areas:
         assert axis.get_xlim() == (left, right)
@@ -146,7 +146,7 @@ def test_a_latency_of_zero_is_drawn_and_none_is_not():
         + fault(2, 0x1000, result="minor")
     )
     (axis,) = [a for a in figure.axes if "time a fault took" in texts(a)]
-    assert sum(len(c.get_offsets()) for c in axis.collections) == 2
+    assert sum(len(c.get_offsets()) for c in scattered(axis)) == 2
     assert "median 250 ns" in texts(axis)
     figure = drawn(fault(1, 0x1000, result="minor") + fault(2, 0x1000))
     assert "time a fault took" not in texts(figure)
@@ -161,11 +161,11 @@ def test_faults_are_drawn_in_the_order_of_time():
     log = read(text)
     assert log.time_ns.tolist() == times
     strip, spent, *others = drawn(text).axes
-    assert sum(bar.get_height() for bar in spent.patches) == 10 * sum(times)
+    assert sum(bar.height for bar in bars(spent)) == 10 * sum(times)
     for axis in others:
-        x = np.concatenate([c.get_offsets()[:, 0] for c in axis.collections])
+        x = np.concatenate([c.get_offsets()[:, 0] for c in scattered(axis)])
         assert x.tolist() == sorted(x.tolist())
-    heights = sum(bar.get_height() for bar in strip.patches)
+    heights = sum(bar.height for bar in bars(strip))
     assert heights == len(times)
     ordered = b"".join(
         sorted(text.splitlines(keepends=True), key=lambda w: w.split()[10])
@@ -278,7 +278,7 @@ def test_an_old_log_gets_nothing_new():
 def test_every_fault_is_drawn(nr_faults):
     text = compiler_log(nr_faults)
     figure = drawn(text)
-    nr_marks = sum(len(c.get_offsets()) for a in figure.axes for c in a.collections)
+    nr_marks = sum(len(c.get_offsets()) for a in figure.axes for c in scattered(a))
     binned = [axis for axis in figure.axes if axis.images]
     assert bool(binned) == (nr_faults == 60000)
     assert ("darker: more faults" in texts(figure)) == bool(binned)
@@ -300,7 +300,7 @@ def test_latencies_have_a_panel(nr_faults):
     low, high = axis.get_ylim()
     latency = np.log10(read(text).latency_ns)
     assert low < latency.min() and latency.max() < high
-    nr_marks = sum(len(c.get_offsets()) for c in axis.collections)
+    nr_marks = sum(len(c.get_offsets()) for c in scattered(axis))
     assert nr_marks == nr_faults or (nr_faults == 60000 and axis.images)
 
 
@@ -598,7 +598,7 @@ def test_200_areas_have_their_gaps_folded():
     figure = drawn(text)
     assert "199 untouched gaps left out" in texts(figure)
     axis = figure.axes[1]
-    y = np.unique(np.concatenate([c.get_offsets()[:, 1] for c in axis.collections]))
+    y = np.unique(np.concatenate([c.get_offsets()[:, 1] for c in scattered(axis)]))
     assert len(y) == 400
     low, high = axis.get_ylim()
     assert np.diff(y).min() / (high - low) > 1 / 4000
@@ -611,14 +611,14 @@ def test_the_size_of_marks_does_not_jump():
         figure = Figure(figsize=(10, 5))
         axis = figure.add_axes((0, 0, 1, 1))
         marks.draw_marks(axis, np.arange(n), np.arange(n), np.zeros(n, dtype=np.uint8))
-        sizes.append(axis.collections[0].get_sizes()[0])
+        sizes.append(scattered(axis)[0].get_sizes()[0])
     assert sizes[0] == pytest.approx(sizes[1], rel=0.02)
 
 
 def test_the_last_bar_of_the_strip_is_not_clipped():
     figure = drawn(HEAD_AT_0 + b"".join(fault(i, 0x1000) for i in range(0, 1001, 7)))
     strip = figure.axes[0]
-    ends = [bar.get_x() + bar.get_width() for bar in strip.patches]
+    ends = [bar.right for bar in bars(strip)]
     assert max(ends) <= strip.get_xlim()[1]
 
 
@@ -740,7 +740,7 @@ def test_a_part_of_a_file_is_shown_over_time():
     (axis,) = [a for a in figure.axes if "cc1plus" in texts(a)]
     log = read(compiler_log(500, outcomes=True))
     of_it = log.map == log.names["map"].index("/usr/lib/gcc/cc1plus")
-    y = np.concatenate([c.get_offsets()[:, 1] for c in axis.collections])
+    y = np.concatenate([c.get_offsets()[:, 1] for c in scattered(axis)])
     inside = log.address[of_it] & np.uint64(4095)
     assert sorted(y) == sorted((log.offset[of_it] + inside).astype(float))
 
@@ -803,9 +803,9 @@ def test_pages_that_come_back_are_told():
     assert "4 faults on pages" in words and "3 pages in the end" in words
     (axis,) = [a for a in figure.axes if "again on one" in texts(a)]
     by_colour = {}
-    for bar in axis.patches:
-        key = matplotlib.colors.to_hex(bar.get_facecolor())
-        by_colour[key] = by_colour.get(key, 0) + bar.get_height()
+    for bar in bars(axis):
+        key = matplotlib.colors.to_hex(bar.colour)
+        by_colour[key] = by_colour.get(key, 0) + bar.height
     log = read(text)
     width = layout.bin_width(1000)
     windows, seen = {}, set()
@@ -851,14 +851,13 @@ def test_the_moment_that_costs_most_is_the_tallest_bar():
     strip, spent = figure.axes[:2]
 
     def tallest(axis) -> float:
-        tops = {bar.get_x(): bar.get_y() + bar.get_height() for bar in axis.patches}
+        tops = {bar.left: bar.high for bar in bars(axis)}
         return max(tops, key=tops.__getitem__)
 
     assert 190 <= tallest(spent) <= 210 and tallest(strip) >= 895
     by_colour: dict[tuple, float] = {}
-    for bar in spent.patches:
-        colour = bar.get_facecolor()
-        by_colour[colour] = by_colour.get(colour, 0) + bar.get_height()
+    for bar in bars(spent):
+        by_colour[bar.colour] = by_colour.get(bar.colour, 0) + bar.height
     wanted = {strips.SPENT_COLOURS[0]: 989e3, strips.INK: 1e8, ALARM: 1e3}
     assert by_colour == {matplotlib.colors.to_rgba(c): n for c, n in wanted.items()}
     assert "time spent in faults" in texts(spent)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faultlog import cli, layout, picture
-from logs import HEAD_AT_0, OLD, fault, read, run, summary, texts
+from logs import HEAD_AT_0, OLD, fault, read, run, scattered, summary, texts
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from test_table import CC1, CC1_TEXT
@@ -47,7 +47,7 @@ def drawn(monkeypatch, *arguments: object) -> Figure:
 
 def points(axis) -> np.ndarray:
     """Where its marks are; of shape (n, 2)."""
-    return np.concatenate([np.array(c.get_offsets()) for c in axis.collections])
+    return np.concatenate([np.array(c.get_offsets()) for c in scattered(axis)])
 
 
 def time_ticks(figure: Figure) -> list[str]:
@@ -177,7 +177,7 @@ def test_a_late_moment_keeps_its_time(two, monkeypatch):
     figure = drawn(monkeypatch, a, "--compare", b, "--from", "20ms", "--map", "x")
     low, _ = figure.axes[0].get_xlim()
     assert float(time_ticks(figure)[0]) >= 20
-    xs = np.concatenate([points(x)[:, 0] for x in figure.axes if x.collections])
+    xs = np.concatenate([points(x)[:, 0] for x in figure.axes if scattered(x)])
     assert xs.min() - low < layout.WIDTH
 
 
