@@ -28,7 +28,7 @@ from . import fonts
 from .checks import Verdict
 from .fit import shortened
 from .lanes import find_lanes, find_threads
-from .layout import LABEL_CHARS, NAMES, Page, note
+from .layout import LABEL_CHARS, NAMES, Page, label, note
 from .log import ACCESSES, MAJOR, MINOR, RESULTS, Log, has_failed
 from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK, NR_KINDS, SEVERAL
 from .marks import (
@@ -231,13 +231,7 @@ def _label_panel(
     lines = [
         line.strip("· ").replace("\xa0", " ").replace(" · ", ", ") for line in lines
     ]
-    middle = 6 * len(lines) if panel.title else 6 * (len(lines) - 1)
-    if panel.title:
-        style = {"size": 9, "weight": "bold", "color": INK}
-        note(axis, panel.title, aside, 0.5, middle, **style)
-    for i, line in enumerate(lines):
-        up = middle - 12 * (i + bool(panel.title))
-        note(axis, line, aside, 0.5, up, size=8, color=FAINT)
+    label(axis, panel.title, lines, aside)
 
 
 def outcome_words(log: Log, here: np.ndarray) -> list[str]:
@@ -305,9 +299,9 @@ def _name_files(
                 solid_capstyle="butt",
             )
         )
-        label = file_label(log.names["map"][maps[i]])
+        words = file_label(log.names["map"][maps[i]])
         place = (middle - low) / (high - low)
-        note(axis, label, -0.02, place, size=7, color=FAINT)
+        note(axis, words, -0.02, place, size=7, color=FAINT)
     return len({*maps} - named)
 
 

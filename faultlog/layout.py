@@ -65,6 +65,17 @@ def note(
     )
 
 
+def label(axis: Axes, title: str, lines: list[str], aside: float) -> None:
+    """Words on the right, in the middle of the height: a title, unless it is "", and lines."""
+    middle = 6 * len(lines) if title else 6 * (len(lines) - 1)
+    if title:
+        style = {"size": 9, "weight": "bold", "color": INK}
+        note(axis, title, aside, 0.5, middle, **style)
+    for i, line in enumerate(lines):
+        up = middle - 12 * (i + bool(title))
+        note(axis, line, aside, 0.5, up, size=8, color=FAINT)
+
+
 class PlaceLocator(Locator):
     """Ticks at round addresses; positions are bytes above base."""
 

@@ -9,7 +9,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .lanes import Lanes, lane_label
-from .layout import EDGE, LATENCY, Page, bin_width, literal, note
+from .layout import EDGE, LATENCY, Page, bin_width, label, literal, note
 from .log import MAJOR, MINOR, Log, has_failed
 from .marks import ALARM, COLOURS, DARKER, FAINT, INK, SEVERAL
 from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
@@ -51,7 +51,7 @@ def _stack(
     for i, colour in enumerate(colours):
         some = np.flatnonzero(counts[:, i])
         x, low, high = left[some], below[some], (below + counts[:, i])[some]
-        # One artist for all: a bar each takes a fifth of a picture's time.
+        # One artist for all: a bar each takes a sixth of a small picture's time.
         corners = [(x, low), (x + width, low), (x + width, high), (x, high)]
         bars = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)
         axis.add_collection(PolyCollection(bars, color=colour, linewidth=0), False)
@@ -91,7 +91,7 @@ def draw_spent(
 ) -> None:
     """Time spent in faults over time, stacked by how they ended: which moment costs most.
 
-    A fault's whole time counts at its beginning. aside: as of note(); told: what is said.
+    A fault's whole time counts at its beginning. aside: as of label(); told: what is said.
     """
     bins, width = _bins(log, start, duration)
     spent = log.spent_ns()
@@ -102,11 +102,7 @@ def draw_spent(
         FuncFormatter(lambda y, _: time_text(y) if y else "0")
     )
     axis.set_ylabel(f"time per\n{_per(width)}", size=8, color=INK)
-    up = 6 * len(told)
-    style = {"size": 9, "weight": "bold", "color": INK}
-    note(axis, "time spent in faults", aside, 0.5, up, **style)
-    for i, words in enumerate(told, 1):
-        note(axis, words, aside, 0.5, up - 12 * i, size=8, color=FAINT)
+    label(axis, "time spent in faults", told, aside)
 
 
 def spent_text(log: Log) -> str:
@@ -283,6 +279,8 @@ def _draw_percentiles(axis: Axes, x: np.ndarray, latency: np.ndarray) -> None:
         elif not len(part):  # no fault, no curve
             places.append((edges[i] + edges[i + 1]) / 2)
             values.append((np.nan, np.nan))
+    if not places:
+        return
     heights = np.log10(np.maximum(np.array(values), 1))
     for column, style in ((0, "-"), (1, (0, (3, 1.5)))):
         axis.plot(

@@ -886,6 +886,16 @@ def test_no_curve_leads_over_a_time_without_faults():
         assert not np.isnan(y[~within]).all()
 
 
+def test_latencies_too_thin_for_any_curve():
+    """As many as curves take, four in each of their bins: that was a traceback."""
+    times = [i // 4 * 1000 + i % 4 for i in range(strips.CURVE_BINS * 4)]
+    assert len(times) >= strips.MIN_FOR_CURVES and strips.MIN_IN_BIN > 4
+    text = b"".join(fault(t, 4096 * t, result="minor", latency_ns=9) for t in times)
+    figure = drawn(HEAD_AT_0 + text)
+    (axis,) = [a for a in figure.axes if "time a fault took" in texts(a)]
+    assert [a for a in axis.lines if len(a.get_xdata()) > 1] == []
+
+
 def points_of(lines: list[bytes]) -> np.ndarray:
     """Times of these faults, in s since the first."""
     times = np.array([int(line.split(b" at Time ")[1].split()[0]) for line in lines])

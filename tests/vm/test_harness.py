@@ -43,9 +43,6 @@ def closing(output: str) -> str:
     return output.splitlines()[-1]
 
 
-# Guests that end well and badly. Each boot takes 10 s and more: so there are few.
-
-
 def fake_tree(folder: Path, suite: str, arch: str) -> kernel.Tree:
     root = folder / "pf_probe/kernels/linux-image-9.9"
     (root / "lib/modules/9.9").mkdir(parents=True)
@@ -54,6 +51,9 @@ def fake_tree(folder: Path, suite: str, arch: str) -> kernel.Tree:
         "CC = $(if $(X),$(CCACHE)) $(CROSS_COMPILE)gcc-99\n"
     )
     return kernel.Tree(kernel.Kernel("nine", suite, arch, "linux-image"), root)
+
+
+# Guests that end well and badly. Each boot takes 10 s and more: so there are few.
 
 
 def test_good_guest_passes(tmp_path):
