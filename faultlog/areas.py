@@ -29,11 +29,10 @@ class Area:
 def find_areas(pages: np.ndarray, max_areas: int = MAX_AREAS) -> list[Area]:
     """Cut the address space at its wide gaps; the areas, lowest first.
 
-    pages: uint64, at least one page number, in any order. A gap is cut out if it would
+    pages: distinct page numbers, at least one, ascending; uint64 (n,). A gap is cut out if it would
     leave a good part of its panel blank, the widest gaps first. If that makes too many
     areas, the narrowest cuts are taken back. Every page is in exactly one panel.
     """
-    pages = np.unique(pages)
     gaps = np.diff(pages) - np.uint64(1)
 
     def widest(first: int, last: int) -> tuple[int, int, int, int]:

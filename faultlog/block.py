@@ -7,12 +7,14 @@ whole columns of words are compared and converted at once.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from .log import DECIMAL, HEXADECIMAL
 
 PAD = b" " * 16  # words are loaded 8 bytes at a time, past the end of the last one too
-END = b"\n" + PAD  # of a block
+END = b"\n" + PAD + b"." + PAD  # a word behind all lines, for who goes on
 KEEP_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
 
 # Numbers are read 8 digits at a time, as the bytes of a word: these have one value in each.
@@ -68,30 +70,51 @@ def _hexadecimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class Block:
     """Whole lines of text, cut into words. All arrays of places are int64."""
 
-    def __init__(self, block: bytes) -> None:
-        """block: it ends with END."""
-        self.bytes = block
-        self.text = text = np.frombuffer(block, dtype=np.uint8)
+    def __init__(self, *parts: bytes | memoryview) -> None:
+        """parts: of the text, whose last line has no newline."""
+        self.framed = b"".join((b"\n", *parts, END))
+        self.text = text = np.frombuffer(self.framed, dtype=np.uint8, offset=1)
         self.loads = np.ndarray(len(text) - 7, dtype="<u8", buffer=text, strides=1)
-        blank = text <= 32  # other control characters are no matter: NUL is looked for
+        # Other control characters are no matter: NUL is looked for.
+        blank = np.frombuffer(self.framed, dtype=np.uint8) <= 32
         edges = np.flatnonzero(blank[1:] != blank[:-1])
-        edges += 1
-        if not blank[0]:
-            edges = np.concatenate(([0], edges))
-        # Of words; none spans lines.
-        self.start, self.end = edges[0::2].copy(), edges[1::2].copy()
-        self.word = np.zeros(len(self.start) + 1, dtype=np.uint64)  # behind all: 0
-        keep = KEEP_BYTES[np.minimum(self.end - self.start, 8)]
-        np.bitwise_and(self.loads[self.start], keep, out=self.word[:-1])
+        # Of words; none spans lines. The last one is that of END.
+        self.start, self.end = edges[0::2], edges[1::2]
         self.line_end = np.flatnonzero(text == 10)
         last = np.searchsorted(self.start, self.line_end)
         self.nr_words = np.diff(last, prepend=0)
         self.first_word = last - self.nr_words
 
+    @cached_property
+    def word(self) -> np.ndarray:
+        """The first 8 bytes of each word, as an integer."""
+        word = KEEP_BYTES[np.minimum(self.end - self.start, 8)]
+        word &= self.loads[self.start]
+        return word
+
+    def have(self, words: list[bytes], at: np.ndarray) -> np.ndarray:
+        """Where these words, of up to 7 bytes, follow one another from word at on; bool (n,)."""
+        phrase = b" ".join(words) + b" "
+        start = self.start[at]
+        fits = np.ones(len(at), dtype=bool)
+        for i in range(0, len(phrase), 8):
+            part = phrase[i : i + 8]
+            fits &= self.loads[start + i] & KEEP_BYTES[len(part)] == word_of(part)
+        if not fits.all():  # there may be other blanks between them, and more
+            left = np.flatnonzero(~fits)
+            fits[left] = True
+            for i, word in enumerate(words):
+                fits[left] &= self.word[at[left] + i] == word_of(word)
+        return fits
+
     def line(self, i: int) -> bytes:
         """The text of line i, without its newline."""
         begin = int(self.line_end[i - 1]) + 1 if i else 0
-        return self.bytes[begin : self.line_end[i]]
+        return self.piece(begin, int(self.line_end[i]))
+
+    def piece(self, start: int, end: int) -> bytes:
+        """The bytes of text[start:end]."""
+        return self.framed[1 + start : 1 + end]
 
     def with_byte(self, value: int) -> np.ndarray:
         """The lines that have this byte; indices."""
@@ -113,7 +136,7 @@ class Block:
         """
         found = []
         for prefix in prefixes:
-            has_it = self._starts(prefix, at)
+            has_it = self.begin_with(prefix, at)
             if has_it.all():
                 found.append((at, slice(None)))
                 at = at + 1
@@ -135,12 +158,12 @@ class Block:
 
     def _those_with(self, prefix: bytes, found: np.ndarray) -> np.ndarray:
         """Of these words, those that start with prefix, of 3 to 16 bytes; indices."""
-        fits = self._starts(prefix, found)
+        fits = self.begin_with(prefix, found)
         return found if fits.all() else found[fits]
 
-    def _starts(self, prefix: bytes, at: np.ndarray) -> np.ndarray:
-        """Which of the words at these indices, which may be behind the last, start with it."""
-        word = self.word[at]
+    def begin_with(self, prefix: bytes, at: np.ndarray) -> np.ndarray:
+        """Which of the words at these indices begin with it; bool (n,)."""
+        word = self.loads[self.start[at]]
         word &= KEEP_BYTES[min(len(prefix), 8)]
         fits = word == word_of(prefix)
         if len(prefix) > 8:
@@ -169,12 +192,15 @@ class Block:
             return value, fits
         read, step = (_decimal, 10**8) if form == DECIMAL else (_hexadecimal, 1 << 32)
         above_16 = None
-        longest = int(width[fits].max())
+        shortest, longest = int(width.min()), int(width[fits].max())
         for left in range((longest - 1) // 8 * 8, -1, -8):
             # The 8 digits with so many to their right; there may be fewer.
-            nr_digits = np.minimum(np.maximum(width - left, 0), 8)
-            text = self.loads[np.maximum(end - (left + 8), start)] ^ EACH_ZERO
-            text *= TO_END[nr_digits]
+            if shortest >= left + 8:
+                text = self.loads[end - (left + 8)] ^ EACH_ZERO
+            else:
+                nr_digits = np.minimum(np.maximum(width - left, 0), 8)
+                text = self.loads[np.maximum(end - (left + 8), start)] ^ EACH_ZERO
+                text *= TO_END[nr_digits]
             digits, are_digits = read(text)
             fits &= are_digits
             if left == 16:

@@ -28,7 +28,7 @@ from . import fonts
 from .checks import Verdict
 from .fit import shortened
 from .lanes import find_lanes, find_threads
-from .layout import LABEL_CHARS, NAMES, Page, label, note
+from .layout import LABEL_CHARS, NAMES, STYLE, Page, label, note
 from .log import ACCESSES, MAJOR, MINOR, RESULTS, Log, has_failed
 from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK, NR_KINDS, SEVERAL
 from .marks import (
@@ -39,6 +39,7 @@ from .marks import (
     has_room,
     mark_of,
 )
+from .packed import distinct, pack
 from .panels import Panel, Panels, by_address, by_mapping, file_label
 from .strips import draw_latencies, draw_lanes, draw_memory, draw_spent, draw_strip
 from .strips import spent_text
@@ -56,7 +57,7 @@ def new_figure() -> Figure:
     """A figure that comes out the same whatever the user's style."""
     matplotlib.rcdefaults()
     warnings.filterwarnings("ignore", message="Glyph .* missing from")
-    matplotlib.rcParams["svg.hashsalt"] = "pf_probe"
+    matplotlib.rcParams.update(STYLE | {"svg.hashsalt": "pf_probe"})
     return Figure()
 
 
@@ -145,13 +146,10 @@ def draw(
 
 def count_pages(log: Log) -> int:
     """How many pages were touched; each process counts its own."""
-    pages = log.address >> np.uint64(log.page_shift)
     if not log.nr_children:
-        pages.sort()
-        return int(np.count_nonzero(pages[1:] != pages[:-1])) + 1
-    order = np.lexsort((pages, log.pid))
-    page, pid = pages[order], log.pid[order]
-    return int(np.count_nonzero((np.diff(page) != 0) | (np.diff(pid) != 0))) + 1
+        return len(log.pages)
+    pages = log.address >> np.uint64(log.page_shift)
+    return len(distinct(pack(log.pid, pages)))
 
 
 def _draw_panels(
@@ -314,7 +312,7 @@ def headline(
     log: Log, verdict: Verdict, nr_pages: int, duration: int
 ) -> tuple[str, str]:
     """The title, and what is below it: counts that add up, times, what is lost."""
-    pids = {str(pid) for pid in np.unique(log.pid)}
+    pids = {str(pid) for pid in distinct(log.pid)}
     pid = log.head.get("pid") or str(log.pid[0])
     comm = shortened(log.head.get("comm", ""), MAX_COMM)
     title = f"Page faults of {comm}, PID {pid}" if comm else f"Page faults of PID {pid}"
@@ -334,7 +332,7 @@ def headline(
         faults += f", {results[0]:,} without a result" if results[0] else ""
         faults += ")"
     parts = [f"{faults} in {time_text(duration)}", f"on {plural(nr_pages, 'page')}"]
-    nr_tids = len(np.unique(log.tid[log.told("tid")]))
+    nr_tids = len(distinct(log.tid[log.told("tid")]))
     if nr_tids:
         parts.append(f"by {plural(nr_tids, 'thread')}")
     subtitle = " ".join(parts)

@@ -25,6 +25,23 @@ LANE, SPENT, LATENCY, MEMORY = 0.17, 0.6, 1.0, 1.6  # heights: of a row, of thos
 NAMES = 1.3  # room for the names of mapped files, between the panels and their labels
 LABEL_CHARS = 30
 STRIP_BINS = 200
+# How all axes look. To tell matplotlib at once is several times faster than each of them.
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": FAINT,
+    "axes.facecolor": GROUND,
+    "axes.grid": True,
+    "axes.grid.axis": "x",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titley": 1.0,  # there is none; otherwise all ticks are asked how much room is left
+    "grid.color": "white",
+    "grid.linewidth": 1.2,
+    **{f"{axis}tick.color": FAINT for axis in "xy"},
+    **{f"{axis}tick.labelcolor": INK for axis in "xy"},
+    **{f"{axis}tick.labelsize": 8.0 for axis in "xy"},
+    **{f"{axis}tick.major.size": 3.0 for axis in "xy"},
+}
 
 
 def literal(text: str) -> str:
@@ -152,21 +169,14 @@ class Page:
         self.lowest = lowest
         self.strip_middle = self.height - self.top - STRIP / 2
         for axis in figure.axes:
-            axis.tick_params(labelbottom=axis is self.lowest)
+            if axis is not self.lowest:
+                axis.tick_params(labelbottom=False)
 
     def _add(self, bottom: float, tall: float, **kwargs: object) -> Axes:
         width, height = self.width, self.height
         wide = 1 - (LEFT + self.right) / width
         box = LEFT / width, bottom / height, wide, tall / height
-        axis = self.figure.add_axes(box, facecolor=GROUND, **kwargs)
-        for side in ("top", "right"):
-            axis.spines[side].set_visible(False)
-        for side in ("bottom", "left"):
-            axis.spines[side].set_color(FAINT)
-        axis.grid(True, axis="x", color="white", linewidth=1.2)
-        axis.set_axisbelow(True)
-        axis.tick_params(color=FAINT, labelcolor=INK, labelsize=8, length=3)
-        return axis
+        return self.figure.add_axes(box, **kwargs)
 
     def _add_areas(self, panels: list[Panel], bottom: float, top: float) -> list[Axes]:
         """The panels' axes, in the room from bottom to top."""
@@ -177,9 +187,10 @@ class Page:
         for i, (panel, weight) in enumerate(zip(panels, weights)):
             tall = MIN_PANEL + room * weight / sum(weights)
             axis = self._add(bottom, tall, sharex=self.strip)
-            axis.tick_params(bottom=i == 0)
-            axis.spines["bottom"].set_visible(i == 0)
-            axis.grid(True, axis="y", color="white", linewidth=0.8)
+            if i:
+                axis.tick_params(bottom=False)
+                axis.spines["bottom"].set_visible(False)
+            axis.grid(True, axis="y", linewidth=0.8)
             edge = panel.size * EDGE / (tall - 2 * EDGE)
             axis.set_ylim(-edge, panel.size + edge)
             self._add_ticks(axis, panel, min(max(int(tall / 0.2), 1), 8))

@@ -14,11 +14,12 @@ import os
 import re
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import BinaryIO, Callable, Iterable, Iterator
 
 import numpy as np
 
-from .block import END, KEEP_BYTES, Block, Prefixes, word_of
+from .block import KEEP_BYTES, Block, Prefixes, word_of
 from .helper import Helpers, nr_helpers
 from .log import ALWAYS, COLUMNS, DECIMAL, HEXADECIMAL, LINE, OTHER, WORD
 from .log import Column, Event, Log, Oddities
@@ -27,6 +28,7 @@ from .words import plain, unescaped
 
 BLOCK_BYTES = 1 << 20
 MIN_PART_BYTES = 8 << 20  # a helper takes longer to start than to read less
+OWN_SHARE = 0.5  # of what a helper reads: who waits for them does other things, too
 MAX_NAME = 4096  # bytes of a name, as it is written; a longer one is not told
 OTHER_LINE = re.compile(rb"\s*(?:\d+::\s*)?(?:EXIT_CODE\s*|#.*)?", re.DOTALL)
 OPTIONAL = ("kind", "offset")  # a line may lack them though its neighbours have them
@@ -36,6 +38,13 @@ CUT_SHARE, CUT_SHARE_NO_HEAD = 0.5, 0.9
 LONGEST_NS = 366 * 86400 * 10**9  # no recording is longer
 
 KEYS = tuple(name for name in COLUMNS if name not in LINE)
+# LINE's columns, and what is between them: how many words are before, and those.
+PLACES = {LINE.index(name): COLUMNS[name] for name in LINE if name in COLUMNS}
+PHRASES = {
+    before: [word.encode() for word in LINE[before:place]]
+    for before, place in zip([0, *(place + 1 for place in PLACES)], PLACES)
+    if before < place
+}
 
 
 def _prefix(key: str) -> bytes:
@@ -91,7 +100,7 @@ class _Names:
         for i in np.argsort(first):
             new, at = int(found[i]), left[first[i]]
             if new not in self.code_of_hash:
-                name = b"" if too_long[at] else block.bytes[start[at] : end[at]]
+                name = b"" if too_long[at] else block.piece(start[at], end[at])
                 self.code_of_hash[new] = self._code(name)
                 self.hash_at[slot[at]] = new
                 self.code_at[slot[at]] = self.code_of_hash[new]
@@ -136,15 +145,15 @@ class Reader:
         self.first_counter: int | None = None
         self.next_counter: int | None = 0 if is_first else None
 
-    def feed(self, text: bytes) -> None:
-        """Parse text, whose lines are whole and which ends with END."""
-        block = Block(text)
+    def feed(self, *parts: bytes | memoryview) -> None:
+        """Parse text in parts, of whole lines; the last one has no newline."""
+        block = Block(*parts)
         nr_lines = len(block.line_end)
         lines, at, rows, counter = self._fixed(block)
         good = np.zeros(nr_lines, dtype=bool)
         good[lines] = True
         empty = block.nr_words == 0
-        if b"\0" in text:  # two words may differ in nothing but NUL bytes
+        if b"\0" in block.framed:  # two words may differ in nothing but NUL bytes
             with_nul = block.with_byte(0)
             self.nr_nul += len(with_nul)
             keep = ~np.isin(lines, with_nul)
@@ -169,11 +178,11 @@ class Reader:
         Returns their indices, the words behind that, the columns of LINE, and the counters;
         -1: there is none.
         """
-        word, start, end = block.word, block.start, block.end
+        start, end = block.start, block.end
         line = np.flatnonzero(block.nr_words >= len(LINE))
         at = block.first_word[line]
         counter = np.full(len(line), -1, dtype=np.int64)
-        has_counter = word[at] != word_of(LINE[0].encode())
+        has_counter = ~block.begin_with(LINE[0].encode(), at)
         if has_counter.any():
             before = at[has_counter]
             number, fits = block.numbers(start[before], end[before] - 2, DECIMAL)
@@ -187,16 +196,14 @@ class Reader:
                 line, at, counter = line[keep], at[keep], counter[keep]
         fits = np.ones(len(line), dtype=bool)
         rows = {}
-        for i, expected in enumerate(LINE):
-            if expected in COLUMNS:
-                column = COLUMNS[expected]
-                value, is_number = block.numbers(
-                    start[at + i], end[at + i], column.form
-                )
-                fits &= is_number & (value <= np.iinfo(column.dtype).max)
-                rows[expected] = value.astype(column.dtype)
-            else:
-                fits &= word[at + i] == word_of(expected.encode())
+        for place, words in PHRASES.items():
+            fits &= block.have(words, at + place)
+        for place, column in PLACES.items():
+            value, is_number = block.numbers(
+                start[at + place], end[at + place], column.form
+            )
+            fits &= is_number & (value <= np.iinfo(column.dtype).max)
+            rows[column.name] = value.astype(column.dtype)
         at += len(LINE)
         if fits.all():
             return line, at, rows, counter
@@ -241,7 +248,10 @@ class Reader:
         else:
             value, is_number = block.numbers(start, end, column.form)
             is_number &= value <= np.uint64(column.unknown)
-            value = np.where(is_number, value, np.uint64(column.unknown))
+            if not is_number.all():
+                value[~is_number] = column.unknown
+        if isinstance(row, slice):
+            return value.astype(column.dtype, copy=False)
         told = np.full(nr_rows, column.unknown, dtype=column.dtype)
         told[row] = value
         return told
@@ -305,7 +315,7 @@ class Reader:
         last_time = self.parts["time_ns"][-1][-1:] if self.parts["time_ns"] else ()
         before, _, last_word = line.rpartition(b" ")
         whole = before if b"=" in last_word else line
-        self.feed(whole + END)
+        self.feed(whole)
         time_ns = self.parts["time_ns"][-1]
         if not len(time_ns):
             return
@@ -445,11 +455,14 @@ def read_log(
     says so.
     """
     reader, parts = Reader(columns), []
-    if isinstance(file, Source):
-        parts = file.take_ranges(nr_helpers(), MIN_PART_BYTES)
-    with Helpers(partial(_part, reader.columns, block_bytes), parts) as found:
+    read_part = partial(_part, reader.columns, block_bytes)
+    nr = nr_helpers()
+    if nr and isinstance(file, Source):
+        parts = file.take_ranges(nr + 1, MIN_PART_BYTES, OWN_SHARE)
+    with Helpers(read_part, parts[:-1]) as found:
         meanwhile()
-        for part, read in zip(parts, found):
+        own = [read_part(part) for part in parts[-1:]]
+        for part, read in zip(parts, chain(found, own)):
             if read:
                 reader.join(read)
             else:
@@ -479,7 +492,7 @@ def _read(file: BinaryIO | Source | Range, reader: Reader, block_bytes: int) -> 
             break
         cut = data.rfind(b"\n") + 1
         if cut:
-            reader.feed(b"".join((carry, memoryview(data)[: cut - 1], END)))
+            reader.feed(carry, memoryview(data)[: cut - 1])
             carry = data[cut:]
         else:
             carry += data

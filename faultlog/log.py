@@ -6,9 +6,11 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 
 import numpy as np
 
+from .packed import distinct
 from .roots import Roots
 
 
@@ -194,6 +196,11 @@ class Log:
         if size < 4096 or size > 1 << 30 or size & (size - 1):
             size = 4096
         return size.bit_length() - 1
+
+    @cached_property
+    def pages(self) -> np.ndarray:
+        """The numbers of the pages that were touched, by whomever, ascending; uint64 (m,)."""
+        return distinct(self.address >> np.uint64(self.page_shift))
 
     @property
     def loaded_ns(self) -> int | None:

@@ -37,6 +37,16 @@ def _dense(column: np.ndarray) -> tuple[np.ndarray, int]:
     return ranks.astype(np.uint64), len(values)
 
 
+def distinct(values: np.ndarray) -> np.ndarray:
+    """The values that there are, ascending; unsigned (n,) to (m,) of the same type."""
+    if not len(values) or int(values.max()) - int(values.min()) >= FEW:
+        return np.unique(values)
+    low = values.min()
+    is_there = np.zeros(int(values.max() - low) + 1, dtype=bool)
+    is_there[values - low] = True
+    return np.flatnonzero(is_there).astype(values.dtype) + low
+
+
 def compact(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ranks in place of values, and the first row of each; n > 0."""
     if packed.max() >= FEW:

@@ -167,7 +167,7 @@ def _panels(log: Log, view: str) -> tuple[list[dict], np.ndarray]:
 def _of_areas(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
     """Panels of touched areas: each fault's panel, its page in that; and what they are."""
     pages = log.address >> np.uint64(log.page_shift)
-    areas = find_areas(pages)
+    areas = find_areas(log.pages)
     which = area_of(pages, areas)
     firsts = np.array([area.first for area in areas], dtype=np.uint64)
     told = [

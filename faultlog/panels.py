@@ -16,7 +16,7 @@ import numpy as np
 from .areas import Area, area_of, find_areas
 from .fit import shortened
 from .log import Log
-from .packed import pack
+from .packed import distinct, pack
 from .words import plural, size_text
 
 NONE = 255  # the panel of a fault that has none
@@ -81,7 +81,7 @@ def by_address(log: Log) -> Panels:
             "before that is in its place, not drawn"
         )
     shown = np.flatnonzero(where != NONE) if notes else slice(None)
-    touched = np.unique(pages[shown])
+    touched = distinct(pages[shown]) if notes else log.pages
     areas = find_areas(touched)
     where[shown] = area_of(pages[shown], areas)
     panels = []

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 150
+# What each format takes besides: no dates, and of a PNG, quickly written, a tenth larger.
+HOW: dict[str, dict[str, object]] = {
+    "png": {"pil_kwargs": {"compress_level": 3}},
+    "svg": {"metadata": {"Date": None}},
+    "pdf": {"metadata": {"CreationDate": None}},
+}
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
@@ -43,6 +49,5 @@ def write(job: Job) -> None:
 def save(figure: Figure, job: Job) -> None:
     """Write a figure to the job's output."""
     kind = job.suffix[1:]
-    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     with replacing(job) as file:
-        figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
+        figure.savefig(file, format=kind, dpi=DPI, **HOW[kind])

@@ -247,7 +247,7 @@ def plot_latencies(
     axis.yaxis.set_major_formatter(
         FuncFormatter(lambda y, _: short_time_text(round(10**y)))
     )
-    axis.grid(True, axis="y", color="white", linewidth=0.8)
+    axis.grid(True, axis="y", linewidth=0.8)
     x, access, result = elapsed[order], log.access[order], log.result[order]
     del order
     notes = []
