@@ -5,13 +5,18 @@
 const WIDTH_CELLS = 300, HEIGHT_CELLS = 170; // of the picture
 const MAX_MARKS = 3000; // faults in view that are drawn one by one
 const MAX_ROWS = 200; // of the table
-const MAX_SORTED = 3e6; // faults in view that have percentiles, which take a sort
+const MAX_SORTED = 3e6; // faults in view whose pages and percentiles are told
 const ACCESS_COLOURS = ["#4d5560", "#4ba3dd", "#d55e00", "#8e1a78", "#2a7f62"];
 const RESULT_COLOURS = { minor: "#8fb4d6", major: "#22262b", failed: "#b00020",
 	"not told": "#9aa3ad" };
 const MINOR = 1, MAJOR = 2, NR_RESULTS = 8; // as in log.py
-const KEYS = ["map", "region", "access", "result", "kind", "mode", "program", "pid", "tid", "cpu"];
-const TITLES = { map: "mapping", pid: "process", tid: "thread" };
+const KEYS = ["map", "function", "offset", "region", "kind", "access", "mode", "result", "tid",
+	"pid", "program", "cpu", "page"];
+const TITLES = { map: "mapping", offset: "file offset", pid: "process", tid: "thread" };
+// Of a table, and its columns' titles; those from the sixth on are times.
+const FIGURES = ["faults", "minor", "major", "failed", "pages", "spent", "median", "p99", "max"];
+const HEADINGS = ["faults", "minor", "major", "failed", "pages", "time", "median", "99 %",
+	"longest"];
 const FILTERS = ["pid", "tid", "map", "region", "access", "result", "program"];
 const METRICS = {
 	faults: "faults",
@@ -147,8 +152,8 @@ class Page {
 		this.view = new View(faults);
 		this.key = "map";
 		this.hasLatency = faults.latency.some(Boolean);
-		this.sort = [this.hasLatency ? 5 : 1, -1]; // column, direction
-		this.asked = 0;
+		this.sort = [this.hasLatency ? "spent" : "faults", -1]; // figure or text, direction
+		this.asked = this.tables = 0;
 		this.showLog();
 		this.makeFilters();
 		this.makeKeys();
@@ -268,48 +273,75 @@ class Page {
 		this.showTable();
 	}
 
-	showTable() {
-		const { key, counted } = this, [column, direction] = this.sort;
-		const rows = this.view.rows(counted.sums, key);
-		const hasQuantiles = this.hasLatency && counted.total <= MAX_SORTED;
-		if (hasQuantiles && !counted.quantiles.has(key))
-			counted.quantiles.set(key, this.view.quantiles(counted.sums, key));
-		for (const row of rows)
-			row.splice(6, 0, ...(hasQuantiles ? counted.quantiles.get(key).get(row[0]) : [0, 0]));
-		const spent = rows.reduce((all, row) => all + row[5], 0);
-		rows.sort((a, b) => direction * (column ? a[column] - b[column] :
-			a[0].localeCompare(b[0], "en", { numeric: true })) || b[1] - a[1]);
-		const table = byId("table"), head = table.tHead, body = table.tBodies[0];
+	// The rows of a table that are shown, in order: those with the most, or least, and the text of
+	// each.
+	async shown(table, key) {
+		const [by, direction] = this.sort, { columns, first } = table;
+		const texts = new Map(), rows = first.map((_, r) => r);
+		const tell = async (which) => {
+			// Fault by fault, as what is packed is unpacked chunk by chunk.
+			for (const r of [...which].sort((a, b) => first[a] - first[b]))
+				texts.set(r, await this.faults.textOf(first[r], key));
+		};
+		if (by === "text" && !this.faults.codes.has(key)) {
+			await tell(rows);
+			rows.sort((a, b) => direction *
+				texts.get(a).localeCompare(texts.get(b), "en", { numeric: true }));
+		} else {
+			const codes = this.faults.codes.get(key);
+			const value = by === "text" ? (r) => codes[first[r]] : (r) => columns[by][r];
+			rows.sort((a, b) => direction * (value(a) - value(b)) ||
+				columns.faults[b] - columns.faults[a]);
+		}
+		rows.splice(MAX_ROWS);
+		await tell(rows);
+		return rows.map((r) => [r, texts.get(r)]);
+	}
+
+	async showTable() {
+		const { key } = this, asked = ++this.tables, table = this.view.table(key);
+		const { columns, isSorted } = table, rows = await this.shown(table, key);
+		if (asked !== this.tables)
+			return; // there is a newer one
+		this.table = table;
+		const spent = columns.spent.reduce((all, ns) => all + ns, 0);
+		const { tHead: head, tBodies: [body] } = byId("table");
 		head.textContent = body.textContent = "";
-		const titles = [TITLES[key] || key, "faults", "minor", "major", "failed", "time",
-			"median", "99 %", "longest"];
-		const line = element("tr", "", head);
-		titles.forEach((title, i) => {
-			const arrow = i === column ? (direction < 0 ? " ▼" : " ▲") : "";
+		const line = element("tr", "", head), [by, direction] = this.sort;
+		[TITLES[key] || key, ...HEADINGS].forEach((title, i) => {
+			const figure = i ? FIGURES[i - 1] : "text";
+			const arrow = figure === by ? (direction < 0 ? " ▼" : " ▲") : "";
 			element("th", title + arrow, line).addEventListener("click", () => {
-				this.sort = [i, i === column ? -direction : i ? -1 : 1];
+				this.sort = [figure, figure === by ? -direction : i ? -1 : 1];
 				this.showTable();
 			});
 		});
 		element("th", "share of time", line);
-		for (const row of rows.slice(0, MAX_ROWS)) {
+		for (const [r, text] of rows) {
 			const tr = element("tr", "", body);
-			element("td", row[0] || "not told", tr);
-			row.slice(1, 5).forEach((n) => element("td", number(n), tr));
-			row.slice(5).forEach((ns) => element("td", ns ? duration(ns) : "", tr));
-			element("td", percent(row[5], spent), tr);
+			element("td", text || "not told", tr);
+			for (const name of FIGURES.slice(0, 4))
+				element("td", number(columns[name][r]), tr);
+			element("td", isSorted ? number(columns.pages[r]) : "", tr);
+			for (const name of FIGURES.slice(5))
+				element("td", columns[name][r] ? duration(columns[name][r]) : "", tr);
+			element("td", percent(columns.spent[r], spent), tr);
 			if (this.selects.has(key)) {
-				const is = this.view.filter.get(key) === row[0];
+				const is = this.view.filter.get(key) === text;
 				tr.classList.toggle("set", is);
-				tr.addEventListener("click", () => this.setFilter(key, is ? null : row[0]));
+				tr.addEventListener("click", () => this.setFilter(key, is ? null : text));
 			}
 		}
-		const left = rows.length - MAX_ROWS;
-		byId("more").textContent = left > 0 ?
-			`and ${number(left)} more: sort, filter or zoom to see them. ` : "";
-		if (this.hasLatency && !hasQuantiles)
-			byId("more").textContent +=
-				`Percentiles are told of ${number(MAX_SORTED)} faults in view at the most.`;
+		const left = table.first.length - rows.length, more = [];
+		if (left > 0)
+			more.push(`and ${number(left)} more: sort, filter or zoom to see them.`);
+		if (!isSorted)
+			more.push(`Pages and percentiles are told of ${number(MAX_SORTED)} faults in view at ` +
+				"the most.");
+		if (key === "function")
+			more.push(...this.faults.meta.functions_notes);
+		byId("more").textContent = more.join("\n");
+		byId("table").dataset.by = key;
 	}
 
 	listen() {

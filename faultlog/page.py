@@ -18,18 +18,20 @@ from typing import Iterator
 
 import numpy as np
 
+from . import groups as tables
 from . import recording
 from .areas import area_of, find_areas
-from .fit import shortened
 from .log import COLUMNS, Log, LogError
 from .outputs import Job, replacing
-from .panels import NONE, by_mapping
+from .panels import NONE, by_mapping, regions_text
 from .rows import SHARED, groups
 
 CHUNK = 1 << 20  # faults packed at a time: few, or one text gets too long for a browser
 LEVEL = 3  # of compression
 TOP = float(1 << 62)  # no file is larger, whatever a log says of offsets
 VIEWS = ("address", "mapping")  # as for a picture
+# Keys of tables that are no column of a group: there may be one for each fault.
+FINE_KEYS = ("function", "offset", "page")
 HERE = Path(__file__).resolve().parent
 SCRIPTS = ("view.js", "page.js")  # in this order, as one
 MIN_HEIGHT, GAP = (
@@ -90,6 +92,8 @@ def _pieces(job: Job) -> Iterator[bytes]:
     programs, program = log.programs()
     shared = [getattr(log, name) for name in SHARED[:-1]] + [program]
     first, group = groups(shared)
+    fine = {key: tables.KEYS[key].group(log, job.whole) for key in FINE_KEYS}
+    functions = fine["function"]
     first_ns = job.whole.time_ns.min()
     own = {
         "time": log.time_ns - first_ns,
@@ -99,6 +103,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
         "address": log.address,
         "ip": log.ip + np.uint64(1),
         "offset": log.offset + np.uint64(1),
+        **{f"by-{key}": keyed.codes for key, keyed in fine.items()},
     }
     widths = {name: _width(values) for name, values in own.items()}
     meta = {
@@ -116,6 +121,10 @@ def _pieces(job: Job) -> Iterator[bytes]:
             for at in first.tolist()
         ],
         "names": {**log.names, "program": programs},
+        "functions": [functions.label(i) for i in range(functions.count)],
+        "functions_notes": functions.notes,
+        "is_one_process": not has_several,
+        "nr_codes": {key: keyed.count for key, keyed in fine.items()},
         "filter": job.filters.text(),
         "notes": job.verdict.lines(),
         "complete": job.verdict.says_complete,
@@ -175,7 +184,7 @@ def _of_areas(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
             "first": str(area.first),  # 64 bits
             "pages": area.nr_pages,
             "unit": "address",
-            "label": _label(log, which == i),
+            "label": regions_text(log, which == i) or "not told",
         }
         for i, area in enumerate(areas)
     ]
@@ -210,10 +219,3 @@ def _heights(which: np.ndarray, place: np.ndarray, nr_panels: int) -> list[float
     touched = np.bincount(which[rows], minlength=nr_panels)
     share = np.sqrt(touched) / np.sqrt(touched).sum()
     return (MIN_HEIGHT + (1 - MIN_HEIGHT * nr_panels) * share).tolist()
-
-
-def _label(log: Log, inside: np.ndarray) -> str:
-    """What an area mostly is: the region with most faults, a + if there are others."""
-    counts = np.bincount(log.region[inside])
-    name = log.names["region"][int(counts.argmax())] or "not told"
-    return shortened(name, 20) + ("+" if np.count_nonzero(counts) > 1 else "")

@@ -87,11 +87,8 @@ def by_address(log: Log) -> Panels:
     panels = []
     for i, area in enumerate(areas):
         here = where == i
-        counts = np.bincount(log.region[here], minlength=len(log.names["region"]))
-        order = [j for j in np.argsort(-counts, kind="stable") if counts[j]]
-        told = [log.names["region"][j] for j in order if log.names["region"][j]]
         panel = Panel(
-            title=region_label(told),
+            title=regions_text(log, here),
             size=area.nr_pages << log.page_shift,
             base=area.first << log.page_shift,
             gap_below=(area.first - areas[i - 1].last - 1) << log.page_shift
@@ -239,13 +236,21 @@ def cost_of(log: Log, codes: np.ndarray, nr_codes: int) -> np.ndarray:
     return np.bincount(codes, minlength=nr_codes)
 
 
+def regions_text(log: Log, here: np.ndarray) -> str:
+    """The regions of these faults, bool (n,), those with most faults first; "": none told."""
+    names = log.names["region"]
+    counts = np.bincount(log.region[here], minlength=len(names))
+    order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
+    return region_label([names[i] for i in order if names[i]])
+
+
 def region_label(names: list[str], width: int = 20) -> str:
     """As many of the names as fit, and how many more there are."""
     for shown in range(len(names), 0, -1):
         more = f" +{len(names) - shown}" if shown < len(names) else ""
         label = ", ".join(names[:shown])
         if len(label + more) <= width or shown == 1:
-            return (label if len(label) <= width else label[: width - 1] + "…") + more
+            return shortened(label, width) + more
     return ""
 
 

@@ -44,6 +44,9 @@ class Faults {
 		this.y = new Float64Array(this.n);
 		this.latency = new Float64Array(this.n); // ns, and 1; 0: not told
 		this.group = new Uint32Array(this.n);
+		// What each fault is by a key of which there may be as many values as faults.
+		this.codes = new Map(Object.keys(meta.nr_codes).map((key) =>
+			[key, new Uint32Array(this.n)]));
 		this.far = new Map(); // columns that few faults are asked for: the last chunk
 		const result = meta.shared.indexOf("result");
 		// 0: not told or new to us, 1: minor, 2: major, 3: failed
@@ -56,8 +59,11 @@ class Faults {
 	async load(told) {
 		const { chunk, widths } = this.meta;
 		for (let begin = 0, c = 0; begin < this.n; begin += chunk, c++) {
-			for (const [name, column] of [["time", this.time], ["place", this.y],
-				["latency", this.latency], ["group", this.group]]) {
+			const columns = [["time", this.time], ["place", this.y], ["latency", this.latency],
+				["group", this.group]];
+			for (const [key, codes] of this.codes)
+				columns.push([`by-${key}`, codes]);
+			for (const [name, column] of columns) {
 				spread(await unpacked(`${name}.${c}`), widths[name], column, begin);
 				byId(`${name}.${c}`).remove();
 			}
@@ -84,6 +90,38 @@ class Faults {
 		const value = this.meta.groups[group][this.meta.shared.indexOf(key)];
 		const names = this.meta.names[key];
 		return names ? names[value] : value < 0 ? "" : String(value);
+	}
+
+	// The text of a fault's key, whichever it is.
+	async textOf(i, key) {
+		const group = this.group[i];
+		if (key === "function")
+			return this.meta.functions[this.codes.get(key)[i]];
+		if (key === "page") {
+			const shift = BigInt(this.meta.page_shift);
+			const page = "0x" + ((await this.exact("address", i)) >> shift << shift).toString(16);
+			return this.meta.is_one_process ? page : `${this.text(group, "pid")}:${page}`;
+		}
+		if (key === "offset") {
+			const map = this.text(group, "map"), offset = await this.exact("offset", i);
+			return offset ? `${map}+0x${(offset - 1n).toString(16)}` : map;
+		}
+		return this.text(group, key);
+	}
+
+	// A number for each fault by its key, from 0 on, and how many there are. Groups have one
+	// each: [of faults or of groups, is it of faults, how many].
+	numbers(key) {
+		if (this.codes.has(key))
+			return [this.codes.get(key), true, this.meta.nr_codes[key]];
+		const known = new Map();
+		const ofGroup = Uint32Array.from(this.meta.groups, (_, g) => {
+			const text = this.text(g, key);
+			if (!known.has(text))
+				known.set(text, known.size);
+			return known.get(text);
+		});
+		return [ofGroup, false, known.size];
 	}
 }
 
@@ -122,8 +160,7 @@ class View {
 		const perX = WIDTH_CELLS / (x1 - x0), perY = HEIGHT_CELLS / (y1 - y0);
 		const cells = new Float64Array(WIDTH_CELLS * HEIGHT_CELLS);
 		const bars = [0, 1, 2, 3].map(() => new Uint32Array(WIDTH_CELLS));
-		const sums = { faults: new Uint32Array(nrGroups), spent: new Float64Array(nrGroups),
-			max: new Float64Array(nrGroups) };
+		const sums = { faults: new Uint32Array(nrGroups), spent: new Float64Array(nrGroups) };
 		const marks = [];
 		let total = 0;
 		for (let i = 0; i < n; i++) {
@@ -138,40 +175,78 @@ class View {
 			bars[outcome[g]][column]++;
 			sums.faults[g]++;
 			sums.spent[g] += ns;
-			if (ns > sums.max[g])
-				sums.max[g] = ns;
 			if (total++ < MAX_MARKS)
 				marks.push(i);
 		}
-		return { cells, bars, sums, total, marks: total <= MAX_MARKS ? marks : null,
-			quantiles: new Map() };
+		return { cells, bars, sums, total, marks: total <= MAX_MARKS ? marks : null };
 	}
 
-	// Median and 99th percentile of the latencies in view, in ns, by the texts of a key: the least
-	// that so many percent do not exceed, as in tables on the terminal.
-	quantiles(sums, key) {
-		const { time, y, latency, group, n } = this.faults;
+	// The table of what is in view, by a key: a column for each of FIGURES, a place for each
+	// value that there is, and a fault of it. Percentiles are the least latencies that so many
+	// percent do not exceed, as in tables on the terminal.
+	table(key) {
+		const { faults, keep } = this, { time, y, latency, group, outcome, n } = faults;
 		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
-		const lists = new Map(), ofGroup = [];
-		for (const row of this.rows(sums, key))
-			lists.set(row[0], { values: new Float64Array(row[1]), n: 0 });
-		for (let g = 0; g < sums.faults.length; g++)
-			ofGroup.push(sums.faults[g] ? lists.get(this.faults.text(g, key)) : null);
+		const [numbers, isOfFaults, nrNumbers] = faults.numbers(key);
+		const inView = new Uint32Array(n), rowOf = new Uint32Array(nrNumbers), first = [];
+		let total = 0;
 		for (let i = 0; i < n; i++) {
-			const list = ofGroup[group[i]];
-			if (list && latency[i] && time[i] >= x0 && time[i] <= x1 && y[i] >= y0 && y[i] <= y1)
-				list.values[list.n++] = latency[i] - 1;
+			const t = time[i], at = y[i], g = group[i];
+			if (!keep[g] || t < x0 || t > x1 || at < y0 || at > y1)
+				continue;
+			inView[total++] = i;
+			const value = numbers[isOfFaults ? i : g];
+			if (!rowOf[value])
+				rowOf[value] = first.push(i); // its row, and 1
 		}
-		const found = new Map();
-		for (const [text, list] of lists) {
-			const sorted = list.values.subarray(0, list.n).sort();
-			found.set(text, [50, 99].map((percent) =>
-				sorted[Math.ceil(list.n * percent / 100) - 1] ?? 0));
+		const rows = first.length, columns = {};
+		for (const name of FIGURES)
+			columns[name] = new Float64Array(rows);
+		const outcomes = [null, columns.minor, columns.major, columns.failed];
+		const row = (i) => rowOf[numbers[isOfFaults ? i : group[i]]] - 1;
+		for (let k = 0; k < total; k++) {
+			const i = inView[k], r = row(i), ns = latency[i] ? latency[i] - 1 : 0;
+			columns.faults[r]++;
+			if (outcome[group[i]])
+				outcomes[outcome[group[i]]][r]++;
+			columns.spent[r] += ns;
+			if (ns > columns.max[r])
+				columns.max[r] = ns;
 		}
-		return found;
+		const isSorted = total <= MAX_SORTED;
+		if (isSorted)
+			this.sorted(columns, inView.subarray(0, total), row);
+		return { columns, first, total, isSorted };
 	}
 
-	// Sums by the texts of a key: rows of [text, faults, minor, major, failed, ns, max].
+	// The columns of a table that take the faults of a row side by side.
+	sorted(columns, inView, row) {
+		const { latency, codes } = this.faults, pages = codes.get("page");
+		const ends = new Uint32Array(columns.faults.length + 1);
+		for (let r = 0; r < columns.faults.length; r++)
+			ends[r + 1] = ends[r] + columns.faults[r];
+		const next = ends.slice(), ordered = new Uint32Array(inView.length);
+		for (const i of inView)
+			ordered[next[row(i)]++] = i;
+		const seen = new Uint32Array(this.faults.meta.nr_codes.page); // by which row last, and 1
+		for (let r = 0; r < columns.faults.length; r++) {
+			const told = new Float64Array(ends[r + 1] - ends[r]);
+			let n = 0;
+			for (let k = ends[r]; k < ends[r + 1]; k++) {
+				const i = ordered[k];
+				if (latency[i])
+					told[n++] = latency[i] - 1;
+				if (seen[pages[i]] !== r + 1)
+					columns.pages[r]++;
+				seen[pages[i]] = r + 1;
+			}
+			const latencies = told.subarray(0, n).sort();
+			columns.median[r] = latencies[Math.ceil(n * 0.5) - 1] ?? 0;
+			columns.p99[r] = latencies[Math.ceil(n * 99 / 100) - 1] ?? 0;
+		}
+	}
+
+	// Sums by the texts of a key of groups: rows of [text, faults, minor, major, failed, ns].
 	rows(sums, key) {
 		const { faults } = this, rows = new Map();
 		for (let g = 0; g < sums.faults.length; g++) {
@@ -180,12 +255,11 @@ class View {
 			const text = faults.text(g, key);
 			let row = rows.get(text);
 			if (!row)
-				rows.set(text, row = [text, 0, 0, 0, 0, 0, 0]);
+				rows.set(text, row = [text, 0, 0, 0, 0, 0]);
 			row[1] += sums.faults[g];
 			if (faults.outcome[g])
 				row[1 + faults.outcome[g]] += sums.faults[g];
 			row[5] += sums.spent[g];
-			row[6] = Math.max(row[6], sums.max[g]);
 		}
 		return [...rows.values()];
 	}

@@ -53,7 +53,7 @@ def test_region_labels_fit():
     assert (
         panels.region_label(["special", "stack", "file", "anon"]) == "special, stack +2"
     )
-    assert panels.region_label(["x" * 99]) == "x" * 19 + "…"
+    assert panels.region_label(["x" * 99]) == "x" * 10 + "…" + "x" * 9
 
 
 def test_the_traced_process_is_never_among_the_others():

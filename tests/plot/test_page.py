@@ -140,6 +140,13 @@ def table(browser: webdriver.Chrome) -> list[list[str]]:
     )
 
 
+def by(browser: webdriver.Chrome, key: str) -> None:
+    """Choose the table's key."""
+    browser.find_element(By.ID, f"by-{key}").click()
+    done = "return document.getElementById('table').dataset.by"
+    until(lambda: browser.execute_script(done) == key, "the table")
+
+
 def drag(browser: webdriver.Chrome, *corners: float) -> None:
     """Zoom by the mouse, from corner to corner in parts of the picture's size."""
     surface = browser.find_element(By.CSS_SELECTOR, "#plot .nsewdrag[data-subplot=xy]")
@@ -232,28 +239,73 @@ def test_tables_are_sums_of_the_log_and_sort(browser, tmp_path):
         told = [int(cell.replace(",", "")) for cell in row[1:5]]
         assert told == [np.count_nonzero(such), results[1], results[2], 0]
         share = 100 * spent[row[0]] / sum(spent.values())
-        assert float(row[9].removesuffix(" %")) == pytest.approx(share, abs=0.051)
-        exact = browser.execute_script(
-            "return page.counted.quantiles.get('map').get(arguments[0])", row[0]
-        )
+        assert float(row[10].removesuffix(" %")) == pytest.approx(share, abs=0.051)
         latency = np.sort(log.latency_ns[such])
         expected = [latency[-(-len(latency) * q // 100) - 1] for q in (50, 99)]
-        assert exact == expected
         shown = [time_text(int(ns)) for ns in (*expected, latency.max())]
-        assert row[6:9] == shown
+        assert row[7:10] == shown
+        assert row[5] == f"{len(np.unique(log.address[such] >> np.uint64(12))):,}"
+    exact = browser.execute_script(
+        "return page.table.first.map((i, r) => [page.faults.text(page.faults.group[i], 'map'),"
+        " page.table.columns.median[r], page.table.columns.p99[r]])"
+    )
+    for name, *found in exact:
+        latency = np.sort(log.latency_ns[log.map == names.index(name)])
+        assert found == [latency[-(-len(latency) * q // 100) - 1] for q in (50, 99)]
     head = browser.find_elements(By.CSS_SELECTOR, "#table th")
     head[1].click()
     numbers = [int(row[1].replace(",", "")) for row in table(browser)]
     assert numbers == sorted(numbers, reverse=True)
     browser.find_elements(By.CSS_SELECTOR, "#table th")[1].click()
     assert [int(row[1].replace(",", "")) for row in table(browser)] == numbers[::-1]
-    browser.find_element(By.ID, "by-tid").click()
+    by(browser, "tid")
     assert sorted(row[0] for row in table(browser)) == [
         str(t) for t in range(4494, 4499)
     ]
     browser.find_element(By.CSS_SELECTOR, "#table tbody tr").click()  # is a filter, too
     chosen = log.tid == int(table(browser)[0][0])
     assert counts(browser) == expected_counts(log, chosen)
+    nothing_wrong(browser, page)
+
+
+def test_tables_by_function_offset_and_page_are_those_of_the_terminal(
+    browser, tmp_path
+):
+    """Of a zoomed and filtered view, too: an independent count of its faults."""
+    text = compiler_log(6000, outcomes=True)
+    page, log = opened(browser, tmp_path, text), read(text)
+    names = np.array(log.names["map"], dtype=object)
+    offset = [f"+{o:#x}" if t else "" for o, t in zip(log.offset, log.told("offset"))]
+    texts = {
+        "page": [f"{a & ~0xFFF:#x}" for a in log.address.tolist()],
+        "offset": [n + o for n, o in zip(names[log.map], offset)],
+        "map": names[log.map].tolist(),
+    }
+    which = np.ones(len(log), dtype=bool)
+    for _ in range(2):
+        spent = log.spent_ns()[which].astype(int).tolist()
+        for key, of_fault in texts.items():
+            by(browser, key)
+            expected: dict[str, list[int]] = {}
+            for name, ns in zip(np.array(of_fault, dtype=object)[which], spent):
+                row = expected.setdefault(name, [0, 0])
+                row[0] += 1
+                row[1] += ns
+            costs = sorted((row[1] for row in expected.values()), reverse=True)
+            rows = table(browser)
+            assert len(rows) == min(len(expected), 200)
+            found = [expected[row[0]] for row in rows]
+            assert [row[1] for row in found] == costs[: len(rows)]
+            assert [row[1] for row in rows] == [f"{row[0]:,}" for row in found]
+            if key == "page":
+                assert {row[5] for row in rows} == {"1"}
+        drag(browser, 0.2, 0.1, 0.6, 0.9)
+        which = in_view(browser, log)
+    by(browser, "function")
+    [row] = table(browser)  # all are at one instruction
+    assert row[0] == "cc1plus+0x4ce1b5"
+    assert row[1] == f"{np.count_nonzero(which):,}"
+    assert "cc1plus" in browser.find_element(By.ID, "more").text  # has no symbols here
     nothing_wrong(browser, page)
 
 
@@ -339,7 +391,7 @@ def test_processes_share_files_by_offset_not_addresses(browser, tmp_path):
     # pages 4 to 8 of the file, in both processes
     until(lambda: counts(browser)["faults"] == 10, "the zoom")
     assert counts(browser) == dict(faults=10, minor=10, major=0, failed=0, spent=90)
-    browser.find_element(By.ID, "by-pid").click()
+    by(browser, "pid")
     assert sorted(row[:2] for row in table(browser)) == [["4494", "5"], ["9", "5"]]
     choose(browser, "pid", "9")
     assert counts(browser)["faults"] == 5
