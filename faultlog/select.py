@@ -81,6 +81,7 @@ class Filters:
     tids: tuple[int, ...] = ()
     maps: tuple[str, ...] = ()  # a path, its last part, or a pattern of one of them
     regions: tuple[str, ...] = ()
+    accesses: tuple[str, ...] = ()
     addresses: tuple[tuple[int, int], ...] = ()  # first and behind last
     major: bool = False
 
@@ -90,6 +91,7 @@ class Filters:
             "tid": self.tids,
             "map": self.maps,
             "region": self.regions,
+            "access": self.accesses,
             "result": self.major,
         }
         return {name for name, given in wanted.items() if given}
@@ -105,8 +107,12 @@ class Filters:
             to = "to" if self.from_time else "until"
             end = f"{to} {self.to_time.text}" if self.to_time else ""
             words.append(f"{begin} {end}".strip())
-        for key in ("pid", "tid", "map", "region"):
-            values = getattr(self, key + "s")
+        for key, values in (
+            ("pid", self.pids),
+            ("tid", self.tids),
+            ("map", self.maps),
+            *self.words().items(),
+        ):
             if values:
                 words.append(f"{key}={','.join(map(str, values))}")
         for low, high in self.addresses:
@@ -114,6 +120,10 @@ class Filters:
         if self.major:
             words.append("major faults")
         return "only " + ", ".join(words) if words else ""
+
+    def words(self) -> dict[str, tuple[str, ...]]:
+        """Those that are words of a column, by its name."""
+        return {"region": self.regions, "access": self.accesses}
 
     def apply(self, log: Log, may_be_none: bool = False) -> Log:
         """The log of those faults alone; raises LogError if there is none and may not."""
@@ -132,9 +142,10 @@ class Filters:
         if self.maps:
             names = log.names["map"]
             keep &= np.array([any_match(self.maps, name) for name in names])[log.map]
-        if self.regions:
-            names = log.names["region"]
-            keep &= np.array([name in self.regions for name in names])[log.region]
+        for column, wanted in self.words().items():
+            if wanted:
+                is_it = np.array([name in wanted for name in log.names[column]])
+                keep &= is_it[getattr(log, column)]
         if self.addresses:
             inside = np.zeros(len(log), dtype=bool)
             for low, high in self.addresses:
@@ -144,10 +155,12 @@ class Filters:
         if self.major:
             keep &= log.result == MAJOR
         if not keep.any() and not may_be_none:
-            codes = np.unique(log.region) if self.regions else ()
-            there = ", ".join(filter(None, (log.names["region"][i] for i in codes)))
-            hint = f"; the log's regions are {there}" if there else ""
-            raise LogError(f"no fault is left ({self.text()}){hint}")
+            hints = []
+            for column, wanted in self.words().items():
+                codes = np.unique(getattr(log, column)) if wanted else ()
+                there = ", ".join(filter(None, (log.names[column][i] for i in codes)))
+                hints += [f"; of {column} the log has {there}"] * bool(there)
+            raise LogError(f"no fault is left ({self.text()}){''.join(hints)}")
         return log.take(keep)
 
 
@@ -185,6 +198,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--map", help="in this mapping: path, file name or pattern (lib*.so*)", **many
     )
     group.add_argument("--region", help="in code, data, heap, stack, file ...", **many)
+    group.add_argument("--access", help="of this kind: read, write or exec", **many)
     group.add_argument(
         "--address",
         metavar="LO-HI",
@@ -204,6 +218,7 @@ def filters(args: argparse.Namespace) -> Filters:
         tids=tuple(args.tid),
         maps=tuple(args.map),
         regions=tuple(args.region),
+        accesses=tuple(args.access),
         addresses=tuple(args.address),
         major=args.major,
     )

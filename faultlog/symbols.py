@@ -370,6 +370,12 @@ class Places:
     notes: list[str]  # what must be told of the names
 
 
+def _costs(log: Log, codes: np.ndarray) -> np.ndarray:
+    """What each place's faults took, or how many there are where nothing tells; (p,)."""
+    spent = log.spent_ns().astype(np.float64)
+    return np.bincount(codes, spent if spent.any() else None)
+
+
 def find(log: Log, whole: Log) -> Places:
     """Place the instructions of log's faults, which are some of whole's, and name them."""
     placer = Placer(whole)
@@ -381,8 +387,8 @@ def find(log: Log, whole: Log) -> Places:
     names = [Name()] * len(files)
     reasons: dict[str, list[str]] = {}
     places: dict[int, list[int]] = defaultdict(list)
-    for i, code in enumerate(files):
-        places[code].append(i)
+    for i in np.argsort(-_costs(log, codes), kind="stable").tolist():
+        places[files[i]].append(i)  # notes name first what costs most
     places.pop(NOWHERE, None)
     debug_folders = whole.roots.debug_folders()
     for code, of_file in places.items():

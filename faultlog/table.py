@@ -25,8 +25,9 @@ from .words import plural, time_text, wrapped
 SORTS = ("time", "faults", "major", "p99", "key")
 TOP = 10  # lines that most people want
 PLAIN_WIDTH = 80  # where there is no terminal
-NAME_CHARS = 24  # columns of figures give way so that names have that many
-CODE_CHARS = 40  # and names of functions, with their files
+# Columns of figures give way so that names have so many characters, and names of functions,
+# with their files: if there is one key, and if there are several.
+NAME_CHARS, CODE_CHARS = (24, 16), (40, 28)
 MAX_TITLE = 40  # characters of a process's name in the title
 
 
@@ -197,17 +198,14 @@ def sorted_rows(rows: Figures, sort: str) -> np.ndarray:
     return np.lexsort((~rows.faults.astype(np.uint64), ~by.astype(np.uint64)))
 
 
-def _weight(figures: Figures) -> np.ndarray:
-    """What shares are of: time, or faults where no latency is told."""
-    return figures.total if figures.timed.any() else figures.faults
+def _weight(everything: Figures) -> str:
+    """The figure that shares are of: time, or faults where no latency is told."""
+    return "total" if everything.timed[0] else "faults"
 
 
-def _values(rows: Figures, everything: Figures, i: int) -> dict[str, int]:
-    """The figures of SHOWN of group i; the share in thousandths."""
-    values = {c.name: int(getattr(rows, c.name)[i]) for c in SHOWN[1:]}
-    weight = int((rows.total if everything.timed[0] else rows.faults)[i])
-    whole = int(_weight(everything)[0])
-    return {"share": round(1000 * weight / whole) if whole else 0, **values}
+def _values(rows: Figures, i: int) -> dict[str, int]:
+    """The figures of SHOWN of group i, but for the share."""
+    return {c.name: int(getattr(rows, c.name)[i]) for c in SHOWN if c.name != "share"}
 
 
 def _shown(everything: Figures, sort: str | None) -> list[Shown]:
@@ -225,19 +223,23 @@ def text_lines(
 ) -> list[str]:
     """The table in lines of at most room columns: figures, then names."""
     shown = _shown(everything, sort)
-    all_values = _values(everything, everything, 0)
-    rows = [_values(table.rows, everything, i) for i in order]
+    all_values = _values(everything, 0)
+    rows = [_values(table.rows, i) for i in order]
     labels = [table.members.labels(i) for i in order]
     nr_more = len(table.members) - len(order)
     if nr_more:
-        left = {
-            c.name: all_values[c.name] - sum(row[c.name] for row in rows)
-            for c in shown
-            if c.adds_up
-        }
-        rows.append({**left, "share": max(left["share"], 0)})
+        rows.append(
+            {
+                c.name: all_values[c.name] - sum(row[c.name] for row in rows)
+                for c in shown
+                if c.adds_up and c.name != "share"
+            }
+        )
         labels.append([f"({nr_more:,} more)"] + [""] * (len(table.keys) - 1))
     rows.append(all_values)
+    whole = all_values[_weight(everything)]
+    for row in rows:
+        row["share"] = round(1000 * row[_weight(everything)] / whole) if whole else 0
     labels.append(["(all)"] + [""] * (len(table.keys) - 1))
     cells = {
         c.name: [c.name]
@@ -247,7 +249,10 @@ def text_lines(
     widths = {name: max(map(columns_of, texts)) for name, texts in cells.items()}
     names = list(map(list, zip(table.keys, *labels)))  # by key
     wanted = [
-        min(max(map(columns_of, texts)), CODE_CHARS if key in OF_CODE else NAME_CHARS)
+        min(
+            max(map(columns_of, texts)),
+            (CODE_CHARS if key in OF_CODE else NAME_CHARS)[len(names) > 1],
+        )
         for key, texts in zip(table.keys, names)
     ]
     give_way = [n for n in GIVE_WAY if n in cells and n != sort]
@@ -295,8 +300,8 @@ def csv_text(table: Table, everything: Figures, order: Iterable[int]) -> str:
     writer.writerow([*table.keys, *counts, *times, "share"])
     rows = table.rows
     has_outcomes = bool(everything.minor + everything.major + everything.failed)
-    whole = int(_weight(everything)[0])
-    weight = rows.total if everything.timed[0] else rows.faults
+    whole = int(getattr(everything, _weight(everything))[0])
+    weight = getattr(rows, _weight(everything))
     for i in order:
         told = [rows.faults[i]]
         told += [getattr(rows, n)[i] if has_outcomes else "" for n in OF_RESULT]

@@ -38,6 +38,8 @@ def chosen(text: bytes, *options: str) -> list[int]:
         (["--map", "/usr/*"], [1]),
         (["--map", "[stack]", "--map", "[heap]"], [0, 2]),
         (["--region", "heap"], [0]),
+        (["--access", "write"], [0, 2]),
+        (["--access", "read", "--access", "exec"], [1]),
         (["--region", "heap", "--region", "file"], [0, 1]),
         (["--address", "0xfc4b008-0xfc4b009"], [0]),
         (["--address", "7f9c0e6d8000-7ffc0e6d8010"], [1]),
@@ -99,7 +101,7 @@ def test_a_region_that_is_not_there_is_told_with_those_that_are(tmp_path):
     path = tmp_path / "a.log"
     path.write_bytes(HEAD + fault(1389595000001, 4096, region="heap"))
     done = run(path, "--by", "--region", "haep")
-    assert "(only region=haep); the log's regions are heap\n" in done.stderr
+    assert "(only region=haep); of region the log has heap\n" in done.stderr
 
 
 @pytest.mark.parametrize(

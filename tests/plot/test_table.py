@@ -121,6 +121,16 @@ def test_the_default_is_the_ten_maps_that_cost_most_in_80_columns():
     assert rows[-1].split()[:5] == ["100.0", "%", "3.34", "s", "3,849"]
 
 
+def test_the_share_of_what_is_not_listed_is_its_own():
+    """It was what the rounded shares above left of 100 %: 0.0 % of 6 ms in 3.34 s."""
+    *_, more, _ = run(CC1, "--by").stdout.splitlines()
+    assert more.split()[:4] == ["0.2", "%", "6.05", "ms"]
+
+
+def test_two_keys_leave_room_for_the_share():
+    assert "  share   " in run(CC1, "--by", "map,function").stdout
+
+
 def test_a_number_stays_in_the_line_of_its_unit():
     """ "within 6.67" ended a line and "s" was the next."""
     text = "patterns, pid 205: 3,097 faults, 5.56 s in them, within 6.67 s"
