@@ -25,7 +25,8 @@ VERSION     := $(shell sed -n 's/^.define PF_VERSION //p' pf_common.h)
 
 help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
-	@echo "make demo         trace a real program in a virtual machine, from insmod to a picture"
+	@echo "make demo         trace a real program in a virtual machine, from insmod to a picture;"
+	@echo "                  WARM=1: with its files in the page cache"
 	@echo "make gallery      doc/gallery.md anew: programs, their pictures, what one sees"
 	@echo "make test         unit tests, and guest tests in a virtual machine"
 	@echo "make test-matrix  the guest tests on every kernel of tests/vm/kernels; QUICK=1 without"
@@ -91,7 +92,7 @@ bench-check:
 demo:
 	@tests/deps
 	@dir=$$($(PYTHON) tests/vm/build.py) && \
-		$(PYTHON) tests/vm/demo.py $$dir/pf_probe_B.ko $$dir/user
+		$(PYTHON) tests/vm/demo.py $(if $(WARM),--warm) $$dir/pf_probe_B.ko $$dir/user
 
 # The logs stay in the cache; tests/gallery/gallery.py --logs FOLDER makes the document of them.
 gallery:

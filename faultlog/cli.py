@@ -17,7 +17,7 @@ from .lines import read_log
 from .log import LogError
 from .words import printable
 
-ROOT_USE = "it is about files; add --by function, --by line or -o FILE.sh"
+ROOT_USE = "it is about files; add --by function, --by line, or -o FILE.html or FILE.sh"
 PROG = Path(sys.argv[0]).name  # another where it is installed
 
 
@@ -94,7 +94,7 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
         name = "sides"
     if args.view is not None and name not in ("picture", "page", "sides"):
         raise LogError("--view is about a picture or a page")
-    if args.root and name != "warm":
+    if args.root and name not in ("warm", "page"):
         raise LogError(f"--root: {ROOT_USE}")
     for option in ("sort", "csv") if name == "warm" else ("sort", "top", "csv"):
         if getattr(args, option) is not None:

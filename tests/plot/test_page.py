@@ -19,6 +19,8 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
+from test_symbols import LOAD, address_of, library, line, parts
+from test_symbols import head as symbols_head
 
 # No window, no user's profile, and nothing but the page asks for anything.
 BROWSER_OPTIONS = (
@@ -306,6 +308,24 @@ def test_tables_by_function_offset_and_page_are_those_of_the_terminal(
     assert row[0] == "cc1plus+0x4ce1b5"
     assert row[1] == f"{np.count_nonzero(which):,}"
     assert "cc1plus" in browser.find_element(By.ID, "more").text  # has no symbols here
+    nothing_wrong(browser, page)
+
+
+def test_functions_have_their_names(browser, tmp_path, library):
+    code, _ = parts(library)
+    text = symbols_head(time.time() + 9)
+    for i, name in enumerate(("writes_data", "reads_text", "reads_text")):
+        ip = LOAD + address_of(library, name)
+        text += line(i, LOAD, code, ip, access="exec", map="/guest/libx.so")
+    (tmp_path / "libx.so").write_bytes(library.read_bytes())
+    root = ("--root", f"/guest={tmp_path}")
+    page = opened(browser, tmp_path, text + summary(3), *root)
+    by(browser, "function")
+    assert [row[:2] for row in table(browser)] == [
+        ["reads_text [libx.so]", "2"],
+        ["writes_data [libx.so]", "1"],
+    ]
+    assert browser.find_element(By.ID, "more").text == ""
     nothing_wrong(browser, page)
 
 

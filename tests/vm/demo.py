@@ -12,6 +12,7 @@ on, shows the plot and brings the log to out/, where it is drawn.
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import shutil
 import subprocess
@@ -53,12 +54,16 @@ def main() -> int:
     parser.add_argument(
         "--cflags", default="-O2 -D_GNU_SOURCE", help=f"to compile {SOURCE} with"
     )
+    parser.add_argument(
+        "--warm", action="store_true", help="run it once before, so its files are read"
+    )
     args = parser.parse_args()
     vm.exit_on_signals()
     try:
         tree = kernel.get(kernel.known_kernels()["default"])
         modules.check_release(args.module, tree.release)
         conf = {"FOLDER": str(PROJECT), "COMPILE": compile_command(args.cflags)}
+        conf["WARM"] = "yes" if args.warm else ""
         lines = "".join(f"{key}={shlex.quote(text)}\n" for key, text in conf.items())
         guest = vm.Guest(
             tree=tree,
@@ -78,7 +83,11 @@ def main() -> int:
             run.report()
             return run.outcome
         log, picture = "out/pf_probe_B.log", "out/pf_probe_B.png"
+        before = "out/pf_probe_B.before.log"
         (PROJECT / "out").mkdir(exist_ok=True)
+        has_before = (PROJECT / log).exists()
+        if has_before:
+            os.replace(PROJECT / log, PROJECT / before)
         shutil.copyfile(run.out / "pf_probe_B.log", PROJECT / log)
         print(f"\nBack on this machine, with {log}:\n")
         plotter = [sys.executable, "page_fault_plot.py", log, "-o", picture]
@@ -95,6 +104,11 @@ def main() -> int:
             "--root /host=/ -o out/warm.sh",
         ):
             print(f"$ {sys.executable} page_fault_plot.py {log} {words}", flush=True)
+        if has_before:
+            print(f"The log that was there is {before} now:")
+            print(f"$ {sys.executable} page_fault_plot.py {before} --compare {log}")
+        elif not args.warm:
+            print("And with its files in the page cache? make demo WARM=1")
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         print(f"demo.py: {error}", file=sys.stderr)
         return vm.Outcome.LOST

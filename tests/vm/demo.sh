@@ -9,6 +9,10 @@
 folder=/host$FOLDER
 mkdir -p "$folder/out"
 cp user pf_probe_B.ko "$folder/" || exit 1
+if [ -n "$WARM" ]; then
+	echo "# $COMPILE"
+	chroot /host /bin/sh -c "cd '$FOLDER' && $COMPILE" 2>&1 || exit 1
+fi
 echo
 echo "# ./user -B outcome=1 -- $COMPILE"
 chroot /host /bin/sh -c "cd '$FOLDER' && ./user -B outcome=1 -- $COMPILE" 2>&1 || exit 1
