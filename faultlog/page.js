@@ -338,8 +338,7 @@ class Page {
 		if (!isSorted)
 			more.push(`Pages and percentiles are told of ${number(MAX_SORTED)} faults in view at ` +
 				"the most.");
-		if (key === "function")
-			more.push(...this.faults.meta.functions_notes);
+		more.push(...this.faults.meta.tables_notes[key] ?? []);
 		byId("more").textContent = more.join("\n");
 		byId("table").dataset.by = key;
 	}

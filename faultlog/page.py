@@ -14,7 +14,7 @@ import json
 import zlib
 from html import escape
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
 import numpy as np
 
@@ -85,6 +85,16 @@ def _packed(column: str, chunk: int, data: bytes) -> bytes:
 def _pieces(job: Job) -> Iterator[bytes]:
     """The log's data as elements of the page."""
     log = job.log
+    fine: dict[str, np.ndarray] = {}
+    nr_codes: dict[str, int] = {}
+    labels: dict[str, list[str]] = {}
+    notes: dict[str, tuple[str, ...]] = {}
+    for key in FINE_KEYS:
+        keyed = tables.KEYS[key].group(log, job.whole)
+        fine[key] = keyed.codes.astype(np.uint32)
+        nr_codes[key], notes[key] = keyed.count, keyed.notes
+        if key == "function":
+            labels[key] = [keyed.label(i) for i in range(keyed.count)]
     # Processes with address spaces of their own share no axis of addresses.
     has_several = (log.pid != log.pid[0]).any()
     view = job.options.view or ("mapping" if has_several else "address")
@@ -92,20 +102,23 @@ def _pieces(job: Job) -> Iterator[bytes]:
     programs, program = log.programs()
     shared = [getattr(log, name) for name in SHARED[:-1]] + [program]
     first, group = groups(shared)
-    fine = {key: tables.KEYS[key].group(log, job.whole) for key in FINE_KEYS}
-    functions = fine["function"]
     first_ns = job.whole.time_ns.min()
-    own = {
-        "time": log.time_ns - first_ns,
-        "place": place,
-        "latency": log.latency_ns + np.uint64(1),  # 0: not told
-        "group": group.astype(np.uint64),
-        "address": log.address,
-        "ip": log.ip + np.uint64(1),
-        "offset": log.offset + np.uint64(1),
-        **{f"by-{key}": keyed.codes for key, keyed in fine.items()},
+    # Made chunk by chunk, as all together are larger than the log. 0: not told, where 1 is added.
+    own: dict[str, Callable[[slice], np.ndarray]] = {
+        "time": lambda part: log.time_ns[part] - first_ns,
+        "place": lambda part: place[part],
+        "latency": lambda part: log.latency_ns[part] + np.uint64(1),
+        "group": lambda part: group[part],
+        "address": lambda part: log.address[part],
+        "ip": lambda part: log.ip[part] + np.uint64(1),
+        "offset": lambda part: log.offset[part] + np.uint64(1),
+        **{f"by-{key}": codes.__getitem__ for key, codes in fine.items()},
     }
-    widths = {name: _width(values) for name, values in own.items()}
+    chunks = [slice(at, at + CHUNK) for at in range(0, len(log), CHUNK)]
+    widths = {
+        name: max(_width(values(part)) for part in chunks)
+        for name, values in own.items()
+    }
     meta = {
         "name": job.name.encode("utf-8", "replace").decode(),
         "nr_faults": len(log),
@@ -121,10 +134,10 @@ def _pieces(job: Job) -> Iterator[bytes]:
             for at in first.tolist()
         ],
         "names": {**log.names, "program": programs},
-        "functions": [functions.label(i) for i in range(functions.count)],
-        "functions_notes": functions.notes,
+        "nr_codes": nr_codes,
+        "labels": labels,  # of codes; the page makes the others
+        "tables_notes": notes,
         "is_one_process": not has_several,
-        "nr_codes": {key: keyed.count for key, keyed in fine.items()},
         "filter": job.filters.text(),
         "notes": job.verdict.lines(),
         "complete": job.verdict.says_complete,
@@ -133,10 +146,9 @@ def _pieces(job: Job) -> Iterator[bytes]:
         "events": [vars(event) for event in log.events],
     }
     yield _packed("meta", 0, json.dumps(meta).encode())
-    for begin in range(0, len(log), CHUNK):
+    for i, part in enumerate(chunks):
         for name, values in own.items():
-            data = _planes(values[begin : begin + CHUNK], widths[name])
-            yield _packed(name, begin // CHUNK, data)
+            yield _packed(name, i, _planes(values(part), widths[name]))
 
 
 def _plain(name: str, value: int) -> int:

@@ -95,8 +95,8 @@ class Faults {
 	// The text of a fault's key, whichever it is.
 	async textOf(i, key) {
 		const group = this.group[i];
-		if (key === "function")
-			return this.meta.functions[this.codes.get(key)[i]];
+		if (key in this.meta.labels)
+			return this.meta.labels[key][this.codes.get(key)[i]];
 		if (key === "page") {
 			const shift = BigInt(this.meta.page_shift);
 			const page = "0x" + ((await this.exact("address", i)) >> shift << shift).toString(16);
