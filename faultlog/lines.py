@@ -450,7 +450,8 @@ def read_log(
 ) -> Log:
     """Read a whole log, block_bytes of it at a time; columns: what is wanted of it.
 
-    meanwhile: what else is to be done; a large log is read by helpers at the same time. A
+    meanwhile: what else is to be done; a large log is read by helpers at the same time, and
+    its last part by us when that is done. A
     file that can't be read to its end (see source.py) gives what could be read, and the log
     says so.
     """
@@ -472,7 +473,7 @@ def read_log(
 
 
 def _part(columns: list[Column], block_bytes: int, part: Range) -> Reader | None:
-    """What a helper reads, of the middle of a file.
+    """What a helper or who waits for it reads, of the middle of a file.
 
     None: there are more names than can be told apart. Which of them are, depends on what
     is before.

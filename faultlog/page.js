@@ -328,6 +328,7 @@ class Page {
 			element("td", percent(columns.spent[r], spent), tr);
 			if (this.selects.has(key)) {
 				const is = this.view.filter.get(key) === text;
+				tr.classList.add("choice");
 				tr.classList.toggle("set", is);
 				tr.addEventListener("click", () => this.setFilter(key, is ? null : text));
 			}

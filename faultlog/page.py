@@ -94,7 +94,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
         fine[key] = keyed.codes.astype(np.uint32)
         nr_codes[key], notes[key] = keyed.count, keyed.notes
         if key == "function":
-            labels[key] = [keyed.label(i) for i in range(keyed.count)]
+            labels[key] = [keyed.plain(i) for i in range(keyed.count)]
     # Processes with address spaces of their own share no axis of addresses.
     has_several = (log.pid != log.pid[0]).any()
     view = job.options.view or ("mapping" if has_several else "address")
@@ -137,7 +137,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
         "nr_codes": nr_codes,
         "labels": labels,  # of codes; the page makes the others
         "tables_notes": notes,
-        "is_one_process": not has_several,
+        "is_one_process": bool((job.whole.pid == job.whole.pid[0]).all()),
         "filter": job.filters.text(),
         "notes": job.verdict.lines(),
         "complete": job.verdict.says_complete,

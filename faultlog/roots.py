@@ -65,9 +65,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=root,
         action="append",
         default=[],
-        help="for --by function or line, -o FILE.html and FILE.sh: the files of the log's paths are "
-        "below DIR, as in a copy of another machine's; or FROM=TO, as /host=/: those "
-        "whose paths begin with FROM are in TO; may be given several times",
+        help="for --by function or line, -o FILE.html and FILE.sh: the files of the "
+        "log's paths are below DIR, as in a copy of another machine's; or FROM=TO, as /host=/: "
+        "those whose paths begin with FROM are in TO; may be given several times",
     )
 
 

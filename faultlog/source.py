@@ -54,8 +54,8 @@ class Source:
     ) -> list[Range]:
         """So many ranges of whole lines, of like size; what is left to read() is small.
 
-        There are fewer if they would be smaller than min_bytes, and none of what is no
-        file, or packed. last: how large the last one is, in parts of the others.
+        There are fewer if, all alike, they would be smaller than min_bytes, and none of what
+        is no file, or packed. last: how large the last one is, in parts of the others.
         """
         if self.is_packed or not stat.S_ISREG(os.fstat(self.file.fileno()).st_mode):
             return []
@@ -63,7 +63,7 @@ class Source:
         # It may grow, so the end is nobody's range; nor is a last line without a newline.
         size = os.fstat(fd).st_size - LINE_BYTES - begin
         nr_ranges = max(min(nr_ranges, size // min_bytes), 0)
-        each = size / (nr_ranges - 1 + last)
+        each = size / max(nr_ranges - 1 + last, 1)
         ranges: list[Range] = []
         for i in range(1, nr_ranges + 1):
             at = ranges[-1].end if ranges else begin

@@ -387,11 +387,13 @@ def find(log: Log, whole: Log) -> Places:
     names = [Name()] * len(files)
     reasons: dict[str, list[str]] = {}
     places: dict[int, list[int]] = defaultdict(list)
-    for i in np.argsort(-_costs(log, codes), kind="stable").tolist():
-        places[files[i]].append(i)  # notes name first what costs most
+    costs: dict[int, float] = defaultdict(float)
+    for i, cost in enumerate(_costs(log, codes).tolist()):
+        places[files[i]].append(i)
+        costs[files[i]] += cost
     places.pop(NOWHERE, None)
     debug_folders = whole.roots.debug_folders()
-    for code, of_file in places.items():
+    for code, of_file in sorted(places.items(), key=lambda item: -costs[item[0]]):
         segments = placer.segments.get(code)
         path, here = whole.roots.find(whole.paths[code])
         base = os.path.basename(whole.names["map"][code])

@@ -239,7 +239,8 @@ def text_lines(
     rows.append(all_values)
     whole = all_values[_weight(everything)]
     for row in rows:
-        row["share"] = round(1000 * row[_weight(everything)] / whole) if whole else 0
+        weight = max(row[_weight(everything)], 0)  # sums of what is not so wrap
+        row["share"] = round(1000 * weight / whole) if whole else 0
     labels.append(["(all)"] + [""] * (len(table.keys) - 1))
     cells = {
         c.name: [c.name]

@@ -159,7 +159,7 @@ def draw(figure: Figure, log: Log) -> None:
 
 
 def drawn(text: bytes) -> Figure:
-    figure = Figure()
+    figure = drawing.new_figure()
     draw(figure, read(text))
     figure.savefig(io.BytesIO(), format="png")
     return figure

@@ -172,7 +172,7 @@ def test_faults_are_drawn_in_the_order_of_time():
     )
     pictures = []
     for log_text in (text, ordered):
-        figure, file = Figure(), io.BytesIO()
+        figure, file = drawing.new_figure(), io.BytesIO()
         draw(figure, read(log_text))
         figure.savefig(file, format="png", metadata={"Software": None})
         pictures.append(file.getvalue())
@@ -534,7 +534,7 @@ def test_labels_stay_in_the_picture_with_10000_majors_and_failures(view):
     text += summary(40000, dropped=3 * 10**9, missed=10**9).replace(
         b" target", b" abandoned=123456 unfinished=234567 unseen=123456789 target"
     )
-    figure = Figure()
+    figure = drawing.new_figure()
     log = read(text)
     drawing.draw(figure, log, checks.examine(log), view, "only " + "a filter, " * 9)
     check_labels(figure)
@@ -670,7 +670,7 @@ def test_the_rule_of_the_panels_heights_is_told():
 
 
 def viewed(text: bytes, view: str | None) -> Figure:
-    figure, log = Figure(), read(text)
+    figure, log = drawing.new_figure(), read(text)
     drawing.draw(figure, log, checks.examine(log), view=view)
     figure.savefig(io.BytesIO(), format="png")
     return figure

@@ -87,7 +87,7 @@ def test_a_part_s_times_are_counted_from_the_first_fault_of_all():
     text = HEAD_AT_0 + b"".join(fault(i * 10**6, i * 4096) for i in range(1001))
     log = read(text)
     part = log.take(log.time_ns >= np.uint64(700 * 10**6))
-    figure = Figure()
+    figure = drawing.new_figure()
     drawing.draw(figure, part, checks.examine(log), told="only late", whole=log)
     FigureCanvasAgg(figure).draw()
     (lowest,) = [axis for axis in figure.axes if axis.get_xlabel()]
@@ -114,7 +114,7 @@ def test_a_short_part_late_in_a_log_keeps_its_digits(times_ns, ticks):
         HEAD_AT_0 + fault(0, 4096) + b"".join(fault(start + t, 4096) for t in times_ns)
     )
     log = read(text)
-    figure = Figure()
+    figure = drawing.new_figure()
     part = log.take(log.time_ns > np.uint64(10**9))
     drawing.draw(figure, part, checks.examine(log), told="only late", whole=log)
     FigureCanvasAgg(figure).draw()

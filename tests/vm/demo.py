@@ -6,7 +6,9 @@ The guest sees the host's own files read-only.  It runs the compiler proper on a
 source file of the project, traced by `user` and pf_probe_B from the first instruction
 on, shows the plot and brings the log to out/, where it is drawn.
 
-    demo.py pf_probe_B.ko user
+    demo.py [--warm] pf_probe_B.ko user
+
+A log that is in out/ already is kept as out/pf_probe_B.before.log, to compare with.
 """
 
 from __future__ import annotations
