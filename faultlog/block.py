@@ -192,15 +192,12 @@ class Block:
             return value, fits
         read, step = (_decimal, 10**8) if form == DECIMAL else (_hexadecimal, 1 << 32)
         above_16 = None
-        shortest, longest = int(width.min()), int(width[fits].max())
+        longest = int(width[fits].max())
         for left in range((longest - 1) // 8 * 8, -1, -8):
             # The 8 digits with so many to their right; there may be fewer.
-            if shortest >= left + 8:
-                text = self.loads[end - (left + 8)] ^ EACH_ZERO
-            else:
-                nr_digits = np.minimum(np.maximum(width - left, 0), 8)
-                text = self.loads[np.maximum(end - (left + 8), start)] ^ EACH_ZERO
-                text *= TO_END[nr_digits]
+            nr_digits = np.minimum(np.maximum(width - left, 0), 8)
+            text = self.loads[np.maximum(end - (left + 8), start)] ^ EACH_ZERO
+            text *= TO_END[nr_digits]
             digits, are_digits = read(text)
             fits &= are_digits
             if left == 16:

@@ -14,7 +14,6 @@ import os
 import re
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from typing import BinaryIO, Callable, Iterable, Iterator
 
 import numpy as np
@@ -28,7 +27,6 @@ from .words import plain, unescaped
 
 BLOCK_BYTES = 1 << 20
 MIN_PART_BYTES = 8 << 20  # a helper takes longer to start than to read less
-OWN_SHARE = 0.5  # of what a helper reads: who waits for them does other things, too
 MAX_NAME = 4096  # bytes of a name, as it is written; a longer one is not told
 OTHER_LINE = re.compile(rb"\s*(?:\d+::\s*)?(?:EXIT_CODE\s*|#.*)?", re.DOTALL)
 OPTIONAL = ("kind", "offset")  # a line may lack them though its neighbours have them
@@ -248,10 +246,7 @@ class Reader:
         else:
             value, is_number = block.numbers(start, end, column.form)
             is_number &= value <= np.uint64(column.unknown)
-            if not is_number.all():
-                value[~is_number] = column.unknown
-        if isinstance(row, slice):
-            return value.astype(column.dtype, copy=False)
+            value = np.where(is_number, value, np.uint64(column.unknown))
         told = np.full(nr_rows, column.unknown, dtype=column.dtype)
         told[row] = value
         return told
@@ -450,20 +445,16 @@ def read_log(
 ) -> Log:
     """Read a whole log, block_bytes of it at a time; columns: what is wanted of it.
 
-    meanwhile: what else is to be done; a large log is read by helpers at the same time, and
-    its last part by us when that is done. A
+    meanwhile: what else is to be done; a large log is read by helpers at the same time. A
     file that can't be read to its end (see source.py) gives what could be read, and the log
     says so.
     """
     reader, parts = Reader(columns), []
-    read_part = partial(_part, reader.columns, block_bytes)
-    nr = nr_helpers()
-    if nr and isinstance(file, Source):
-        parts = file.take_ranges(nr + 1, MIN_PART_BYTES, OWN_SHARE)
-    with Helpers(read_part, parts[:-1]) as found:
+    if isinstance(file, Source):
+        parts = file.take_ranges(nr_helpers(), MIN_PART_BYTES)
+    with Helpers(partial(_part, reader.columns, block_bytes), parts) as found:
         meanwhile()
-        own = [read_part(part) for part in parts[-1:]]
-        for part, read in zip(parts, chain(found, own)):
+        for part, read in zip(parts, found):
             if read:
                 reader.join(read)
             else:
@@ -473,7 +464,7 @@ def read_log(
 
 
 def _part(columns: list[Column], block_bytes: int, part: Range) -> Reader | None:
-    """What a helper or who waits for it reads, of the middle of a file.
+    """What a helper reads, of the middle of a file.
 
     None: there are more names than can be told apart. Which of them are, depends on what
     is before.

@@ -49,13 +49,11 @@ class Source:
         self.file, self.is_packed = file, is_packed
         self.trouble = ""
 
-    def take_ranges(
-        self, nr_ranges: int, min_bytes: int, last: float = 1.0
-    ) -> list[Range]:
+    def take_ranges(self, nr_ranges: int, min_bytes: int) -> list[Range]:
         """So many ranges of whole lines, of like size; what is left to read() is small.
 
-        There are fewer if, all alike, they would be smaller than min_bytes, and none of what
-        is no file, or packed. last: how large the last one is, in parts of the others.
+        There are fewer if they would be smaller than min_bytes, and none of what is no
+        file, or packed.
         """
         if self.is_packed or not stat.S_ISREG(os.fstat(self.file.fileno()).st_mode):
             return []
@@ -63,11 +61,10 @@ class Source:
         # It may grow, so the end is nobody's range; nor is a last line without a newline.
         size = os.fstat(fd).st_size - LINE_BYTES - begin
         nr_ranges = max(min(nr_ranges, size // min_bytes), 0)
-        each = size / max(nr_ranges - 1 + last, 1)
         ranges: list[Range] = []
         for i in range(1, nr_ranges + 1):
             at = ranges[-1].end if ranges else begin
-            nominal = begin + (int(each * i) if i < nr_ranges else size)
+            nominal = begin + size * i // nr_ranges
             newline = os.pread(fd, LINE_BYTES, nominal).find(b"\n")
             if newline >= 0:
                 ranges.append(Range(fd, at, nominal + newline + 1))
