@@ -63,7 +63,8 @@ def new_figure() -> Figure:
 
 def default_view(log: Log) -> str:
     """By address, unless there are several address spaces."""
-    return "mapping" if log.nr_children and (log.pid != log.pid[0]).any() else "address"
+    several = log.nr_children and not log.is_of_one_process
+    return "mapping" if several else "address"
 
 
 def draw(

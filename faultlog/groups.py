@@ -153,7 +153,7 @@ def _pages(log: Log, whole: Log) -> Groups:
     _, first, codes = np.unique(
         pack(log.pid, page), return_index=True, return_inverse=True
     )
-    several = bool((whole.pid != whole.pid[0]).any())
+    several = not whole.is_of_one_process
 
     def label(i: int) -> str:
         address = f"{int(page[first[i]] << shift):#x}"

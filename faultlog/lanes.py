@@ -30,7 +30,7 @@ def find_lanes(log: Log, max_lanes: int = MAX_LANES) -> Lanes | None:
     A fault belongs to what ran at its time. The traced process has rows of its own, and
     so have those that took SLOW times as long as their program's others mostly do.
     """
-    if not log.nr_children or len(np.unique(log.pid)) < 2:
+    if not log.nr_children or log.is_of_one_process:
         return None
     programs, program = log.programs()
     both = log.pid.astype(np.uint64) << np.uint64(32) | program

@@ -215,6 +215,11 @@ class Log:
         return self.count("children") or nr_births
 
     @property
+    def is_of_one_process(self) -> bool:
+        """Are all faults, of which there is one at least, of one process?"""
+        return bool((self.pid == self.pid[0]).all())
+
+    @property
     def has_outcomes(self) -> bool:
         """Does it say how faults ended?"""
         return bool(self.result.any())
@@ -277,7 +282,7 @@ class Log:
             else:
                 now[event.pid] = next(numbers)
             told.append(now[event.pid])
-        for pid in np.unique(self.pid).tolist():
+        for pid in distinct(self.pid).tolist():
             of(pid)
         return self._told_by(events, told, first)
 

@@ -153,7 +153,7 @@ class Page {
 		this.key = "map";
 		this.hasLatency = faults.latency.some(Boolean);
 		this.sort = [this.hasLatency ? "spent" : "faults", -1]; // figure or text, direction
-		this.asked = this.tables = 0;
+		this.asked = this.askedTable = 0;
 		this.showLog();
 		this.makeFilters();
 		this.makeKeys();
@@ -299,11 +299,13 @@ class Page {
 	}
 
 	async showTable() {
-		const { key } = this, asked = ++this.tables, table = this.view.table(key);
-		const { columns, isSorted } = table, rows = await this.shown(table, key);
-		if (asked !== this.tables)
+		const { key, counted } = this, asked = ++this.askedTable;
+		if (!counted.tables.has(key))
+			counted.tables.set(key, this.view.table(counted.inView, key));
+		const table = counted.tables.get(key), { columns, isSorted } = table;
+		const rows = await this.shown(table, key);
+		if (asked !== this.askedTable)
 			return; // there is a newer one
-		this.table = table;
 		const spent = columns.spent.reduce((all, ns) => all + ns, 0);
 		const { tHead: head, tBodies: [body] } = byId("table");
 		head.textContent = body.textContent = "";

@@ -18,9 +18,9 @@ from typing import Callable, Iterator
 
 import numpy as np
 
-from . import groups as tables
 from . import recording
 from .areas import area_of, find_areas
+from .groups import KEYS
 from .log import COLUMNS, Log, LogError
 from .outputs import Job, replacing
 from .panels import NONE, by_mapping, regions_text
@@ -85,19 +85,9 @@ def _packed(column: str, chunk: int, data: bytes) -> bytes:
 def _pieces(job: Job) -> Iterator[bytes]:
     """The log's data as elements of the page."""
     log = job.log
-    fine: dict[str, np.ndarray] = {}
-    nr_codes: dict[str, int] = {}
-    labels: dict[str, list[str]] = {}
-    notes: dict[str, tuple[str, ...]] = {}
-    for key in FINE_KEYS:
-        keyed = tables.KEYS[key].group(log, job.whole)
-        fine[key] = keyed.codes.astype(np.uint32)
-        nr_codes[key], notes[key] = keyed.count, keyed.notes
-        if key == "function":
-            labels[key] = [keyed.plain(i) for i in range(keyed.count)]
+    codes, about_codes = _fine_keys(job)
     # Processes with address spaces of their own share no axis of addresses.
-    has_several = (log.pid != log.pid[0]).any()
-    view = job.options.view or ("mapping" if has_several else "address")
+    view = job.options.view or ("address" if log.is_of_one_process else "mapping")
     panels, place = _panels(log, view)
     programs, program = log.programs()
     shared = [getattr(log, name) for name in SHARED[:-1]] + [program]
@@ -112,7 +102,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
         "address": lambda part: log.address[part],
         "ip": lambda part: log.ip[part] + np.uint64(1),
         "offset": lambda part: log.offset[part] + np.uint64(1),
-        **{f"by-{key}": codes.__getitem__ for key, codes in fine.items()},
+        **{f"by-{key}": column.__getitem__ for key, column in codes.items()},
     }
     chunks = [slice(at, at + CHUNK) for at in range(0, len(log), CHUNK)]
     widths = {
@@ -134,10 +124,8 @@ def _pieces(job: Job) -> Iterator[bytes]:
             for at in first.tolist()
         ],
         "names": {**log.names, "program": programs},
-        "nr_codes": nr_codes,
-        "labels": labels,  # of codes; the page makes the others
-        "tables_notes": notes,
-        "is_one_process": bool((job.whole.pid == job.whole.pid[0]).all()),
+        **about_codes,
+        "is_of_one_process": job.whole.is_of_one_process,
         "filter": job.filters.text(),
         "notes": job.verdict.lines(),
         "complete": job.verdict.says_complete,
@@ -149,6 +137,18 @@ def _pieces(job: Job) -> Iterator[bytes]:
     for i, part in enumerate(chunks):
         for name, values in own.items():
             yield _packed(name, i, _planes(values(part), widths[name]))
+
+
+def _fine_keys(job: Job) -> tuple[dict[str, np.ndarray], dict[str, dict]]:
+    """What each fault is by FINE_KEYS, uint32 (n,) each; and what is told of these numbers."""
+    codes, nr_codes, labels, notes = {}, {}, {}, {}
+    for key in FINE_KEYS:
+        keyed = KEYS[key].group(job.log, job.whole)
+        codes[key] = keyed.codes.astype(np.uint32)
+        nr_codes[key], notes[key] = keyed.count, keyed.notes
+        if key == "function":  # the page makes the others
+            labels[key] = [keyed.plain(i) for i in range(keyed.count)]
+    return codes, {"nr_codes": nr_codes, "labels": labels, "tables_notes": notes}
 
 
 def _plain(name: str, value: int) -> int:

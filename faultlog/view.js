@@ -100,7 +100,7 @@ class Faults {
 		if (key === "page") {
 			const shift = BigInt(this.meta.page_shift);
 			const page = "0x" + ((await this.exact("address", i)) >> shift << shift).toString(16);
-			return this.meta.is_one_process ? page : `${this.text(group, "pid")}:${page}`;
+			return this.meta.is_of_one_process ? page : `${this.text(group, "pid")}:${page}`;
 		}
 		if (key === "offset") {
 			const map = this.text(group, "map"), offset = await this.exact("offset", i);
@@ -152,21 +152,29 @@ class View {
 			[...filter].every(([key, text]) => faults.text(g, key) === text) ? 1 : 0);
 	}
 
+	// The faults in view, in the order of the log.
+	inView() {
+		const { time, y, group, n } = this.faults, { keep } = this;
+		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
+		const found = new Uint32Array(n);
+		let total = 0;
+		for (let i = 0; i < n; i++)
+			if (keep[group[i]] && time[i] >= x0 && time[i] <= x1 && y[i] >= y0 && y[i] <= y1)
+				found[total++] = i;
+		return found.subarray(0, total);
+	}
+
 	// Counts anew: cells of the picture, bars of the strip, sums by group, single marks.
 	count() {
-		const { time, y, latency, group, outcome, n } = this.faults;
-		const { keep, metric } = this, nrGroups = outcome.length;
+		const { time, y, latency, group, outcome } = this.faults, inView = this.inView();
+		const { metric } = this, nrGroups = outcome.length, total = inView.length;
 		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
 		const perX = WIDTH_CELLS / (x1 - x0), perY = HEIGHT_CELLS / (y1 - y0);
 		const cells = new Float64Array(WIDTH_CELLS * HEIGHT_CELLS);
 		const bars = [0, 1, 2, 3].map(() => new Uint32Array(WIDTH_CELLS));
 		const sums = { faults: new Uint32Array(nrGroups), spent: new Float64Array(nrGroups) };
-		const marks = [];
-		let total = 0;
-		for (let i = 0; i < n; i++) {
+		for (const i of inView) {
 			const t = time[i], at = y[i], g = group[i];
-			if (!keep[g] || t < x0 || t > x1 || at < y0 || at > y1)
-				continue;
 			const ns = latency[i] ? latency[i] - 1 : 0;
 			const column = Math.min(Math.floor((t - x0) * perX), WIDTH_CELLS - 1);
 			const row = Math.min(Math.floor((at - y0) * perY), HEIGHT_CELLS - 1);
@@ -175,27 +183,20 @@ class View {
 			bars[outcome[g]][column]++;
 			sums.faults[g]++;
 			sums.spent[g] += ns;
-			if (total++ < MAX_MARKS)
-				marks.push(i);
 		}
-		return { cells, bars, sums, total, marks: total <= MAX_MARKS ? marks : null };
+		return { cells, bars, sums, total, inView, tables: new Map(),
+			marks: total <= MAX_MARKS ? [...inView] : null };
 	}
 
-	// The table of what is in view, by a key: a column for each of FIGURES, a place for each
+	// The table of the faults in view, by a key: a column for each of FIGURES, a place for each
 	// value that there is, and a fault of it. Percentiles are the least latencies that so many
 	// percent do not exceed, as in tables on the terminal.
-	table(key) {
-		const { faults, keep } = this, { time, y, latency, group, outcome, n } = faults;
-		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
-		const [numbers, isOfFaults, nrNumbers] = faults.numbers(key);
-		const inView = new Uint32Array(n), rowOf = new Uint32Array(nrNumbers), first = [];
-		let total = 0;
-		for (let i = 0; i < n; i++) {
-			const t = time[i], at = y[i], g = group[i];
-			if (!keep[g] || t < x0 || t > x1 || at < y0 || at > y1)
-				continue;
-			inView[total++] = i;
-			const value = numbers[isOfFaults ? i : g];
+	table(inView, key) {
+		const { latency, group, outcome } = this.faults;
+		const [numbers, isOfFaults, nrNumbers] = this.faults.numbers(key);
+		const rowOf = new Uint32Array(nrNumbers), first = [];
+		for (const i of inView) {
+			const value = numbers[isOfFaults ? i : group[i]];
 			if (!rowOf[value])
 				rowOf[value] = first.push(i); // its row, and 1
 		}
@@ -204,8 +205,8 @@ class View {
 			columns[name] = new Float64Array(rows);
 		const outcomes = [null, columns.minor, columns.major, columns.failed];
 		const row = (i) => rowOf[numbers[isOfFaults ? i : group[i]]] - 1;
-		for (let k = 0; k < total; k++) {
-			const i = inView[k], r = row(i), ns = latency[i] ? latency[i] - 1 : 0;
+		for (const i of inView) {
+			const r = row(i), ns = latency[i] ? latency[i] - 1 : 0;
 			columns.faults[r]++;
 			if (outcome[group[i]])
 				outcomes[outcome[group[i]]][r]++;
@@ -213,10 +214,10 @@ class View {
 			if (ns > columns.max[r])
 				columns.max[r] = ns;
 		}
-		const isSorted = total <= MAX_SORTED;
+		const isSorted = inView.length <= MAX_SORTED;
 		if (isSorted)
-			this.sorted(columns, inView.subarray(0, total), row);
-		return { columns, first, total, isSorted };
+			this.sorted(columns, inView, row);
+		return { columns, first, isSorted };
 	}
 
 	// The columns of a table that take the faults of a row side by side.
@@ -229,8 +230,8 @@ class View {
 		for (const i of inView)
 			ordered[next[row(i)]++] = i;
 		const seen = new Uint32Array(this.faults.meta.nr_codes.page); // by which row last, and 1
+		const told = new Float64Array(inView.length);
 		for (let r = 0; r < columns.faults.length; r++) {
-			const told = new Float64Array(ends[r + 1] - ends[r]);
 			let n = 0;
 			for (let k = ends[r]; k < ends[r + 1]; k++) {
 				const i = ordered[k];

@@ -248,8 +248,9 @@ def test_tables_are_sums_of_the_log_and_sort(browser, tmp_path):
         assert row[7:10] == shown
         assert row[5] == f"{len(np.unique(log.address[such] >> np.uint64(12))):,}"
     exact = browser.execute_script(
-        "return page.table.first.map((i, r) => [page.faults.text(page.faults.group[i], 'map'),"
-        " page.table.columns.median[r], page.table.columns.p99[r]])"
+        "const {first, columns} = page.counted.tables.get('map');"
+        "return first.map((i, r) => [page.faults.text(page.faults.group[i], 'map'),"
+        " columns.median[r], columns.p99[r]])"
     )
     for name, *found in exact:
         latency = np.sort(log.latency_ns[log.map == names.index(name)])
