@@ -29,9 +29,9 @@ class Area:
 def find_areas(pages: np.ndarray, max_areas: int = MAX_AREAS) -> list[Area]:
     """Cut the address space at its wide gaps; the areas, lowest first.
 
-    pages: distinct page numbers, at least one, ascending; uint64 (n,). A gap is cut out if it would
-    leave a good part of its panel blank, the widest gaps first. If that makes too many
-    areas, the narrowest cuts are taken back. Every page is in exactly one panel.
+    pages: distinct page numbers, at least one, ascending; uint64 (n,). A gap is cut out if
+    it would leave a good part of its panel blank, the widest gaps first. If that makes too
+    many areas, the narrowest cuts are taken back. Every page is in exactly one panel.
     """
     gaps = np.diff(pages) - np.uint64(1)
 

@@ -370,12 +370,6 @@ class Places:
     notes: list[str]  # what must be told of the names
 
 
-def _costs(log: Log, codes: np.ndarray) -> np.ndarray:
-    """What each place's faults took, or how many there are where nothing tells; (p,)."""
-    spent = log.spent_ns().astype(np.float64)
-    return np.bincount(codes, spent if spent.any() else None)
-
-
 def find(log: Log, whole: Log) -> Places:
     """Place the instructions of log's faults, which are some of whole's, and name them."""
     placer = Placer(whole)
@@ -387,13 +381,15 @@ def find(log: Log, whole: Log) -> Places:
     names = [Name()] * len(files)
     reasons: dict[str, list[str]] = {}
     places: dict[int, list[int]] = defaultdict(list)
-    costs: dict[int, float] = defaultdict(float)
-    for i, cost in enumerate(_costs(log, codes).tolist()):
-        places[files[i]].append(i)
-        costs[files[i]] += cost
+    for i, code in enumerate(files):
+        places[code].append(i)
     places.pop(NOWHERE, None)
+    # Notes name first the files whose faults took most, or are most where nothing tells.
+    spent = log.spent_ns().astype(np.float64)
+    costs = np.bincount(file - NOWHERE, spent if spent.any() else None)
     debug_folders = whole.roots.debug_folders()
-    for code, of_file in sorted(places.items(), key=lambda item: -costs[item[0]]):
+    for code in sorted(places, key=lambda code: -costs[code - NOWHERE]):
+        of_file = places[code]
         segments = placer.segments.get(code)
         path, here = whole.roots.find(whole.paths[code])
         base = os.path.basename(whole.names["map"][code])

@@ -237,10 +237,11 @@ def text_lines(
         )
         labels.append([f"({nr_more:,} more)"] + [""] * (len(table.keys) - 1))
     rows.append(all_values)
-    whole = all_values[_weight(everything)]
+    weight = _weight(everything)
+    whole = all_values[weight]
     for row in rows:
-        weight = max(row[_weight(everything)], 0)  # sums of what is not so wrap
-        row["share"] = round(1000 * weight / whole) if whole else 0
+        # What is left is below 0 if a log's latencies add up to more than 64 bits.
+        row["share"] = round(1000 * max(row[weight], 0) / whole) if whole else 0
     labels.append(["(all)"] + [""] * (len(table.keys) - 1))
     cells = {
         c.name: [c.name]

@@ -64,8 +64,11 @@ def main() -> int:
     try:
         tree = kernel.get(kernel.known_kernels()["default"])
         modules.check_release(args.module, tree.release)
-        conf = {"FOLDER": str(PROJECT), "COMPILE": compile_command(args.cflags)}
-        conf["WARM"] = "yes" if args.warm else ""
+        conf = {
+            "FOLDER": str(PROJECT),
+            "COMPILE": compile_command(args.cflags),
+            "WARM": "yes" if args.warm else "",
+        }
         lines = "".join(f"{key}={shlex.quote(text)}\n" for key, text in conf.items())
         guest = vm.Guest(
             tree=tree,

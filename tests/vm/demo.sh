@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
 # The demonstration, as seen from inside the guest; demo.py starts it.  /demo.conf
-# gives $FOLDER, the project's on the host, and $COMPILE, the compiler's command.
+# gives $FOLDER, the project's on the host, $COMPILE, the compiler's command, and $WARM, if it is
+# to run once before.
 
 . /tap.sh
 . /demo.conf

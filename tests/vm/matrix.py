@@ -41,7 +41,9 @@ import run
 import vm
 
 TIMEOUT_S = 1200
-LIKE_DEFAULT = ("bookworm-cloud",)
+LIKE_DEFAULT = (
+    "bookworm-cloud",
+)  # ten minutes for what differs from it in drivers alone
 STRICT = ["W=1", "KCFLAGS=-Werror"]
 # Of a compiler, modpost or kernel-doc; not kbuild's remarks on the tools at hand, nor
 # the linker's on static programs, see build.user_flags().
