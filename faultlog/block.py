@@ -35,12 +35,12 @@ def word_of(text: bytes) -> int:
 
 
 def _joined(digits: np.ndarray, base: int) -> np.ndarray:
-    """The number of 8 digits, a byte each, the first one first; (n,) to (n,)."""
+    """The number of 8 digits, a byte each, the first one first; changes digits, (n,)."""
     value = digits
-    for i, mask in enumerate(MASKS):
-        below = value >> np.uint64(8 << i)
-        value = value * np.uint64(base ** (1 << i))
-        value += below
+    for i, mask in enumerate(MASKS):  # pairs of numbers to one of twice the bits
+        bits = 8 << i
+        value *= np.uint64(base ** (1 << i) << bits | 1)
+        value >>= np.uint64(bits)
         value &= mask
     return value
 
@@ -81,7 +81,10 @@ class Block:
         # Of words; none spans lines. The last one is that of END.
         self.start, self.end = edges[0::2], edges[1::2]
         self.line_end = np.flatnonzero(text == 10)
-        last = np.searchsorted(self.start, self.line_end)
+        # How many words begin before that: where lines end in words, that's quickly seen.
+        last = np.flatnonzero(text[self.end] == 10) + 1
+        if len(last) != len(self.line_end):
+            last = np.searchsorted(self.start, self.line_end)
         self.nr_words = np.diff(last, prepend=0)
         self.first_word = last - self.nr_words
 
@@ -132,17 +135,21 @@ class Block:
 
         lines: indices; at: their words, from which on each starts with another prefix, some
         of which may be left out; (n,) each. Returns for each prefix its words, and which of
-        lines have one: bool (n,), or a slice; None if any line is otherwise.
+        lines have one: indices, or a slice; None if any line is otherwise.
         """
-        found = []
+        found, start = [], self.start[at]
         for prefix in prefixes:
-            has_it = self.begin_with(prefix, at)
+            has_it = self.begin_with(prefix, start)
             if has_it.all():
                 found.append((at, slice(None)))
                 at = at + 1
             else:
-                found.append((at[has_it], has_it))
+                such = np.flatnonzero(has_it)
+                found.append((at[such], such))
+                if not len(such):
+                    continue
                 at = at + has_it
+            start = self.start[at]
         ends = self.first_word[lines] + self.nr_words[lines]
         return found if (at == ends).all() else None
 
@@ -158,20 +165,14 @@ class Block:
 
     def _those_with(self, prefix: bytes, found: np.ndarray) -> np.ndarray:
         """Of these words, those that start with prefix, of 3 to 16 bytes; indices."""
-        fits = self.begin_with(prefix, found)
-        return found if fits.all() else found[fits]
+        return found[self.begin_with(prefix, self.start[found])]
 
-    def begin_with(self, prefix: bytes, at: np.ndarray) -> np.ndarray:
-        """Which of the words at these indices begin with it; bool (n,)."""
-        word = self.loads[self.start[at]]
-        word &= KEEP_BYTES[min(len(prefix), 8)]
-        fits = word == word_of(prefix)
-        if len(prefix) > 8:
-            rest = at if fits.all() else at[fits]
-            start = self.start[rest]
-            longer = self.end[rest] - start >= len(prefix)
-            longer &= self.loads[start + (len(prefix) - 8)] == word_of(prefix[-8:])
-            fits[fits] = longer
+    def begin_with(self, prefix: bytes, start: np.ndarray) -> np.ndarray:
+        """Which of the words that start there begin with it, of up to 16 bytes; bool (n,)."""
+        fits = self.loads[start] & KEEP_BYTES[min(len(prefix), 8)] == word_of(prefix)
+        if len(prefix) > 8:  # no blank is in it, so a word that goes on like it is as long
+            rest = start[fits] + (len(prefix) - 8)
+            fits[fits] = self.loads[rest] == word_of(prefix[-8:])
         return fits
 
     def numbers(

@@ -180,7 +180,7 @@ class Reader:
         line = np.flatnonzero(block.nr_words >= len(LINE))
         at = block.first_word[line]
         counter = np.full(len(line), -1, dtype=np.int64)
-        has_counter = ~block.begin_with(LINE[0].encode(), at)
+        has_counter = ~block.begin_with(LINE[0].encode(), start[at])
         if has_counter.any():
             before = at[has_counter]
             number, fits = block.numbers(start[before], end[before] - 2, DECIMAL)

@@ -1,15 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Memory that is freed is kept for what is needed next."""
+"""Memory for a process that does one thing and ends."""
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import gc
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
 LARGE_BYTES = 8 << 20  # more than any array of a block of lines has
 
 
 def keep() -> None:
+    """Free memory only where it's much.
+
+    What is in cycles stays: nothing here makes many, but to look for them on every import,
+    and once more at the end, was a tenth of the time that a picture of a million faults takes.
+    """
+    gc.disable()
+    atexit.register(gc.freeze)
+    _keep_arrays()
+
+
+def _keep_arrays() -> None:
     """Let malloc() give no memory back to the kernel but that of the largest arrays.
 
     By default numpy's arrays of a block of lines, some hundred KiB each, are given back and

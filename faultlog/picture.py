@@ -8,6 +8,7 @@ done while helpers read.
 from __future__ import annotations
 
 import argparse
+import io
 from typing import TYPE_CHECKING
 
 from .outputs import Job, replacing
@@ -33,8 +34,10 @@ def columns(_options: argparse.Namespace) -> set[str]:
 
 
 def prepare() -> None:
-    """Import what draws."""
-    from . import drawing
+    """Import what draws; what is imported only when something is drawn, too."""
+    from .drawing import new_figure
+
+    new_figure().savefig(io.BytesIO(), format="png")
 
 
 def write(job: Job) -> None:
