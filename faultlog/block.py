@@ -170,7 +170,7 @@ class Block:
     def begin_with(self, prefix: bytes, start: np.ndarray) -> np.ndarray:
         """Which of the words that start there begin with it, of up to 16 bytes; bool (n,)."""
         fits = self.loads[start] & KEEP_BYTES[min(len(prefix), 8)] == word_of(prefix)
-        if len(prefix) > 8:  # no blank is in it, so a word that goes on like it is as long
+        if len(prefix) > 8:  # it has no blank, so the word is at least as long
             rest = start[fits] + (len(prefix) - 8)
             fits[fits] = self.loads[rest] == word_of(prefix[-8:])
         return fits
@@ -193,7 +193,10 @@ class Block:
             return value, fits
         read, step = (_decimal, 10**8) if form == DECIMAL else (_hexadecimal, 1 << 32)
         above_16 = None
-        longest = int(width[fits].max())
+        longest = int(width.max())
+        if width.min() == longest:  # as in most blocks: one number for all
+            width = width[:1]
+        longest = min(longest, MAX_DIGITS[form])
         for left in range((longest - 1) // 8 * 8, -1, -8):
             # The 8 digits with so many to their right; there may be fewer.
             nr_digits = np.minimum(np.maximum(width - left, 0), 8)

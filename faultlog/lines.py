@@ -246,7 +246,9 @@ class Reader:
         else:
             value, is_number = block.numbers(start, end, column.form)
             is_number &= value <= np.uint64(column.unknown)
-            value = np.where(is_number, value, np.uint64(column.unknown))
+            value[~is_number] = column.unknown
+        if isinstance(row, slice):
+            return value.astype(column.dtype, copy=False)
         told = np.full(nr_rows, column.unknown, dtype=column.dtype)
         told[row] = value
         return told
@@ -280,9 +282,10 @@ class Reader:
         for column in self.keys:
             if column.form == WORD:
                 codes = self.names[column.name].codes_of(later.names[column.name])
-                codes = codes.astype(column.dtype)
-                parts = later.parts[column.name]
-                later.parts[column.name] = [codes[part] for part in parts]
+                if (codes != np.arange(len(codes))).any():
+                    codes = codes.astype(column.dtype)
+                    parts = later.parts[column.name]
+                    later.parts[column.name] = [codes[part] for part in parts]
         for name, parts in self.parts.items():
             parts += later.parts[name]
         self.lines += [lines + self.nr_lines for lines in later.lines]

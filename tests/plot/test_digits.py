@@ -83,6 +83,12 @@ def test_numbers_of_text(form):
     expected = [plain_number(text, form) for text in texts]
     assert numbers_of(texts, form) == expected
     assert sum(e is not None for e in expected) > 2000
+    # Of a column all of one width, and of one whose widest is too long.
+    by_width = {size: [t for t in texts if len(t) == size] for size in range(1, 25)}
+    for size, some in by_width.items():
+        for others in ([], by_width.get(size + 1, [])[:1]):
+            column = others + some
+            assert numbers_of(column, form) == [plain_number(t, form) for t in column]
 
 
 def test_prefixes_are_told_apart():
