@@ -7,6 +7,7 @@ import numpy as np
 
 ROOM = 1 << 64  # of a packed row
 FEW = 1 << 20  # so many values are counted, which is faster than sorting
+MIN_MARKED = 1 << 16  # of so many, one at least; for fewer, sorting is as fast
 
 
 def pack(*columns: np.ndarray) -> np.ndarray:
@@ -39,12 +40,27 @@ def _dense(column: np.ndarray) -> tuple[np.ndarray, int]:
 
 def distinct(values: np.ndarray) -> np.ndarray:
     """The values that there are, ascending; unsigned (n,) to (m,) of the same type."""
-    if not len(values) or int(values.max()) - int(values.min()) >= FEW:
-        return np.unique(values)
+    if not len(values):
+        return values
     low = values.min()
-    is_there = np.zeros(int(values.max() - low) + 1, dtype=bool)
-    is_there[values - low] = True
-    return np.flatnonzero(is_there).astype(values.dtype) + low
+    if int(values.max() - low) < FEW:
+        return _those(values - low, FEW).astype(values.dtype) + low
+    above, rest = np.divmod(values - low, values.dtype.type(FEW))
+    # Pages lie in some few places far apart: these first, then what there is in each.
+    places = distinct(above) if int(above.max()) < FEW else above
+    if len(places) > len(values) // MIN_MARKED:
+        return np.unique(values)
+    place = np.zeros(int(places[-1]) + 1, dtype=np.int64)
+    place[places] = np.arange(len(places)) * FEW
+    found = _those(place[above] + rest.astype(np.int64), len(places) * FEW)
+    return places[found // FEW] * FEW + (found % FEW).astype(values.dtype) + low
+
+
+def _those(values: np.ndarray, span: int) -> np.ndarray:
+    """The values that there are, all below span, ascending; int64 (m,)."""
+    is_there = np.zeros(span, dtype=bool)
+    is_there[values] = True
+    return np.flatnonzero(is_there)
 
 
 def compact(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

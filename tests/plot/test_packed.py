@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Values counted instead of sorted are the same values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from faultlog.packed import FEW, MIN_MARKED, distinct
+
+TOP = (1 << 64) - 1
+N = 3 * MIN_MARKED
+
+
+def spread(*places: int) -> np.ndarray:
+    """Values in and around some places; uint64 (N,)."""
+    rng = np.random.default_rng(5)
+    beside = rng.integers(0, 900, N, dtype=np.uint64)
+    return rng.choice(np.array(places, dtype=np.uint64), N) + beside
+
+
+@pytest.mark.parametrize(
+    "values",
+    (
+        spread(0),
+        spread(TOP - 1000),
+        spread(7, FEW - 500),
+        spread(7, FEW + 6, 2 * FEW),
+        spread(0, FEW**2 - FEW, FEW**2 - 900),
+        spread(0, FEW**2 + 1),
+        spread(3, TOP - 1000),
+        spread(0x55D0C0000, 0x7FAA30000, 0x7FFD10000),
+        spread(*(FEW * i for i in range(9))),
+        np.array([0, FEW - 1] * N, dtype=np.uint64),
+        np.array([1, FEW, FEW + 1] * N, dtype=np.uint64),
+        np.array([5, TOP, 0, 5], dtype=np.uint64),
+    ),
+    ids=str,
+)
+def test_distinct_values_of_pages(values):
+    for some in (values, values[::-1], values[:1], values[:0], values[: N // 3]):
+        found = distinct(some)
+        assert found.dtype == values.dtype
+        assert found.tolist() == np.unique(some).tolist()
+
+
+@pytest.mark.parametrize("dtype", (np.uint8, np.uint16, np.uint32))
+def test_distinct_values_of_other_columns(dtype):
+    top = np.iinfo(dtype).max
+    values = np.array([3, 0, top, top - 1, 3] * N, dtype=dtype)
+    assert distinct(values).tolist() == [0, 3, top - 1, top]
+    assert distinct(values).dtype == dtype
