@@ -278,7 +278,7 @@ class Reader:
         self.next_counter = int(counter[-1]) + 1
 
     def join(self, later: Reader) -> None:
-        """Take what another one has read, which is of the same columns and comes next."""
+        """Take all that another one has read, which is of the same columns and comes next."""
         for column in self.keys:
             if column.form == WORD:
                 codes = self.names[column.name].codes_of(later.names[column.name])
@@ -287,7 +287,7 @@ class Reader:
                     parts = later.parts[column.name]
                     later.parts[column.name] = [codes[part] for part in parts]
         for name, parts in self.parts.items():
-            parts += later.parts[name]
+            parts += later.parts.pop(name)
         self.lines += [lines + self.nr_lines for lines in later.lines]
         self.events += later.events
         self.head = self.head or later.head

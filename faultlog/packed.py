@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import numpy as np
 
 ROOM = 1 << 64  # of a packed row
-FEW = 1 << 20  # so many values are counted, which is faster than sorting
-MIN_MARKED = 1 << 16  # of so many, one at least; for fewer, sorting is as fast
+FEW_BITS = 20
+FEW = 1 << FEW_BITS  # so many values are counted, which is faster than sorting
+MIN_MARKED = 1 << 16  # values for each such place; of fewer, sorting is as fast
+CHUNK = 1 << 18  # so many values at a time
 
 
 def pack(*columns: np.ndarray) -> np.ndarray:
@@ -43,23 +47,41 @@ def distinct(values: np.ndarray) -> np.ndarray:
     if not len(values):
         return values
     low = values.min()
-    if int(values.max() - low) < FEW:
-        return _those(values - low, FEW).astype(values.dtype) + low
-    above, rest = np.divmod(values - low, values.dtype.type(FEW))
-    # Pages lie in some few places far apart: these first, then what there is in each.
-    places = distinct(above) if int(above.max()) < FEW else above
-    if len(places) > len(values) // MIN_MARKED:
+    nr_places = int(values.max() - low) // FEW + 1
+    # Pages lie in some few places far apart: these are marked first, then what is in each.
+    if nr_places > FEW:
         return np.unique(values)
-    place = np.zeros(int(places[-1]) + 1, dtype=np.int64)
-    place[places] = np.arange(len(places)) * FEW
-    found = _those(place[above] + rest.astype(np.int64), len(places) * FEW)
-    return places[found // FEW] * FEW + (found % FEW).astype(values.dtype) + low
+    places = _marked(values, low, nr_places, lambda above: above >> FEW_BITS)
+    if len(places) > max(len(values) // MIN_MARKED, 1):
+        return np.unique(values)
+    first = np.zeros(nr_places, dtype=np.int64)
+    first[places] = np.arange(len(places)) << FEW_BITS
+
+    def mark(above: np.ndarray) -> np.ndarray:
+        return first[above >> FEW_BITS] + (above & FEW - 1)
+
+    found = _marked(values, low, len(places) << FEW_BITS, mark)
+    above = places[found >> FEW_BITS]
+    above <<= FEW_BITS
+    above += np.bitwise_and(found, FEW - 1, out=found)
+    return above.astype(values.dtype) + low
 
 
-def _those(values: np.ndarray, span: int) -> np.ndarray:
-    """The values that there are, all below span, ascending; int64 (m,)."""
+def _marked(
+    values: np.ndarray,
+    low: np.unsignedinteger,
+    span: int,
+    place: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Which places there are, ascending, all below span; int64 (m,).
+
+    low: the least value; place: where some values are by how much above it they are, int64.
+    Not of all at once, as that takes memory.
+    """
     is_there = np.zeros(span, dtype=bool)
-    is_there[values] = True
+    for at in range(0, len(values), CHUNK):
+        above = values[at : at + CHUNK] - low
+        is_there[place(above.astype(np.int64))] = True
     return np.flatnonzero(is_there)
 
 
