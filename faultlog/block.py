@@ -36,17 +36,16 @@ def word_of(text: bytes) -> int:
 
 def _joined(digits: np.ndarray, base: int) -> np.ndarray:
     """The number of 8 digits, a byte each, the first one first; changes digits, (n,)."""
-    value = digits
     for i, mask in enumerate(MASKS):  # pairs of numbers to one of twice the bits
         bits = 8 << i
-        value *= np.uint64(base ** (1 << i) << bits | 1)
-        value >>= np.uint64(bits)
-        value &= mask
-    return value
+        digits *= np.uint64(base ** (1 << i) << bits | 1)
+        digits >>= np.uint64(bits)
+        digits &= mask
+    return digits
 
 
 def _decimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of 8 digits, each less b"0", and which of them are some; (n,) to (n,)."""
+    """The numbers of 8 digits, each less b"0", and which of them are some; changes text, (n,)."""
     bad = text + (EACH_80 - EACH_9 - EACH_1)
     bad |= text
     bad &= EACH_80
@@ -170,7 +169,7 @@ class Block:
     def begin_with(self, prefix: bytes, start: np.ndarray) -> np.ndarray:
         """Which of the words that start there begin with it, of up to 16 bytes; bool (n,)."""
         fits = self.loads[start] & KEEP_BYTES[min(len(prefix), 8)] == word_of(prefix)
-        if len(prefix) > 8:  # it has no blank, so the word is at least as long
+        if len(prefix) > 8:  # it has no blank, so a word with its bytes is as long
             rest = start[fits] + (len(prefix) - 8)
             fits[fits] = self.loads[rest] == word_of(prefix[-8:])
         return fits
@@ -196,7 +195,7 @@ class Block:
         longest = int(width.max())
         if width.min() == longest:  # as in most blocks: one number for all
             width = width[:1]
-        longest = min(longest, MAX_DIGITS[form])
+        longest = min(longest, MAX_DIGITS[form])  # longer ones are no numbers
         for left in range((longest - 1) // 8 * 8, -1, -8):
             # The 8 digits with so many to their right; there may be fewer.
             nr_digits = np.minimum(np.maximum(width - left, 0), 8)

@@ -278,7 +278,10 @@ class Reader:
         self.next_counter = int(counter[-1]) + 1
 
     def join(self, later: Reader) -> None:
-        """Take all that another one has read, which is of the same columns and comes next."""
+        """Take what another one has read, which is of the same columns and comes next.
+
+        later is used up: it may be there for longer, so it gives its arrays away.
+        """
         for column in self.keys:
             if column.form == WORD:
                 codes = self.names[column.name].codes_of(later.names[column.name])
@@ -289,6 +292,7 @@ class Reader:
         for name, parts in self.parts.items():
             parts += later.parts.pop(name)
         self.lines += [lines + self.nr_lines for lines in later.lines]
+        later.lines.clear()
         self.events += later.events
         self.head = self.head or later.head
         self.summary = later.summary or self.summary

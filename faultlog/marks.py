@@ -145,7 +145,7 @@ def draw_cells(binned: list[tuple[Axes, np.ndarray]]) -> None:
 def _show(axis: Axes, picture: np.ndarray, zorder: float) -> None:
     """An image over the whole panel; RGBA from 0 to 1, (rows, columns, 4)."""
     axis.imshow(
-        (picture * 255 + 0.5).astype(np.uint8),  # drawn in half the time of numbers
+        (picture * 255 + 0.5).astype(np.uint8),  # drawn in half the time of floats
         extent=(*axis.get_xlim(), *axis.get_ylim()),
         origin="lower",
         aspect="auto",

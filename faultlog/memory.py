@@ -12,10 +12,11 @@ LARGE_BYTES = 8 << 20  # more than any array of a block of lines has
 
 
 def keep() -> None:
-    """Free memory only where it's much.
+    """Don't free what is soon needed again, nor look for what is small.
 
-    What is in cycles stays: nothing here makes many, but to look for them on every import,
-    and once more at the end, was a tenth of the time that a picture of a million faults takes.
+    Objects in cycles stay: they are some MB, but to look for them at each import and, even if
+    that is disabled, at the end, unless they are frozen, was a tenth of the time that a
+    picture of a million faults takes.
     """
     gc.disable()
     atexit.register(gc.freeze)

@@ -14,7 +14,6 @@ here, and its options in cli.py.
 from __future__ import annotations
 
 import argparse
-import gc
 import importlib
 import os
 import stat
@@ -99,8 +98,6 @@ def prepare(output: ModuleType) -> None:
     """Let an output do what it can before it has a log; raises LogError if it can't be."""
     with _libraries():
         getattr(output, "prepare", lambda: None)()
-    # Exceptions that imports leave in cycles hold whoever called, with all his arrays.
-    gc.collect()
 
 
 def _opener(output: Path, log: str) -> Callable[[str, int], int]:

@@ -9,9 +9,13 @@ import numpy as np
 
 ROOM = 1 << 64  # of a packed row
 FEW_BITS = 20
-FEW = 1 << FEW_BITS  # so many values are counted, which is faster than sorting
-MIN_MARKED = 1 << 16  # values for each such place; of fewer, sorting is as fast
-CHUNK = 1 << 18  # so many values at a time
+FEW = (
+    1 << FEW_BITS
+)  # so many different values are counted, which is faster than sorting
+MIN_MARKED = (
+    1 << 16
+)  # values for each FEW that are marked; of fewer, sorting is as fast
+CHUNK = 1 << 18  # values at a time
 
 
 def pack(*columns: np.ndarray) -> np.ndarray:
@@ -43,45 +47,47 @@ def _dense(column: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def distinct(values: np.ndarray) -> np.ndarray:
-    """The values that there are, ascending; unsigned (n,) to (m,) of the same type."""
+    """The values that there are, ascending; unsigned (n,) to (m,) of the same type.
+
+    Pages lie in some few places far apart: these are marked first, then what is in each.
+    """
     if not len(values):
         return values
     low = values.min()
     nr_places = int(values.max() - low) // FEW + 1
-    # Pages lie in some few places far apart: these are marked first, then what is in each.
     if nr_places > FEW:
         return np.unique(values)
     places = _marked(values, low, nr_places, lambda above: above >> FEW_BITS)
     if len(places) > max(len(values) // MIN_MARKED, 1):
         return np.unique(values)
-    first = np.zeros(nr_places, dtype=np.int64)
-    first[places] = np.arange(len(places)) << FEW_BITS
-
-    def mark(above: np.ndarray) -> np.ndarray:
-        return first[above >> FEW_BITS] + (above & FEW - 1)
-
-    found = _marked(values, low, len(places) << FEW_BITS, mark)
-    above = places[found >> FEW_BITS]
-    above <<= FEW_BITS
-    above += np.bitwise_and(found, FEW - 1, out=found)
-    return above.astype(values.dtype) + low
+    gap = (places - np.arange(len(places))) << FEW_BITS  # not marked, below each
+    gap_at = np.zeros(nr_places, dtype=np.int64)
+    gap_at[places] = gap
+    found = _marked(
+        values,
+        low,
+        len(places) << FEW_BITS,
+        lambda above: above - gap_at[above >> FEW_BITS],
+    )
+    found += gap[found >> FEW_BITS]
+    return found.astype(values.dtype) + low
 
 
 def _marked(
     values: np.ndarray,
     low: np.unsignedinteger,
     span: int,
-    place: Callable[[np.ndarray], np.ndarray],
+    mark: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """Which places there are, ascending, all below span; int64 (m,).
+    """The marks of all values, ascending, each below span; int64 (m,).
 
-    low: the least value; place: where some values are by how much above it they are, int64.
-    Not of all at once, as that takes memory.
+    low: the least value; mark: from how much above it some values are to their marks, int64
+    (n,) to (n,). It's called for CHUNK of them at a time, as what it does takes memory.
     """
     is_there = np.zeros(span, dtype=bool)
     for at in range(0, len(values), CHUNK):
         above = values[at : at + CHUNK] - low
-        is_there[place(above.astype(np.int64))] = True
+        is_there[mark(above.astype(np.int64))] = True
     return np.flatnonzero(is_there)
 
 

@@ -34,7 +34,7 @@ def columns(_options: argparse.Namespace) -> set[str]:
 
 
 def prepare() -> None:
-    """Import what draws; what is imported only when something is drawn, too."""
+    """Import what draws, and by drawing nothing what is only imported then."""
     from .drawing import new_figure
 
     new_figure().savefig(io.BytesIO(), format="png")

@@ -105,6 +105,16 @@ def test_parts_of_damaged_logs(tmp_path, monkeypatch):
         assert in_parts(path, monkeypatch, nr) == whole(joined)
 
 
+def test_what_was_joined_holds_no_arrays():
+    """It stays: exceptions that matplotlib's import keeps hold the frame that read."""
+    first, later = (lines.Reader(["tid", "map"]) for _ in range(2))
+    for reader in (first, later):
+        reader.feed(COUNTED[:-1])
+    first.join(later)
+    assert (later.parts, later.lines) == ({}, [])
+    assert len(first.log()) == 6000
+
+
 @pytest.mark.parametrize("nr", (0, 1, 2, 3))
 def test_pieces_come_in_order(monkeypatch, nr):
     monkeypatch.setattr(helper, "nr_helpers", lambda: nr)

@@ -18,25 +18,25 @@ def spread(*places: int) -> np.ndarray:
     return rng.choice(np.array(places, dtype=np.uint64), N) + beside
 
 
-@pytest.mark.parametrize(
-    "values",
-    (
-        spread(0),
-        spread(TOP - 1000),
-        spread(7, FEW - 500),
-        spread(7, FEW + 6, 2 * FEW),
-        spread(0, FEW**2 - FEW, FEW**2 - 900),
-        spread(0, FEW**2 + 1),
-        spread(3, TOP - 1000),
-        spread(0x55D0C0000, 0x7FAA30000, 0x7FFD10000),
-        spread(*(FEW * i for i in range(9))),
-        np.array([0, FEW - 1] * N, dtype=np.uint64),
-        np.array([1, FEW, FEW + 1] * N, dtype=np.uint64),
-        np.array([5, TOP, 0, 5], dtype=np.uint64),
-    ),
-    ids=str,
-)
-def test_distinct_values_of_pages(values):
+PAGES = {
+    "low": spread(0),
+    "high": spread(TOP - 1000),
+    "over the end of a place": spread(7, FEW - 500),
+    "beside each other": spread(7, FEW + 6, 2 * FEW),
+    "as far apart as can be": spread(0, FEW**2 - FEW, FEW**2 - 900),
+    "too far apart": spread(0, FEW**2 + 1),
+    "both ends": spread(3, TOP - 1000),
+    "of a process": spread(0x55D0C0000, 0x7FAA30000, 0x7FFD10000),
+    "too many places": spread(*(FEW * i for i in range(9))),
+    "a place's ends": np.array([0, FEW - 1] * N, dtype=np.uint64),
+    "the next place's": np.array([1, FEW, FEW + 1] * N, dtype=np.uint64),
+    "few": np.array([5, TOP, 0, 5], dtype=np.uint64),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_distinct_values_of_pages(name):
+    values = PAGES[name]
     for some in (values, values[::-1], values[:1], values[:0], values[: N // 3]):
         found = distinct(some)
         assert found.dtype == values.dtype
