@@ -9,12 +9,8 @@ import numpy as np
 
 ROOM = 1 << 64  # of a packed row
 FEW_BITS = 20
-FEW = (
-    1 << FEW_BITS
-)  # so many different values are counted, which is faster than sorting
-MIN_MARKED = (
-    1 << 16
-)  # values for each FEW that are marked; of fewer, sorting is as fast
+FEW = 1 << FEW_BITS  # so many values are counted, which is faster than sorting
+MIN_MARKED = 1 << 16  # values for each FEW marked; of fewer, sorting is as fast
 CHUNK = 1 << 18  # values at a time
 
 
