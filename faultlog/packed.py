@@ -50,7 +50,8 @@ def distinct(values: np.ndarray) -> np.ndarray:
     if not len(values):
         return values
     low = values.min()
-    nr_places = int(values.max() - low) // FEW + 1
+    span = int(values.max() - low) + 1
+    nr_places = (span - 1 >> FEW_BITS) + 1
     if nr_places > FEW:
         return np.unique(values)
     places = _marked(values, low, nr_places, lambda above: above >> FEW_BITS)
@@ -62,7 +63,7 @@ def distinct(values: np.ndarray) -> np.ndarray:
     found = _marked(
         values,
         low,
-        len(places) << FEW_BITS,
+        span - int(gap[-1]),
         lambda above: above - gap_at[above >> FEW_BITS],
     )
     found += gap[found >> FEW_BITS]
