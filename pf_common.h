@@ -28,6 +28,7 @@
 #include "pf/fault.h"
 #include "pf/fault_list.h"
 #include "pf/hook.h"
+#include "pf/life.h"
 #include "pf/map.h"
 #include "pf/outcome.h"
 #include "pf/print.h"
@@ -106,21 +107,29 @@ static int pf_start(void)
 	ret = pf_list_init(max_faults, cont_store, outcome || children);
 	if (ret)
 		goto clear_target;
+	ret = pf_threads_init();
+	if (ret)
+		goto free_list;
+	if (children) {
+		ret = pf_family_init(max_faults);
+		if (ret)
+			goto free_threads;
+	}
 	pf_map_init();
 	pf_clock_start();
-	if (children) {
-		ret = pf_family_start();
-		if (ret)
-			goto stop_clock;
-	}
-	ret = pf_probe_register(placement, outcome ? maxactive : 0, children);
+	pf_asked_set(children, outcome);
+	ret = pf_life_start(children);
 	if (ret)
-		goto stop_family;
+		goto stop_clock;
+	ret = pf_probe_register(placement, outcome ? maxactive : 0);
+	if (ret)
+		goto stop_life;
 	ret = pf_proc_create();
 	if (ret)
 		goto unregister_probe;
 
 	/* All is there: from here on, faults are recorded. */
+	pf_account_prepare();
 	if (children)
 		pf_family_begin();
 	pf_target_begin();
@@ -135,13 +144,16 @@ static int pf_start(void)
 
 unregister_probe:
 	pf_probe_unregister();
-stop_family:
-	if (children) {
-		pf_family_stop();
-		pf_family_free();
-	}
+stop_life:
+	pf_life_stop();
 stop_clock:
 	pf_clock_stop();
+	pf_map_free();
+	if (children)
+		pf_family_free();
+free_threads:
+	pf_threads_free();
+free_list:
 	pf_list_free();
 clear_target:
 	pf_target_clear();
@@ -156,18 +168,18 @@ clear_target:
  */
 static void pf_stop(void (*finish)(void))
 {
+	struct pf_difference difference;
 	struct pf_totals totals;
-	u64 nr_unseen;
+	bool exited = pf_all_exited();
 
 	pf_account_end();
 	pf_probe_unregister();
 	pf_clock_stop();
-	if (children)
-		pf_family_stop();
 	pf_proc_remove();
 	if (finish)
 		finish();
-	totals = pf_probe_totals(pf_all_exited());
+	difference = pf_probe_difference(exited, &totals);
+	pf_life_stop();
 	pr_info("recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%lu\n",
 		pf_list_nr_recorded(), totals.nr_retries, pf_list_nr_dropped(),
 		pf_list.nr_overwritten, pf_probe_nr_missed());
@@ -177,13 +189,22 @@ static void pf_stop(void (*finish)(void))
 	if (totals.nr_unfinished)
 		pr_info("unfinished=%llu: not recorded, as they were still under way\n",
 			totals.nr_unfinished);
-	nr_unseen = pf_probe_nr_unseen(&totals);
-	if (nr_unseen)
+	if (totals.nr_incomplete)
+		pr_info("incomplete=%llu: faults under way, cut short by a signal, or failed\n",
+			totals.nr_incomplete);
+	if (totals.nr_forgotten)
+		pr_info("forgotten=%llu: there was no room to wait for their next try\n",
+			totals.nr_forgotten);
+	if (difference.is_known && difference.nr_unseen)
 		pr_warn("unseen=%llu: faults that the kernel counted and the probe did not see: were "
 			"kprobes or ftrace switched off, or " PF_SYMBOL "() patched?\n",
-			nr_unseen);
+			difference.nr_unseen);
+	if (difference.is_known && difference.nr_surplus)
+		pr_warn("surplus=%llu: more faults were recorded than the kernel counted: some are "
+			"recorded twice, please report it\n", difference.nr_surplus);
 	if (children)
 		pf_family_free();
+	pf_threads_free();
 	pf_map_free();
 	pf_list_free();
 	pf_target_clear();

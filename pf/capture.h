@@ -200,6 +200,23 @@ static noinline notrace void pf_record_in_new_chunk(u64 time_ns, struct pt_regs 
 }
 NOKPROBE_SYMBOL(pf_record_in_new_chunk);
 
+/* As pf_capture(), for a fault that may be a retry, or the thread's first. */
+static noinline notrace void pf_capture_any(u64 time_ns, struct pt_regs *regs)
+{
+	struct pf_chunk *chunk;
+
+	if (pf_fault_is_retry(pf_arg_address(regs), pf_arg_vma(regs)->vm_mm)) {
+		this_cpu_inc(pf_counts.nr_retries);
+		return;
+	}
+	chunk = pf_list_chunk();
+	if (likely(pf_list_has_room(chunk)))
+		pf_record_first(chunk, time_ns, regs);
+	else
+		pf_record_in_new_chunk(time_ns, regs);
+}
+NOKPROBE_SYMBOL(pf_capture_any);
+
 /**
  * pf_capture() - make a record of the fault that enters, unless it is a retry
  * @regs: handle_mm_fault()'s arguments, to be read with pf_arg_vma() and its like
@@ -209,17 +226,14 @@ NOKPROBE_SYMBOL(pf_record_in_new_chunk);
 static __always_inline void pf_capture(struct pt_regs *regs)
 {
 	u64 time_ns = pf_clock_ns();
-	unsigned int flags = pf_arg_flags(regs);
 	u64 address = pf_arg_address(regs);
 	struct pf_chunk *chunk;
 
-	if (pf_fault_is_retry(address, flags)) {
-		this_cpu_inc(pf_counts.nr_retries);
-		return;
-	}
+	if (unlikely(!pf_fault_is_new(address, pf_arg_vma(regs)->vm_mm)))
+		return pf_capture_any(time_ns, regs);
 	chunk = pf_list_chunk();
 	if (likely(pf_list_has_room(chunk)))
-		pf_record(chunk, time_ns, address, flags, regs);
+		pf_record(chunk, time_ns, address, pf_arg_flags(regs), regs);
 	else
 		pf_record_in_new_chunk(time_ns, regs);
 }

@@ -1,37 +1,50 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * children=1: the processes that the target forks, and theirs, and what is told of each.
+ * children=1: the processes that the target forks, and theirs, and the events of each.
  *
  * A process is known by one bit, by its number. The bit is set or cleared when a process is
  * forked, before it runs, whoever forks it: so a number given again is never mistaken, and a
  * process in which no fault is to be recorded pays for one look at its bit.
+ *
+ * Beside it stand the processes of which a task still exists, by their signal_struct: what these
+ * have counted is read there, and kept when their last task is dead.
  */
 #ifndef PF_FAMILY_H
 #define PF_FAMILY_H
 
-#include <linux/binfmts.h>
 #include <linux/bitops.h>
 #include <linux/cache.h>
+#include <linux/hash.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/pid.h>
 #include <linux/printk.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/threads.h>
 #include <linux/timekeeping.h>
-#include <linux/tracepoint.h>
 
 #include "asked.h"
 #include "target.h"
 
-/* As many births and changes of name are told; tracking has no such limit. */
-#define PF_NR_EVENTS 65536
+/*
+ * Room for events, and for processes at a time: a program that is started takes some dozens of
+ * faults for its two events, so the list is full first.
+ */
+#define PF_FAULTS_OF_EVENT 32UL
+#define NR_PF_EVENTS_MIN 1024UL
+#define NR_PF_EVENTS_MAX 1048576UL
+#define PF_EVENTS_OF_PROCESS 2
 
 /**
  * struct pf_family_event - a child is born, or a process has become another program
  * @time_ns: CLOCK_MONOTONIC; ascending
  * @pid: the process, as the loader numbers it
- * @ppid: who forked it, 0 for a change of name
+ * @ppid: the process that forked it, 0 for a change of name
  * @comm: its name from then on
  */
 struct pf_family_event {
@@ -41,17 +54,39 @@ struct pf_family_event {
 	char comm[TASK_COMM_LEN];
 };
 
+/**
+ * struct pf_process - a member of which a task still exists
+ * @signal: the process, NULL if this entry is free
+ * @next: the next one with the same hash, or the next free one; PF_NO_PROCESS for none
+ */
+struct pf_process {
+	struct signal_struct *signal;
+	u32 next;
+};
+
+#define PF_NO_PROCESS U32_MAX
+
 static struct {
 	unsigned long *members; /* a bit for each process number of the initial namespace */
 	struct pf_family_event *events;
-	struct tracepoint *fork, *exec;
+	struct pf_process *processes;
+	u32 *hash; /* of processes: the first of each chain */
+	u32 max_events;
+	u32 max_processes; /* a power of two */
 	/* Each fault of each process reads what is above; what changes is in a line of its own. */
-	raw_spinlock_t lock ____cacheline_aligned_in_smp; /* whoever adds to the events */
+	raw_spinlock_t lock ____cacheline_aligned_in_smp; /* all below; with interrupts off */
 	u32 nr_events;
 	u64 nr_children;
 	u64 nr_untold; /* events that there was no room for */
+	u32 nr_used; /* entries of processes that were ever in use */
+	u32 free; /* the first free one of these */
+	u32 nr_live; /* in use */
+	u64 nr_ended; /* processes that are gone ... */
+	u64 nr_completed; /* ... and their faults, by the kernel's count */
+	u64 nr_uncounted; /* processes that there was no room for: their faults are not known */
 } pf_family = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(pf_family.lock),
+	.free = PF_NO_PROCESS,
 };
 
 static __always_inline bool pf_family_has(const struct task_struct *task)
@@ -65,15 +100,17 @@ static __always_inline bool pf_is_tracked(void)
 	return pf_has_children() ? pf_family_has(current) : pf_target_is_current();
 }
 
-static void pf_family_tell(struct task_struct *task, struct task_struct *parent)
+/* Of an exec, or with a @parent of a fork. */
+static void pf_family_add_event(struct task_struct *task, struct task_struct *parent)
 {
+	unsigned long flags;
 	u32 nr;
 
-	raw_spin_lock(&pf_family.lock);
+	raw_spin_lock_irqsave(&pf_family.lock, flags);
 	if (parent)
 		pf_family.nr_children++;
 	nr = pf_family.nr_events;
-	if (nr < PF_NR_EVENTS) {
+	if (nr < pf_family.max_events) {
 		struct pf_family_event *event = &pf_family.events[nr];
 
 		event->time_ns = ktime_get_mono_fast_ns();
@@ -84,82 +121,157 @@ static void pf_family_tell(struct task_struct *task, struct task_struct *parent)
 	} else {
 		pf_family.nr_untold++;
 	}
-	raw_spin_unlock(&pf_family.lock);
+	raw_spin_unlock_irqrestore(&pf_family.lock, flags);
 }
 
-/* TP_PROTO(parent, child): the child can't run yet. */
-static void pf_family_on_fork(void *data, struct task_struct *parent, struct task_struct *child)
+static u32 *pf_family_chain(const struct signal_struct *signal)
 {
-	if (child->tgid == parent->tgid)
-		return; /* a thread */
+	return &pf_family.hash[hash_ptr(signal, ilog2(pf_family.max_processes))];
+}
+
+static void pf_family_add(struct signal_struct *signal)
+{
+	u32 *chain = pf_family_chain(signal), nr;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pf_family.lock, flags);
+	nr = pf_family.free;
+	if (nr != PF_NO_PROCESS)
+		pf_family.free = pf_family.processes[nr].next;
+	else if (pf_family.nr_used < pf_family.max_processes)
+		nr = pf_family.nr_used++;
+	if (nr != PF_NO_PROCESS) {
+		pf_family.processes[nr] = (struct pf_process){ signal, *chain };
+		*chain = nr;
+		pf_family.nr_live++;
+	} else {
+		pf_family.nr_uncounted++;
+	}
+	raw_spin_unlock_irqrestore(&pf_family.lock, flags);
+}
+
+/**
+ * pf_family_fork() - a process has been forked, and can't run yet
+ * @parent: the process that forked, of the family or not
+ * @child: the new one
+ *
+ * Context: preemption off.
+ */
+static void pf_family_fork(struct task_struct *parent, struct task_struct *child)
+{
 	if (pf_family_has(parent)) {
-		pf_family_tell(child, parent);
+		pf_family_add_event(child, parent);
+		pf_family_add(child->signal);
 		set_bit(child->tgid, pf_family.members);
 	} else if (pf_family_has(child)) {
 		clear_bit(child->tgid, pf_family.members);
 	}
 }
 
-/* TP_PROTO(p, old_pid, bprm) */
-static void pf_family_on_exec(void *data, struct task_struct *task, pid_t old_pid,
-			      struct linux_binprm *bprm)
+/* Under the lock, or by a process's leader, of which the sum is final. */
+static u64 pf_family_of_dead(const struct signal_struct *signal)
 {
-	if (pf_family_has(task))
-		pf_family_tell(task, NULL);
+	return READ_ONCE(signal->min_flt) + READ_ONCE(signal->maj_flt);
 }
 
-/* The kernel does not export these two by name, but lets who asks see all that it has. */
-static void pf_family_find(struct tracepoint *tp, void *data)
+/**
+ * pf_family_end() - a process is gone, all its threads have been released
+ * @signal: the process, of the family or not
+ *
+ * Context: any but hard interrupts.
+ */
+static void pf_family_end(struct signal_struct *signal)
 {
-	if (!strcmp(tp->name, "sched_process_fork"))
-		pf_family.fork = tp;
-	else if (!strcmp(tp->name, "sched_process_exec"))
-		pf_family.exec = tp;
+	u32 *link = pf_family_chain(signal), nr;
+	unsigned long flags;
+
+	if (READ_ONCE(*link) == PF_NO_PROCESS)
+		return;
+	raw_spin_lock_irqsave(&pf_family.lock, flags);
+	while (*link != PF_NO_PROCESS && pf_family.processes[*link].signal != signal)
+		link = &pf_family.processes[*link].next;
+	nr = *link;
+	if (nr != PF_NO_PROCESS) {
+		*link = pf_family.processes[nr].next;
+		pf_family.processes[nr] = (struct pf_process){ NULL, pf_family.free };
+		pf_family.free = nr;
+		pf_family.nr_live--;
+		pf_family.nr_completed += pf_family_of_dead(signal);
+		pf_family.nr_ended++;
+	}
+	raw_spin_unlock_irqrestore(&pf_family.lock, flags);
+}
+
+/**
+ * pf_family_leader() - a process's leader
+ * @i: of pf_family.processes
+ * @nr_completed: if there is none, but the process: the faults that it has completed, else 0
+ *
+ * Context: process context.
+ * Return: the leader, with a reference to it, NULL if it has been released
+ */
+static struct task_struct *pf_family_leader(u32 i, u64 *nr_completed)
+{
+	struct task_struct *leader = NULL;
+	const struct signal_struct *signal;
+	unsigned long flags;
+	struct pid *pid;
+
+	*nr_completed = 0;
+	raw_spin_lock_irqsave(&pf_family.lock, flags);
+	signal = pf_family.processes[i].signal;
+	if (signal) {
+		/* Interrupts are off, so what RCU protects stays. */
+		rcu_read_lock();
+		pid = READ_ONCE(signal->pids[PIDTYPE_TGID]);
+		leader = pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
+		if (leader)
+			get_task_struct(leader);
+		else
+			*nr_completed = pf_family_of_dead(signal);
+		rcu_read_unlock();
+	}
+	raw_spin_unlock_irqrestore(&pf_family.lock, flags);
+	return leader;
 }
 
 static void pf_family_free(void)
 {
 	kvfree(pf_family.members);
 	kvfree(pf_family.events);
+	kvfree(pf_family.processes);
+	kvfree(pf_family.hash);
+	pf_family.members = NULL;
 }
 
 /**
- * pf_family_start() - watch for forks; nobody is a member yet
+ * pf_family_init() - nobody is a member yet
+ * @max_faults: as many faults can be recorded
  *
  * Context: process context, may sleep.
- * Return: 0, -ENOMEM, -EOPNOTSUPP in a kernel without tracepoints, or what
- * tracepoint_probe_register() says
+ * Return: 0 or -ENOMEM, the cause having been reported
  */
-static int pf_family_start(void)
+static int pf_family_init(unsigned long max_faults)
 {
-	int ret = -ENOMEM;
+	u32 i;
 
+	pf_family.max_events = clamp(max_faults / PF_FAULTS_OF_EVENT, NR_PF_EVENTS_MIN,
+				     NR_PF_EVENTS_MAX);
+	pf_family.max_processes = rounddown_pow_of_two(pf_family.max_events /
+						       PF_EVENTS_OF_PROCESS);
+	pf_family.events = kvcalloc(pf_family.max_events, sizeof(*pf_family.events), GFP_KERNEL);
+	pf_family.processes = kvcalloc(pf_family.max_processes, sizeof(*pf_family.processes),
+				       GFP_KERNEL);
+	pf_family.hash = kvcalloc(pf_family.max_processes, sizeof(*pf_family.hash), GFP_KERNEL);
 	pf_family.members = kvcalloc(BITS_TO_LONGS(PID_MAX_LIMIT), sizeof(long), GFP_KERNEL);
-	pf_family.events = kvcalloc(PF_NR_EVENTS, sizeof(*pf_family.events), GFP_KERNEL);
-	if (!pf_family.members || !pf_family.events) {
+	if (!pf_family.events || !pf_family.processes || !pf_family.hash || !pf_family.members) {
 		pr_err("children=1: no memory\n");
-		goto free;
+		pf_family_free();
+		return -ENOMEM;
 	}
-	for_each_kernel_tracepoint(pf_family_find, NULL);
-	ret = -EOPNOTSUPP;
-	if (!pf_family.fork || !pf_family.exec)
-		goto no_tracepoint;
-	ret = tracepoint_probe_register(pf_family.fork, pf_family_on_fork, NULL);
-	if (ret)
-		goto no_tracepoint;
-	ret = tracepoint_probe_register(pf_family.exec, pf_family_on_exec, NULL);
-	if (ret)
-		goto unregister_fork;
+	for (i = 0; i < pf_family.max_processes; i++)
+		pf_family.hash[i] = PF_NO_PROCESS;
 	return 0;
-
-unregister_fork:
-	tracepoint_probe_unregister(pf_family.fork, pf_family_on_fork, NULL);
-	tracepoint_synchronize_unregister();
-no_tracepoint:
-	pr_err("children=1: no tracepoint for forks (error %d): load it without\n", ret);
-free:
-	pf_family_free();
-	return ret;
 }
 
 /* From now on the target is a member, unless it has gone: then its number may be another's. */
@@ -167,6 +279,7 @@ static void pf_family_begin(void)
 {
 	pid_t tgid = pf_target.task->tgid;
 
+	pf_family_add(pf_target.task->signal);
 	set_bit(tgid, pf_family.members);
 	rcu_read_lock();
 	if (!pid_task(pf_target.pid, PIDTYPE_TGID))
@@ -174,25 +287,28 @@ static void pf_family_begin(void)
 	rcu_read_unlock();
 }
 
-/* After it no event comes any more. Sleeps. */
-static void pf_family_stop(void)
+/* Has the process of an entry exited, or is there none? */
+static bool pf_family_process_exited(u32 i)
 {
-	tracepoint_probe_unregister(pf_family.exec, pf_family_on_exec, NULL);
-	tracepoint_probe_unregister(pf_family.fork, pf_family_on_fork, NULL);
-	tracepoint_synchronize_unregister();
+	u64 nr_completed;
+	struct task_struct *leader = pf_family_leader(i, &nr_completed);
+	bool exited;
+
+	if (!leader)
+		return true;
+	rcu_read_lock();
+	exited = pf_process_exited(leader);
+	rcu_read_unlock();
+	put_task_struct(leader);
+	return exited;
 }
 
-/*
- * Has every member exited, so that there will be none any more? Walks all processes, but only once
- * the target itself has exited.
- */
-static bool pf_family_exited(void)
+/* As pf_family_exited(), of those that pf_family.processes had no room for, too. */
+static bool pf_family_exited_all(void)
 {
 	struct task_struct *process;
 	bool exited = true;
 
-	if (!pf_target_exited())
-		return false;
 	rcu_read_lock();
 	for_each_process(process) {
 		if (pf_family_has(process) && !pf_process_exited(process)) {
@@ -202,6 +318,26 @@ static bool pf_family_exited(void)
 	}
 	rcu_read_unlock();
 	return exited;
+}
+
+/*
+ * Has every member exited, so that no fault can come any more? Looks at no more than the first that
+ * lives. A fork meanwhile may have put a child where nobody looks any more.
+ */
+static bool pf_family_exited(void)
+{
+	u64 nr_children = READ_ONCE(pf_family.nr_children);
+	u32 i;
+
+	if (!pf_target_exited())
+		return false;
+	if (READ_ONCE(pf_family.nr_uncounted))
+		return pf_family_exited_all();
+	for (i = 0; i < READ_ONCE(pf_family.nr_used) && READ_ONCE(pf_family.nr_live); i++)
+		if (!pf_family_process_exited(i))
+			return false;
+	smp_rmb();
+	return nr_children == READ_ONCE(pf_family.nr_children);
 }
 
 /* Can no fault come any more, of the target or, if they are watched, of its children? */

@@ -225,19 +225,17 @@ static int pf_hook_place(const char *name)
  * @placement: one of pf_placements, "auto" for a jump where one is possible, else the entry, or
  *	"ftrace" for a direct call where one is possible, else a callback
  * @maxactive: outcomes are watched, of as many faults at a time; 0: they are not
- * @children: pf_family_has() tells whose faults are recorded, not pf_target_is_current()
  *
- * Needs pf_list_init() and pf_map_init() done.
+ * Needs pf_asked_set(), pf_list_init(), pf_threads_init(), pf_life_start() and pf_map_init() done.
  *
  * Context: process context, sleeps for up to PF_JUMP_TRIES * PF_JUMP_TRY_MS.
  * Return: 0, -EINVAL for another placement, -EOPNOTSUPP or -EBUSY if the one asked for can't be
  * had, or what register_kprobe(), register_kretprobe() or register_ftrace_function() says
  */
-static int pf_probe_register(const char *placement, unsigned int maxactive, bool children)
+static int pf_probe_register(const char *placement, unsigned int maxactive)
 {
 	int ret;
 
-	pf_asked_set(children, maxactive);
 	if (maxactive) {
 		ret = pf_kretprobe_register(maxactive);
 		if (ret)
@@ -281,19 +279,53 @@ static unsigned long pf_probe_nr_missed(void)
 	       READ_ONCE(pf_kretprobe.nmissed);
 }
 
-/* All faults recorded or counted as lost, but for those that the kernel does not count. */
-static u64 pf_probe_nr_seen(const struct pf_totals *totals)
+/* All faults recorded or dropped that the kernel counts, too. */
+static u64 pf_probe_nr_completed(const struct pf_totals *totals)
 {
-	return pf_list_nr_recorded() + pf_list_nr_dropped() + pf_probe_nr_missed() +
-	       totals->nr_unfinished - totals->nr_failed;
+	u64 nr = pf_list_nr_recorded() + pf_list_nr_dropped();
+	u64 nr_not = totals->nr_failed + totals->nr_incomplete;
+
+	return nr > nr_not ? nr - nr_not : 0;
 }
 
-/* When recording has ended: faults that the kernel counted and we did not, 0 if not known. */
-static u64 pf_probe_nr_unseen(const struct pf_totals *totals)
+/* And those that were missed, or are still under way. */
+static u64 pf_probe_nr_seen(const struct pf_totals *totals)
 {
-	return pf_account.is_known ?
-		       pf_account_unseen(pf_account_counted(), pf_probe_nr_seen(totals)) :
-		       0;
+	return pf_probe_nr_completed(totals) + pf_probe_nr_missed() + totals->nr_unfinished;
+}
+
+/**
+ * struct pf_difference - what was seen, held against the kernel's own count
+ * @is_known: there is such a count
+ * @counted: it
+ * @nr_unseen: faults that the kernel counted, and that were neither recorded nor reported as lost
+ * @nr_surplus: more were recorded than the kernel counted, by so many; 0 until all have exited
+ */
+struct pf_difference {
+	bool is_known;
+	u64 counted;
+	u64 nr_unseen;
+	u64 nr_surplus;
+};
+
+/**
+ * pf_probe_difference() - hold what was seen against the kernel's count
+ * @exited: pf_all_exited(), by a look at it before
+ * @totals: is set to pf_probe_totals()
+ *
+ * Context: process context; not after pf_life_stop().
+ */
+static struct pf_difference pf_probe_difference(bool exited, struct pf_totals *totals)
+{
+	/* Before the sums that it is held against. */
+	struct pf_difference difference = { .counted = pf_account_counted() };
+
+	*totals = pf_probe_totals();
+	difference.nr_unseen = pf_account_unseen(difference.counted, pf_probe_nr_seen(totals));
+	if (exited)
+		difference.nr_surplus = pf_account_surplus(pf_probe_nr_completed(totals));
+	difference.is_known = pf_account_is_known();
+	return difference;
 }
 
 #endif /* PF_HOOK_H */

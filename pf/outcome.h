@@ -48,20 +48,25 @@ struct pf_try {
 static struct kretprobe pf_kretprobe; /* with outcomes */
 
 /*
- * With outcomes, and a fault of a thread of this number waiting to be tried again: is this it? It
- * is not if it was begun by another thread of that number, before this one was there.
+ * With outcomes, and a fault of some thread that waits in this one's place: is one of this thread,
+ * and is it the fault that enters now?
  */
-static noinline notrace void pf_try_resume(struct pf_try *try, struct pf_pending *pending)
+static noinline notrace void pf_try_resume(struct pf_try *try)
 {
-	if (pending->address == try->address && pending->time_ns >= current->start_time) {
+	struct pf_thread *thread = pf_thread_find(current, false);
+	u32 i;
+
+	for (i = 0; thread && i < thread->nr_waiting; i++) {
+		struct pf_pending *pending = &thread->pending[i];
+
+		if (pending->address != try->address || pending->mm != current->mm)
+			continue;
 		try->time_ns = pending->time_ns;
 		try->before |= pending->before;
 		this_cpu_inc(pf_counts.nr_retries);
-	} else {
-		this_cpu_inc(pf_counts.nr_abandoned);
+		pf_thread_remove(thread, i);
+		return pf_thread_mark(thread);
 	}
-	/* Unless another thread has just now taken the place. */
-	cmpxchg(&pending->tid, current->pid, 0);
 }
 NOKPROBE_SYMBOL(pf_try_resume);
 
@@ -76,8 +81,6 @@ static notrace int pf_try_begin(struct kretprobe_instance *ri, struct pt_regs *r
 	const struct vm_area_struct *vma = pf_arg_vma(regs);
 	unsigned int flags = pf_arg_flags(regs);
 	u64 address = pf_arg_address(regs);
-	u32 tid = current->pid;
-	struct pf_pending *pending = &pf_thread_of(tid)->pending;
 
 	try->address = address;
 	if (pf_is_plain(vma, flags)) {
@@ -88,8 +91,8 @@ static notrace int pf_try_begin(struct kretprobe_instance *ri, struct pt_regs *r
 	}
 	this_cpu_inc(pf_counts.nr_tries);
 	try->time_ns = pf_clock_ns();
-	if (unlikely(READ_ONCE(pending->tid) == tid))
-		pf_try_resume(try, pending);
+	if (unlikely(READ_ONCE(pf_thread_home(current)->task)))
+		pf_try_resume(try);
 	return 0;
 }
 NOKPROBE_SYMBOL(pf_try_begin);
@@ -142,15 +145,22 @@ NOKPROBE_SYMBOL(pf_try_nr);
 /* The fault is given back to be tried again. */
 static void pf_try_again(const struct pf_try *try, bool major)
 {
-	u32 tid = current->pid;
-	struct pf_pending *pending = &pf_thread_of(tid)->pending;
+	struct pf_thread *thread = pf_thread_find(current, false) ?: pf_thread_claim();
 
 	this_cpu_inc(pf_counts.nr_given_back);
-	pending->address = try->address;
-	pending->time_ns = try->time_ns;
-	pending->before = pf_try_nr(try) * PF_BEFORE_TRY | (major ? PF_BEFORE_MAJOR : 0);
-	/* A thread that loses its place to this one begins anew. */
-	smp_store_release(&pending->tid, tid);
+	if (!thread)
+		return pf_thread_forget(1);
+	if (thread->nr_waiting == NR_PF_PENDING) {
+		pf_thread_forget(1);
+		pf_thread_remove(thread, 0);
+	}
+	thread->pending[thread->nr_waiting++] = (struct pf_pending){
+		.address = try->address,
+		.mm = current->mm,
+		.time_ns = try->time_ns,
+		.before = pf_try_nr(try) * PF_BEFORE_TRY | (major ? PF_BEFORE_MAJOR : 0),
+	};
+	pf_thread_mark(thread);
 }
 NOKPROBE_SYMBOL(pf_try_again);
 
@@ -259,38 +269,68 @@ static int pf_kretprobe_register(unsigned int maxactive)
  * @nr_abandoned: with outcomes: faults left to be tried again, which never happened
  * @nr_unfinished: with outcomes: faults that have been entered and not ended
  * @nr_failed: with outcomes: faults that have failed, recorded or dropped
+ * @nr_incomplete: without outcomes: faults, recorded or dropped, that have not completed: under
+ *	way, cut short by a signal, or failed
+ * @nr_forgotten: of those abandoned or incomplete: given up for lack of room
  */
 struct pf_totals {
 	u64 nr_retries;
 	u64 nr_abandoned;
 	u64 nr_unfinished;
 	u64 nr_failed;
+	u64 nr_incomplete;
+	u64 nr_forgotten;
 };
 
-/* How many threads have a fault that is to be tried again. */
-static u64 pf_nr_pending(void)
+/* Faults that wait, or without outcomes are under way, of threads that live and that are dead. */
+struct pf_open {
+	u64 nr_live;
+	u64 nr_dead;
+};
+
+static struct pf_open pf_count_open(void)
 {
-	u64 nr = 0;
+	struct pf_open open = {};
 	u32 i;
 
-	for (i = 0; i < NR_PF_THREADS; i++)
-		nr += !!READ_ONCE(pf_threads[i].pending.tid);
-	return nr;
+	for (i = 0; i < NR_PF_THREADS + NR_PF_CROWD; i++) {
+		const struct pf_thread *thread = &pf_threads.slots[i];
+		const struct task_struct *task;
+		unsigned long flags;
+		u32 nr;
+
+		if (!READ_ONCE(thread->task))
+			continue;
+		/* Where a task stands it is not freed before pf_thread_end() had the lock. */
+		flags = pf_threads_lock();
+		task = pf_thread_task(thread);
+		nr = task ? pf_thread_nr_open(thread, task) : 0;
+		if (nr && READ_ONCE(task->mm))
+			open.nr_live += nr;
+		else
+			open.nr_dead += nr;
+		pf_threads_unlock(flags);
+	}
+	return open;
 }
 
-/* @exited: no fault can come any more, so those that were to be tried again have been abandoned. */
-static struct pf_totals pf_probe_totals(bool exited)
+/**
+ * pf_probe_totals() - sum up what was seen besides the records
+ *
+ * Context: process context; not after pf_life_stop().
+ */
+static struct pf_totals pf_probe_totals(void)
 {
 	/* First what has ended: what begins in between is unfinished at most. */
 	u64 nr_ended = pf_list_nr_recorded() + pf_list_nr_dropped();
 	struct pf_totals totals = {};
-	u64 nr_tries = 0, nr_pending = 0;
+	struct pf_open open;
+	u64 nr_tries = 0;
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu)
 		nr_ended += READ_ONCE(per_cpu(pf_counts, cpu).nr_given_back);
-	if (pf_has_outcome())
-		nr_pending = pf_nr_pending();
+	open = pf_count_open();
 	smp_rmb();
 	for_each_possible_cpu(cpu) {
 		const struct pf_counts *counts = &per_cpu(pf_counts, cpu);
@@ -298,14 +338,17 @@ static struct pf_totals pf_probe_totals(bool exited)
 		totals.nr_retries += READ_ONCE(counts->nr_retries);
 		totals.nr_abandoned += READ_ONCE(counts->nr_abandoned);
 		totals.nr_failed += READ_ONCE(counts->nr_failed);
+		totals.nr_incomplete += READ_ONCE(counts->nr_incomplete);
+		totals.nr_forgotten += READ_ONCE(counts->nr_forgotten);
 		nr_tries += READ_ONCE(counts->nr_tries);
 	}
-	if (pf_has_outcome())
+	if (pf_has_outcome()) {
 		totals.nr_unfinished = nr_tries > nr_ended ? nr_tries - nr_ended : 0;
-	if (exited)
-		totals.nr_abandoned += nr_pending;
-	else
-		totals.nr_unfinished += nr_pending;
+		totals.nr_unfinished += open.nr_live;
+		totals.nr_abandoned += open.nr_dead;
+	} else {
+		totals.nr_incomplete += open.nr_live + open.nr_dead;
+	}
 	return totals;
 }
 

@@ -125,8 +125,9 @@ static void pf_plot_draw_latency(void)
 /* Writes "PID 4494 (brave): 12003 page faults" to @title and says what was lost. */
 static void pf_plot_title(char *title, size_t size)
 {
-	struct pf_totals totals = pf_probe_totals(pf_all_exited());
-	u64 nr_dropped = pf_list_nr_dropped(), nr_unseen = pf_probe_nr_unseen(&totals);
+	struct pf_totals totals;
+	struct pf_difference difference = pf_probe_difference(pf_all_exited(), &totals);
+	u64 nr_dropped = pf_list_nr_dropped();
 	char comm[PF_COMM_MAX];
 	int len;
 
@@ -139,8 +140,11 @@ static void pf_plot_title(char *title, size_t size)
 			 pf_list_nr_recorded() - pf_list.nr_overwritten);
 	if (nr_dropped)
 		len += scnprintf(title + len, size - len, ", %llu more DROPPED", nr_dropped);
-	if (nr_unseen)
-		len += scnprintf(title + len, size - len, ", %llu more NOT SEEN", nr_unseen);
+	if (difference.is_known && difference.nr_unseen)
+		len += scnprintf(title + len, size - len, ", %llu more NOT SEEN",
+				 difference.nr_unseen);
+	if (difference.is_known && difference.nr_surplus)
+		len += scnprintf(title + len, size - len, ", %llu TOO MANY", difference.nr_surplus);
 	if (pf_list.nr_overwritten)
 		scnprintf(title + len, size - len, ", %llu older OVERWRITTEN",
 			  pf_list.nr_overwritten);

@@ -275,8 +275,8 @@ static void pf_proc_show_event(struct seq_file *m, const struct pf_family_event 
 
 static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *reader)
 {
-	u64 counted = pf_account_counted(); /* before the sums that it is held against */
-	struct pf_totals totals = pf_probe_totals(reader->target_exited);
+	struct pf_totals totals;
+	struct pf_difference difference = pf_probe_difference(reader->target_exited, &totals);
 	const u64 *nr = reader->nr_results;
 
 	seq_printf(m, "# recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%lu "
@@ -292,10 +292,15 @@ static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *rea
 	if (pf_family.members)
 		seq_printf(m, " children=%llu untold=%llu", READ_ONCE(pf_family.nr_children),
 			   READ_ONCE(pf_family.nr_untold));
-	if (pf_account.is_known)
-		seq_printf(m, " counted=%llu unseen=%llu", counted,
-			   pf_account_unseen(counted, pf_probe_nr_seen(&totals)));
-	seq_printf(m, " probe=%s\n", pf_probe_is_armed() ? "armed" : "disarmed");
+	if (difference.is_known)
+		seq_printf(m, " counted=%llu unseen=%llu", difference.counted, difference.nr_unseen);
+	seq_printf(m, " probe=%s", pf_probe_is_armed() ? "armed" : "disarmed");
+	if (!pf_has_outcome())
+		seq_printf(m, " incomplete=%llu", totals.nr_incomplete);
+	seq_printf(m, " forgotten=%llu", totals.nr_forgotten);
+	if (difference.is_known && reader->target_exited)
+		seq_printf(m, " surplus=%llu", difference.nr_surplus);
+	seq_putc(m, '\n');
 }
 
 /* As many faults as there is room for: one call a fault would cost as much as its line. */

@@ -38,6 +38,7 @@ PROGRAMS = (
     "stress",
     "rogue",
     "failing",
+    "retries",
 )
 # Each is of one source; they share headers.
 HEADERS = "file.h oracle.h log_check.h storm.h random.h"

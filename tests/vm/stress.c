@@ -373,7 +373,7 @@ static void check_whole(const struct load *load, pid_t target, long counted, lon
 	dropped = number(s, " dropped=");
 	overwritten = number(s, " overwritten=");
 	missed = number(s, " missed=");
-	failed = number(s, " failed=");
+	failed = number(s, " failed=") + number(s, " incomplete=");
 	unseen = number(s, " unseen=");
 	for (int i = 0; i < STORM_THREADS; i++)
 		storm_pages += storm->nr_pages[i];
@@ -382,7 +382,8 @@ static void check_whole(const struct load *load, pid_t target, long counted, lon
 		 c->nr_faults, c->nr_pages, storm_pages, c->nr_gaps, forked, s);
 	if (recorded + dropped + missed - failed != counted)
 		wrong(load->params, why);
-	else if (c->nr_faults + overwritten != recorded || unseen || c->nr_drains != 1)
+	else if (c->nr_faults + overwritten != recorded || unseen || number(s, " surplus=") ||
+		 c->nr_drains != 1)
 		wrong(load->params, why);
 	else if (!strstr(s, " target=exited ") || (load->overwrites ? dropped : overwritten))
 		wrong(load->params, why);
@@ -542,7 +543,8 @@ static void check_log(int log)
 		if (n <= 0)
 			return;
 		record[n] = '\0';
-		if (strstr(record, "pf_probe_") && strstr(record, "unseen="))
+		if (strstr(record, "pf_probe_") &&
+		    (strstr(record, "unseen=") || strstr(record, "surplus=")))
 			wrong("unload", record);
 	}
 }

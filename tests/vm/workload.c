@@ -11,7 +11,7 @@
  *
  * What the kernel itself counted is (ru_minflt + ru_majflt of wait4) less (fields 10 and 12 of
  * /proc/PID/stat when the module was loaded); `difference` is what was recorded less that and less
- * the faults that failed, which the kernel does not count. With outcome=1 minor_difference and
+ * the faults that failed or never completed, which the kernel does not count. With outcome=1 minor_difference and
  * major_difference are the same for each. Workloads ignore SIGCHLD, or wait4() would add the faults
  * of their own children; with children=1, it is to add them.
  */
@@ -900,7 +900,8 @@ static int track(char probe, const char *params, const char *name, char **args)
 		errx(1, "no summary");
 	printf("difference=%ld counted=%ld lines=%ld major=%ld status=%d%s",
 	       number(summary, " recorded=") + number(summary, " dropped=") -
-		       number(summary, " failed=") - counted.minor - counted.major,
+		       number(summary, " failed=") - number(summary, " incomplete=") -
+		       counted.minor - counted.major,
 	       counted.minor + counted.major, nr_lines, usage.ru_majflt, status, summary);
 	if (strstr(summary, " minor="))
 		printf(" minor_difference=%ld major_difference=%ld",

@@ -14,7 +14,7 @@ region=(code|data|heap|stack|file|anon|special)( kind=[a-z,]+)?\
 ( result=[a-z]+ latency_ns=$number tries=$number)? map=$name( offset=$hex)?"
 event="# (child time=$number pid=$number ppid=$number|exec time=$number pid=$number) comm=$name"
 counts="recorded=$number retries=$number dropped=$number overwritten=$number missed=$number"
-summary="# $counts target=[a-z]+( [a-z]+=$number)+ probe=armed"
+summary="# $counts target=[a-z]+( [a-z]+=$number)+ probe=armed( [a-z_]+=$number)+"
 head="# pf_probe_[ABC] version=$name pid=$number comm=$name clock=CLOCK_MONOTONIC loaded=$number \
 epoch=$number\\.$number page=$number kernel=$name arch=$name( host=$name)?"
 

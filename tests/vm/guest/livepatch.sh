@@ -49,13 +49,13 @@ run() {
 	wait $pid
 }
 
-seen="^[0-9]{4} of all unseen=0 probe=armed$"
+seen="^[0-9]{4} of all unseen=0 probe=armed "
 
 load jump
 ok "jump: a live patch may come" patch
 run
 like "jump: it sees none of the patched function's faults, which is told" "$(summary)" \
-	"^0 of [0-9]{4} unseen=[0-9]{4} probe=armed$"
+	"^0 of [0-9]{4} unseen=[0-9]{4} probe=armed "
 rmmod pf_probe_B
 like "jump: in dmesg, too" "$(dmesg_since)" \
 	"^pf_probe_B: unseen=1[0-9]*: .* or handle_mm_fault\(\) patched"

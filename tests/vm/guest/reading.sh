@@ -27,7 +27,7 @@ recorded=$(sed -n 's/^# recorded=\([0-9]*\) .*/\1/p' /tmp/whole)
 is "a line a fault" "$(grep -c '^PID = ' /tmp/whole)" "$recorded"
 like "summary" "$(tail -n 2 /tmp/whole)" \
 	"^# recorded=[0-9]+ retries=[0-9]+ dropped=0 overwritten=0 missed=0 target=exited \
-counted=[0-9]+ unseen=0 probe=armed$"
+counted=[0-9]+ unseen=0 probe=armed incomplete=0 forgotten=0 surplus=0"
 for size in 1 7 4096 1000000; do
 	/reader size $size $proc >/tmp/sized
 	ok "reads of $size bytes give the same" cmp /tmp/sized /tmp/whole

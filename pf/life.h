@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The life of tasks, by the kernel's tracepoints: a process is forked, becomes another program, its
+ * tasks are dead. They stay in place when kprobes or ftrace are switched off.
+ */
+#ifndef PF_LIFE_H
+#define PF_LIFE_H
+
+#include <linux/binfmts.h>
+#include <linux/printk.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <linux/tracepoint.h>
+
+#include "asked.h"
+#include "family.h"
+#include "retry.h"
+
+/* TP_PROTO(parent, child): the child can't run yet. */
+static void pf_life_on_fork(void *data, struct task_struct *parent, struct task_struct *child)
+{
+	if (child->tgid != parent->tgid) /* not a thread */
+		pf_family_fork(parent, child);
+}
+
+/* TP_PROTO(p, old_pid, bprm) */
+static void pf_life_on_exec(void *data, struct task_struct *task, pid_t old_pid,
+			    struct linux_binprm *bprm)
+{
+	pf_thread_exec();
+	if (pf_family.members && pf_family_has(task))
+		pf_family_add_event(task, NULL);
+}
+
+/* TP_PROTO(p): it has been released, and nobody who began earlier looks at it any more. */
+static void pf_life_on_free(void *data, struct task_struct *task)
+{
+	pf_thread_end(task);
+	if (pf_family.members && task == task->group_leader)
+		pf_family_end(task->signal);
+}
+
+static struct pf_life_point {
+	const char *name;
+	void *function;
+	bool for_children; /* needed with children=1 alone */
+	struct tracepoint *tp;
+	bool is_registered;
+} pf_life_points[] = {
+	{ "sched_process_free", pf_life_on_free },
+	{ "sched_process_exec", pf_life_on_exec },
+	{ "sched_process_fork", pf_life_on_fork, true },
+};
+
+/* The kernel does not export these by name, but shows all that it has to whoever asks. */
+static void pf_life_find(struct tracepoint *tp, void *data)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(pf_life_points); i++)
+		if (!strcmp(tp->name, pf_life_points[i].name))
+			pf_life_points[i].tp = tp;
+}
+
+/**
+ * pf_life_stop() - after it none of the above runs any more; the summaries need it until then
+ *
+ * Context: process context, sleeps.
+ */
+static void pf_life_stop(void)
+{
+	int i;
+
+	for (i = ARRAY_SIZE(pf_life_points) - 1; i >= 0; i--) {
+		struct pf_life_point *point = &pf_life_points[i];
+
+		if (point->is_registered)
+			tracepoint_probe_unregister(point->tp, point->function, NULL);
+		point->is_registered = false;
+	}
+	tracepoint_synchronize_unregister();
+}
+
+/**
+ * pf_life_start() - before the first fault is recorded
+ * @children: forks, too
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -EOPNOTSUPP where the kernel has no such tracepoint, or what
+ * tracepoint_probe_register() says, the cause having been reported
+ */
+static int pf_life_start(bool children)
+{
+	int i;
+
+	for_each_kernel_tracepoint(pf_life_find, NULL);
+	for (i = 0; i < ARRAY_SIZE(pf_life_points); i++) {
+		struct pf_life_point *point = &pf_life_points[i];
+		int ret = -EOPNOTSUPP;
+
+		if (point->for_children && !children)
+			continue;
+		if (point->tp)
+			ret = tracepoint_probe_register(point->tp, point->function, NULL);
+		if (ret) {
+			pr_err("no tracepoint %s (error %d): this kernel can't be traced%s\n",
+			       point->name, ret, point->for_children ? " with children=1" : "");
+			pf_life_stop();
+			return ret;
+		}
+		point->is_registered = true;
+	}
+	return 0;
+}
+
+#endif /* PF_LIFE_H */

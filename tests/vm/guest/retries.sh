@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A fault that is entered again is recorded once, whatever comes between its tries: signals, exec,
+# other threads. What never completes is reported.
+. /tap.sh
+
+handlers="nothing one three another leave child same anew"
+if [ "${QUICK:-0}" = 1 ]; then
+	placements=auto
+	has_ftrace_arguments && placements="auto ftrace"
+	nr_children=1 nr_rounds=1 nr_threads=6000
+else
+	placements="auto entry"
+	has_ftrace_arguments && placements="auto entry ftrace callback"
+	nr_children=2 nr_rounds=10 nr_threads=12000
+fi
+nr_reads=100
+steps="8192 16384 65536 1048576"
+plan $((8 * $(echo $placements | wc -w) * 2 * nr_children * nr_rounds + 5 + 4 + 4 + 8 + 2 + 2))
+
+exact="^difference=0 .*status=0 .*dropped=0 .*missed=0 .*unseen=0 .*forgotten=[0-9]+ surplus=0"
+
+# track DESC PARAMETERS COMMAND...: the count is exact, no more and no less.
+track() {
+	desc=$1 parameters=$2
+	shift 2
+	result=$(/workload track B "$parameters" command "$@")
+	like "$desc: exact" "$result" "$exact"
+	diag "$desc: $(echo "$result" | grep -v "^signals=")"
+}
+
+# signals PARAMETERS CHILDREN HANDLER
+signals() {
+	track "$3 $1 $2" "$1 $2" /retries signals "$3" $nr_reads
+}
+
+nr_signals=0
+for round in $(seq $nr_rounds); do
+	for handler in $handlers; do
+		for placement in $placements; do
+			for outcome in 0 1; do
+				# In a quick run children every other time.
+				nr_signals=$((nr_signals + 1))
+				for children in $(seq $nr_children); do
+					signals "placement=$placement outcome=$outcome" \
+						children=$(((nr_signals / 2 + children) % 2)) $handler
+				done
+			done
+		done
+	done
+done
+
+# exec by a thread that is not the leader, which takes over the leader's number and start time.
+for faults in 0 1 2 3 4; do
+	track "exec by a thread, $faults" "" /retries exec $faults
+done
+for outcome in 0 1; do
+	track "exec while the leader waits, outcome=$outcome" outcome=$outcome /retries exec -1
+done
+like "the leader's fault was abandoned" "$result" " abandoned=1 "
+is "the other's is none of it: one try" \
+	"$(grep -c 'mode=kernel .* tries=1 ' /tmp/track.log)" \
+	"$(grep -c 'mode=kernel ' /tmp/track.log)"
+
+for outcome in 0 1; do
+	track "unmapped between two tries, outcome=$outcome" outcome=$outcome /retries unmapped 20
+	like "unmapped between two tries, outcome=$outcome: reported" "$result" \
+		" (incomplete|abandoned)=20 "
+done
+
+echo 4194304 >/proc/sys/kernel/pid_max
+for step in $steps; do
+	for outcome in 0 1; do
+		track "numbers $step apart, outcome=$outcome" outcome=$outcome /retries numbers $step
+	done
+done
+
+# More threads than have a slot of their own; in a quick run fewer.
+for outcome in 0 1; do
+	track "$nr_threads threads, outcome=$outcome" "outcome=$outcome maxactive=16384" \
+		/retries crowd $nr_threads
+done
+
+# A stranger becomes an orphan in the family's PID namespace. What its first process has waited for
+# has the stranger's faults in it, which are none of the family's.
+rm -f /tmp/init /tmp/adopted
+/retries stranger /tmp/init 5000 &
+result=$(/workload track B children=1 command /retries init /tmp/init)
+wait $!
+like "a stranger is adopted: the parent's sum is too high" "$result" "^difference=-[0-9]{4} "
+like "and none of its faults is missing" "$result" \
+	" recorded=([0-9]+) .* counted=\\1 unseen=0 .* surplus=0"
