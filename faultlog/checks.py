@@ -100,6 +100,10 @@ def contradictions(log: Log) -> list[str]:
         told.append(f"{odd.nr_heads:,} logs in one file")
     elif odd.nr_repeated:
         told.append(f"{plural(odd.nr_repeated, 'line')} there twice")
+    if log.count("surplus"):
+        told.append(
+            f"{plural(log.count('surplus'), 'fault')} more than the kernel counted"
+        )
     recorded = log.summary.get("recorded")
     if isinstance(recorded, int) and len(log) > recorded:
         told.append(f"{len(log) - recorded:,} more lines than were recorded")

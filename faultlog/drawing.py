@@ -365,6 +365,8 @@ def _origin(log: Log) -> list[str]:
     unseen = [f"{log.count(key):,} {key}" for key in NOT_IN_LOG if log.count(key)]
     if unseen:
         told.append("faults without an outcome, not shown: " + ", ".join(unseen))
+    if log.count("incomplete"):
+        told.append(f"{plural(log.count('incomplete'), 'fault')} never completed")
     return told
 
 

@@ -56,6 +56,12 @@ static int report_losses(const struct stream *s, bool tell)
 	     sum->missed);
 	LOSS(sum->unseen, "%llu faults that the kernel counted and the probe did not see",
 	     sum->unseen);
+	if (sum->surplus) {
+		nr++;
+		if (tell)
+			say("TOO MANY: %llu more faults were recorded than the kernel counted",
+			    sum->surplus);
+	}
 	LOSS(sum->disarmed, "the probe is off at the moment: are kprobes or ftrace disabled?");
 	/* `overwritten` counts for this reader, so that this holds at the end of every drain. */
 	LOSS(sum->line && s->between && s->nr_faults + sum->overwritten != sum->recorded,
@@ -98,6 +104,8 @@ static int report_kinds(const struct stream *s, FILE *to)
 	if (s->sum.children)
 		fprintf(to, ", %llu child%s", s->sum.children,
 			plural(s->sum.children, "", "ren"));
+	if (s->sum.incomplete)
+		fprintf(to, ", %llu incomplete", s->sum.incomplete);
 	fputc('\n', to);
 	if (!has_results(t))
 		return 1;

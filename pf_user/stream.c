@@ -82,6 +82,8 @@ static void take_summary(struct stream *s, const char *line, size_t len)
 		.failed = find_number(line, len, " failed="),
 		.children = find_number(line, len, " children="),
 		.unseen = find_number(line, len, " unseen="),
+		.surplus = find_number(line, len, " surplus="),
+		.incomplete = find_number(line, len, " incomplete="),
 		.has_results = *find_value(line, len, " minor="),
 		.exited = has_value(line, len, " target=exited"),
 		.disarmed = has_value(line, len, " probe=disarmed"),

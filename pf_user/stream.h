@@ -30,6 +30,8 @@ struct summary {
 	u64 minor, major, failed;	/* if has_results */
 	u64 children;			/* 0 if not watched */
 	u64 unseen;			/* faults of the kernel's count that are nowhere in ours */
+	u64 surplus;			/* recorded beyond the kernel's count */
+	u64 incomplete;			/* recorded, never completed; if not has_results */
 	bool has_results;
 	bool exited;
 	bool disarmed;			/* the probe is not in the code at the moment */
