@@ -2,13 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Draw a log of page faults, or make other things of it: see faultlog/."""
 
-import signal
+import os
 import sys
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-INSTALLED = HERE.parent / "share/pf_probe"  # for HERE = PREFIX/bin
-sys.path.insert(0, str(HERE if (HERE / "faultlog").is_dir() else INSTALLED))
+# No module is looked for in the current folder, as an empty word of PYTHONPATH says, nor beside
+# this file, where others' programs are once it is installed.
+HERE = os.path.dirname(os.path.realpath(__file__))
+WORDS = os.environ.get("PYTHONPATH", "/").split(os.pathsep)
+RELATIVE = [os.path.abspath(word) for word in WORDS if not os.path.isabs(word)]
+sys.path[:] = [p for p in sys.path if os.path.isabs(p) and p not in (HERE, *RELATIVE)]
+INSTALLED = os.path.join(os.path.dirname(HERE), "share/pf_probe")  # for PREFIX/bin
+OWN = HERE if os.path.isdir(os.path.join(HERE, "faultlog")) else INSTALLED
+sys.path.insert(0, OWN)
+
+import signal
+from pathlib import Path
 
 try:
     from faultlog import memory

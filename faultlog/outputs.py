@@ -40,6 +40,9 @@ MODULE_OF_SUFFIX = {
     ".sh": "warm",
 }
 
+# Where matplotlib keeps what it found; in the current folder if they are relative.
+FOLDERS = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME")
+
 # Of a picture: what is on Y.
 VIEWS = {
     "address": "touched areas of the address space",
@@ -77,10 +80,20 @@ def suffix_of(name: str) -> str:
 
 
 @contextmanager
-def _libraries() -> Iterator[None]:
-    """For imports: a library that isn't there is told as LogError."""
+def libraries() -> Iterator[None]:
+    """For imports: a library that isn't there is told as LogError.
+
+    None finds anything in the current folder: matplotlib evaluates the file matplotlibrc of
+    it before the user's own. Ours reads no such file at all, as figures come out the same
+    whatever it says.
+    """
+    os.environ["MATPLOTLIBRC"] = os.devnull
+    for name in FOLDERS:
+        if not os.path.isabs(os.environ.get(name, "/")):
+            del os.environ[name]
     try:
-        yield
+        with _elsewhere():
+            yield
     except ModuleNotFoundError as err:
         library = (err.name or "").partition(".")[0]
         if library == __package__:
@@ -88,15 +101,33 @@ def _libraries() -> Iterator[None]:
         raise LogError(f"{library} is needed (Debian: apt install python3-{library})")
 
 
+@contextmanager
+def _elsewhere() -> Iterator[None]:
+    """Be in / meanwhile; if one can't get back, nothing can be found here either."""
+    here = os.open(".", os.O_PATH | os.O_CLOEXEC)
+    try:
+        os.fchdir(here)
+    except PermissionError:
+        yield
+    else:
+        os.chdir("/")
+        try:
+            yield
+        finally:
+            os.fchdir(here)
+    finally:
+        os.close(here)
+
+
 def module(name: str) -> ModuleType:
     """An output's module, by its name in this package; raises LogError if it can't be."""
-    with _libraries():
+    with libraries():
         return importlib.import_module(f".{name}", __package__)
 
 
 def prepare(output: ModuleType) -> None:
     """Let an output do what it can before it has a log; raises LogError if it can't be."""
-    with _libraries():
+    with libraries():
         getattr(output, "prepare", lambda: None)()
 
 

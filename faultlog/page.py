@@ -22,7 +22,7 @@ from . import recording
 from .areas import area_of, find_areas
 from .groups import KEYS
 from .log import COLUMNS, Log, LogError
-from .outputs import Job, replacing
+from .outputs import Job, libraries, replacing
 from .panels import NONE, by_mapping, regions_text
 from .rows import SHARED, groups
 
@@ -64,10 +64,11 @@ def write(job: Job) -> None:
 def _library() -> bytes:
     """Plotly's script, as Debian has it."""
     try:
-        from plotly.offline import get_plotlyjs
+        with libraries():
+            from plotly.offline import get_plotlyjs
 
-        return get_plotlyjs().encode()
-    except (ModuleNotFoundError, FileNotFoundError):
+            return get_plotlyjs().encode()
+    except FileNotFoundError:
         raise LogError("plotly is needed (Debian: apt install python3-plotly)")
 
 

@@ -137,6 +137,7 @@ def _zstd(name: str, file: io.BufferedReader) -> Iterator[Source]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            cwd="/",  # so a PATH with . or an empty word in it does not find one here
         )
     except FileNotFoundError:
         raise LogError(f"{name}: it takes zstd to unpack it (Debian: apt install zstd)")

@@ -313,7 +313,7 @@ def look_up(
     on_pipe = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         done = subprocess.run(
-            command, input=wanted, capture_output=True, timeout=TIMEOUT_S
+            command, input=wanted, capture_output=True, timeout=TIMEOUT_S, cwd="/"
         )
     except (OSError, subprocess.TimeoutExpired, ValueError):
         return None
