@@ -12,32 +12,33 @@ from __future__ import annotations
 import bisect
 import os
 import re
-import stat
 import struct
-import signal
-import subprocess
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Iterable
 
 import numpy as np
 
+from .asking import Budget, ask
+from .debug import Refused, debug_paths
+from .files import open_stored
 from .log import COLUMNS, Log
 from .packed import pack
 
 EXEC = COLUMNS["access"].words.index("exec")
 AROUND = 16 * 4096  # the kernel maps so much along with a file's page
 MAX_HEADERS = 128
-TIMEOUT_S = 120  # for the names of one file; debug information may be fetched
 MAX_OVERLAP = 8  # so many files that were mapped at one address can be told apart
 MAX_LOADS = 16  # of one file at several places of one address space
 MAX_BASES = 256  # of one file in one address space; those beyond are not looked at
 MAX_NOTES = 3
 CHUNK = 1 << 20  # faults placed at a time: it takes 100 bytes a fault
 NOWHERE = -1
-DEBUG_PATH = b":.debug:/usr/lib/debug"  # of elfutils, where nothing else is said
 REPLACED = "written after the recording"
 ABSENT = "not here as a program"
+REFUSED = "refused, as what it names for its debug information is no file"
+SILENT = "no answer from eu-addr2line (elfutils)"
+EXCEEDED = "some are missing, as they took more time, memory or text than all may"
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,7 @@ class Segment:
 def read_segments(path: bytes) -> list[Segment]:
     """The loaded segments of a 64-bit little-endian ELF file; none if it is not one."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # a device's open may do things
-            return []
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        with open(open_stored(path), "rb") as file:
             head = file.read(64)
             if len(head) < 64 or head[:6] != b"\x7fELF\2\1":
                 return []
@@ -298,44 +297,55 @@ def harmless(text: bytes) -> str:
 
 
 def look_up(
-    path: bytes, addresses: list[int], debug_folders: Iterable[bytes] = ()
+    path: bytes,
+    addresses: list[int],
+    debug_folders: Iterable[bytes] = (),
+    budget: Budget | None = None,
 ) -> list[Name] | None:
     """Ask elfutils for the names at addresses of a file, all at once; None: no answer.
 
-    debug_folders: where debug information may be, too.
+    debug_folders: where debug information may be, too; budget: what it may take. Where that
+    has come to an end, names are missing. Raises Refused for a file that names others that
+    are none.
     """
-    command = [b"eu-addr2line", b"-a", b"-f", b"-C", b"-e", path]
-    more = [folder for folder in debug_folders if b":" not in folder]
-    if more:
-        command.append(b"--debuginfo-path=" + b":".join([DEBUG_PATH, *more]))
     wanted = b"".join(b"%#x\n" % address for address in addresses)
-    # If it dies of the file before it has read all, that must not end us as well.
-    on_pipe = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
-        done = subprocess.run(
-            command, input=wanted, capture_output=True, timeout=TIMEOUT_S, cwd="/"
-        )
-    except (OSError, subprocess.TimeoutExpired, ValueError):
+        file = open_stored(path)
+    except (OSError, ValueError):
+        return None
+    budget = budget or Budget()
+    try:
+        with debug_paths(path, file, debug_folders) as (paths, others):
+            command = [b"eu-addr2line", b"-a", b"-f", b"-C"]
+            command += [b"-e", b"/proc/self/fd/%d" % file, b"--debuginfo-path=" + paths]
+            answer = ask(command, wanted, (file, *others), budget)
+    except OSError:
         return None
     finally:
-        signal.signal(signal.SIGPIPE, on_pipe)
-    lines = done.stdout.split(b"\n")
+        os.close(file)
+    if answer is None:
+        return None
+    lines = answer.split(b"\n")
+    nr_answers = len(addresses)
+    if budget.is_exceeded:  # what came before is right
+        nr_answers = min((len(lines) - 1) // 3, nr_answers)
+        lines = [*lines[: 3 * nr_answers], b""]
     # A name with a newline would shift all that follow.
-    if len(lines) != 3 * len(addresses) + 1:
+    if len(lines) != 3 * nr_answers + 1:
         return None
     names = []
-    for i, address in enumerate(addresses):
+    known: dict[Name, Name] = {}  # many places are in one function
+    for i, address in enumerate(addresses[:nr_answers]):
         told, function, line = lines[3 * i : 3 * i + 3]
         if not re.fullmatch(rb"0x[0-9a-f]+", told) or int(told, 16) != address:
             return None
         source = re.match(rb"(.+?:[1-9][0-9]*)(?![^: ])", line.rpartition(b"/")[2])
-        names.append(
-            Name(
-                "" if function == b"??" else harmless(function),
-                harmless(source[1]) if source else "",
-            )
+        name = Name(
+            "" if function == b"??" else harmless(function),
+            harmless(source[1]) if source else "",
         )
-    return names
+        names.append(known.setdefault(name, name))
+    return names + [Name()] * (len(addresses) - nr_answers)
 
 
 def changed_text(path: bytes, log: Log, is_copy: bool) -> str:
@@ -387,7 +397,7 @@ def find(log: Log, whole: Log) -> Places:
     # Notes name first the files whose faults took most, or are most where nothing tells.
     spent = log.spent_ns().astype(np.float64)
     costs = np.bincount(file - NOWHERE, spent if spent.any() else None)
-    debug_folders = whole.roots.debug_folders()
+    debug_folders, budget = whole.roots.debug_folders(), Budget()
     for code in sorted(places, key=lambda code: -costs[code - NOWHERE]):
         of_file = places[code]
         segments = placer.segments.get(code)
@@ -406,15 +416,20 @@ def find(log: Log, whole: Log) -> Places:
             for s in segments:
                 if s.is_code and s.offset <= offsets[i] < s.offset + s.size:
                     asked[i] = offsets[i] - s.offset + s.vaddr
-        found = look_up(path, list(asked.values()), debug_folders) if asked else []
-        if found is None:
-            reasons.setdefault("no answer from eu-addr2line (elfutils)", []).append(
-                base
-            )
-        else:
+        try:
+            addresses = list(asked.values())
+            found = look_up(path, addresses, debug_folders, budget) if asked else []
+        except Refused:
+            reasons.setdefault(REFUSED, []).append(base)
+            continue
+        if budget.is_exceeded:
+            reasons.setdefault(EXCEEDED, []).append(base)
+        elif found is None:
+            reasons.setdefault(SILENT, []).append(base)
+        if found is not None:
             for i, name in zip(asked, found):
                 names[i] = name
-            if not any(name.function for name in found):
+            if not budget.is_exceeded and not any(name.function for name in found):
                 reasons.setdefault("no symbols", []).append(base)
     notes = []
     for reason, of_files in reasons.items():

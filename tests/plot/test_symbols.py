@@ -7,9 +7,11 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 import tracemalloc
 from pathlib import Path
+from typing import Iterator
 
 import numpy as np
 import pytest
@@ -41,6 +43,14 @@ def library(tmp_path_factory) -> Path:
     command = ["gcc", "-g", "-O1", "-shared", "-fPIC", "-Wl,-z,noseparate-code"]
     subprocess.run([*command, "-o", "libx.so", "source.c"], cwd=folder, check=True)
     return folder / "libx.so"
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder for programs that root runs as another user."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
 
 
 def address_of(library: Path, name: str) -> int:
@@ -218,10 +228,9 @@ def elf(*headers: tuple[int, ...], count: int | None = None, at: int = 64) -> by
 TOP = (1 << 64) - 1
 
 
-def test_addr2line_that_dies_before_it_has_read_all(tmp_path, monkeypatch):
+def test_addr2line_that_dies_before_it_has_read_all(tmp_path, public, monkeypatch):
     """More is asked than a pipe holds, so that it's written when nobody reads any more."""
-    helper = tmp_path / "bin" / "eu-addr2line"
-    helper.parent.mkdir()
+    helper = public / "eu-addr2line"
     helper.write_text("#!/bin/sh\nexit 1\n")
     helper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{helper.parent}:{os.environ['PATH']}")
@@ -283,19 +292,19 @@ def test_no_waiting_for_a_fifo(tmp_path):
     assert read_segments(b"/dev/zero") == read_segments(b"/") == []
 
 
-def test_an_answer_out_of_step_is_no_answer(monkeypatch, tmp_path):
-    tool = tmp_path / "eu-addr2line"
-    tool.write_text('#!/bin/sh\ncat >/dev/null\nprintf "%b" "$ANSWER"\n')
+def test_an_answer_out_of_step_is_no_answer(monkeypatch, public):
+    tool = public / "eu-addr2line"
+    tool.write_text('#!/bin/sh\ncat >/dev/null\nprintf "%b" "$DEBUGINFOD_ANSWER"\n')
     tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{public}:{os.environ['PATH']}")
     for answer, names in [
         (r"0x1\nf\n/a/b.c:1\n0x2\n??\n??:0\n", [("f", "b.c:1"), ("", "")]),
         (r"0x1\nf\n0x2\ng\n??:0\n0x2\ng\n??:0\n", None),
         (r"0x1\nf\ng\nb.c:1\n0x2\ng\n", None),
         ("", None),
     ]:
-        monkeypatch.setenv("ANSWER", answer)
-        found = look_up(b"/x", [1, 2])
+        monkeypatch.setenv("DEBUGINFOD_ANSWER", answer)
+        found = look_up(os.fsencode(tool), [1, 2])
         assert (found and [(n.function, n.line) for n in found]) == names
 
 

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which files a program's debug information may be in: those that it names, looked at first.
+
+elfutils opens whatever a program's .gnu_debuglink names. So we look for that ourselves and hand
+over what we have opened.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Iterable, Iterator
+
+from .files import open_stored, would_do_something
+
+MAX_SECTIONS = 4096
+MAX_TEXT = 1 << 20  # bytes of sections' names
+MAX_LINK = 4096  # bytes of what we read of a section
+SYSTEM = b"/usr/lib/debug"  # where the system's own is, which elfutils may look through
+COMPRESSED = 1 << 11  # flag of a section
+LINK, ALT_LINK, BUILD_ID = (
+    b".gnu_debuglink",
+    b".gnu_debugaltlink",
+    b".note.gnu.build-id",
+)
+
+
+class Refused(Exception):
+    """What a program says of its debug information is no name of a file."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """What a program says of it; b"": nothing."""
+
+    name: bytes = b""
+    alternative: bytes = b""  # a path
+    build_id: bytes = b""
+
+
+def read_links(file: int) -> Links:
+    """Of a 64-bit little-endian ELF file; raises Refused."""
+    found = _sections(file)
+    name, _, _ = found.get(LINK, b"").partition(b"\0")
+    alternative, _, _ = found.get(ALT_LINK, b"").partition(b"\0")
+    if b"/" in name or name in (b".", b".."):
+        raise Refused
+    return Links(name, alternative, _build_id(found.get(BUILD_ID, b"")))
+
+
+def _build_id(note: bytes) -> bytes:
+    if len(note) < 16:
+        return b""
+    name_size, size, kind = struct.unpack_from("<III", note)
+    is_it = (name_size, kind, note[12:16]) == (4, 3, b"GNU\0")
+    return note[16 : 16 + size] if is_it and 2 <= size <= 64 else b""
+
+
+def _sections(file: int) -> dict[bytes, bytes]:
+    """The beginnings of the sections that we want, by name; raises Refused."""
+    head = os.pread(file, 64, 0)
+    if len(head) < 64:
+        return {}
+    (at,) = struct.unpack_from("<Q", head, 40)
+    each, count, names = struct.unpack_from("<HHH", head, 58)
+    if not at:
+        return {}
+    # Where there are more of them, their number stands elsewhere; programs have few.
+    if each != 64 or not 0 < count <= MAX_SECTIONS or names >= count or at >= 1 << 62:
+        raise Refused
+    table = os.pread(file, each * count, at)
+    if len(table) < each * count:
+        raise Refused
+    rows = list(struct.iter_unpack("<IIQQQQIIQQ", table))
+
+    def text(row: tuple, most: int) -> bytes:
+        offset, size = row[4], row[5]
+        return os.pread(file, min(size, most), offset) if offset < 1 << 62 else b""
+
+    texts, found = text(rows[names], MAX_TEXT), {}
+    for row in rows:
+        name = texts[row[0] : row[0] + 32].partition(b"\0")[0]
+        if name in (LINK, ALT_LINK, BUILD_ID) and name not in found:
+            if row[2] & COMPRESSED:
+                raise Refused
+            found[name] = text(row, MAX_LINK)
+    return found
+
+
+@contextmanager
+def debug_paths(
+    path: bytes, file: int, folders: Iterable[bytes]
+) -> Iterator[tuple[bytes, tuple[int, ...]]]:
+    """Where elfutils is to look, as its --debuginfo-path, and the descriptors that it takes.
+
+    path: of the program, which file is the descriptor of; folders: where it may be besides.
+    Raises Refused.
+    """
+    links = read_links(file)
+    _check(links, path)
+    with ExitStack() as stack:
+        files = []
+        for name, there in _candidates(path, links, folders):
+            with suppress(OSError, ValueError, Refused):
+                other = open_stored(there)
+                stack.callback(os.close, other)
+                _check(read_links(other), there)
+                files.append((name, other))
+        if not files:
+            yield SYSTEM, ()
+            return
+        # elfutils goes on to the next place if what is in one is not of this program.
+        top = os.fsencode(stack.enter_context(tempfile.TemporaryDirectory()))
+        os.chmod(top, 0o755)
+        place = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        stack.callback(os.close, place)
+        paths = [SYSTEM]
+        for i, (name, other) in enumerate(files):
+            link = os.path.join(top, b"%d" % i, name)
+            os.makedirs(os.path.dirname(link))
+            os.symlink(b"/proc/self/fd/%d" % other, link)
+            paths.append(b"/proc/self/fd/%d/%d" % (place, i))
+        yield b":".join(paths), (place, *(other for _, other in files))
+
+
+def _check(links: Links, path: bytes) -> None:
+    """Raise Refused if a file's links lead to what does something when it is opened."""
+    if links.alternative:
+        folders = (os.path.dirname(path), b"/proc/self/fd", b"/")
+        if any(would_do_something(os.path.join(f, links.alternative)) for f in folders):
+            raise Refused
+
+
+def _candidates(
+    path: bytes, links: Links, folders: Iterable[bytes]
+) -> Iterator[tuple[bytes, bytes]]:
+    """Where elfutils looks: the name that it looks for, and the path."""
+    inside = os.path.dirname(os.path.realpath(path))
+    name = links.name or os.path.basename(path) + b".debug"
+    by_id = links.build_id.hex().encode()
+    for folder in folders:
+        if by_id:
+            told = os.path.join(b".build-id", by_id[:2], by_id[2:] + b".debug")
+            yield told, os.path.join(folder, told)
+    yield name, os.path.join(inside, name)
+    yield name, os.path.join(inside, b".debug", name)
+    for folder in folders:
+        parts = inside.strip(b"/").split(b"/")
+        for i in range(len(parts) + 1):
+            yield name, os.path.join(folder, *parts[i:], name)

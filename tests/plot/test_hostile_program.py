@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Programs made to harm whoever asks for the names in them: what elfutils does is bounded."""
+
+from __future__ import annotations
+
+import os
+import resource
+import stat
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from functools import partial
+from pathlib import Path
+
+import pytest
+from faultlog import symbols
+from faultlog.asking import NOBODY, Budget
+from faultlog.debug import Refused
+from faultlog.files import open_stored
+from faultlog.symbols import look_up, read_segments
+from logs import read, run, summary
+from test_symbols import LOAD, address_of, head, library, line, parts, public
+
+MIB = 1 << 20
+
+
+def mangled(depth: int) -> str:
+    """A name of a function whose parameters' types double in length depth times."""
+    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    name = "_Z1f1AIiiE"
+    for i in range(depth):
+        name += f"S_IS{digits[i]}_S{digits[i]}_E"
+    return name
+
+
+def assembled(path: Path, text: str) -> int:
+    """Build a library whose only function is at the address that is returned."""
+    source = path.with_suffix(".s")
+    source.write_text(text)
+    command = ["gcc", "-shared", "-nostdlib", "-o", path, source]
+    subprocess.run(command, check=True)
+    (code,) = [s for s in read_segments(os.fsencode(path)) if s.is_code]
+    return code.vaddr
+
+
+def function(name: str, size: int = 2) -> str:
+    return (
+        f'.globl "{name}"\n.type "{name}",@function\n"{name}": .skip {size}, 0x90\n'
+        f'.size "{name}",{size}\n'
+    )
+
+
+def with_section(path: Path, name: str, data: bytes) -> None:
+    part = path.with_suffix(".part")
+    part.write_bytes(data)
+    subprocess.run(["objcopy", "--add-section", f"{name}={part}", path], check=True)
+
+
+def link(name: bytes) -> bytes:
+    """What .gnu_debuglink has: a name, and a checksum of the file."""
+    return name + b"\0" * (4 - len(name) % 4) + bytes(4)
+
+
+def log_of(tmp_path: Path, program: Path) -> Path:
+    code, _ = parts(program)
+    ip = LOAD + code.vaddr
+    text = line(1, LOAD, code, ip, access="exec", map=program)
+    log = tmp_path / "x.log"
+    log.write_bytes(head(time.time() + 9) + text + summary(1))
+    return log
+
+
+def copied(library: Path, folder: Path) -> Path:
+    copy = folder / "liby.so"
+    copy.write_bytes(library.read_bytes())
+    return copy
+
+
+class Timer:
+    """How long the with statement took."""
+
+    def __enter__(self) -> Timer:
+        self.began = time.monotonic()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.seconds = time.monotonic() - self.began
+
+
+def test_a_mangled_name_that_grows_without_end(tmp_path):
+    path = tmp_path / "m.so"
+    address = assembled(path, function(mangled(34)))
+    budget = Budget(cpu_seconds=1, seconds=20, memory=512 * MIB)
+    with Timer() as timer:
+        look_up(os.fsencode(path), [address], budget=budget)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    assert used < 600 * MIB
+    assert timer.seconds < 20
+    assert budget.cpu_seconds < 1
+    # What was used up is not there for the next file.
+    if budget.cpu_seconds <= 0:
+        assert look_up(os.fsencode(path), [address], budget=budget) is None
+        assert budget.is_exceeded
+
+
+def test_sections_that_unpack_to_more_than_there_is(tmp_path):
+    path = tmp_path / "c.so"
+    address = assembled(path, function("f"))
+    packer, size = zlib.compressobj(1), 1 << 30
+    zeros = bytes(MIB)
+    packed = b"".join(packer.compress(zeros) for _ in range(size // MIB))
+    data = struct.pack("<IIQQ", 1, 0, size, 1) + packed + packer.flush()
+    for name in (".debug_info", ".debug_abbrev", ".debug_line", ".debug_str"):
+        with_section(path, name, data)
+    text = bytearray(path.read_bytes())
+    at, count = (
+        struct.unpack_from("<Q12xHH", text, 40)[0],
+        struct.unpack_from("<H", text, 60)[0],
+    )
+    for i in range(count):
+        row = list(struct.unpack_from("<IIQQQQIIQQ", text, at + 64 * i))
+        if row[5] == len(data):
+            row[2] |= 1 << 11
+            struct.pack_into("<IIQQQQIIQQ", text, at + 64 * i, *row)
+    path.write_bytes(text)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    look_up(os.fsencode(path), [address], budget=Budget(memory=256 * MIB))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert used == before or used * 1024 < 300 * MIB
+
+
+def test_a_debug_link_to_a_fifo(library, tmp_path):
+    """The one that it names, beside it: that is not opened, and names are given."""
+    copy = copied(library, tmp_path)
+    with_section(copy, ".gnu_debuglink", link(b"fifo"))
+    for folder in (tmp_path, tmp_path / ".debug"):
+        folder.mkdir(exist_ok=True)
+        os.mkfifo(folder / "fifo")
+        os.mkfifo(folder / "liby.so.debug")
+    with Timer() as timer:
+        (name,) = look_up(os.fsencode(copy), [address_of(copy, "reads_text")])
+    assert name.function == "reads_text"
+    assert timer.seconds < 10
+
+
+@pytest.mark.parametrize("section", [".gnu_debuglink", ".gnu_debugaltlink"])
+@pytest.mark.parametrize("name", ["/dev/zero", "{}/fifo", "../{}/fifo", "/proc/kmsg"])
+def test_a_link_that_leaves_the_folder(library, tmp_path, section, name):
+    copy = copied(library, tmp_path)
+    os.mkfifo(tmp_path / "fifo")
+    to = str(tmp_path) if name.startswith("{") else tmp_path.name
+    with_section(copy, section, link(name.format(to).encode()))
+    with Timer() as timer:
+        done = run(log_of(tmp_path, copy), "--by", "function")
+    assert "liby.so+0x" in done.stdout
+    assert f"Names: {symbols.REFUSED}: liby.so" in done.stdout.replace("\n", " ")
+    assert timer.seconds < 20
+
+
+def test_a_link_in_what_the_link_leads_to(library, tmp_path):
+    copy = copied(library, tmp_path)
+    debug = tmp_path / "liby.debug"
+    subprocess.run(["objcopy", "--only-keep-debug", copy, debug], check=True)
+    subprocess.run(["strip", copy], check=True)
+    with_section(copy, ".gnu_debuglink", link(debug.name.encode()))
+    address = address_of(library, "reads_text")
+    (name,) = look_up(os.fsencode(copy), [address])
+    assert name.function == "reads_text" and name.line.startswith("source.c:")
+    os.mkfifo(tmp_path / "fifo")
+    with_section(debug, ".gnu_debugaltlink", link(os.fsencode(tmp_path / "fifo")))
+    (name,) = look_up(os.fsencode(copy), [address])
+    assert name.line == ""
+
+
+@pytest.mark.parametrize("does", ["exec sleep 60", "while :; do :; done", "exec yes"])
+def test_what_does_not_end_is_ended(public, monkeypatch, does):
+    """And what one file took is not there for the next."""
+    (public / "eu-addr2line").write_text(f"#!/bin/sh\n{does}\n")
+    (public / "eu-addr2line").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{public}:{os.environ['PATH']}")
+    budget = Budget(seconds=3, cpu_seconds=0.1, output=MIB)
+    with Timer() as timer:
+        look_up(os.fsencode(sys.executable), [1], budget=budget)
+        assert budget.is_exceeded
+        assert look_up(os.fsencode(sys.executable), [1], budget=budget) is None
+        assert budget.is_exceeded
+    assert timer.seconds < 10
+
+
+def test_text_without_end(tmp_path, monkeypatch):
+    """What came until then is shown, and that there is more."""
+    path = tmp_path / "long.so"
+    address = assembled(path, function("y" * 60_000, size=4096))
+    (code,) = [s for s in read_segments(os.fsencode(path)) if s.is_code]
+    text = head(time.time() + 9) + b"".join(
+        line(i + 1, LOAD, code, LOAD + address + i, access="exec", map=path)
+        for i in range(100)
+    )
+    log = read(text + summary(100))
+    assert len(set(symbols.find(log, log).names)) == 1
+    monkeypatch.setattr(symbols, "Budget", partial(Budget, output=MIB))
+    places = symbols.find(log, log)
+    nr_named = sum(name.function != "" for name in places.names)
+    assert 0 < nr_named < 30
+    assert places.notes == [f"Names: {symbols.EXCEEDED}: long.so"]
+
+
+@pytest.fixture
+def tool(public, monkeypatch) -> Path:
+    """An eu-addr2line that notes what it has, and where that is noted."""
+    told, program = public / "told", public / "eu-addr2line"
+    program.write_text(
+        f"#!/bin/sh\n{{ id -u; id -g; id -G; env; }} >{told}\n"
+        '[ -z "$DEBUGINFOD_CACHE_PATH" ] || touch "$DEBUGINFOD_CACHE_PATH/x" || exit 9\n'
+        "printf '0x1\\nf\\n??:0\\n'\n"
+    )
+    program.chmod(0o755)
+    told.touch()
+    told.chmod(0o666)
+    monkeypatch.setenv("PATH", f"{public}:{os.environ['PATH']}")
+    return told
+
+
+def test_a_program_does_not_get_the_whole_environment(tool, monkeypatch):
+    monkeypatch.setenv("SECRET", "x")
+    monkeypatch.setenv("LD_PRELOAD_", "x")
+    monkeypatch.setenv("DEBUGINFOD_URLS", "http://localhost:1/")
+    assert look_up(os.fsencode(sys.executable), [1])[0].function == "f"
+    told = tool.read_text()
+    assert "DEBUGINFOD_URLS=http://localhost:1/\n" in told
+    assert "SECRET" not in told and "LD_PRELOAD_" not in told
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_root_does_not_ask_as_root(tool, monkeypatch):
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    for url in ("", "http://localhost:1/"):
+        monkeypatch.setenv("DEBUGINFOD_URLS", url)
+        assert look_up(os.fsencode(sys.executable), [1])[0].function == "f"
+        assert tool.read_text().startswith(f"{NOBODY}\n" * 3)
+    monkeypatch.setenv("SUDO_UID", "12345")
+    monkeypatch.setenv("SUDO_GID", "54321")
+    assert look_up(os.fsencode(sys.executable), [1])[0].function == "f"
+    assert tool.read_text().startswith("12345\n54321\n54321\n")
+
+
+OPENED: list[tuple[object, int]] = []
+sys.addaudithook(
+    lambda event, args: OPENED.append((args[0], args[2])) if event == "open" else None
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/proc/kmsg", "/proc/self/maps", "/sys/kernel/mm/transparent_hugepage/enabled"],
+)
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_files_that_are_made_up_are_not_opened(tmp_path, name, is_linked):
+    if not os.path.exists(name):
+        pytest.skip("not here")
+    assert stat.S_ISREG(os.stat(name).st_mode)
+    path = name
+    if is_linked:
+        path = str(tmp_path / "link")
+        os.symlink(name, path)
+    OPENED.clear()
+    assert read_segments(os.fsencode(path)) == []
+    with pytest.raises(OSError):
+        open_stored(os.fsencode(path))
+    flags = [flags for opened, flags in OPENED if opened == os.fsencode(path)]
+    assert len(flags) == 2 and all(f & os.O_PATH for f in flags)
+
+
+def test_a_device_or_a_fifo_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    os.symlink("/dev/null", tmp_path / "null")
+    for path in (tmp_path / "fifo", tmp_path / "null", tmp_path, "/dev/tty"):
+        with pytest.raises(OSError):
+            open_stored(os.fsencode(path))
+
+
+def test_links_of_a_file_with_odd_sections(tmp_path):
+    for at, count, names in ((64, 0, 0), (64, 9, 9), (64, 65535, 0), (1 << 63, 1, 0)):
+        data = bytearray(b"\x7fELF\2\1" + bytes(58))
+        struct.pack_into("<Q10xHHH", data, 40, at, 64, count, names)
+        path = tmp_path / "odd.so"
+        path.write_bytes(data + bytes(640))
+        with pytest.raises(Refused):
+            look_up(os.fsencode(path), [1])
