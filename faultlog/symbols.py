@@ -31,6 +31,7 @@ MAX_HEADERS = 128
 MAX_OVERLAP = 8  # so many files that were mapped at one address can be told apart
 MAX_LOADS = 16  # of one file at several places of one address space
 MAX_BASES = 256  # of one file in one address space; those beyond are not looked at
+MAX_PARENTS = 64  # of a process: whose files it may have from before the fork
 MAX_NOTES = 3
 CHUNK = 1 << 20  # faults placed at a time: it takes 100 bytes a fault
 NOWHERE = -1
@@ -89,14 +90,19 @@ class Range:
     base: int  # where the file's byte 0 would be
     since_ns: int  # Time of the first fault that tells of it
 
+    def is_possible(self) -> bool:
+        """A log may say anything."""
+        return 0 <= self.low < self.high < 1 << 64 and self.base >= 0
+
 
 @dataclass(eq=False)
 class Space:
     """An address space: of a process, from one exec to the next."""
 
+    number: int
     parent: tuple[int, int] | None
     bases: dict[int, list[tuple]] = field(default_factory=dict)  # by file
-    ranges: list[Range] | None = None
+    is_known: bool = False  # is its code in a Placer's ranges
 
 
 def _loads(base: tuple, segments: list[Segment], page: int) -> dict[int, int]:
@@ -126,6 +132,8 @@ class Placer:
         births = [event for event in whole.events if event.kind == "child"]
         self.births = {event.pid: event for event in births}
         self.spaces: dict[tuple[int, int], Space] = {}
+        self.found: list[tuple[int, Range]] = []  # with their spaces' numbers
+        self.ranges = Ranges(self.found)
         self._bases()
 
     def _epochs(self, log: Log) -> np.ndarray:
@@ -148,7 +156,7 @@ class Placer:
             if birth and birth.ppid is not None and not began_by_exec:
                 at = (birth.ppid, birth.time_ns)
                 parent = (birth.ppid, bisect.bisect_right(self.execs, at))
-            space = self.spaces[pid, epoch] = Space(parent)
+            space = self.spaces[pid, epoch] = Space(len(self.spaces), parent)
         return space
 
     def _bases(self) -> None:
@@ -172,24 +180,27 @@ class Placer:
             told = (base[at], low[i], high[i], since[i], ran[i])
             space.bases.setdefault(int(log.map[at]), []).append(tuple(map(int, told)))
 
-    def _ranges(self, key: tuple[int, int]) -> list[Range]:
-        """Where code lies in a space, what it had from its parent included."""
-        chain: list[Space] = []
-        while key is not None:
+    def _chain(self, key: tuple[int, int] | None) -> list[Space]:
+        """A space and those that it was forked from, of which files are told in each."""
+        chain: dict[Space, None] = {}
+        while key is not None and len(chain) <= MAX_PARENTS:
             space = self._space(*key)
-            if space in chain or len(chain) > 64:
+            if space in chain:
                 break
-            chain.append(space)
+            chain[space] = None
             key = space.parent
-        for space in chain:
-            if space.ranges is None:
-                space.ranges = [
-                    r for file, b in space.bases.items() for r in self._code(file, b)
-                ]
-        return sorted(
-            {r for space in chain for r in space.ranges},
-            key=lambda r: (r.low, r.since_ns, r.file, r.base),
-        )
+        return [space for space in chain if space.bases]
+
+    def _learn(self, spaces: Iterable[Space]) -> None:
+        """Have these spaces' code among the ranges."""
+        news = [space for space in spaces if not space.is_known]
+        for space in news:
+            space.is_known = True
+            for file, bases in space.bases.items():
+                code = self._code(file, bases)
+                self.found += [(space.number, r) for r in code if r.is_possible()]
+        if news:
+            self.ranges = Ranges(self.found)
 
     def _code(self, file: int, bases: list[tuple]) -> list[Range]:
         """Where a file's code lies, by the bases of its mappings.
@@ -237,47 +248,82 @@ class Placer:
         return file, offset
 
     def _place(self, log: Log, file: np.ndarray, offset: np.ndarray) -> None:
-        """Fill in the two of place()."""
+        """Fill in the two of place().
+
+        All processes at once: first by what each space itself tells, then by what that tells
+        which it was forked from, and so on.
+        """
+        if not len(log):
+            return
         epoch = self._epochs(log)
-        rows = pack(log.pid, epoch)
-        order = np.argsort(rows, kind="stable")
-        for part in np.split(order, np.flatnonzero(np.diff(rows[order])) + 1):
-            key = (int(log.pid[part[0]]), int(epoch[part[0]])) if len(part) else None
-            ranges = self._ranges(key) if key else []
-            ranges = [
-                r for r in ranges if 0 <= r.low < r.high < 1 << 64 and r.base >= 0
-            ]
-            if ranges:
-                at = _among(ranges, log.ip[part], log.time_ns[part])
-                there = at >= 0
-                files = np.array([r.file for r in ranges])
-                bases = np.array([r.base for r in ranges], dtype=np.uint64)
-                file[part[there]] = files[at[there]]
-                offset[part[there]] = log.ip[part[there]] - bases[at[there]]
-
-
-def _among(ranges: list[Range], ip: np.ndarray, time_ns: np.ndarray) -> np.ndarray:
-    """The index of the range that each instruction is in, -1: none; ranges rise by low.
-
-    Of several, the one that was told of last before that time; else the first one after.
-    """
-    low, high, since = (
-        np.array([getattr(r, name) for r in ranges], dtype=np.uint64)
-        for name in ("low", "high", "since_ns")
-    )
-    last = np.searchsorted(low, ip, side="right") - 1
-    best = np.full(len(ip), -1, dtype=np.int64)
-    overlap = bool((np.maximum.accumulate(high)[:-1] > low[1:]).any())
-    for back in range(MAX_OVERLAP if overlap else 1):
-        i = np.maximum(last - back, 0)
-        fits = (last - back >= 0) & (ip < high[i])
-        old, new = since[best], since[i]
-        before = new <= time_ns
-        better = np.where(
-            before, (old > time_ns) | (new > old), (old > time_ns) & (new < old)
+        _, first, which = np.unique(
+            pack(log.pid, epoch), return_index=True, return_inverse=True
         )
-        best = np.where(fits & (better | (best < 0)), i, best)
-    return best
+        keys = zip(log.pid[first].tolist(), epoch[first].tolist())
+        chains = [self._chain(key) for key in keys]
+        self._learn({space: None for chain in chains for space in chain})
+        best = np.full(len(log), -1, dtype=np.int64)
+        for level in range(max(map(len, chains))):
+            numbers = [c[level].number if len(c) > level else -1 for c in chains]
+            space = np.array(numbers)[which]
+            rows = np.flatnonzero(space >= 0)
+            self.ranges.find(space[rows], log.ip, log.time_ns, best, rows)
+        there = np.flatnonzero(best >= 0)
+        file[there] = self.ranges.file[best[there]]
+        offset[there] = log.ip[there] - self.ranges.base[best[there]]
+
+
+class Ranges:
+    """Where code lies in spaces, in columns that rise by space, then by low."""
+
+    def __init__(self, found: list[tuple[int, Range]]) -> None:
+        """found: ranges with the numbers of their spaces."""
+        rows = [(n, r.low, r.since_ns, r.file, r.base, r.high) for n, r in found]
+        rows.sort()
+        columns = list(zip(*rows)) or [()] * 6
+        self.space, self.file = (np.array(columns[i], dtype=np.int64) for i in (0, 3))
+        self.low, self.since, self.base, self.high = (
+            np.array(columns[i], dtype=np.uint64) for i in (1, 2, 4, 5)
+        )
+        self.lows = np.unique(self.low)
+        rank = np.searchsorted(self.lows, self.low)
+        self.place = self._place(self.space, rank)  # rises
+        same = self.space[1:] == self.space[:-1]
+        self.overlap = bool((same & (self.high[:-1] > self.low[1:])).any())
+
+    def _place(self, space: np.ndarray, rank: np.ndarray) -> np.ndarray:
+        """One number for a space and how many of lows are below; int64."""
+        return space * (len(self.lows) + 1) + rank
+
+    def find(
+        self,
+        space: np.ndarray,
+        ip: np.ndarray,
+        time_ns: np.ndarray,
+        best: np.ndarray,
+        rows: np.ndarray,
+    ) -> None:
+        """Improve on the index of the range that each instruction is in, best; -1: none.
+
+        space: of rows, (m,); rows: which of the n of ip, time_ns and best; (m,). Of several,
+        the one that was told of last before that time; else the first one after.
+        """
+        if not len(self.low):
+            return
+        ip, time_ns = ip[rows], time_ns[rows]
+        rank = np.searchsorted(self.lows, ip, side="right")
+        last = np.searchsorted(self.place, self._place(space, rank)) - 1
+        found = best[rows]
+        for back in range(MAX_OVERLAP if self.overlap else 1):
+            i = np.maximum(last - back, 0)
+            fits = (last - back >= 0) & (self.space[i] == space) & (ip < self.high[i])
+            old, new = self.since[found], self.since[i]
+            before = new <= time_ns
+            better = np.where(
+                before, (old > time_ns) | (new > old), (old > time_ns) & (new < old)
+            )
+            found = np.where(fits & (better | (found < 0)), i, found)
+        best[rows] = found
 
 
 @dataclass(frozen=True)

@@ -286,6 +286,46 @@ def test_a_file_mapped_at_20000_places_takes_no_longer(library):
     assert time.process_time() - start < 5
 
 
+def test_children_times_files_take_no_longer_than_children_and_files():
+    """Each child has its parent's files, and one of its own."""
+    nr_children, nr_files = 20000, 3000
+    keys = {"tid": 1, "access": "exec", "offset": "0x0"}
+    places = [LOAD + (i << 24) for i in range(nr_files)]
+    lines = [
+        fault(i, at, 9, ip=hex(at), map=f"/no/{i}", **keys)
+        for i, at in enumerate(places)
+    ]
+    for i in range(nr_children):
+        pid, at = 10 + i, places[i % nr_files]
+        lines.append(b"# child time=%d pid=%d ppid=9 comm=x\n" % (nr_files, pid))
+        anon = {"tid": 1, "access": "read", "map": "anon"}
+        lines.append(fault(nr_files, 1 << 40, pid, ip=hex(at + 8), **anon))
+        own = (2 << 40) + (i << 24)
+        lines.append(fault(nr_files, own, pid, ip=hex(own), map="/no/own", **keys))
+    log = read(HEAD_AT_0 + b"".join(lines))
+    start = time.process_time()
+    file, offset = Placer(log).place(log)
+    assert time.process_time() - start < 8
+    names = log.names["map"]
+    told = [(names[f], o) for f, o in zip(file.tolist(), offset.tolist())]
+    assert told[:nr_files] == [(f"/no/{i}", 0) for i in range(nr_files)]
+    assert told[nr_files::2] == [(f"/no/{i % nr_files}", 8) for i in range(nr_children)]
+    assert set(told[nr_files + 1 :: 2]) == {("/no/own", 0)}
+
+
+def test_a_loop_of_parents_and_a_long_line_of_them():
+    """As no kernel tells; those far above are not looked at."""
+    ip = hex(LOAD + 0x1111)
+    text = HEAD_AT_0 + line(1, LOAD, CODE, LOAD, access="exec", map="/no/a", pid=9)
+    for pid in range(10, 100):
+        parent = 99 if pid == 90 else pid - 1
+        text += b"# child time=2 pid=%d ppid=%d comm=x\n" % (pid, parent)
+        text += fault(3, 0x5000, pid, ip=ip, map="[heap]", access="read", tid=1)
+    found = placed(text)
+    assert found[1:60] == ["/no/a+0x1111"] * 59
+    assert found[80:] == [""] * 11
+
+
 def test_no_waiting_for_a_fifo(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     assert read_segments(os.fsencode(tmp_path / "fifo")) == []
