@@ -17,7 +17,7 @@ from . import groups, table
 from .fit import columns_of
 from .log import LogError
 from .outputs import Job
-from .words import plural, printable, time_text
+from .words import csv_cell, plural, printable, time_text
 
 OF_ONE_RUN = ("process", "thread", "page", "time")  # another run has others
 MEASURES = {"time": "total", "faults": "faults", "major": "major"}
@@ -206,7 +206,7 @@ def csv_text(sides: Sides, keys: list[str], names: list[tuple]) -> str:
         [*keys, *(f"{title}_{end}" for title in measures.values() for end in ends)]
     )
     for name in names:
-        row: list[object] = [table.csv_cell(part) for part in name]
+        row: list[object] = [csv_cell(part) for part in name]
         for measure in measures:
             before, after = sides.values(measure, [name])
             more = is_more(before, after)

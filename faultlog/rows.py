@@ -22,6 +22,7 @@ from .digits import constant, decimal, hexadecimal, interleaved, replaced, row_t
 from .helper import Helpers
 from .log import COLUMNS, Log
 from .outputs import Job, replacing
+from .words import csv_cell
 
 BLOCK = 1 << 14  # faults
 OWN = ("time_ns", "address", "ip", "offset", "latency_ns")  # differ in each fault
@@ -32,7 +33,6 @@ SHARED = (
 HEXADECIMAL = ("address", "ip")  # the rest is decimal, offset too
 CONSTANT = tuple(f.name for f in fields(recording.Recording))
 HEADER = OWN + SHARED + CONSTANT
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")  # what a spreadsheet would run
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
@@ -76,10 +76,8 @@ def jsonl_blocks(job: Job) -> Iterator[bytes]:
 
 
 def csv_line(values: tuple) -> str:
-    """A line of CSV. A name that a spreadsheet would run gets a ' in front."""
-    safe = [
-        f"'{v}" if isinstance(v, str) and v[:1] in FORMULA and v else v for v in values
-    ]
+    """A line of CSV."""
+    safe = [csv_cell(v) if isinstance(v, str) else v for v in values]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerow(safe)
     return text.getvalue()

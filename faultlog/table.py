@@ -20,7 +20,7 @@ from . import groups
 from .fit import columns_of, fitted, padded, shortened
 from .groups import KEYS, Figures, Members, figures, group
 from .outputs import Job
-from .words import plural, time_text, wrapped
+from .words import csv_cell, plural, time_text, wrapped
 
 SORTS = ("time", "faults", "major", "p99", "key")
 TOP = 10  # lines that most people want
@@ -283,14 +283,6 @@ def in_room(names: list[list[str]], room: int) -> list[list[str]]:
         [padded(text, width) for text in fitted(texts, width)]
         for texts, width in zip(names, widths)
     ]
-
-
-FORMULA = tuple("=+-@\t\r＝＋－＠")  # a spreadsheet computes what begins so
-
-
-def csv_cell(text: str) -> str:
-    """A text from outside as a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.lstrip().startswith(FORMULA) else text
 
 
 def csv_text(table: Table, everything: Figures, order: Iterable[int]) -> str:

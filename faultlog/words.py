@@ -15,6 +15,7 @@ UNITS = (
     (1e6, "ms"),
     (1e3, "µs"),
 )
+FORMULA = re.compile("(?:^|(?<=;))(?=\\s*['=+\\-@＝＋－＠])")  # before what begins so
 ENOUGH = {"d": 2, "h": 2, "min": 2}  # of these, so many at least: 90 s, not 1.5 min
 
 
@@ -99,6 +100,15 @@ def plain(text: bytes) -> str:
 def printable(text: str) -> str:
     """A text that does nothing to a terminal: what can't be printed becomes a U+FFFD."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def csv_cell(text: str) -> str:
+    """A name as a cell of CSV that no spreadsheet takes for a formula: with a ' in front.
+
+    Some take a ; for the end of a cell. A ' that is there already gets one more, so that
+    each name is told in its own way.
+    """
+    return FORMULA.sub("'", text)
 
 
 def wrapped(text: str, width: int) -> list[str]:
