@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import astuple
+from pathlib import Path
+from typing import BinaryIO
+
 import numpy as np
 
 from . import recording
@@ -71,10 +75,22 @@ def write(job: Job) -> None:
     """Make a database of the faults."""
     with replacing(job) as file:
         try:
-            with closing(sqlite3.connect(file.name, isolation_level=None)) as database:
+            with closing(_open(job, file)) as database:
                 _fill(database, job)
         except sqlite3.Error as err:
             raise LogError(f"{job.output}: {err}")
+
+
+def _open(job: Job, file: BinaryIO) -> sqlite3.Connection:
+    """A database in file. SQLite opens it by its name: it must be the same still."""
+    uri = Path(file.name).absolute().as_uri()
+    database = sqlite3.connect(f"{uri}?mode=rw", isolation_level=None, uri=True)
+    for fd in {*map(int, os.listdir("/proc/self/fd"))} - {file.fileno()}:
+        with suppress(OSError):  # that of the folder is gone
+            if os.path.samestat(os.fstat(fd), os.fstat(file.fileno())):
+                return database
+    database.close()
+    raise LogError(f"{job.output}: somebody replaced it while it was made")
 
 
 def _fill(database: sqlite3.Connection, job: Job) -> None:
