@@ -132,14 +132,19 @@ def prepare(output: ModuleType) -> None:
 
 
 def _opener(output: Path, log: str) -> Callable[[str, int], int]:
-    """What opens a file with the mode of output, or else of the log if that is a file."""
+    """What opens a file with the mode of output, or else of the log if that is a file.
+
+    An output that somebody else put there says nothing of who may read what we write.
+    """
     mode = 0o600
+    sudo = os.environ.get("SUDO_UID", "") if not os.geteuid() else ""
     for path in (output, Path(log)):
         try:
             status = path.stat()
         except OSError:
             continue
-        if stat.S_ISREG(status.st_mode):
+        is_ours = status.st_uid == os.geteuid() or str(status.st_uid) == sudo
+        if stat.S_ISREG(status.st_mode) and (is_ours or path != output):
             mode = status.st_mode & 0o666 | 0o600
             break
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 import subprocess
 import unicodedata
@@ -15,6 +16,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from faultlog.cli import main
 from logs import HEAD, fault, run, summary
 
 NAMES = [
@@ -245,6 +247,60 @@ def test_names_are_told_in_one_way_in_every_csv(tmp_path: Path) -> None:
         table = run(log, "--by", key, "--csv").stdout.splitlines()
         names = [row[key] for row in csv.DictReader(table)]
         assert set(names) == {row[key] for row in rows}
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_database_that_is_replaced_while_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: object, is_link: bool
+) -> None:
+    """In a folder that others may write to: nothing gets into what they put there."""
+    log, victim = tmp_path / "x.log", tmp_path / "victim"
+    log.write_bytes(log_of([b"a"]))
+    victim.write_bytes(b"")
+    connect = sqlite3.connect
+
+    def replaced(*args: object, **keys: object) -> sqlite3.Connection:
+        (part,) = tmp_path.glob(".x.sqlite.*")
+        if is_link:
+            (tmp_path / "link").symlink_to(victim)
+        else:
+            os.link(victim, tmp_path / "link")
+        os.replace(tmp_path / "link", part)
+        return connect(*args, **keys)
+
+    monkeypatch.setattr(sqlite3, "connect", replaced)
+    assert main([str(log), "-o", str(tmp_path / "x.sqlite")]) == 1
+    assert "somebody replaced it" in capfd.readouterr().err
+    assert victim.read_bytes() == b""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["victim", "x.log"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it takes a file of another user")
+def test_an_output_that_somebody_else_put_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would have let them read what the log says. The user of sudo is nobody else."""
+    log, out = tmp_path / "x.log", tmp_path / "x.csv"
+    log.write_bytes(log_of([b"a"]))
+    log.chmod(0o600)
+    for sudo, mode in (("", 0o600), ("12345", 0o666)):
+        out.touch()
+        out.chmod(0o666)
+        os.chown(out, 12345, 12345)
+        monkeypatch.setenv("SUDO_UID", sudo)
+        assert main([str(log), "-o", str(out)]) == 0
+        assert out.stat().st_mode & 0o777 == mode
+
+
+def test_a_database_in_a_folder_of_an_odd_name(tmp_path: Path) -> None:
+    """SQLite gets it as a URI."""
+    folder = tmp_path / "a ?mode=memory#%41"
+    folder.mkdir()
+    (folder / "x.log").write_bytes(log_of([b"a"]))
+    assert run(folder / "x.log", "-o", folder / "x.sqlite").returncode == 0
+    with closing(sqlite3.connect(folder / "x.sqlite")) as database:
+        count = database.execute("SELECT count(*) FROM told").fetchone()
+    assert count == (2,)
 
 
 @pytest.mark.parametrize("suffix", [".html", ".svg", ""])
