@@ -100,10 +100,19 @@ class Key:
     group: Callable[[Log, Log], Groups]  # the faults, and the whole log they are of
 
 
+def _ranks(names: list[str]) -> tuple[list[str], np.ndarray]:
+    """Names in alphabetical order, and the place of each there; int64 (n,)."""
+    order = sorted(range(len(names)), key=names.__getitem__)
+    ranks = np.empty(len(names), dtype=np.int64)
+    ranks[order] = np.arange(len(names))
+    return [names[i] for i in order], ranks
+
+
 def _named(codes: np.ndarray, names: list[str]) -> Groups:
-    """Groups by codes of names; "" is not told."""
+    """Groups by codes of names, in alphabetical order; "" is not told."""
+    names, ranks = _ranks(names)
     return Groups(
-        codes.astype(np.int64),
+        ranks[codes],
         len(names),
         lambda i: names[i] or NOT_TOLD,
         lambda i: names[i],
@@ -179,8 +188,9 @@ def _moments(log: Log, whole: Log) -> Groups:
 
 def _offsets(log: Log, _whole: Log) -> Groups:
     """By file and page in it; what is in no file by its mapping alone."""
+    _, ranks = _ranks(log.names["map"])
     _, first, codes = np.unique(
-        pack(log.map, log.offset), return_index=True, return_inverse=True
+        pack(ranks[log.map], log.offset), return_index=True, return_inverse=True
     )
 
     def plain(i: int) -> str:

@@ -163,6 +163,29 @@ def test_sort(sort, column):
     assert values == sorted(values, reverse=True) and len(set(values)) > 3
 
 
+def test_sort_key_puts_words_in_alphabetical_order(tmp_path):
+    """They came in the order of their first lines."""
+    lines = [HEAD_AT_0]
+    for i, (name, offset) in enumerate(
+        [("/b", 2), ("[heap]", 0), ("/a", 1), ("/b", 0), ("/c", 0), ("/a", 0)]
+    ):
+        access = ("write", "read", "exec")[i % 3]
+        keys = {"access": access, "map": name, "offset": hex(offset << 12)}
+        lines.append(fault(i, 0x1000 * i, tid=1, **keys))
+    (tmp_path / "x.log").write_bytes(b"".join(lines) + summary(6))
+    for key, expected in (
+        ("map", ["/a", "/b", "/c", "[heap]"]),
+        ("access", ["exec", "read", "write"]),
+        ("offset", "/a+0x0 /a+0x1000 /b+0x0 /b+0x2000 /c+0x0 [heap]+0x0".split()),
+        ("access,map", ["exec/a", "read/c", "read[heap]", "write/b"]),
+    ):
+        rows = table_of(tmp_path / "x.log", "--by", key, "--sort", "key")
+        assert ["".join(map(row.get, key.split(","))) for row in rows] == expected
+    for key in ("map", "function", "program", "region", "line"):
+        rows = table_of(CC1, "--by", key, "--sort", "key")
+        assert [row[key] for row in rows] == sorted(row[key] for row in rows)
+
+
 def test_two_keys():
     rows = table_of(CC1, "--by", "region,access")
     assert list(rows[0])[:2] == ["region", "access"]
