@@ -35,6 +35,8 @@ MAX_PARENTS = 64  # of a process: whose files it may have from before the fork
 MAX_NOTES = 3
 CHUNK = 1 << 20  # faults placed at a time: it takes 100 bytes a fault
 NOWHERE = -1
+# eu-addr2line goes on with where that was, and in which function: one row for all of them.
+INLINED = re.compile(rb" inlined(?: (?:at|from|in) .*)?")
 REPLACED = "written after the recording"
 ABSENT = "not here as a program"
 REFUSED = "refused, as what it names for its debug information is no file"
@@ -385,6 +387,7 @@ def look_up(
         told, function, line = lines[3 * i : 3 * i + 3]
         if not re.fullmatch(rb"0x[0-9a-f]+", told) or int(told, 16) != address:
             return None
+        function = INLINED.sub(b"", function, count=1)
         source = re.match(rb"(.+?:[1-9][0-9]*)(?![^: ])", line.rpartition(b"/")[2])
         name = Name(
             "" if function == b"??" else harmless(function),

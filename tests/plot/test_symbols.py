@@ -36,10 +36,8 @@ PAGE = 4096
 LOAD = 0x7F0000000000
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("lib")
-    (folder / "source.c").write_text(LIBRARY)
+def compiled(folder: Path, source: str) -> Path:
+    (folder / "source.c").write_text(source)
     command = ["gcc", "-g", "-O1", "-shared", "-fPIC", "-Wl,-z,noseparate-code"]
     subprocess.run([*command, "-o", "libx.so", "source.c"], cwd=folder, check=True)
     return folder / "libx.so"
@@ -51,6 +49,11 @@ def public() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory) -> Path:
+    return compiled(tmp_path_factory.mktemp("lib"), LIBRARY)
 
 
 def address_of(library: Path, name: str) -> int:
@@ -102,6 +105,51 @@ def test_functions_and_lines(library, tmp_path):
     path.write_bytes(text + summary(3))
     (row,) = table_of(path, "--by", "function", "--region", "heap")
     assert row["function"] == "writes_data [libx.so]"
+
+
+INLINED = """
+static char data[65536] = "x";
+static inline __attribute__((always_inline)) int innermost(int i)
+{
+	return data[i]++;
+}
+static inline __attribute__((always_inline)) int middle(int i)
+{
+	return innermost(i);
+}
+__attribute__((noinline)) int first(int i)
+{
+	return middle(i);
+}
+__attribute__((noinline)) int second(int i)
+{
+	return innermost(i + 3);
+}
+"""
+
+
+def test_an_inlined_function_is_one_row_without_the_build_path(tmp_path):
+    """It was one for each call site: "innermost inlined at /build/a.c:9 in first"."""
+    library = compiled(tmp_path, INLINED)
+    code, data = parts(library)
+    text, path = head(time.time() + 9), tmp_path / "x.log"
+    for i, name in enumerate(("first", "second")):
+        listing = subprocess.run(
+            ["objdump", "-d", f"--disassemble={name}", library],
+            capture_output=True,
+            text=True,
+        ).stdout
+        ips = [int(ip, 16) for ip in re.findall(r"^ +([0-9a-f]+):\t", listing, re.M)]
+        stores = subprocess.run(
+            ["eu-addr2line", "-f", "-e", library, *map(hex, ips)],
+            capture_output=True,
+            text=True,
+        ).stdout.splitlines()[::2]
+        (ip, *_) = [ip for ip, told in zip(ips, stores) if " inlined at " in told]
+        text += line(i, LOAD, data, LOAD + ip, map=library)
+    path.write_bytes(text + summary(2))
+    (row,) = table_of(path, "--by", "function")
+    assert (row["function"], row["faults"]) == ("innermost [libx.so]", "2")
 
 
 def test_data_alone_tells_where_the_code_is(library):
@@ -341,6 +389,11 @@ def test_an_answer_out_of_step_is_no_answer(monkeypatch, public):
         (r"0x1\nf\n/a/b.c:1\n0x2\n??\n??:0\n", [("f", "b.c:1"), ("", "")]),
         (r"0x1\nf\n0x2\ng\n??:0\n0x2\ng\n??:0\n", None),
         (r"0x1\nf\ng\nb.c:1\n0x2\ng\n", None),
+        (
+            r"0x1\nf inlined at /b d/a.c:1:2 in g in h\n/a/b.c:1\n"
+            r"0x2\nA::f<int>(int) inlined in g\n??:0\n",
+            [("f", "b.c:1"), ("A::f<int>(int)", "")],
+        ),
         ("", None),
     ]:
         monkeypatch.setenv("DEBUGINFOD_ANSWER", answer)
