@@ -139,9 +139,9 @@ def _wrong_sums(log: Log) -> list[str]:
 
 
 def new_words(log: Log) -> list[str]:
-    """Words of results, regions and accesses that are new to us, and how often."""
+    """Words of results, regions, accesses ... that are new to us, and how often."""
     told = []
-    for name in ("result", "region", "access"):
+    for name in ("result", "region", "access", "mode", "kind"):
         codes, column = getattr(log, name), COLUMNS[name]
         if codes is None or len(log.names[name]) <= len(column.words):
             continue

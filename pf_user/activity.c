@@ -68,6 +68,7 @@ void activity_add(struct activity *a, const struct fault *f)
 	a->nr_minor += f->result == RESULT_MINOR;
 	a->nr_major += f->result == RESULT_MAJOR;
 	a->nr_failed += f->result == RESULT_FAILED;
+	a->nr_new += f->result == RESULT_NEW;
 	a->has_results |= f->result != RESULT_UNKNOWN;
 	if (end_ns > a->newest_ns)
 		a->newest_ns = end_ns;

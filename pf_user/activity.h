@@ -34,7 +34,7 @@ struct activity {
 	struct lanes maps, threads;
 
 	/* Of all moments: */
-	u64 nr_faults, nr_minor, nr_major, nr_failed;
+	u64 nr_faults, nr_minor, nr_major, nr_failed, nr_new;
 	u64 nr_earlier;			/* of these, those that ended before begin_ns */
 	u64 newest_ns;			/* the latest end */
 	bool has_results;

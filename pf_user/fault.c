@@ -219,13 +219,27 @@ static inline int region_of(u64 word, int last)
 	return word == ' ' ? -1 : REGIONS - 1;
 }
 
-static inline enum result result_of(u64 word)
+static inline enum result take_result(const char **p, const char *end)
 {
+	static const char failed[][sizeof("sigsegv ")] = {
+		"sigbus ", "sigsegv ", "oom ", "error ",
+	};
+	const char *start = *p;
+	u64 word = take_word(p, end);
+
 	if (word == letters("minor "))
 		return RESULT_MINOR;
 	if (word == letters("major "))
 		return RESULT_MAJOR;
-	return word == ' ' ? RESULT_UNKNOWN : RESULT_FAILED;
+	if (word == ' ')
+		return RESULT_UNKNOWN;
+	for (size_t i = 0; i < sizeof(failed) / sizeof(failed[0]); i++)
+		if (word == load(failed[i]))
+			return RESULT_FAILED;
+	/* Too long for take_word(). */
+	if (*p - start == (long)strlen("hwpoison") && load(start) == letters("hwpoison"))
+		return RESULT_FAILED;
+	return RESULT_NEW;
 }
 
 /* Is all from the region on as it was in the latest line, but for the latency? */
@@ -314,7 +328,7 @@ static __attribute__((noinline)) void take_pairs(struct fault *f, const char *li
 			f->region_at = (size_t)(pair - line);
 			f->region = region_of(take_word(&p, end), last_region);
 		} else if (key == letters(" result=")) {
-			f->result = result_of(take_word(&p, end));
+			f->result = take_result(&p, end);
 		} else if (key == letters(" latency") && (p = skip_word(p, "_ns="))) {
 			digits = p;
 			after = take_number(p, &f->latency_ns);

@@ -13,7 +13,8 @@ typedef unsigned long long u64;
 
 extern const char *const region_names[REGIONS];
 
-enum result { RESULT_UNKNOWN, RESULT_MINOR, RESULT_MAJOR, RESULT_FAILED, RESULTS };
+/* RESULT_UNKNOWN: the line has none; RESULT_NEW: a word that isn't known, so nothing is known of it. */
+enum result { RESULT_UNKNOWN, RESULT_MINOR, RESULT_MAJOR, RESULT_FAILED, RESULT_NEW, RESULTS };
 
 /* From ` region=` to the end of the mapping, but for the latency's digits in between. */
 struct fault_tail {

@@ -28,9 +28,27 @@ static void put_name(FILE *to, const char *name, size_t len, size_t width)
 		fputc(*name >= ' ' && *name <= '~' ? *name : '?', to);
 }
 
+/* Of any number of them: what is added to round must not go beyond 64 bits. */
+static u64 rounded(u64 number, u64 unit)
+{
+	return number / unit + (number % unit >= unit - unit / 2);
+}
+
 static bool has_results(const struct tally *t)
 {
 	return t->by_result[RESULT_UNKNOWN] < t->nr_faults;
+}
+
+/* What has a word for its result that isn't known may be any of the summary's. */
+static bool has_other_results(const struct summary *sum, const struct tally *t)
+{
+	u64 nr_known = t->by_result[RESULT_MINOR] + t->by_result[RESULT_MAJOR] +
+		       t->by_result[RESULT_FAILED];
+
+	return t->by_result[RESULT_MINOR] > sum->minor ||
+	       t->by_result[RESULT_MAJOR] > sum->major ||
+	       t->by_result[RESULT_FAILED] > sum->failed ||
+	       nr_known + t->by_result[RESULT_NEW] != sum->minor + sum->major + sum->failed;
 }
 
 /* Each is told in a line; returns how many there are. */
@@ -67,10 +85,7 @@ static int report_losses(const struct stream *s, bool tell)
 	LOSS(sum->line && s->between && s->nr_faults + sum->overwritten != sum->recorded,
 	     "%llu faults were read, but %llu recorded: read once more",
 	     s->nr_faults + sum->overwritten, sum->recorded);
-	LOSS(sum->has_results && s->between && s->has_tally &&
-	     (t->by_result[RESULT_MINOR] != sum->minor ||
-	      t->by_result[RESULT_MAJOR] != sum->major ||
-	      t->by_result[RESULT_FAILED] != sum->failed),
+	LOSS(sum->has_results && s->between && s->has_tally && has_other_results(sum, t),
 	     "the lines' results are not those of the summary: read once more");
 #undef LOSS
 	return nr;
@@ -94,7 +109,7 @@ static void report_head(const struct stream *s, FILE *to)
 static int report_kinds(const struct stream *s, FILE *to)
 {
 	const struct tally *t = &s->tally;
-	u64 span_ms = (t->last_ns - t->first_ns) / 1000000;
+	u64 span_ms = rounded(t->last_ns - t->first_ns, 1000000);
 
 	fprintf(to, "  in %llu.%03llu s, %s%llu page%s", span_ms / 1000, span_ms % 1000,
 		t->pages_full ? "over " : "", t->nr_pages, plural(t->nr_pages, "", "s"));
@@ -109,8 +124,11 @@ static int report_kinds(const struct stream *s, FILE *to)
 	fputc('\n', to);
 	if (!has_results(t))
 		return 1;
-	fprintf(to, "  %llu minor, %llu major, %llu failed\n", t->by_result[RESULT_MINOR],
+	fprintf(to, "  %llu minor, %llu major, %llu failed", t->by_result[RESULT_MINOR],
 		t->by_result[RESULT_MAJOR], t->by_result[RESULT_FAILED]);
+	if (t->by_result[RESULT_NEW])
+		fprintf(to, ", %llu with a result not known here", t->by_result[RESULT_NEW]);
+	fputc('\n', to);
 	return 2;
 }
 
@@ -165,10 +183,10 @@ static void report_maps(const struct tally *t, int nr_lines, FILE *to)
 		const struct tally_map *map = &t->maps[top[i]];
 		const struct name *name = &t->map_names.list[top[i]];
 		int columns = fprintf(to, "  %10llu", map->nr_faults);
+		u64 time_us = rounded(map->time_ns, 1000);
 
 		if (has_time)
-			columns += fprintf(to, " %8llu.%03llu ms", map->time_ns / 1000000,
-					   map->time_ns / 1000 % 1000);
+			columns += fprintf(to, " %8llu.%03llu ms", time_us / 1000, time_us % 1000);
 		fputs("  ", to);
 		put_name(to, name->text, name->len, (size_t)(COLUMNS - 2 - columns));
 		fputc('\n', to);

@@ -215,13 +215,15 @@ static void put_totals(struct page *p, const struct view *v, const struct stream
 	if (a->has_results)
 		len += sprintf(text + len, ": %llu minor, %llu major, %llu failed", a->nr_minor,
 			       a->nr_major, a->nr_failed);
+	if (a->nr_new)
+		len += sprintf(text + len, ", %llu not known here", a->nr_new);
 	if (a->nr_earlier)
 		len += sprintf(text + len, "; %llu of them before", a->nr_earlier);
 	if (lost)
 		len += sprintf(text + len, "; LOST %llu", lost);
 	if (v->behind_ns)
 		len += sprintf(text + len, "; reading is %llu s behind",
-			       v->behind_ns / 1000000000);
+			       (v->behind_ns + 500000000) / 1000000000);
 	put_line(p, "%.*s", len, text);
 }
 

@@ -188,6 +188,11 @@ def test_a_log_that_contradicts_itself_is_told(name, tmp_path):
     assert ("nothing lost" in words) == (not lines)
 
 
+def test_unknown_words_of_mode_and_kind_are_told_as_well():
+    text = edited(b"mode=user", b"mode=guest", edited(b"kind=cow", b"kind=folio"))
+    assert new_words(read(text)) == ["mode=guest of 1 fault", "kind=folio of 1 fault"]
+
+
 def test_unknown_words_are_counted_not_dropped():
     text, _ = ODD_LOGS["unknown words"]
     log = read(text)

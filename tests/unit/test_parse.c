@@ -65,11 +65,16 @@ static char *make_line(struct fault *f)
 	f->time_ns = time_ns;
 	region = ONE_OF("code", "data", "heap", "stack", "file", "anon", "anon", "special", "new");
 	if (tap_random() % 2) {
-		const char *result = ONE_OF("minor", "minor", "minor", "major", "sigbus", "new");
+		static const char *const results[] = {
+			"minor", "major", "sigbus", "sigsegv", "oom", "hwpoison", "error",
+			"new", "minors", "hwpoison2", "sigsegv2", "postponed",
+		};
+		size_t i = tap_random() % 2 ? 0 : tap_random() % (sizeof(results) / sizeof(*results));
+		const char *result = results[i];
 
 		f->latency_ns = number(50);
-		f->result = *result != 'm' ? RESULT_FAILED :
-			    result[1] == 'i' ? RESULT_MINOR : RESULT_MAJOR;
+		f->result = !i ? RESULT_MINOR : i == 1 ? RESULT_MAJOR :
+			    i < 7 ? RESULT_FAILED : RESULT_NEW;
 		snprintf(latency, sizeof(latency), " result=%s latency_ns=%llu tries=%s", result,
 			 f->latency_ns, ONE_OF("1", "1", "2", "12"));
 	}

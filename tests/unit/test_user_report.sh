@@ -72,6 +72,45 @@ results_regions_and_mappings_are_told() {
 	check grep -qx '           2  anon' msg
 }
 
+a_result_that_is_not_known_is_counted_as_such() {
+	{
+		echo "$head_line page=4096"
+		fault 0x1000 2000000000 minor 1000 anon anon
+		fault 0x2000 2000001000 postponed 1000 anon anon
+		fault 0x3000 2000002000 hwpoison 1000 anon anon
+		fault 0x4000 2000003000 hwpoisons 1000 new anon
+		results 2 1 1
+	} >in
+	run 0 ./in
+	check grep -qx '  1 minor, 0 major, 1 failed, 2 with a result not known here' msg
+	check grep -qx '  by region: anon 3, other 1' msg
+	check [ ! -s err ]
+	sed 's/ minor=2 major=1/ minor=2 major=2/' in >more
+	run 0 ./more
+	check [ "$(grep -c "the lines' results are not those of the summary" err)" = 1 ]
+}
+
+times_are_rounded_to_the_nearest() {
+	{
+		echo "$head_line page=4096"
+		fault 0x1000 2000000000 minor 1835 anon /a
+		fault 0x2000 2000000000 minor 999499 anon /b
+		fault 0x3000 2000000000 minor 999500 anon /c
+		fault 0x4000 3234567000 minor 500 anon /d
+		fault 0x5000 2000000000 minor 18446744071709551615 anon /e
+		results 5 0 0
+	} >in
+	run 0 ./in
+	check [ "$(sed -n 's/.* \([0-9.]* ms  .*\)/\1/p' msg)" = '18446744071709.552 ms  /e
+1.000 ms  /c
+0.999 ms  /b
+0.002 ms  /a
+0.001 ms  /d' ]
+	sed '/map=\/e/d' in | sed 's/Time 3234567000/Time 3234567500/' >shorter
+	run 0 ./shorter
+	check grep -q '^  in 1.235 s, 4 pages' msg
+}
+
 the_span_is_right_if_lines_are_in_the_order_of_ends() {
 	{
 		echo "$head_line page=4096"

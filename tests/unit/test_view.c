@@ -130,6 +130,12 @@ static void test_numbers(void)
 		"      30       30 960ns 960ns        0     -     -    0%  tid 4494\n",
 		"faults a second, kinds, percentiles, time: of all, regions, mappings, threads");
 	stream.sum.dropped = 0;
+	add_fault(&a, 999 * MS, 4500, "file", "postponed", 1, "/tmp/gone");
+	is_text(shown(&a, 79, 2, 2000),
+		"pf_probe_B of PID 4494 (my\\040prog), running, for 7 s\n"
+		"67 faults: 61 minor, 4 major, 1 failed, 1 not known here; 2 of them before\n",
+		"a result that is not known is none that failed");
+	a.nr_faults--, a.nr_new--, a.nr_earlier--;
 	is_text(shown(&a, 50, 8, 2000),
 		"pf_probe_B of PID 4494 (my\\040prog), running, for \n"
 		"66 faults: 61 minor, 4 major, 1 failed; 1 of them \n"
