@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
+import stat
 import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterable, NoReturn
+from typing import Callable, Iterable, NoReturn, TextIO
 
 from . import VERSION, checks, compare, outputs, roots, select, source, table
 from .lines import read_log
@@ -106,11 +108,29 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
     return name, output
 
 
+def _require_logs(args: argparse.Namespace) -> None:
+    """Raise OSError for a log that can't be read: of several, before any is."""
+    for log in (args.log, *args.more, *(args.compare or ())):
+        if source.is_standard_input(log):
+            continue
+        if stat.S_ISDIR(os.stat(log).st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), log)
+        if not os.access(log, os.R_OK, effective_ids=True):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), log)
+
+
 def run(argv: Iterable[str] | None = None) -> None:
-    """The program, but for what becomes of its errors."""
+    """The program, but for what becomes of its errors.
+
+    What can't be is refused before a log is read, which may take long.
+    """
     args = _parser().parse_args(argv)
     name, output = _output(args)
+    _require_logs(args)
     writer = outputs.module(name)
+    outputs.check(writer, args)
+    if output:
+        outputs.require_writable(output)
     filters = select.filters(args)
     takes = {*writer.columns(args), *filters.columns(), "tid"}
     if args.compare is not None:

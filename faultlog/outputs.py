@@ -6,14 +6,16 @@ An output is a module of this package with two functions:
     columns(options) -> names of the columns that it takes, of log.COLUMNS
     write(job)       -> None; raises LogError, OSError
 
-and may have a third, prepare(), for what can be done while the log is read, as imports. It is
-imported when it's chosen, so what it imports costs the others nothing. A new one is a line
+and may have a third, prepare(), for what can be done while the log is read, as imports, and a
+fourth, check(options), which raises LogError for options that it does not take. It is imported
+when it's chosen, so what it imports costs the others nothing. A new one is a line
 here, and its options in cli.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import stat
@@ -125,6 +127,11 @@ def module(name: str) -> ModuleType:
         return importlib.import_module(f".{name}", __package__)
 
 
+def check(output: ModuleType, options: argparse.Namespace) -> None:
+    """Raise LogError for options that an output does not take."""
+    getattr(output, "check", lambda _options: None)(options)
+
+
 def prepare(output: ModuleType) -> None:
     """Let an output do what it can before it has a log; raises LogError if it can't be."""
     with libraries():
@@ -156,6 +163,24 @@ def _opener(output: Path, log: str) -> Callable[[str, int], int]:
     return opened
 
 
+def _part(output: Path) -> Path:
+    """What is written, until it is whole."""
+    return output.with_name(f".{output.name}.{os.getpid()}")
+
+
+def require_writable(output: Path) -> None:
+    """Raise OSError if a file can't be made in the output's folder, or take its place."""
+    try:
+        if output.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        part = _part(output)
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        part.unlink()
+    except OSError as err:
+        err.filename = str(output)
+        raise
+
+
 @contextmanager
 def replacing(job: Job) -> Iterator[BinaryIO]:
     """A file to write, which takes the output's place at the end: it's whole, or as it was.
@@ -164,7 +189,7 @@ def replacing(job: Job) -> Iterator[BinaryIO]:
     already keeps its mode.
     """
     output = job.output
-    part = output.with_name(f".{output.name}.{os.getpid()}")
+    part = _part(output)
     try:
         with open(part, "xb", opener=_opener(output, job.name)) as file:
             yield file

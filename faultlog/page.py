@@ -12,6 +12,7 @@ import argparse
 import base64
 import json
 import zlib
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Callable, Iterator
@@ -45,10 +46,19 @@ def columns(_options: argparse.Namespace) -> set[str]:
     return set(COLUMNS)
 
 
+def check(options: argparse.Namespace) -> None:
+    """Raise LogError for a view that a page has not."""
+    if options.view not in (None, *VIEWS):
+        raise LogError(f"--view {options.view}: a page has {' and '.join(VIEWS)}")
+
+
+def prepare() -> None:
+    """Import what the page takes with it; raises LogError where it is missing."""
+    _library()
+
+
 def write(job: Job) -> None:
     """Write the page, piece by piece."""
-    if job.options.view not in (None, *VIEWS):
-        raise LogError(f"--view {job.options.view}: a page has {' and '.join(VIEWS)}")
     before, after = (HERE / "page.html").read_text().split("@DATA@")
     title = escape(Path(job.name).name.encode("utf-8", "replace").decode())
     library = _library()
@@ -61,6 +71,7 @@ def write(job: Job) -> None:
         file.write(after.replace("@SCRIPT@", script).encode())
 
 
+@cache
 def _library() -> bytes:
     """Plotly's script, as Debian has it."""
     try:

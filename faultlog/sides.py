@@ -55,15 +55,20 @@ class Section:
         return SIDES[self.letter[0]]
 
 
-def write(before: list[Job], after: list[Job], options: argparse.Namespace) -> None:
-    """Draw the picture; raises LogError where it can't be one, OSError."""
-    jobs = [*before, *after]
+def check(options: argparse.Namespace) -> None:
+    """Raise LogError for a view that sides have not, and for more logs than there is room for."""
     if options.view not in (None, *VIEWS):
         raise LogError(
             f"--view {options.view}: logs are compared by {' and '.join(VIEWS)}"
         )
-    if len(jobs) > MAX_LOGS:
-        raise LogError(f"a picture has room for {MAX_LOGS} logs, not {len(jobs)}")
+    nr_logs = 1 + len(options.more) + len(options.compare)
+    if nr_logs > MAX_LOGS:
+        raise LogError(f"a picture has room for {MAX_LOGS} logs, not {nr_logs}")
+
+
+def write(before: list[Job], after: list[Job], options: argparse.Namespace) -> None:
+    """Draw the picture; raises LogError where it can't be one, OSError."""
+    jobs = [*before, *after]
     if len({job.log.page_shift for job in jobs}) > 1:
         raise LogError("the logs are of machines with pages of different size")
     if not any(len(job.log) for job in jobs):

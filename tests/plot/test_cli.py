@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog import VERSION, cli
+from faultlog import VERSION, cli, page
 from faultlog.layout import WIDTH
 from faultlog.picture import DPI
 from logs import *
@@ -139,6 +139,82 @@ def test_errors_are_one_line_and_status_1(log_path, args, message):
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
     assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["-o", "/nosuch/x.png"], "/nosuch/x.png: No such file or directory"),
+        (["-o", "a.log/x.csv"], "a.log/x.csv: Not a directory"),
+        (["-o", "/proc/x.sqlite"], "/proc/x.sqlite: "),
+        (["-o", "dir.html"], "dir.html: Is a directory"),
+        (["-o", f"{'x' * 250}.png"], "File name too long"),
+        (["-o", "x.html", "--view", "memory"], "a page has address and mapping"),
+        (["-o", "x.html", "--view", "threads"], "a page has address and mapping"),
+        (["-o", "x.svg", "--view", "memory", "--compare", "a.log"], "compared by"),
+        (["-o", "x.svg", "--compare", *["a.log"] * 4], "has room for 4 logs, not 5"),
+        (["--compare", "none.log"], "none.log: No such file or directory"),
+        (["--compare", "dir.html"], "dir.html: Is a directory"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_written_is_refused_before_the_log_is_read(
+    tmp_path, options, message
+):
+    """A log of millions of faults was read first. Nobody writes into this one."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "a.log").write_bytes(OLD)
+    (tmp_path / "dir.html").mkdir()
+    before = sorted(tmp_path.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-B", SCRIPT, "fifo", *options],
+        cwd=tmp_path,
+        env=ENV,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def not_read(*_args: object) -> None:
+    raise AssertionError("the log is read")
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_at_once(
+    log_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("faultlog.lines._read", not_read)
+    folder = log_path.with_name("folder")
+    folder.mkdir(mode=0o555)
+    for path in (log_path.parent, *log_path.parents[:3]):
+        path.chmod(path.stat().st_mode | 0o055)
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        assert cli.main([str(log_path), "-o", str(folder / "x.csv")]) == 1
+    finally:
+        os.seteuid(user)
+    assert f"{folder / 'x.csv'}: Permission denied\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name, library", [("x.html", "plotly"), ("x.png", "matplotlib")]
+)
+def test_a_library_that_is_missing_is_said_before_the_log_is_read(
+    log_path, capsys, monkeypatch, name, library
+):
+    for module in [m for m in sys.modules if m.split(".")[0] == library]:
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setitem(sys.modules, f"{library}.offline", None)
+    monkeypatch.delitem(sys.modules, "faultlog.drawing", raising=False)
+    monkeypatch.setattr("faultlog.lines._read", not_read)
+    monkeypatch.setattr("faultlog.page._library", page._library.__wrapped__)
+    assert cli.main([str(log_path), "-o", str(log_path.with_name(name))]) == 1
+    assert f"{library} is needed (Debian: " in capsys.readouterr().err
 
 
 def test_an_unreadable_log_is_an_error(log_path, capsys):
