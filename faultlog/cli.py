@@ -157,17 +157,26 @@ def _job(
 ) -> outputs.Job:
     """Read and judge a log; takes: columns; prepare: what else to do while it's read.
 
-    What is wrong with the log goes to stderr.
+    What is wrong with the log goes to stderr, unless a table is printed there that has it.
     """
     with source.open_log(name) as file:
         log = read_log(file, takes, meanwhile=prepare)
     log = replace(log, roots=roots.roots(args))
     checks.require_faults(log, name)
     verdict = checks.examine(log)
-    if verdict.lines():
+    in_table = not output and not args.csv
+    if verdict.lines() and not (in_table and _are_one(sys.stdout, sys.stderr)):
         _say(f"{name}: {'; '.join(verdict.lines())}")
     chosen = filters.apply(log, may_be_none=args.compare is not None)
     return outputs.Job(chosen, verdict, filters, name, output, args, log)
+
+
+def _are_one(one: TextIO, other: TextIO) -> bool:
+    """Does what is written to both appear in one place, as a terminal?"""
+    try:
+        return os.path.sameopenfile(one.fileno(), other.fileno())
+    except (AttributeError, OSError):
+        return False
 
 
 def _say(text: str) -> None:

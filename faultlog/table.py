@@ -25,6 +25,8 @@ from .words import csv_cell, plural, time_text, wrapped
 SORTS = ("time", "faults", "major", "p99", "key")
 TOP = 10  # lines that most people want
 PLAIN_WIDTH = 80  # where there is no terminal
+# A table in less is none: it is wider than the terminal then.
+LEAST_WIDTH, LEAST_NAME = 20, 8
 # Columns of figures give way so that names have so many characters, and names of functions,
 # with their files: if there is one key, and if there are several.
 NAME_CHARS, CODE_CHARS = (24, 16), (40, 28)
@@ -158,7 +160,8 @@ class Table:
 
 def terminal_columns() -> int:
     """Room in a line, its last column left free: some terminals wrap there."""
-    return shutil.get_terminal_size((PLAIN_WIDTH, 0)).columns - 1
+    columns = shutil.get_terminal_size((PLAIN_WIDTH, 0)).columns
+    return max(columns, LEAST_WIDTH) - 1
 
 
 def title(job: Job) -> str:
@@ -275,9 +278,9 @@ def right(texts: list[str], width: int) -> list[str]:
 
 
 def in_room(names: list[list[str]], room: int) -> list[list[str]]:
-    """Columns of names, the widest shortened until all fit into room."""
+    """Columns of names, the widest shortened until all fit into room, as far as that goes."""
     widths = [max(map(columns_of, texts)) for texts in names]
-    while sum(widths) + 2 * (len(widths) - 1) > room and max(widths) > 4:
+    while sum(widths) + 2 * (len(widths) - 1) > room and max(widths) > LEAST_NAME:
         widths[widths.index(max(widths))] -= 1
     return [
         [padded(text, width) for text in fitted(texts, width)]

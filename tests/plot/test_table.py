@@ -6,6 +6,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import os
+import pty
 import subprocess
 import sys
 import time
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog import fit, groups, table
+from faultlog import cli, fit, groups, table
 from faultlog.groups import figures
 from faultlog.packed import pack
 from logs import (
@@ -346,6 +348,45 @@ def test_a_terminal_without_unicode(tmp_path):
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"/host/usr/lib?" in done.stdout and done.stdout.isascii()
     assert max(map(len, done.stdout.splitlines())) < 60
+
+
+WIDTHS = ["1", "2", "0", "-3", "19", "20", "1000000", "9" * 5000, "x", ""]
+
+
+@pytest.mark.parametrize("columns", WIDTHS, ids=range(len(WIDTHS)))
+def test_a_terminal_of_any_width_has_a_table(columns, capsys, monkeypatch):
+    """COLUMNS=1 was a traceback."""
+    monkeypatch.setenv("COLUMNS", columns)
+    for options in (["--by"], ["--by", "map,function"], ["--compare", str(CC1)]):
+        assert cli.main([str(CC1), *options]) == 0
+        out, err = capsys.readouterr()
+        assert "(all)" in out and "3.34 s" in out and err == ""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--help"])
+    assert ended.value.code == 0 and "--sort" in capsys.readouterr().out
+
+
+def test_a_verdict_is_printed_once(tmp_path):
+    """On a terminal, where it stood above the table and in a line before that."""
+    path = tmp_path / "x.log"
+    path.write_bytes(HEAD + fault(1389595000001, 0x1000, tid=1) + summary(5))
+    for options in (["--by", "region"], ["--compare", path], ["--by", "--csv"]):
+        ours, theirs = pty.openpty()
+        done = subprocess.run(
+            [sys.executable, "-B", SCRIPT, path, *options],
+            env={**ENV, "COLUMNS": "500"},
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        text = os.read(ours, 1 << 16).decode()
+        os.close(ours)
+        assert done.returncode == 0
+        assert text.count("4 recorded but not in this log") == 1
+        # In two places each has it: a table in a file is read later.
+        done = run(path, *options)
+        assert "4 recorded but not" in done.stderr
+        assert ("4 recorded" in done.stdout) == ("--csv" not in options)
 
 
 def test_matplotlib_is_not_imported():
