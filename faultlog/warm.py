@@ -1,23 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A shell script that reads into memory what a program's major faults waited for."""
+"""A shell script that reads into memory the parts of files that had major faults.
+
+What a major fault waited for, a log does not know: userfaultfd and a lock count as well. A file
+that is in memory alone is no matter for the script.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from .log import MAJOR, Log, LogError
 from .outputs import Job, replacing
-from .words import plural, size_text, time_text
+from .words import plural, printable, size_text, time_text
 
 READAHEAD = 128 << 10  # bytes that the kernel reads around a major fault, by default
 AROUND = 64 << 10  # and that it maps around a fault, aligned to that
 TOP_OFFSET = 1 << 47  # of no file; also, offset and file fit in one number
 MAX_RANGES = 1000
 DELETED = b" (deleted)"
+# Names that are no files', or none on a disk; and of regions and kinds.
+NO_DISK = (b"/dev/", b"/proc/", b"/sys/", b"/memfd:", b"/SYSV")
+OTHER_REGIONS, OTHER_KINDS = {"heap", "stack", "anon", "special"}, {"hugetlb", "swap"}
+IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs", "hugetlbfs", "proc", "sysfs"}
 
 SCRIPT = """\
 #!/bin/sh
@@ -59,11 +71,11 @@ class Range:
 
 def columns(_options: argparse.Namespace) -> set[str]:
     """What the script takes of a log."""
-    return {"result", "latency_ns", "map", "offset"}
+    return {"result", "latency_ns", "map", "offset", "region", "kind"}
 
 
 def write(job: Job) -> None:
-    """Write the script."""
+    """Write the script; raises LogError, too, where it has no use here."""
     log = job.log
     if not log.has_outcomes:
         raise LogError(f"{job.name}: it tells no major faults; record with outcome=1")
@@ -74,6 +86,17 @@ def write(job: Job) -> None:
     chosen = costliest(found, top or len(found))
     with replacing(job) as file:
         file.write(script(chosen, int(np.count_nonzero(log.result == MAJOR))))
+    files = dict.fromkeys(r.path for r in chosen)
+    missing = [path for path in files if not os.path.isfile(path)]
+    if missing:
+        first = os.fsdecode(missing[0])
+        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        text = f"{job.output}: made, but of its {plural(len(files), 'file')} "
+        text += f"{len(missing):,} {'is' if len(missing) == 1 else 'are'} not here "
+        text += f"({first}{more}); --root says where the files are"
+        if len(missing) == len(files):
+            raise LogError(text)
+        print(f"{Path(sys.argv[0]).name}: {printable(text)}", file=sys.stderr)
 
 
 def ranges(log: Log) -> list[Range]:
@@ -83,8 +106,19 @@ def ranges(log: Log) -> list[Range]:
     only. So a range has in it what was read around its major faults and what was mapped
     around its minor ones.
     """
-    can_be = np.array([is_path(path) for path in log.paths])
-    log = log.take(can_be[log.map] & (log.offset < np.uint64(TOP_OFFSET)))
+    paths = [log.roots.find(path)[0] for path in log.paths]
+    kept = [is_path(path) and is_path(there) for path, there in zip(log.paths, paths)]
+    keep = np.array(kept)[log.map] & (log.offset < np.uint64(TOP_OFFSET))
+    for column, others in (("region", OTHER_REGIONS), ("kind", OTHER_KINDS)):
+        names = [set(name.split(",")) for name in log.names[column]]
+        keep &= np.array([not name & others for name in names])[getattr(log, column)]
+    if keep.any():
+        types = file_systems()
+        on_disk = [
+            ok and type_of(p, types) not in IN_MEMORY for ok, p in zip(kept, paths)
+        ]
+        keep &= np.array(on_disk)[log.map]
+    log = log.take(keep)
     if not len(log):
         return []
     is_major = log.result == MAJOR
@@ -109,7 +143,7 @@ def ranges(log: Log) -> list[Range]:
     mask = np.uint64((1 << 48) - 1)
     return [
         Range(
-            log.roots.find(log.paths[log.map[order[at[i]]]])[0],
+            paths[log.map[order[at[i]]]],
             int(low[order[at[i]]] & mask),
             int(ends[i] & mask),
             int(nr_major[i]),
@@ -121,9 +155,28 @@ def ranges(log: Log) -> list[Range]:
 
 
 def is_path(name: bytes) -> bool:
-    """Can a file be opened by this name of a mapping?"""
+    """Can a file on a disk be opened by this name of a mapping?"""
     is_whole = name.startswith(b"/") and b"\0" not in name
-    return is_whole and not name.endswith(DELETED)
+    return is_whole and not name.endswith(DELETED) and not name.startswith(NO_DISK)
+
+
+def file_systems() -> dict[int, str]:
+    """The types of the file systems that are mounted here, by the number of their device."""
+    types = {}
+    with suppress(OSError, ValueError), open("/proc/self/mountinfo", "rb") as file:
+        for line in file:
+            fields, _, of_type = line.partition(b" - ")
+            major, minor = map(int, fields.split(b" ", 3)[2].split(b":"))
+            types[os.makedev(major, minor)] = of_type.split(b" ", 1)[0].decode()
+    return types
+
+
+def type_of(path: bytes, types: dict[int, str]) -> str:
+    """The type of the file system that a file is in; "": it is not known, or no file is here."""
+    try:
+        return types.get(os.stat(path).st_dev, "")
+    except OSError:
+        return ""
 
 
 def costliest(found: list[Range], top: int) -> list[Range]:
@@ -138,8 +191,9 @@ def script(chosen: list[Range], nr_major: int) -> bytes:
     size = size_text(sum(r.high - r.low for r in chosen))
     nr_files = len({r.path for r in chosen})
     what = (
-        f"What {sum(r.nr_major for r in chosen):,} of {plural(nr_major, 'major fault')}"
-        f" waited for, {time_text(cost_ns)} in all: {size} of {plural(nr_files, 'file')}"
+        f"Parts of files with {sum(r.nr_major for r in chosen):,} of "
+        f"{plural(nr_major, 'major fault')}, {time_text(cost_ns)} in all: {size} of "
+        f"{plural(nr_files, 'file')}"
     )
     lines = [SCRIPT.format(what=what).encode()]
     for r in chosen:
