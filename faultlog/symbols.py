@@ -10,6 +10,7 @@ alone. The files, as their names, are the traced process's choice: nothing in th
 from __future__ import annotations
 
 import bisect
+import ctypes
 import os
 import re
 import struct
@@ -37,6 +38,7 @@ CHUNK = 1 << 20  # faults placed at a time: it takes 100 bytes a fault
 NOWHERE = -1
 # eu-addr2line goes on with where that was, and in which function: one row for all of them.
 INLINED = re.compile(rb" inlined(?: (?:at|from|in) .*)?")
+STATX_BTIME = 0x800  # as statx() has it, relative to the current folder (-100)
 REPLACED = "written after the recording"
 ABSENT = "not here as a program"
 REFUSED = "refused, as what it names for its debug information is no file"
@@ -397,6 +399,20 @@ def look_up(
     return names + [Name()] * (len(addresses) - nr_answers)
 
 
+def born_s(path: bytes) -> int:
+    """When a file was made, in s of the clock; 0 where it is not known. Python has no call for it.
+
+    What becomes of a file's name, mode or number of links later is no matter, as it is of ctime.
+    """
+    status = ctypes.create_string_buffer(256)
+    try:
+        failed = ctypes.CDLL(None).statx(-100, path, 0, STATX_BTIME, status)
+    except (AttributeError, OSError, ctypes.ArgumentError):
+        return 0
+    mask, seconds = struct.unpack_from("<I76xq", status)
+    return 0 if failed or not mask & STATX_BTIME else seconds
+
+
 def changed_text(path: bytes, log: Log, is_copy: bool) -> str:
     """Why the file may not be the one that ran; "": no reason is seen.
 
@@ -412,7 +428,7 @@ def changed_text(path: bytes, log: Log, is_copy: bool) -> str:
         return ""
     if status.st_mtime > int(epoch[0]) + 1:
         return f"copied or {REPLACED}" if is_copy else REPLACED
-    if status.st_ctime > int(epoch[0]) + 1:
+    if born_s(path) > int(epoch[0]) + 1:
         return f"maybe {'copied or ' * is_copy}replaced after the recording"
     return ""
 
