@@ -18,6 +18,7 @@ from typing import BinaryIO, Callable, Iterable, Iterator
 
 import numpy as np
 
+from . import dmesg
 from .block import KEEP_BYTES, Block, Prefixes, word_of
 from .helper import Helpers, nr_helpers
 from .log import ALWAYS, COLUMNS, DECIMAL, HEXADECIMAL, LINE, OTHER, WORD
@@ -139,18 +140,30 @@ class Reader:
         self.summary: dict[str, int | str] = {}
         self.nr_lines = self.nr_bad = self.first_bad = self.nr_cut = self.nr_nul = 0
         self.nr_heads = self.nr_repeated = self.nr_skipped = 0
+        # Of a kernel's log: faults printed there, and its other lines, which then are no bad ones.
+        self.nr_printed = self.nr_other = self.first_other = 0
         # The counter in front: the first one, and the one that has to follow the last.
         self.first_counter: int | None = None
         self.next_counter: int | None = 0 if is_first else None
 
-    def feed(self, *parts: bytes | memoryview) -> None:
-        """Parse text in parts, of whole lines; the last one has no newline."""
+    def feed(self, *parts: bytes | memoryview, can_be_printed: bool = True) -> None:
+        """Parse text in parts, of whole lines; the last one has no newline.
+
+        can_be_printed: faults may be as a kernel's log has them.
+        """
         block = Block(*parts)
         nr_lines = len(block.line_end)
         lines, at, rows, counter = self._fixed(block)
         good = np.zeros(nr_lines, dtype=bool)
         good[lines] = True
         empty = block.nr_words == 0
+        if can_be_printed:
+            first = block.text[block.start[block.first_word[~good & ~empty]]]
+            if (first != ord("#")).any():
+                text, nr_printed = dmesg.as_log(b"".join(parts))
+                self.nr_printed += nr_printed
+                self.feed(text, can_be_printed=False)
+                return
         if b"\0" in block.framed:  # two words may differ in nothing but NUL bytes
             with_nul = block.with_byte(0)
             self.nr_nul += len(with_nul)
@@ -295,10 +308,15 @@ class Reader:
         later.lines.clear()
         self.events += later.events
         self.head = self.head or later.head
-        self.summary = later.summary or self.summary
+        is_whole = "recorded" in later.summary
+        self.summary = later.summary if is_whole else self.summary | later.summary
         if later.first_bad:
             self.first_bad = self.first_bad or self.nr_lines + later.first_bad
+        if later.first_other:
+            other = self.nr_lines + later.first_other
+            self.first_other = self.first_other or other
         for name in (
+            *("nr_printed", "nr_other"),
             *("nr_lines", "nr_bad", "nr_cut", "nr_nul"),
             *("nr_heads", "nr_repeated", "nr_skipped"),
         ):
@@ -330,7 +348,11 @@ class Reader:
 
     def _other_line(self, line: bytes, number: int) -> None:
         if b"\0" in line or not OTHER_LINE.fullmatch(line):
-            self.bad(number)
+            if dmesg.can_be_other(line):
+                self.nr_other += 1
+                self.first_other = self.first_other or number
+            else:
+                self.bad(number)
             return
         line = line.lstrip()
         if line.startswith(b"# pf_probe_"):
@@ -344,6 +366,10 @@ class Reader:
                 plain(k): int(v) if re.fullmatch(rb"\d{1,20}", v) else plain(v)
                 for k, v in _pairs(line).items()
             }
+        elif line.startswith(b"# more "):
+            found = re.match(rb"# more ([a-z]+)=(\d{1,20})$", line)
+            if found:
+                self.summary[plain(found[1])] = int(found[2])
         elif line.startswith((b"# child ", b"# exec ")):
             self._event(line.split(None, 2)[1].decode(), _pairs(line), number)
 
@@ -377,6 +403,9 @@ class Reader:
             parts = self.parts.pop(column.name)
             columns[column.name] = np.concatenate(parts or [np.zeros(0, column.dtype)])
         lines, self.lines = self.lines, []
+        if self.nr_printed * 2 <= len(columns["time_ns"]) and self.nr_other:
+            self.nr_bad += self.nr_other - 1
+            self.bad(self.first_other)
         nr_unread = self.nr_bad  # by the counter, they are missing
         log = Log(
             **columns,
