@@ -17,7 +17,7 @@ import numpy as np
 from . import recording
 from .log import COLUMNS, WORD, Log, LogError
 from .outputs import Job, replacing
-from .rows import groups
+from .rows import groups, largest
 
 BLOCK = 1 << 16  # faults
 AT_ONCE = 64  # of them in one statement
@@ -168,7 +168,7 @@ def _insert_faults(database: sqlite3.Connection, log: Log, process: np.ndarray) 
         part = slice(begin, begin + BLOCK)
         columns = [process[part]] + [getattr(log, name)[part] for name in LIKE_LOG]
         columns.append(log.map[part])
-        first, which = groups(columns)
+        first, which = groups(columns + largest(log, LIKE_LOG, part))
         rows = zip(
             range(nr_alike, nr_alike + len(first)),
             process[part][first].tolist(),
@@ -178,22 +178,31 @@ def _insert_faults(database: sqlite3.Connection, log: Log, process: np.ndarray) 
         database.executemany(f"INSERT INTO alike VALUES (?{', ?' * len(SHARED)})", rows)
         numbers = [getattr(log, name)[part].view(np.int64) for name in NUMBERS]
         values = np.stack([*numbers, which + nr_alike], axis=1)
+        untold = np.stack([~log.told(name, part) for name in NUMBERS], axis=1)
+        has_nulls = bool((untold != (values[:, :-1] == -1)).any())
+        if has_nulls:  # some tell the number that stands for none
+            values = values.astype(object)
+            values[:, :-1][untold] = None
         whole = len(values) // AT_ONCE * AT_ONCE
         many = values[:whole].reshape(-1, AT_ONCE * values.shape[1])
-        database.executemany(_fill_in(AT_ONCE), many.tolist())
+        database.executemany(_fill_in(AT_ONCE, has_nulls), many.tolist())
         if whole < len(values):
             rest = values[whole:]
-            database.execute(_fill_in(len(rest)), rest.ravel().tolist())
+            database.execute(_fill_in(len(rest), has_nulls), rest.ravel().tolist())
         nr_alike += len(first)
     database.execute("DROP TABLE alike")
 
 
-def _fill_in(nr_rows: int) -> str:
-    """The statement for so many faults, in their order: NUMBERS and id of alike each."""
+def _fill_in(nr_rows: int, has_nulls: bool) -> str:
+    """The statement for so many faults, in their order: NUMBERS and id of alike each.
+
+    has_nulls: what is not told is NULL, which takes longer to hand over than -1.
+    """
     shared = ", ".join(SHARED)
     row = f"({', '.join('?' * (len(NUMBERS) + 1))})"
     # As signed numbers those that are not told, the largest, are -1.
-    numbers = [f"nullif(column{i}, -1)" for i in range(1, len(NUMBERS) + 1)]
+    told = "column{}" if has_nulls else "nullif(column{}, -1)"
+    numbers = [told.format(i) for i in range(1, len(NUMBERS) + 1)]
     return (
         f"INSERT INTO fault ({', '.join(NUMBERS)}, {shared})"
         f" SELECT {', '.join(numbers)}, {shared} FROM"
@@ -207,5 +216,5 @@ def _values(log: Log, name: str, rows: np.ndarray) -> list[int | str | None]:
     if COLUMNS[name].form == WORD:
         names = log.names[name]
         return [names[code] or None for code in getattr(log, name)[rows].tolist()]
-    values = getattr(log, name)[rows].tolist()
-    return [None if value == COLUMNS[name].unknown else value for value in values]
+    values = zip(getattr(log, name)[rows].tolist(), log.told(name, rows).tolist())
+    return [value if is_told else None for value, is_told in values]

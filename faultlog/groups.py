@@ -9,7 +9,7 @@ from typing import Callable, Iterable
 import numpy as np
 
 from . import symbols
-from .log import COLUMNS, MAJOR, MINOR, Log, has_failed
+from .log import MAJOR, MINOR, Log, has_failed
 from .packed import compact, pack
 from .words import exact_text, round_width, time_unit
 
@@ -129,12 +129,16 @@ def _words(column: str) -> Key:
 def _numbers(column: str) -> Key:
     def group(log: Log, _whole: Log) -> Groups:
         values, codes = np.unique(getattr(log, column), return_inverse=True)
-
-        def plain(i: int) -> str:
-            told = int(values[i]) != COLUMNS[column].unknown
-            return str(values[i]) if told else ""
-
-        return Groups(codes, len(values), lambda i: plain(i) or NOT_TOLD, plain)
+        texts = list(map(str, values.tolist()))
+        not_told = ~log.told(column)
+        if not_told.any():
+            # The largest number stands for them, and they come last, behind those that tell it.
+            some_tell = column in log.largest and bool(log.largest[column].any())
+            codes = codes + (not_told & some_tell)
+            texts[len(texts) - (not some_tell) :] = [""]
+        return Groups(
+            codes, len(texts), lambda i: texts[i] or NOT_TOLD, texts.__getitem__
+        )
 
     return Key((column,), group)
 
@@ -189,14 +193,13 @@ def _moments(log: Log, whole: Log) -> Groups:
 def _offsets(log: Log, _whole: Log) -> Groups:
     """By file and page in it; what is in no file by its mapping alone."""
     _, ranks = _ranks(log.names["map"])
-    _, first, codes = np.unique(
-        pack(ranks[log.map], log.offset), return_index=True, return_inverse=True
-    )
+    is_told = log.told("offset")
+    keys = [ranks[log.map], log.offset, ~is_told][: 2 + ("offset" in log.largest)]
+    _, first, codes = np.unique(pack(*keys), return_index=True, return_inverse=True)
 
     def plain(i: int) -> str:
         name, offset = log.names["map"][log.map[first[i]]], int(log.offset[first[i]])
-        told = offset != COLUMNS["offset"].unknown
-        return f"{name}+{offset:#x}" if told else name
+        return f"{name}+{offset:#x}" if is_told[first[i]] else name
 
     return Groups(codes, len(first), lambda i: plain(i) or NOT_TOLD, plain)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .log import Log
+from .packed import pack
 from .panels import cost_of
 
 MAX_LANES, MAX_THREADS = 12, 48
@@ -67,13 +68,15 @@ def find_lanes(log: Log, max_lanes: int = MAX_LANES) -> Lanes | None:
 def find_threads(log: Log, max_lanes: int = MAX_THREADS) -> Lanes:
     """Rows of threads, those that cost most if there are too many."""
     told = log.told("tid")
-    both = log.pid.astype(np.uint64) << np.uint64(32) | np.where(told, log.tid, 0)
-    threads, thread = np.unique(both, return_inverse=True)
+    rows = pack(log.pid, told, log.tid)
+    _, first, thread = np.unique(rows, return_index=True, return_inverse=True)
     programs, program = log.programs()
-    last = np.zeros(len(threads), dtype=np.int64)
+    last = np.zeros(len(first), dtype=np.int64)
     last[thread] = program
-    tids = (threads & np.uint64(0xFFFFFFFF)).tolist()
-    names = [f"{programs[c]} {t or 'not told'}" for c, t in zip(last, tids)]
+    tids = [
+        t if is_told else "not told" for t, is_told in zip(log.tid[first], told[first])
+    ]
+    names = [f"{programs[c]} {t}" for c, t in zip(last, tids)]
     main = [name for name, t in zip(names, tids) if t == log.main_pid]
     return _rows(log, names, thread, max_lanes, {*main})
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from dataclasses import replace
 from functools import partial
 from typing import BinaryIO, Callable, Iterable, Iterator
@@ -135,6 +136,8 @@ class Reader:
         self.lines: list[np.ndarray] = []  # each fault's line number, while it matters
         self.prefixes = Prefixes([_prefix(c.name) for c in self.keys])
         self.names = {c.name: _Names(c) for c in self.keys if c.form == WORD}
+        self.nr_rows = 0
+        self.largest: defaultdict[str, list[np.ndarray]] = defaultdict(list)  # rows
         self.events: list[Event] = []
         self.head: dict[str, str] = {}
         self.summary: dict[str, int | str] = {}
@@ -180,6 +183,7 @@ class Reader:
             parts.append(rows[name])
         self.lines.append(lines + (self.nr_lines + 1))
         self.nr_lines += nr_lines
+        self.nr_rows += len(lines)
 
     def _fixed(
         self, block: Block
@@ -258,8 +262,13 @@ class Reader:
             value = self.names[column.name].find(block, start, end)
         else:
             value, is_number = block.numbers(start, end, column.form)
-            is_number &= value <= np.uint64(column.unknown)
-            value[~is_number] = column.unknown
+            fits = is_number & (value < np.uint64(column.unknown))
+            if not fits.all():
+                largest = np.flatnonzero(is_number & (value == column.unknown))
+                if len(largest):
+                    at = largest if isinstance(row, slice) else row[largest]
+                    self.largest[column.name].append(self.nr_rows + at)
+                value[~fits] = column.unknown
         if isinstance(row, slice):
             return value.astype(column.dtype, copy=False)
         told = np.full(nr_rows, column.unknown, dtype=column.dtype)
@@ -306,6 +315,8 @@ class Reader:
             parts += later.parts.pop(name)
         self.lines += [lines + self.nr_lines for lines in later.lines]
         later.lines.clear()
+        for name, found in later.largest.items():
+            self.largest[name] += [at + self.nr_rows for at in found]
         self.events += later.events
         self.head = self.head or later.head
         is_whole = "recorded" in later.summary
@@ -316,7 +327,7 @@ class Reader:
             other = self.nr_lines + later.first_other
             self.first_other = self.first_other or other
         for name in (
-            *("nr_printed", "nr_other"),
+            *("nr_rows", "nr_printed", "nr_other"),
             *("nr_lines", "nr_bad", "nr_cut", "nr_nul"),
             *("nr_heads", "nr_repeated", "nr_skipped"),
         ):
@@ -407,8 +418,14 @@ class Reader:
             self.nr_bad += self.nr_other - 1
             self.bad(self.first_other)
         nr_unread = self.nr_bad  # by the counter, they are missing
+        largest = {}
+        for name, found in self.largest.items():
+            at = np.concatenate(found)
+            largest[name] = np.zeros(len(columns[name]), dtype=bool)
+            largest[name][at[at < len(columns[name])]] = True
         log = Log(
             **columns,
+            largest=largest,
             names={name: names.texts() for name, names in self.names.items()},
             paths=self.names["map"].raw() if "map" in self.names else [],
             events=self.events,

@@ -25,7 +25,8 @@ DECIMAL, HEXADECIMAL, WORD = "decimal", "hexadecimal", "word"
 class Column:
     """One key of a fault's line: how it's written, how it's kept.
 
-    A number that is not told is kept as the largest of its type. A word is kept as an
+    A number that is not told is kept as the largest of its type; the columns in ALWAYS are
+    told. (A fault that tells that very number is in Log.largest.) A word is kept as an
     index into the log's names of that column, of which the first are these words; [0] is
     "", not told. max_names bounds what a log can make us keep; words beyond are OTHER.
     """
@@ -152,6 +153,8 @@ class Log:
     tries: np.ndarray | None = None
     map: np.ndarray | None = None
     offset: np.ndarray | None = None
+    # Of columns, bool (n,): which faults tell the number that else is that of none.
+    largest: dict[str, np.ndarray] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)  # of each WORD column
     paths: list[bytes] = field(default_factory=list)  # names of map, bytes as they are
     events: list[Event] = field(default_factory=list)  # in the order of the lines
@@ -163,15 +166,21 @@ class Log:
     def __len__(self) -> int:
         return len(self.time_ns)
 
-    def told(self, column: str) -> np.ndarray:
-        """Which faults tell this column; bool (n,)."""
-        return getattr(self, column) != COLUMNS[column].unknown
+    def told(self, column: str, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Which of these faults tell this column; bool (n,)."""
+        values = getattr(self, column)[rows]
+        if column in ALWAYS:
+            return np.ones(len(values), dtype=bool)
+        told = values != COLUMNS[column].unknown
+        if column in self.largest:
+            told |= self.largest[column][rows]
+        return told
 
     def spent_ns(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Latencies of these faults to be summed: 0 where none is told; uint64."""
-        latency = self.latency_ns[rows]
-        unknown = np.uint64(COLUMNS["latency_ns"].unknown)
-        return np.where(latency != unknown, latency, np.uint64(0))
+        return np.where(
+            self.told("latency_ns", rows), self.latency_ns[rows], np.uint64(0)
+        )
 
     def take(self, which: np.ndarray | slice) -> Log:
         """A log of some of its faults; which: bool (n,), indices or a slice, then the
@@ -181,7 +190,8 @@ class Log:
             for f in fields(self)
             if f.name in COLUMNS and getattr(self, f.name) is not None
         }
-        return replace(self, **columns)
+        largest = {name: told[which] for name, told in self.largest.items()}
+        return replace(self, **columns, largest=largest)
 
     def count(self, key: str) -> int:
         """A number of the summary; 0 where it is not told."""

@@ -22,15 +22,20 @@ import numpy as np
 from . import recording
 from .areas import area_of, find_areas
 from .groups import KEYS
-from .log import COLUMNS, Log, LogError
+from .log import COLUMNS, WORD, Log, LogError
 from .outputs import Job, libraries, replacing
 from .panels import NONE, by_mapping, regions_text
-from .rows import SHARED, groups
+from .rows import SHARED, groups, largest
 
 CHUNK = 1 << 20  # faults packed at a time: few, or one text gets too long for a browser
 LEVEL = 3  # of compression
 TOP = float(1 << 62)  # no file is larger, whatever a log says of offsets
 VIEWS = ("address", "mapping")  # as for a picture
+COUNTED_FROM_1 = {
+    "latency": "latency_ns",
+    "ip": "ip",
+    "offset": "offset",
+}  # 0: not told
 # Keys of tables that are no column of a group: there may be one for each fault.
 FINE_KEYS = ("function", "offset", "page")
 HERE = Path(__file__).resolve().parent
@@ -103,7 +108,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
     panels, place = _panels(log, view)
     programs, program = log.programs()
     shared = [getattr(log, name) for name in SHARED[:-1]] + [program]
-    first, group = groups(shared)
+    first, group = groups(shared + largest(log, SHARED, slice(None)))
     first_ns = job.whole.time_ns.min()
     # Made chunk by chunk, as all together are larger than the log. 0: not told, where 1 is added.
     own: dict[str, Callable[[slice], np.ndarray]] = {
@@ -121,6 +126,9 @@ def _pieces(job: Job) -> Iterator[bytes]:
         name: max(_width(values(part)) for part in chunks)
         for name, values in own.items()
     }
+    # With 1 added, the largest number takes a bit more than 64.
+    carries = {name: log.largest.get(key) for name, key in COUNTED_FROM_1.items()}
+    widths |= {name: 9 for name, carry in carries.items() if carry is not None}
     meta = {
         "name": job.name.encode("utf-8", "replace").decode(),
         "nr_faults": len(log),
@@ -132,7 +140,10 @@ def _pieces(job: Job) -> Iterator[bytes]:
         "panels": panels,
         "shared": list(SHARED),
         "groups": [
-            [_plain(name, int(column[at])) for name, column in zip(SHARED, shared)]
+            [
+                _plain(log, name, at, int(column[at]))
+                for name, column in zip(SHARED, shared)
+            ]
             for at in first.tolist()
         ],
         "names": {**log.names, "program": programs},
@@ -148,7 +159,10 @@ def _pieces(job: Job) -> Iterator[bytes]:
     yield _packed("meta", 0, json.dumps(meta).encode())
     for i, part in enumerate(chunks):
         for name, values in own.items():
-            yield _packed(name, i, _planes(values(part), widths[name]))
+            planes = _planes(values(part), min(widths[name], 8))
+            if widths[name] > 8:
+                planes += carries[name][part].tobytes()
+            yield _packed(name, i, planes)
 
 
 def _fine_keys(job: Job) -> tuple[dict[str, np.ndarray], dict[str, dict]]:
@@ -163,10 +177,11 @@ def _fine_keys(job: Job) -> tuple[dict[str, np.ndarray], dict[str, dict]]:
     return codes, {"nr_codes": nr_codes, "labels": labels, "tables_notes": notes}
 
 
-def _plain(name: str, value: int) -> int:
-    """A value of a group: a number or a name's code; -1: a number that isn't told."""
-    is_number = name in COLUMNS and name not in ("access", "map")
-    return -1 if is_number and value and value == COLUMNS[name].unknown else value
+def _plain(log: Log, name: str, row: int, value: int) -> int:
+    """A value of a group, which row is of: a number or a name's code; -1: none is told."""
+    is_number = name in COLUMNS and COLUMNS[name].form != WORD
+    is_told = not is_number or log.told(name, slice(row, row + 1))[0]
+    return value if is_told else -1
 
 
 def _width(values: np.ndarray) -> int:

@@ -13,7 +13,7 @@ import csv
 import io
 import json
 from dataclasses import astuple, dataclass, fields
-from typing import Callable, Iterator
+from typing import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -111,11 +111,11 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
             own.append(own_text(log, name, part, quote, form.missing))
         own.append(constant(form.between, nr_rows))
         shared = [getattr(log, name)[part] for name in SHARED[:-1]] + [program[part]]
-        first, which = groups(shared)
+        first, which = groups(shared + largest(log, SHARED, part))
         ends = []
         for at in first.tolist():
             values = [
-                _value(name, int(column[at]), texts)
+                _value(log, name, begin + at, int(column[at]), texts)
                 for name, column in zip(SHARED, shared)
             ]
             ends.append(form.rest((*values, *told)).encode())
@@ -140,14 +140,25 @@ def own_text(
     else:
         ends = [constant(end, len(values)) for end in (quote + b"0x", quote)]
         text = np.concatenate([ends[0], hexadecimal(values), ends[1]], axis=1)
-    return replaced(text, values == COLUMNS[name].unknown, missing)
+    return replaced(text, ~log.told(name, part), missing)
 
 
-def _value(name: str, value: int, texts: dict[str, list[str]]) -> int | str:
-    """A number, or a name by its code; "" if it is not told."""
+def _value(
+    log: Log, name: str, row: int, value: int, texts: dict[str, list[str]]
+) -> int | str:
+    """A number of a fault, or a name by its code; "" if it is not told."""
     if name in texts:
         return texts[name][value]
-    return "" if value == COLUMNS[name].unknown else value
+    return value if log.told(name, slice(row, row + 1))[0] else ""
+
+
+def largest(log: Log, names: Iterable[str], part: slice) -> list[np.ndarray]:
+    """Columns for groups() beside these: they tell what is not told from the same number."""
+    return [
+        log.largest[name][part].astype(np.uint8)
+        for name in names
+        if name in log.largest
+    ]
 
 
 def groups(shared: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -35,7 +35,7 @@ class Time:
 
     def monotonic_ns(self, first_ns: int) -> int:
         """By CLOCK_MONOTONIC; first_ns: when the log's first fault was."""
-        return min(self.ns + (0 if self.is_absolute else first_ns), TOP)
+        return min(self.ns + (0 if self.is_absolute else first_ns), TOP + 1)
 
 
 def time(text: str) -> Time:
@@ -56,17 +56,18 @@ def time(text: str) -> Time:
 
 def address_range(text: str) -> tuple[int, int]:
     """What --address takes: LO-HI in hexadecimal, HI not in it."""
-    match = re.fullmatch(r"(?:0x)?([0-9a-fA-F]{1,16})-(?:0x)?([0-9a-fA-F]{1,16})", text)
-    if not match or int(match[1], 16) >= int(match[2], 16):
+    match = re.fullmatch(r"(?:0x)?([0-9a-fA-F]{1,17})-(?:0x)?([0-9a-fA-F]{1,17})", text)
+    low, high = (int(match[1], 16), int(match[2], 16)) if match else (0, 0)
+    if low >= high or high > TOP + 1:  # at the top it is behind all 64 bits
         raise argparse.ArgumentTypeError(
             f"{text}: not a range as 0x7f0000000000-0x7f0000200000"
         )
-    return int(match[1], 16), int(match[2], 16)
+    return low, high
 
 
 def number(text: str) -> int:
     """What --pid and --tid take."""
-    if not re.fullmatch(r"\d{1,9}", text):
+    if not re.fullmatch(r"\d{1,10}", text):
         raise argparse.ArgumentTypeError(f"{text}: not a number")
     return int(text)
 
@@ -132,13 +133,13 @@ class Filters:
         keep = np.ones(len(log), dtype=bool)
         first_ns = int(log.time_ns.min()) if len(log) else 0
         if self.from_time:
-            keep &= log.time_ns >= np.uint64(self.from_time.monotonic_ns(first_ns))
+            keep &= _is_from(log.time_ns, self.from_time.monotonic_ns(first_ns))
         if self.to_time:
-            keep &= log.time_ns < np.uint64(self.to_time.monotonic_ns(first_ns))
+            keep &= ~_is_from(log.time_ns, self.to_time.monotonic_ns(first_ns))
         if self.pids:
             keep &= np.isin(log.pid, self.pids)
         if self.tids:
-            keep &= np.isin(log.tid, self.tids)
+            keep &= np.isin(log.tid, self.tids) & log.told("tid")
         if self.maps:
             names = log.names["map"]
             keep &= np.array([any_match(self.maps, name) for name in names])[log.map]
@@ -150,7 +151,7 @@ class Filters:
             inside = np.zeros(len(log), dtype=bool)
             for low, high in self.addresses:
                 above = log.address >= np.uint64(low)
-                inside |= above & (log.address < np.uint64(high))
+                inside |= above & (log.address <= np.uint64(high - 1))
             keep &= inside
         if self.major:
             keep &= log.result == MAJOR
@@ -162,6 +163,13 @@ class Filters:
                 hints += [f"; of {column} the log has {there}"] * bool(there)
             raise LogError(f"no fault is left ({self.text()}){''.join(hints)}")
         return log.take(keep)
+
+
+def _is_from(time_ns: np.ndarray, begin_ns: int) -> np.ndarray:
+    """Which times are not before one, which may be behind all 64 bits; bool (n,)."""
+    if begin_ns > TOP:
+        return np.zeros(len(time_ns), dtype=bool)
+    return time_ns >= np.uint64(begin_ns)
 
 
 def any_match(patterns: tuple[str, ...], name: str) -> bool:

@@ -173,7 +173,11 @@ def joined(jobs: list[Job], time: Time) -> tuple[Log, np.ndarray]:
     values["time_ns"] = np.concatenate(time.elapsed) - np.uint64(time.low_ns)
     values["time_ns"] += which.astype(np.uint64) * np.uint64(time.span_ns)
     values["access"] = np.minimum(values["access"], len(ACCESSES)).astype(np.uint8)
-    log = replace(first, **values, names=names, paths=[], events=[])
+    largest = {}
+    for name in {name for log in logs for name in log.largest}:
+        of_logs = [log.largest.get(name, np.zeros(len(log), bool)) for log in logs]
+        largest[name] = np.concatenate(of_logs)
+    log = replace(first, **values, largest=largest, names=names, paths=[], events=[])
     order = np.argsort(log.time_ns, kind="stable")
     return log.take(order), spaces[order]
 

@@ -17,7 +17,7 @@ from .digits import constant, decimal, interleaved, replaced, row_texts
 from .helper import Helpers
 from .log import COLUMNS, Log
 from .outputs import Job, replacing
-from .rows import groups, own_text
+from .rows import groups, largest, own_text
 from .words import short_time_text
 
 BLOCK = 1 << 14  # faults
@@ -148,11 +148,13 @@ def _faults(log: Log) -> Iterator[bytes]:
         part = slice(begin, begin + BLOCK)
         shared = [getattr(log, name)[part] for name in SHARED]
         shared[1] = tids[part]
+        shared += largest(log, SHARED, part)
         first, which = groups([*shared, slices[part].astype(np.uint8)])
         middles = []
         for at in first.tolist():
             values = dict(zip(SHARED, (int(column[at]) for column in shared)))
-            middles.append(_middle(log, values, bool(slices[begin + at])).encode())
+            row = begin + at
+            middles.append(_middle(log, values, row, bool(slices[row])).encode())
         nr_rows = len(which)
         own = [constant(b'{"ts":', nr_rows), *_microseconds(log.time_ns[part])]
         for before, name, quote in OWN:
@@ -210,13 +212,13 @@ def as_slices(log: Log, tids: np.ndarray) -> np.ndarray:
     return can
 
 
-def _middle(log: Log, values: dict[str, int], is_slice: bool) -> str:
+def _middle(log: Log, values: dict[str, int], row: int, is_slice: bool) -> str:
     """What follows the latency in a fault's event; a slice's duration follows it."""
     told = {}
     for name, value in values.items():
         if name in log.names:
             told[name] = log.names[name][value]
-        elif value != COLUMNS[name].unknown:
+        elif name in ("pid", "tid") or log.told(name, slice(row, row + 1))[0]:
             told[name] = value
     pid, tid = told.pop("pid"), told.pop("tid")
     place = told["map"].rpartition("/")[2] or told["region"]
