@@ -14,6 +14,7 @@ from .words import plural
 
 
 COUNTS = ("recorded", "dropped", "overwritten", "missed")  # a summary has them
+CHUNK = 1 << 18  # faults at a time
 MAX_WORDS = 3  # so many new words of a column are told, and how many more there are
 
 
@@ -98,8 +99,10 @@ def contradictions(log: Log) -> list[str]:
     told = []
     if odd.nr_heads > 1:
         told.append(f"{odd.nr_heads:,} logs in one file")
-    elif odd.nr_repeated:
-        told.append(f"{plural(odd.nr_repeated, 'line')} there twice")
+    else:
+        if odd.nr_repeated:
+            told.append(f"{plural(odd.nr_repeated, 'line')} there twice")
+        told += _wrong_order(log)
     if log.count("surplus"):
         told.append(
             f"{plural(log.count('surplus'), 'fault')} more than the kernel counted"
@@ -116,6 +119,34 @@ def contradictions(log: Log) -> list[str]:
         elif first_ns > log.loaded_ns + LONGEST_NS:
             told.append("faults more than a year after loaded=")
     return told
+
+
+def _wrong_order(log: Log) -> list[str]:
+    """Whether lines are in another order than they were written in."""
+    odd = log.oddities
+    if odd.has_counters and not odd.nr_back:
+        return []
+    nr = nr_back_in_time(log)
+    if nr:
+        return [f"{plural(nr, 'line')} not in order of time"]
+    if odd.nr_back > odd.nr_repeated:
+        return [f"{plural(odd.nr_back, 'line')} not in order by the counter in front"]
+    return []
+
+
+def nr_back_in_time(log: Log) -> int:
+    """How many faults began and ended before that of the line before: either is an order."""
+    if log.latency_ns is None:
+        return 0
+    nr = 0
+    for at in range(0, len(log), CHUNK):
+        part = slice(at, at + CHUNK + 1)  # and the next one's first
+        begin = log.time_ns[part]
+        back = begin[1:] < begin[:-1]
+        if back.any():
+            end = begin + np.minimum(log.spent_ns(part), ~begin)
+            nr += int(np.count_nonzero(back & (end[1:] < end[:-1])))
+    return nr
 
 
 def _wrong_sums(log: Log) -> list[str]:

@@ -127,8 +127,8 @@ class _Names:
 class Reader:
     """Takes blocks of whole lines, gives a Log."""
 
-    def __init__(self, columns: Iterable[str], is_first: bool = True) -> None:
-        """columns: those wanted; is_first: what it is fed begins a log, it's no later part."""
+    def __init__(self, columns: Iterable[str]) -> None:
+        """columns: those wanted."""
         wanted = {*columns, *ALWAYS}
         self.columns = [c for c in COLUMNS.values() if c.name in wanted]
         self.keys = [column for column in self.columns if column.name not in LINE]
@@ -142,12 +142,11 @@ class Reader:
         self.head: dict[str, str] = {}
         self.summary: dict[str, int | str] = {}
         self.nr_lines = self.nr_bad = self.first_bad = self.nr_cut = self.nr_nul = 0
-        self.nr_heads = self.nr_repeated = self.nr_skipped = 0
+        self.nr_heads = self.nr_repeated = 0
         # Of a kernel's log: faults printed there, and its other lines, which then are no bad ones.
         self.nr_printed = self.nr_other = self.first_other = 0
-        # The counter in front: the first one, and the one that has to follow the last.
-        self.first_counter: int | None = None
-        self.next_counter: int | None = 0 if is_first else None
+        # The counters in front that follow one another: the first and the last of each run.
+        self.runs: list[np.ndarray] = []
 
     def feed(self, *parts: bytes | memoryview, can_be_printed: bool = True) -> None:
         """Parse text in parts, of whole lines; the last one has no newline.
@@ -280,9 +279,9 @@ class Reader:
         if not len(counter):
             return
         if counter[0] >= 0 and counter.min() >= 0:
-            if self.first_counter is None:
-                self.first_counter = int(counter[0])
-            self._step(counter)
+            ends = np.flatnonzero(np.diff(counter) != 1)
+            first, last = np.append(0, ends + 1), np.append(ends, len(counter) - 1)
+            self.runs.append(counter[np.stack([first, last])])
         elif len(counter) > 1 and "tid" in rows and counter.max() < 0:
             same = np.ones(len(counter) - 1, dtype=bool)
             for name in ("time_ns", "address", "tid"):
@@ -290,14 +289,19 @@ class Reader:
             same &= rows["tid"][1:] != COLUMNS["tid"].unknown
             self.nr_repeated += int(np.count_nonzero(same))
 
-    def _step(self, counter: np.ndarray) -> None:
-        """Go on with these counters; (n,), at least one."""
-        if self.next_counter is None:
-            self.next_counter = int(counter[0])
-        steps = np.diff(counter, prepend=self.next_counter - 1)
-        self.nr_repeated += int((1 - steps[steps < 1]).sum())
-        self.nr_skipped += int((steps[steps > 1] - 1).sum())
-        self.next_counter = int(counter[-1]) + 1
+    def _by_counter(self) -> tuple[int, int, int]:
+        """How many lines are there twice, are missing, and come before that of a lower number."""
+        if not self.runs:
+            return 0, 0, 0
+        first, last = np.concatenate(self.runs, axis=1)
+        nr_lines = int((last - first).sum()) + len(first)
+        nr_back = int(np.count_nonzero(first[1:] <= last[:-1]))
+        order = np.argsort(first, kind="stable")
+        first, last = first[order], last[order]
+        reach = np.maximum.accumulate(last)
+        before = np.append(-1, reach[:-1])  # the first line's number is 0
+        nr_there = int(np.maximum(last - np.maximum(first - 1, before), 0).sum())
+        return nr_lines - nr_there, int(reach[-1]) + 1 - nr_there, nr_back
 
     def join(self, later: Reader) -> None:
         """Take what another one has read, which is of the same columns and comes next.
@@ -329,12 +333,10 @@ class Reader:
         for name in (
             *("nr_rows", "nr_printed", "nr_other"),
             *("nr_lines", "nr_bad", "nr_cut", "nr_nul"),
-            *("nr_heads", "nr_repeated", "nr_skipped"),
+            *("nr_heads", "nr_repeated"),
         ):
             setattr(self, name, getattr(self, name) + getattr(later, name))
-        if later.first_counter is not None:
-            self._step(np.array([later.first_counter]))
-            self.next_counter = later.next_counter
+        self.runs += later.runs
 
     def feed_cut_off(self, line: bytes) -> None:
         """Parse a last line without a newline: its last word may have lost its end.
@@ -418,6 +420,7 @@ class Reader:
             self.nr_bad += self.nr_other - 1
             self.bad(self.first_other)
         nr_unread = self.nr_bad  # by the counter, they are missing
+        nr_repeated, nr_skipped, nr_back = self._by_counter()
         largest = {}
         for name, found in self.largest.items():
             at = np.concatenate(found)
@@ -449,8 +452,10 @@ class Reader:
             nr_early=np.count_nonzero(early & ~cut),
             nr_late=np.count_nonzero(late & ~cut),
             nr_heads=self.nr_heads,
-            nr_repeated=self.nr_repeated,
-            nr_skipped=max(self.nr_skipped - nr_unread, 0),
+            nr_repeated=self.nr_repeated + nr_repeated,
+            nr_skipped=max(nr_skipped - nr_unread, 0),
+            nr_back=nr_back,
+            has_counters=bool(self.runs),
             source=source,
         )
         return log
@@ -522,7 +527,7 @@ def _part(columns: list[Column], block_bytes: int, part: Range) -> Reader | None
     None: there are more names than can be told apart. Which of them are, depends on what
     is before.
     """
-    reader = Reader((column.name for column in columns), is_first=False)
+    reader = Reader(column.name for column in columns)
     _read(replace(part), reader, block_bytes)
     too_many = any(names.are_too_many for names in reader.names.values())
     return None if too_many else reader

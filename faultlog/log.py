@@ -127,6 +127,8 @@ class Oddities:
         0  # by the counter in front, or the same time, thread and address
     )
     nr_skipped: int = 0  # by the counter in front, those that were bad not among them
+    nr_back: int = 0  # whose counter is not above that of the line before
+    has_counters: bool = False
     source: str = ""  # what is wrong with the file around it, in words
 
 

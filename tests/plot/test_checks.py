@@ -7,8 +7,10 @@ import html
 import re
 
 import pytest
+from faultlog import checks
 from faultlog.checks import examine, losses, new_words
-from logs import FAMILY, HEAD, NEW, OLD, compiler_log, drawn, read, run, summary
+from logs import FAMILY, HEAD, NEW, OLD, compiler_log, drawn, fault, read, run
+from logs import summary
 from logs import texts
 
 WHOLE = compiler_log(40, outcomes=True).replace(
@@ -71,6 +73,34 @@ ODD_LOGS = {
         [
             LOST + "1 line missing by the counter in front",
             WRONG + "1 line there twice",
+        ],
+    ),
+    "lines in reverse order": (
+        b"".join([LINES[0], *LINES[40:0:-1], LINES[41]]),
+        [WRONG + "39 lines not in order of time"],
+    ),
+    "lines in reverse order, without counters": (
+        b"".join(
+            re.sub(rb"^ *\d+:: ", b"", x)
+            for x in [LINES[0], *LINES[40:0:-1], LINES[41]]
+        ),
+        [WRONG + "39 lines not in order of time"],
+    ),
+    "two lines in each other's place": (
+        b"".join([*LINES[:7], LINES[8], LINES[7], *LINES[9:]]),
+        [WRONG + "1 line not in order of time"],
+    ),
+    "counters in each other's place": (
+        edited(b"   6:: ", b"   x:: ", edited(b"   7:: ", b"   6:: ")).replace(
+            b"   x:: ", b"   7:: "
+        ),
+        [WRONG + "1 line not in order by the counter in front"],
+    ),
+    "a line again later": (
+        b"".join([*LINES[:41], LINES[7], LINES[41]]),
+        [
+            WRONG + "1 line there twice, 1 line not in order of time, 1 more lines "
+            "than were recorded"
         ],
     ),
     "its first lines missing": (
@@ -186,6 +216,22 @@ def test_a_log_that_contradicts_itself_is_told(name, tmp_path):
     for line in lines:
         assert line in words
     assert ("nothing lost" in words) == (not lines)
+
+
+def test_a_log_in_the_order_of_ends_is_in_order():
+    """With outcomes a line is written when the fault ends; without counters, as by /proc."""
+    slow = dict(tid=1, result="major", latency_ns=5000)
+    text = fault(50, 4096, tid=2, result="minor", latency_ns=9) + fault(10, 0, **slow)
+    assert checks.contradictions(read(text)) == []
+    text = fault(5060, 4096, tid=2, result="minor", latency_ns=9) + fault(10, 0, **slow)
+    assert checks.contradictions(read(text)) == ["1 line not in order of time"]
+
+
+def test_lines_out_of_order_are_found_wherever_a_block_of_them_ends(monkeypatch):
+    monkeypatch.setattr(checks, "CHUNK", 3)
+    times = [1, 2, 3, 2, 5, 6, 5, 8, 7]
+    text = b"".join(fault(t, 4096 * i) for i, t in enumerate(times))
+    assert checks.nr_back_in_time(read(text)) == 3
 
 
 def test_unknown_words_of_mode_and_kind_are_told_as_well():
