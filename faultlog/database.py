@@ -133,24 +133,24 @@ def _processes(log: Log) -> tuple[list[tuple], np.ndarray]:
     names, code = log.programs()
     since: dict[tuple[int, str], int] = {}
     parents = {}
-    for event in log.events:
-        pair = (event.pid, event.comm)
+    for event, process in zip(log.events_by_time(), log.process_of_event):
+        pair = (process, event.comm)
         since[pair] = min(since.get(pair, event.time_ns), event.time_ns)
         if event.ppid is not None:
-            parents[event.pid] = event.ppid
-    key = log.pid.astype(np.uint64) << np.uint64(32) | code
+            parents[process] = event.ppid
+    key = log.process.astype(np.uint64) << np.uint64(32) | code
     found, which = np.unique(key, return_inverse=True)
     pairs = [(int(k) >> 32, names[int(k) & 0xFFFFFFFF]) for k in found]
     pairs += [pair for pair in since if pair not in set(pairs)]
     rows = [
         (
             i,
-            pid,
-            parents.get(pid),
+            log.reused.get(process, (process, 1))[0],
+            parents.get(process),
             None if name == "?" else name,
-            since.get((pid, name)),
+            since.get((process, name)),
         )
-        for i, (pid, name) in enumerate(pairs, 1)
+        for i, (process, name) in enumerate(pairs, 1)
     ]
     return rows, which + 1
 

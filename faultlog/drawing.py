@@ -150,7 +150,7 @@ def count_pages(log: Log) -> int:
     if not log.nr_children:
         return len(log.pages)
     pages = log.address >> np.uint64(log.page_shift)
-    return len(distinct(pack(log.pid, pages)))
+    return len(distinct(pack(log.process, pages)))
 
 
 def _draw_panels(

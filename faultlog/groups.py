@@ -59,7 +59,7 @@ def figures(log: Log, codes: np.ndarray, count: int) -> Figures:
         return np.bincount(codes[which], minlength=count)
 
     page = log.address >> np.uint64(log.page_shift)
-    places = np.sort(pack(codes, log.pid, page))
+    places = np.sort(pack(codes, log.process, page))
     is_new = np.diff(places, prepend=places[:1] ^ np.uint64(1)) != 0
     # In order of the groups, so the first of each page stands for it.
     by_group = np.repeat(np.arange(count), tally(slice(None)))
@@ -146,12 +146,22 @@ def _numbers(column: str) -> Key:
 def _processes(log: Log, whole: Log) -> Groups:
     """By process; people see its last program's name, too."""
     names = whole.last_names()
-    values, codes = np.unique(log.pid, return_inverse=True)
+    values, codes = np.unique(log.process, return_inverse=True)
+    numbers = values.tolist()
+    if log.reused:  # behind those that had their pids before
+        order = sorted(
+            range(len(values)),
+            key=lambda i: log.reused.get(numbers[i], (numbers[i], 1)),
+        )
+        codes, numbers = np.argsort(order)[codes], [numbers[i] for i in order]
 
     def label(i: int) -> str:
-        return f"{values[i]} {names.get(int(values[i]), '')}".rstrip()
+        return f"{plain(i)} {names.get(numbers[i], '')}".rstrip()
 
-    return Groups(codes, len(values), label, lambda i: str(values[i]))
+    def plain(i: int) -> str:
+        return log.process_text(numbers[i])
+
+    return Groups(codes, len(numbers), label, plain)
 
 
 def _programs(log: Log, _whole: Log) -> Groups:
@@ -164,13 +174,14 @@ def _pages(log: Log, whole: Log) -> Groups:
     shift = np.uint64(log.page_shift)
     page = log.address >> shift
     _, first, codes = np.unique(
-        pack(log.pid, page), return_index=True, return_inverse=True
+        pack(log.process, page), return_index=True, return_inverse=True
     )
     several = not whole.is_of_one_process
 
     def label(i: int) -> str:
         address = f"{int(page[first[i]] << shift):#x}"
-        return f"{log.pid[first[i]]}:{address}" if several else address
+        process = int(log.process[first[i]])
+        return f"{log.process_text(process)}:{address}" if several else address
 
     return Groups(codes, len(first), label, label)
 

@@ -34,13 +34,13 @@ def find_lanes(log: Log, max_lanes: int = MAX_LANES) -> Lanes | None:
     if not log.nr_children or log.is_of_one_process:
         return None
     programs, program = log.programs()
-    both = log.pid.astype(np.uint64) << np.uint64(32) | program
+    both = log.process.astype(np.uint64) << np.uint64(32) | program
     tasks, task = np.unique(both, return_inverse=True)
     pid, comm = (tasks >> np.uint64(32)).tolist(), (
         tasks & np.uint64(0xFFFFFFFF)
     ).tolist()
     cost = cost_of(log, task, len(tasks))
-    single = [f"{programs[c]} {p}" for p, c in zip(pid, comm)]
+    single = [f"{programs[c]} {log.process_text(p)}" for p, c in zip(pid, comm)]
     if len(tasks) <= max_lanes:
         return _rows(log, single, task, max_lanes, set())
     comm = np.array(comm)
@@ -68,7 +68,7 @@ def find_lanes(log: Log, max_lanes: int = MAX_LANES) -> Lanes | None:
 def find_threads(log: Log, max_lanes: int = MAX_THREADS) -> Lanes:
     """Rows of threads, those that cost most if there are too many."""
     told = log.told("tid")
-    rows = pack(log.pid, told, log.tid)
+    rows = pack(log.process, told, log.tid)
     _, first, thread = np.unique(rows, return_index=True, return_inverse=True)
     programs, program = log.programs()
     last = np.zeros(len(first), dtype=np.int64)
@@ -76,7 +76,11 @@ def find_threads(log: Log, max_lanes: int = MAX_THREADS) -> Lanes:
     tids = [
         t if is_told else "not told" for t, is_told in zip(log.tid[first], told[first])
     ]
-    names = [f"{programs[c]} {t}" for c, t in zip(last, tids)]
+    processes = map(log.process_text, log.process[first].tolist())
+    names = [
+        f"{programs[c]} {t}{''.join(process.partition('~')[1:])}"
+        for c, t, process in zip(last, tids, processes)
+    ]
     main = [name for name, t in zip(names, tids) if t == log.main_pid]
     return _rows(log, names, thread, max_lanes, {*main})
 

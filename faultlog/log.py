@@ -93,6 +93,7 @@ COLUMNS = {
         ),  # of the page in the mapped file, bytes
     )
 }
+MAX_PID = 1 << 22  # no process has a higher one
 ALWAYS = ("time_ns", "address", "pid")  # in logs of 2020, too
 
 
@@ -229,7 +230,7 @@ class Log:
     @property
     def is_of_one_process(self) -> bool:
         """Are all faults, of which there is one at least, of one process?"""
-        return bool((self.pid == self.pid[0]).all())
+        return bool((self.process == self.process[0]).all())
 
     @property
     def has_outcomes(self) -> bool:
@@ -244,9 +245,52 @@ class Log:
             return int(pid)
         return int(self.pid[0]) if len(self) else None
 
+    @cached_property
+    def process(self) -> np.ndarray:
+        """Each fault's process: its pid, or for one of reused the number there; uint32 (n,)."""
+        if not self.reused:
+            return self.pid
+        first = {pid: pid for pid, _ in self.reused.values()}
+        told = self._told_by(self.events_by_time(), self.process_of_event, first)
+        return np.where(told, told, self.pid)
+
+    @cached_property
+    def process_of_event(self) -> list[int]:
+        """The processes, as in process, that events are about; these are in order of time."""
+        return self._processes[0]
+
+    @cached_property
+    def reused(self) -> dict[int, tuple[int, int]]:
+        """Processes with a pid that another had before: of each the pid, and which it is (2 ...)."""
+        return self._processes[1]
+
+    @cached_property
+    def _processes(self) -> tuple[list[int], dict[int, tuple[int, int]]]:
+        """A "# child" line of a pid that is there already begins another process."""
+        events = self.events_by_time()
+        free = itertools.count(max([MAX_PID, *(event.pid for event in events)]) + 1)
+        head = self.head.get("pid", "")
+        now = {int(head): int(head)} if re.fullmatch("[0-9]{1,9}", head) else {}
+        births, numbers, reused = {}, [], {}
+        for event in events:
+            if event.kind == "child":
+                if event.pid in now and births.get(event.pid) != event.time_ns:
+                    _, nr_before = reused.get(now[event.pid], (event.pid, 1))
+                    now[event.pid] = next(free)
+                    reused[now[event.pid]] = event.pid, nr_before + 1
+                births[event.pid] = event.time_ns
+            numbers.append(now.setdefault(event.pid, event.pid))
+        return numbers, reused
+
+    def process_text(self, process: int) -> str:
+        """What a process is called: its pid, and for one of reused which one with it: 500~2."""
+        pid, which = self.reused.get(process, (process, 1))
+        return f"{pid}~{which}" if which > 1 else str(pid)
+
     def last_names(self) -> dict[int, str]:
-        """The last name that is told of each process."""
-        names = {event.pid: event.comm for event in self.events}
+        """The last name that is told of each process, as in process."""
+        events = self.events_by_time()
+        names = {p: event.comm for p, event in zip(self.process_of_event, events)}
         if self.main_pid is not None and self.head.get("comm"):
             names.setdefault(self.main_pid, self.head["comm"])
         return names
@@ -266,7 +310,7 @@ class Log:
         first = {}
         if self.main_pid is not None and self.head.get("comm"):
             first[self.main_pid] = code(self.head["comm"])
-        events = self._events_by_time()
+        events = self.events_by_time()
         codes = self._told_by(events, [code(event.comm) for event in events], first)
         return list(names), codes
 
@@ -285,7 +329,7 @@ class Log:
                 now[pid] = first[pid] = next(numbers)
             return now[pid]
 
-        events, told = self._events_by_time(), []
+        events, told = self.events_by_time(), []
         if self.main_pid is not None:
             of(self.main_pid)
         for event in events:
@@ -298,7 +342,7 @@ class Log:
             of(pid)
         return self._told_by(events, told, first)
 
-    def _events_by_time(self) -> list[Event]:
+    def events_by_time(self) -> list[Event]:
         """Of one time in the order of the lines: the last counts."""
         return sorted(self.events, key=lambda event: event.time_ns)
 

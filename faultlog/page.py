@@ -24,6 +24,7 @@ from .areas import area_of, find_areas
 from .groups import KEYS
 from .log import COLUMNS, WORD, Log, LogError
 from .outputs import Job, libraries, replacing
+from .packed import distinct
 from .panels import NONE, by_mapping, regions_text
 from .rows import SHARED, groups, largest
 
@@ -107,7 +108,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
     view = job.options.view or ("address" if log.is_of_one_process else "mapping")
     panels, place = _panels(log, view)
     programs, program = log.programs()
-    shared = [getattr(log, name) for name in SHARED[:-1]] + [program]
+    shared = [log.process, *(getattr(log, name) for name in SHARED[1:-1]), program]
     first, group = groups(shared + largest(log, SHARED, slice(None)))
     first_ns = job.whole.time_ns.min()
     # Made chunk by chunk, as all together are larger than the log. 0: not told, where 1 is added.
@@ -146,7 +147,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
             ]
             for at in first.tolist()
         ],
-        "names": {**log.names, "program": programs},
+        "names": {**log.names, "program": programs, **_names_of_reused(log)},
         **about_codes,
         "is_of_one_process": job.whole.is_of_one_process,
         "filter": job.filters.text(),
@@ -163,6 +164,12 @@ def _pieces(job: Job) -> Iterator[bytes]:
             if widths[name] > 8:
                 planes += carries[name][part].tobytes()
             yield _packed(name, i, planes)
+
+
+def _names_of_reused(log: Log) -> dict[str, dict[int, str]]:
+    """What processes are called, if their pids do not tell them apart."""
+    processes = distinct(log.process).tolist()
+    return {"pid": {p: log.process_text(p) for p in processes}} if log.reused else {}
 
 
 def _fine_keys(job: Job) -> tuple[dict[str, np.ndarray], dict[str, dict]]:

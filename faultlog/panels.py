@@ -160,7 +160,7 @@ def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
     where = panel_of[codes]
     notes = ["panels by mapping, the costliest on top; offsets in files"]
     notes[0] += ", other memory by each process's touched pages"
-    if len(np.unique(pack(spaces, log.pid))) > len(np.unique(spaces)):
+    if len(np.unique(pack(spaces, log.process))) > len(np.unique(spaces)):
         notes[0] += ", a fork's where its parent's are"
     panels = []
     for i, code in enumerate(order):
@@ -224,7 +224,7 @@ def _packed(
     first = np.maximum.accumulate(np.where(new_space, number, 0))
     height = np.empty(len(here))
     height[order] = ((number - first) + 0.5) * (1 << log.page_shift)
-    own = np.unique(pack(log.pid[here][order], number))
+    own = np.unique(pack(log.process[here][order], number))
     return height, int((number - first).max()) + 1, len(own)
 
 

@@ -167,7 +167,8 @@ def joined(jobs: list[Job], time: Time) -> tuple[Log, np.ndarray]:
         values[name] = np.concatenate(parts).astype(COLUMNS[name].dtype)
     which = np.repeat(np.arange(len(logs)), [len(log) for log in logs])
     log_bits = which.astype(np.uint64) << np.uint64(32)
-    pids = np.unique(log_bits | values["pid"], return_inverse=True)[1]
+    processes = np.concatenate([log.process for log in logs])
+    pids = np.unique(log_bits | processes, return_inverse=True)[1]
     values["pid"] = pids.astype(np.uint32)
     spaces = log_bits | np.concatenate([log.spaces() for log in logs])
     values["time_ns"] = np.concatenate(time.elapsed) - np.uint64(time.low_ns)

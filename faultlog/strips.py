@@ -123,9 +123,9 @@ def draw_memory(
     """
     bins, width = _bins(log, start, duration)
     pages = log.address >> np.uint64(log.page_shift)
-    order = np.lexsort((log.time_ns, pages, log.pid))
+    order = np.lexsort((log.time_ns, pages, log.process))
     same = np.ones(len(log) - 1, dtype=bool)
-    for column in (pages, log.pid):
+    for column in (pages, log.process):
         ordered = column[order]
         same &= ordered[1:] == ordered[:-1]
     again = np.concatenate(([False], same))

@@ -23,7 +23,7 @@ import numpy as np
 from .asking import Budget, ask
 from .debug import Refused, debug_paths
 from .files import open_stored
-from .log import COLUMNS, Log
+from .log import COLUMNS, Event, Log
 from .packed import pack
 
 EXEC = COLUMNS["access"].words.index("exec")
@@ -132,9 +132,16 @@ class Placer:
         self.log, self.page = whole, 1 << whole.page_shift
         self.segments: dict[int, list[Segment]] = {}
         execs = [event for event in whole.events if event.kind == "exec"]
-        self.execs = sorted((event.pid, event.time_ns) for event in execs)
-        births = [event for event in whole.events if event.kind == "child"]
-        self.births = {event.pid: event for event in births}
+        self.births: dict[int, Event] = {}
+        # A pid's next process begins as if by exec, but with what its parent has.
+        self.later_births: dict[tuple[int, int], Event] = {}
+        for event, process in zip(whole.events_by_time(), whole.process_of_event):
+            if event.kind == "child" and process in whole.reused:
+                self.later_births[event.pid, event.time_ns] = event
+            elif event.kind == "child":
+                self.births[event.pid] = event
+        starts = [(event.pid, event.time_ns) for event in execs]
+        self.execs = sorted([*starts, *self.later_births])
         self.spaces: dict[tuple[int, int], Space] = {}
         self.found: list[tuple[int, Range]] = []  # with their spaces' numbers
         self.ranges = Ranges(self.found)
@@ -157,6 +164,9 @@ class Placer:
         if space is None:
             birth, parent = self.births.get(pid), None
             began_by_exec = epoch > 0 and self.execs[epoch - 1][0] == pid
+            if began_by_exec and self.execs[epoch - 1] in self.later_births:
+                birth = self.later_births[self.execs[epoch - 1]]
+                began_by_exec = False
             if birth and birth.ppid is not None and not began_by_exec:
                 at = (birth.ppid, birth.time_ns)
                 parent = (birth.ppid, bisect.bisect_right(self.execs, at))

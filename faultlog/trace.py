@@ -73,27 +73,29 @@ def _names(log: Log) -> Iterator[dict]:
     """The names of processes and threads."""
     names = log.last_names()
     tids = _tids(log).astype(np.uint64)
-    both = np.unique(log.pid.astype(np.uint64) << np.uint64(32) | tids)
+    both = np.unique(log.process.astype(np.uint64) << np.uint64(32) | tids)
     done = set()
     for pid, tid in ((int(key) >> 32, int(key) & 0xFFFFFFFF) for key in both):
         name = names.get(pid, "?")
+        if pid in log.reused:  # another track than that of the first one
+            name += f" (PID {log.process_text(pid)})"
         event = {"ph": "M", "pid": pid, "tid": tid}
         if pid not in done:
             yield {**event, "name": "process_name", "args": {"name": name}}
             done.add(pid)
-        name = name if tid == pid else f"thread {tid}"
+        name = name if tid == log.reused.get(pid, (pid, 1))[0] else f"thread {tid}"
         yield {**event, "name": "thread_name", "args": {"name": name}}
 
 
 def _events(log: Log) -> Iterator[dict]:
     """New processes and new programs, an instant each."""
-    for event in log.events:
+    for event, pid in zip(log.events_by_time(), log.process_of_event):
         yield {
             "ph": "i",
             "s": "p",
             "cat": event.kind,
             "name": f"{event.kind} {event.comm}",
-            "pid": event.pid,
+            "pid": pid,
             "tid": event.pid,
             "ts": event.time_ns / 1000,
             "args": {} if event.ppid is None else {"ppid": event.ppid},
@@ -105,14 +107,14 @@ def _counters(log: Log) -> Iterator[dict]:
     first_ns = int(log.time_ns.min())
     step_ns = step(int(log.time_ns.max()) - first_ns)
     at = (log.time_ns - np.uint64(first_ns)) // np.uint64(step_ns)
-    rows, which = groups([log.pid, log.region, at])
+    rows, which = groups([log.process, log.region, at])
     counts = np.bincount(which).tolist()
-    order = np.lexsort((at[rows], log.region[rows], log.pid[rows])).tolist()
+    order = np.lexsort((at[rows], log.region[rows], log.process[rows])).tolist()
     regions = log.names["region"]
     unit = short_time_text(step_ns)
     for i, k in enumerate(order):
         row = rows[k]
-        pid, region, now = int(log.pid[row]), int(log.region[row]), int(at[row])
+        pid, region, now = int(log.process[row]), int(log.region[row]), int(at[row])
         event = {
             "ph": "C",
             "cat": "region",
@@ -123,7 +125,7 @@ def _counters(log: Log) -> Iterator[dict]:
         yield {**event, "ts": ts / 1000, "args": {"faults": counts[k]}}
         following = rows[order[i + 1]] if i + 1 < len(order) else None
         goes_on = following is not None and (pid, region, now + 1) == (
-            int(log.pid[following]),
+            int(log.process[following]),
             int(log.region[following]),
             int(at[following]),
         )
@@ -147,7 +149,7 @@ def _faults(log: Log) -> Iterator[bytes]:
     def text(begin: int) -> bytes:
         part = slice(begin, begin + BLOCK)
         shared = [getattr(log, name)[part] for name in SHARED]
-        shared[1] = tids[part]
+        shared[:2] = log.process[part], tids[part]
         shared += largest(log, SHARED, part)
         first, which = groups([*shared, slices[part].astype(np.uint8)])
         middles = []
@@ -192,8 +194,9 @@ def as_slices(log: Log, tids: np.ndarray) -> np.ndarray:
     can = log.told("latency_ns")
     rows = np.flatnonzero(can)
     end = log.time_ns + np.minimum(log.spent_ns(), ~log.time_ns)  # as far as 64 bits go
-    rows = rows[np.lexsort((~end[rows], log.time_ns[rows], tids[rows], log.pid[rows]))]
-    same = (np.diff(log.pid[rows]) == 0) & (np.diff(tids[rows]) == 0)
+    process = log.process
+    rows = rows[np.lexsort((~end[rows], log.time_ns[rows], tids[rows], process[rows]))]
+    same = (np.diff(process[rows]) == 0) & (np.diff(tids[rows]) == 0)
     overlaps = same & (log.time_ns[rows[1:]] < end[rows[:-1]])
     if not overlaps.any():
         return can
