@@ -15,6 +15,7 @@ from .words import plural
 
 COUNTS = ("recorded", "dropped", "overwritten", "missed")  # a summary has them
 CHUNK = 1 << 18  # faults at a time
+CLOCKS_APART_NS = 100  # two CPUs' may be some ns apart while the clock is adjusted
 MAX_WORDS = 3  # so many new words of a column are told, and how many more there are
 
 
@@ -126,7 +127,7 @@ def _wrong_order(log: Log) -> list[str]:
     odd = log.oddities
     if odd.has_counters and not odd.nr_back:
         return []
-    nr = nr_back_in_time(log)
+    nr = nr_back_in_time(log, 0 if odd.nr_back else CLOCKS_APART_NS)
     if nr:
         return [f"{plural(nr, 'line')} not in order of time"]
     if odd.nr_back > odd.nr_repeated:
@@ -134,19 +135,28 @@ def _wrong_order(log: Log) -> list[str]:
     return []
 
 
-def nr_back_in_time(log: Log) -> int:
-    """How many faults began and ended before that of the line before: either is an order."""
+def nr_back_in_time(log: Log, apart_ns: int) -> int:
+    """How many faults began and ended before that of the line before, by more than apart_ns.
+
+    Either is an order: with outcomes a line is written at the end.
+    """
     if log.latency_ns is None:
         return 0
     nr = 0
     for at in range(0, len(log), CHUNK):
         part = slice(at, at + CHUNK + 1)  # and the next one's first
         begin = log.time_ns[part]
-        back = begin[1:] < begin[:-1]
+        back = _is_before(begin, apart_ns)
         if back.any():
             end = begin + np.minimum(log.spent_ns(part), ~begin)
-            nr += int(np.count_nonzero(back & (end[1:] < end[:-1])))
+            nr += int(np.count_nonzero(back & _is_before(end, apart_ns)))
     return nr
+
+
+def _is_before(times: np.ndarray, apart_ns: int) -> np.ndarray:
+    """Which are less than the one before by more than that; uint64 (n,) to bool (n - 1,)."""
+    earlier = times[1:] < times[:-1]
+    return earlier & (times[:-1] - times[1:] > np.uint64(apart_ns))
 
 
 def _wrong_sums(log: Log) -> list[str]:
