@@ -261,7 +261,7 @@ class Log:
 
     @cached_property
     def reused(self) -> dict[int, tuple[int, int]]:
-        """Processes with a pid that another had before: of each the pid, and which it is (2 ...)."""
+        """Processes with a pid that another had before: of each the pid, and which it is."""
         return self._processes[1]
 
     @cached_property

@@ -388,7 +388,8 @@ class Page {
 			["address", "ip", "offset"].map((name) => faults.exact(name, i)));
 		const latency = faults.latency[i] ? ` latency_ns=${faults.latency[i] - 1}` : "";
 		const time = BigInt(meta.first_ns) + BigInt(faults.time[i]);
-		return `PID = ${faults.text(group, "pid").replace(/~.*/, "")} Page Fault at Address 0x${address.toString(16)} ` +
+		const pid = faults.text(group, "pid").replace(/~.*/, ""); // 500~2: the second one with it
+		return `PID = ${pid} Page Fault at Address 0x${address.toString(16)} ` +
 			`at Time ${time}${told("tid")}${told("cpu")}` + (ip ? ` ip=0x${(ip - 1n).toString(16)}` : "") +
 			["access", "mode", "region", "kind", "result"].map(told).join("") + latency +
 			told("tries") + told("map") + (offset ? ` offset=0x${(offset - 1n).toString(16)}` : "");

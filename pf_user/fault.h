@@ -13,7 +13,7 @@ typedef unsigned long long u64;
 
 extern const char *const region_names[REGIONS];
 
-/* RESULT_UNKNOWN: the line has none; RESULT_NEW: a word that isn't known, so nothing is known of it. */
+/* RESULT_UNKNOWN: the line has none; RESULT_NEW: it has a word of which nothing is known. */
 enum result { RESULT_UNKNOWN, RESULT_MINOR, RESULT_MAJOR, RESULT_FAILED, RESULT_NEW, RESULTS };
 
 /* From ` region=` to the end of the mapping, but for the latency's digits in between. */
