@@ -30,6 +30,8 @@ from .words import plain, unescaped
 BLOCK_BYTES = 1 << 20
 MIN_PART_BYTES = 8 << 20  # a helper takes longer to start than to read less
 MAX_NAME = 4096  # bytes of a name, as it is written; a longer one is not told
+MAX_NAMES_BYTES = 32 << 20  # of all names of a column; the kernel keeps a half of that
+MAX_EVENTS = 1 << 18  # of children and programs; the kernel keeps a fourth of that
 OTHER_LINE = re.compile(rb"\s*(?:\d+::\s*)?(?:EXIT_CODE\s*|#.*)?", re.DOTALL)
 OPTIONAL = ("kind", "offset")  # a line may lack them though its neighbours have them
 # What more than so many of the lines have, a line without it has lost; without a head it
@@ -62,6 +64,7 @@ class _Names:
         self.secrets = np.frombuffer(os.urandom(16), dtype=np.uint64) | np.uint64(1)
         self.max_names = column.max_names
         self.codes: dict[bytes, int] = {}
+        self.nr_bytes = 0
         self.code_of_hash: dict[int, int] = {}
         # Where the hash's first bits are its own, code_at that has its code.
         self.hash_at = np.ones(1 << self.SLOT_BITS, dtype=np.uint64)
@@ -110,7 +113,9 @@ class _Names:
 
     def _code(self, name: bytes) -> int:
         if name not in self.codes:
-            if len(self.codes) >= self.max_names - 1:
+            self.nr_bytes += len(name)
+            are_many = len(self.codes) >= self.max_names - 1
+            if are_many or self.nr_bytes > MAX_NAMES_BYTES:
                 name = OTHER.encode()
             self.codes.setdefault(name, len(self.codes))
         return self.codes[name]
@@ -391,6 +396,9 @@ class Reader:
         if not re.fullmatch(rb"\d{1,19}", time_ns) or not re.fullmatch(
             rb"\d{1,9}", pid
         ):
+            self.bad(number)
+            return
+        if len(self.events) >= MAX_EVENTS:
             self.bad(number)
             return
         ppid = pairs.get(b"ppid", b"")

@@ -25,6 +25,12 @@ GZIP, XZ, ZSTD = b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 PACKED_SUFFIXES = (".gz", ".xz", ".zst")
 CHUNK_BYTES = 1 << 17
 LINE_BYTES = 1 << 20  # no line is longer; what follows in one that is, is not looked at
+# Of a log, each line takes some bytes packed, as each has a time of its own. What takes less than
+# these is made to fill the memory; those of a small file don't matter.
+LEAST_BYTES = 2
+FREE_LINES = 1 << 18
+LONG_LINE = 1 << 12  # bytes that count as a line
+XZ_MEMORY = 256 << 20  # bytes; what xz -9 packs takes 65 MiB
 
 
 @dataclass
@@ -45,9 +51,24 @@ class Range:
 class Source:
     """A stream to read. If its packing breaks off, it ends there, and trouble says so."""
 
-    def __init__(self, file: BinaryIO, is_packed: bool) -> None:
-        self.file, self.is_packed = file, is_packed
+    def __init__(
+        self, file: BinaryIO, is_packed: bool, packed: Counted | None = None
+    ) -> None:
+        """packed: what it is unpacked from."""
+        self.file, self.is_packed, self.packed = file, is_packed, packed
+        self.nr_lines = 0
         self.trouble = ""
+
+    def _bounded(self, data: bytes) -> bytes:
+        """What was unpacked; none, and trouble, if that has become too much."""
+        self.nr_lines += max(data.count(b"\n"), len(data) // LONG_LINE)
+        most = FREE_LINES + self.packed.nr_bytes // LEAST_BYTES
+        if self.nr_lines > most:
+            self.trouble = (
+                f"of the packed file no more than {most:,} lines were unpacked"
+            )
+            return b""
+        return data
 
     def take_ranges(self, nr_ranges: int, min_bytes: int) -> list[Range]:
         """So many ranges of whole lines, of like size; what is left to read() is small.
@@ -86,11 +107,53 @@ class Source:
             except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as err:
                 self.trouble = f"the packed file is damaged ({err})"
                 break
+            data = self._bounded(data)
             if not data:
                 break
             parts.append(data)
             size -= len(data)
         return b"".join(parts)
+
+
+class Counted(io.FileIO):
+    """A file of which it's counted how much was read."""
+
+    nr_bytes = 0
+
+    def readinto(self, buffer: bytearray) -> int | None:  # type: ignore[override]
+        nr_bytes = super().readinto(buffer)
+        self.nr_bytes += nr_bytes or 0
+        return nr_bytes
+
+
+class Xz:
+    """What xz has packed, in any number of streams; lzma's own takes 4 GiB if a file says so."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.unpacker = lzma.LZMADecompressor(memlimit=XZ_MEMORY)
+
+    def read(self, size: int) -> bytes:
+        """At most size bytes; none at the end. Raises LZMAError, EOFError."""
+        while True:
+            data = b""
+            if self.unpacker.eof:
+                data = self.unpacker.unused_data.lstrip(b"\0")
+                while not data:
+                    data = self.file.read(CHUNK_BYTES)
+                    if not data:
+                        return b""
+                    data = data.lstrip(b"\0")
+                if not data.startswith(XZ[: len(data)]):  # it's not for us
+                    return b""
+                self.unpacker = lzma.LZMADecompressor(memlimit=XZ_MEMORY)
+            elif self.unpacker.needs_input:
+                data = self.file.read(CHUNK_BYTES)
+                if not data:
+                    raise EOFError("it ends too early")
+            unpacked = self.unpacker.decompress(data, size)
+            if unpacked:
+                return unpacked
 
 
 def is_standard_input(name: str) -> bool:
@@ -108,9 +171,9 @@ def unpacked_name(name: str) -> Path:
 def open_log(name: str) -> Iterator[Source]:
     """Open a log for reading; raises OSError, LogError where zstd is missing."""
     if is_standard_input(name):
-        raw = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+        raw = Counted(sys.stdin.fileno(), closefd=False)
     else:
-        raw = open(name, "rb", buffering=0)
+        raw = Counted(name)
     with io.BufferedReader(raw) as file:
         try:
             magic = file.peek(len(XZ))
@@ -118,18 +181,18 @@ def open_log(name: str) -> Iterator[Source]:
             err.filename = name
             raise
         if magic.startswith(GZIP):
-            yield Source(gzip.GzipFile(fileobj=file), is_packed=True)
+            yield Source(gzip.GzipFile(fileobj=file), is_packed=True, packed=raw)
         elif magic.startswith(XZ):
-            yield Source(lzma.LZMAFile(file), is_packed=True)
+            yield Source(Xz(file), is_packed=True, packed=raw)
         elif magic.startswith(ZSTD):
-            with _zstd(name, file) as source:
+            with _zstd(name, file, raw) as source:
                 yield source
         else:
             yield Source(file, is_packed=False)
 
 
 @contextmanager
-def _zstd(name: str, file: io.BufferedReader) -> Iterator[Source]:
+def _zstd(name: str, file: io.BufferedReader, raw: Counted) -> Iterator[Source]:
     """Python has no zstd before 3.14: the program unpacks; a thread feeds it the file."""
     try:
         process = subprocess.Popen(
@@ -150,7 +213,7 @@ def _zstd(name: str, file: io.BufferedReader) -> Iterator[Source]:
     on_pipe = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     feeder = threading.Thread(target=feed, daemon=True)
     feeder.start()
-    source = _Zstd(process)
+    source = _Zstd(process, raw)
     try:
         yield source
     finally:
@@ -163,13 +226,15 @@ def _zstd(name: str, file: io.BufferedReader) -> Iterator[Source]:
 class _Zstd(Source):
     """What zstd writes; at its end it tells whether that is all."""
 
-    def __init__(self, process: subprocess.Popen) -> None:
-        super().__init__(process.stdout, is_packed=False)
+    def __init__(self, process: subprocess.Popen, raw: Counted) -> None:
+        super().__init__(process.stdout, is_packed=False, packed=raw)
         self.process = process
 
     def read(self, size: int) -> bytes:
         """As Source.read()."""
+        if self.trouble:
+            return b""
         data = super().read(size)
         if not data and self.process.wait():
             self.trouble = "the packed file is damaged (zstd failed)"
-        return data
+        return self._bounded(data)

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
+from faultlog import lines, source
 from faultlog.lines import read_log
 from faultlog.source import open_log
-from logs import ENV, SCRIPT, compiler_log, rows, read, run
+from logs import ENV, HEAD_AT_0, OLD, SCRIPT, compiler_log, fault, rows, read, run
 
 TEXT = compiler_log(3000)
 
@@ -53,6 +56,80 @@ def test_a_packed_log_that_breaks_off_is_drawn_and_told(suffix, tmp_path):
     assert "the packed file is damaged" in done.stderr
     assert done.stderr.count("\n") == 1
     assert (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize("line", [OLD, b"# child time=1 pid=1 comm=x\n"])
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_a_small_file_that_unpacks_to_much_is_read_in_part(
+    suffix, line, tmp_path, monkeypatch
+):
+    """Lines of a log are never so alike; with the real bounds, 8 MB were 1.7 GB of memory."""
+    monkeypatch.setattr(source, "FREE_LINES", 10_000, raising=False)
+    path = tmp_path / f"a.log{suffix}"
+    path.write_bytes(PACKERS[suffix](OLD + line * ((32 << 20) // len(line))))
+    most = 10_000 + path.stat().st_size // 2
+    with open_log(str(path)) as file:
+        log = read_log(file)
+    told = re.search("no more than ([0-9,]+) lines", log.oddities.source)
+    assert 0 < int(told[1].replace(",", "")) <= most
+    assert 0 < len(log) <= most and len(log.events) <= most
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_lines_that_differ_as_little_as_they_can_are_all_read(
+    suffix, tmp_path, monkeypatch
+):
+    """One page after the other, all in the same time but for some ns."""
+    monkeypatch.setattr(source, "FREE_LINES", 0, raising=False)
+    text = HEAD_AT_0 + b"".join(
+        fault(1000 * i + i * i % 32, 0x1000 * i, tid=1, region="anon", map="anon")
+        for i in range(20000)
+    )
+    path = tmp_path / f"a.log{suffix}"
+    path.write_bytes(PACKERS[suffix](text))
+    with open_log(str(path)) as file:
+        log = read_log(file)
+    assert (len(log), log.oddities.source) == (20000, "")
+
+
+def test_xz_that_wants_gigabytes_to_be_unpacked(tmp_path):
+    """Its header says so; nothing else is wrong with it."""
+    packed = bytearray(lzma.compress(TEXT))
+    assert packed[14:16] == b"\x21\1"
+    packed[16] = 37  # a dictionary of 1.5 GiB
+    end = 12 + 4 * packed[12]
+    packed[end : end + 4] = zlib.crc32(packed[12:end]).to_bytes(4, "little")
+    assert lzma.decompress(packed) == TEXT
+    (tmp_path / "a.log.xz").write_bytes(packed)
+    with open_log(str(tmp_path / "a.log.xz")) as file:
+        assert file.read(1 << 20) == b""
+    assert "Memory usage limit" in file.trouble
+
+
+def test_xz_in_several_streams(tmp_path):
+    path = tmp_path / "a.log.xz"
+    streams = [lzma.compress(TEXT[:99]), bytes(8), lzma.compress(TEXT[99:]), bytes(4)]
+    for after in (b"", b"and something else"):
+        path.write_bytes(b"".join(streams) + after)
+        with open_log(str(path)) as file:
+            assert file.read(1 << 30) == TEXT
+            assert file.trouble == ""
+
+
+def test_names_and_events_are_bounded(monkeypatch):
+    monkeypatch.setattr(lines, "MAX_NAMES_BYTES", 10_000, raising=False)
+    monkeypatch.setattr(lines, "MAX_EVENTS", 50, raising=False)
+    text = HEAD_AT_0 + b"".join(
+        fault(i, 0x1000, tid=1, map=f"/{i:03}{'x' * 1000}")
+        + b"# child time=1 pid=%d ppid=1 comm=x\n" % i
+        for i in range(100)
+    )
+    log = read(text)
+    assert len(log) == 100
+    assert len(log.names["map"]) == 11
+    assert log.names["map"][-1] == "…"
+    assert len(log.events) == 50
+    assert (log.oddities.nr_bad, log.oddities.first_bad) == (50, 2 * 51 + 1)
 
 
 def test_standard_input_is_a_log(tmp_path):
