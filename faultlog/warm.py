@@ -51,6 +51,13 @@ warm() {{ # FIRST-END FILE, in bytes
 missing=0 failed=0
 
 """
+NAMED = """\
+named() { # a name with what can't be printed in it, as printf %b takes it
+	name=$(printf '%b.' "$1")
+	name=${name%.}
+}
+
+"""
 END = """
 [ $missing = 0 ] || echo "$0: files that are not here have $missing of {nr_ranges} parts" >&2
 [ $((missing + failed)) -lt {nr_ranges} ]
@@ -155,7 +162,7 @@ def ranges(log: Log) -> list[Range]:
 
 
 def is_path(name: bytes) -> bool:
-    """Can a file on a disk be opened by this name of a mapping?"""
+    """Can a file on a disk be opened by this name of a mapping, and only be read by that?"""
     is_whole = name.startswith(b"/") and b"\0" not in name
     return is_whole and not name.endswith(DELETED) and not name.startswith(NO_DISK)
 
@@ -195,13 +202,24 @@ def script(chosen: list[Range], nr_major: int) -> bytes:
         f"{plural(nr_major, 'major fault')}, {time_text(cost_ns)} in all: {size} of "
         f"{plural(nr_files, 'file')}"
     )
-    lines = [SCRIPT.format(what=what).encode()]
+    head, lines = SCRIPT.format(what=what), []
     for r in chosen:
-        name = shlex.quote(r.path.decode("utf-8", "surrogateescape"))
-        lines.append(
-            f"warm {r.low}-{r.high} ".encode()
-            + name.encode("utf-8", "surrogateescape")
-            + f"  # {r.nr_major} major, {time_text(r.cost_ns)}\n".encode()
-        )
-    lines.append(END.format(nr_ranges=len(chosen)).encode())
-    return b"".join(lines)
+        told = f"  # {r.nr_major} major, {time_text(r.cost_ns)}\n"
+        text = r.path.decode("utf-8", "surrogateescape")
+        if text.isprintable():
+            lines.append(f"warm {r.low}-{r.high} {shlex.quote(text)}{told}")
+            continue
+        if not head.endswith(NAMED):
+            head += NAMED
+        name = shlex.quote("".join(map(_for_printf, text)))
+        lines.append(f'named {name} && warm {r.low}-{r.high} "$name"{told}')
+    lines.append(END.format(nr_ranges=len(chosen)))
+    return "".join([head, *lines]).encode()
+
+
+def _for_printf(character: str) -> str:
+    """A character of a name, as printf %b takes it: so nothing in it gets to a terminal."""
+    if character.isprintable():
+        return character.replace("\\", "\\\\")
+    octets = character.encode("utf-8", "surrogateescape")
+    return "".join(f"\\0{octet:03o}" for octet in octets)

@@ -66,7 +66,16 @@ def test_neighbours_are_one_range_and_what_no_major_fault_is_in_is_left_out():
 def test_what_is_no_file_to_open_is_left_out():
     text = b"".join(
         major(1, name, 0)
-        for name in ("anon", "[heap]", "?", "...x/y", "/a\\040(deleted)", "/a\\000b")
+        for name in (
+            "anon",
+            "[heap]",
+            "?",
+            "...x/y",
+            "/proc/kmsg",
+            "/dev/zero",
+            "/a\\040(deleted)",
+            "/a\\000b",
+        )
     )
     assert found(text + major(1, "/big", 1 << 60)) == []
 
@@ -158,6 +167,10 @@ HOSTILE = [
     b"a\ntouch owned\n",
     b"# \\",
     b"\xff\xfe\x80",
+    b"\x1b]0;title\a\x1b[2J\xc2\x9b31m",
+    "\u202egnp\u2028".encode(),
+    b"\\033[2J\\c%s\n",
+    b"ends\n\n",
     b"-q",
     b"~ * ? [a] {a,b} !! & | > owned",
     "中文 ＄".encode(),
@@ -210,6 +223,11 @@ def test_hostile_names_are_names_and_nothing_else(tmp_path, disk, shell):
     (tmp_path / "x.log").write_bytes(text + summary(len(paths)))
     script = tmp_path / "warm.sh"
     assert run(tmp_path / "x.log", "-o", script).returncode == 0
+    # Whoever looks at it sees all of it, each line as it is run.
+    lines = script.read_text("utf-8").splitlines()
+    assert all(line.replace("\t", "").isprintable() for line in lines)
+    calls = [line for line in lines if re.match("(named .* && )?warm [0-9]", line)]
+    assert len(calls) == len(paths)
     told = tmp_path / "told"
     env = {"PATH": f"{tool.parent}:{os.environ['PATH']}", "TOLD": str(told)}
     done = subprocess.run([shell, script], cwd=folder, env=env, capture_output=True)
