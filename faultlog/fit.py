@@ -66,11 +66,11 @@ def fitted(texts: list[str], room: int) -> list[str]:
                     _end(text, room - 1) if fits else _start(rest, room - 1)
                 )
     seen: set[str] = set()
+    numbers: dict[str, int] = defaultdict(lambda: 1)  # the last, by what is numbered
     for text, given in short.items():
-        number = 1
         while short[text] in seen:
-            number += 1
-            mark = f"~{number}"
+            numbers[given] += 1
+            mark = f"~{numbers[given]}"
             short[text] = _start(given, room - len(mark)) + mark
         seen.add(short[text])
     return [short[text] for text in texts]
