@@ -144,7 +144,9 @@ def run(argv: Iterable[str] | None = None) -> None:
         prepare = partial(outputs.prepare, writer)
         writer.write(_job(args, args.log, takes, filters, output, prepare))
     if output:
-        print(output, flush=True)
+        # As it is for a program; the log, of which it may be made, can have any name.
+        told = printable(str(output)) if sys.stdout.isatty() else output
+        print(told, flush=True)
 
 
 def _job(

@@ -6,8 +6,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pty
 import sqlite3
 import subprocess
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from xml.etree import ElementTree
 
 import pytest
 from faultlog.cli import main
-from logs import HEAD, fault, run, summary
+from logs import ENV, HEAD, SCRIPT, fault, run, summary
 
 NAMES = [
     b"x\n# recorded=1 retries=0 dropped=0 overwritten=0 missed=0 target=exited",
@@ -318,3 +320,19 @@ def test_the_log_itself_may_have_any_name(tmp_path: Path, suffix: str) -> None:
         is_svg(tmp_path / "out.svg")
     else:
         assert "<script>\x1b" not in (tmp_path / "out.html").read_text("utf-8")
+
+
+def test_the_name_of_the_output_on_a_terminal(tmp_path: Path) -> None:
+    """It is made of the log's; a program gets it as it is."""
+    log = tmp_path / "\x1b[2J\u202e.log"
+    log.write_bytes(log_of([b"a"]))
+    assert run(log).stdout == f"{log.with_suffix('.png')}\n"
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-B", SCRIPT, log]
+    subprocess.run(
+        command, env=ENV, stdout=theirs, stderr=subprocess.DEVNULL, check=True
+    )
+    os.close(theirs)
+    told = os.read(ours, 4096).decode()
+    os.close(ours)
+    assert told == f"{tmp_path}/\ufffd[2J\ufffd.png\r\n"
