@@ -141,7 +141,8 @@ def _processes(log: Log) -> tuple[list[tuple], np.ndarray]:
     key = log.process.astype(np.uint64) << np.uint64(32) | code
     found, which = np.unique(key, return_inverse=True)
     pairs = [(int(k) >> 32, names[int(k) & 0xFFFFFFFF]) for k in found]
-    pairs += [pair for pair in since if pair not in set(pairs)]
+    known = set(pairs)
+    pairs += [pair for pair in since if pair not in known]
     rows = [
         (
             i,

@@ -10,6 +10,7 @@ import pty
 import sqlite3
 import subprocess
 import sys
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -293,6 +294,24 @@ def test_an_output_that_somebody_else_put_there(
         monkeypatch.setenv("SUDO_UID", sudo)
         assert main([str(log), "-o", str(out)]) == 0
         assert out.stat().st_mode & 0o777 == mode
+
+
+def test_a_database_of_many_processes_takes_no_longer(tmp_path: Path) -> None:
+    """A set of all of them was made for each."""
+    text = HEAD.replace(b"loaded=1389595000000", b"loaded=0")
+    text += b"".join(
+        b"# child time=1 pid=%d ppid=4494 comm=x\n" % pid
+        + fault(2, 0x1000, pid, tid=pid)
+        for pid in range(5000, 45000)
+    )
+    log, out = tmp_path / "x.log", tmp_path / "x.sqlite"
+    log.write_bytes(text + summary(40000))
+    start = time.monotonic()
+    assert run(log, "-o", out).returncode == 0
+    assert time.monotonic() - start < 15
+    with closing(sqlite3.connect(out)) as database:
+        count = database.execute("SELECT count(*) FROM process").fetchone()
+    assert count == (40000,)
 
 
 def test_a_database_in_a_folder_of_an_odd_name(tmp_path: Path) -> None:
