@@ -89,6 +89,7 @@ static bool line_is_read(const char *line, size_t len, const struct pf_fault *f,
 	right = fault_parse(&read, copy, len) && read.pid == c->pid && read.address == f->address &&
 		read.time_ns == f->time_ns && read.region == (int)f->region &&
 		(read.result == RESULT_UNKNOWN) == (f->result == PF_RESULT_NONE) &&
+		read.result != RESULT_NEW &&
 		(!f->result || read.latency_ns == c->latency_ns) &&
 		(!region || (read.map_len == strlen(region) && !memcmp(read.map, region, read.map_len)));
 	free(copy);
