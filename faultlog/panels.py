@@ -130,12 +130,12 @@ def _fold(panel: Panel, touched: np.ndarray, area: Area, page_shift: int) -> Non
         return
     steps = np.minimum(np.diff(touched), np.uint64(FOLDED_PAGES)).astype(np.float64)
     nr_gaps = int(np.count_nonzero(np.diff(touched) > FOLDED_PAGES))
-    if nr_gaps < 2:
+    if not nr_gaps:
         return
     places = np.concatenate(([0.0], np.cumsum(steps)))
     panel.folds = touched, places * (1 << page_shift)
     panel.size = int(panel.folds[1][-1]) + (1 << page_shift)
-    panel.notes += (f"{nr_gaps:,} untouched gaps left out",)
+    panel.notes += (f"{plural(nr_gaps, 'untouched gap')} left out",)
 
 
 def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:

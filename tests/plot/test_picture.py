@@ -605,6 +605,23 @@ def test_200_areas_have_their_gaps_folded():
     assert all(t.get_text().startswith("0x7f0") for t in axis.get_yticklabels())
 
 
+def test_a_single_gap_is_folded_too():
+    """2,400 pages and one 56 GiB above were a flat line: as many areas as panels, so uncut."""
+    far = [0xAC5A28AF, 0xC067FFF8, 0xFEE7CD98, 0x5629145B8, 0x603000000, 0x624000000]
+    far += [0x640000000, 0x7F6FE4000, 0x7FFDD0900]
+    near = [0x62E000000 + i for i in range(2400)]
+    pages = [*far, *near, 0x62EE00000]
+    text = b"".join(fault(i, p << 12, access="write") for i, p in enumerate(pages))
+    log = read(HEAD_AT_0 + text)
+    found = panels.by_address(log)
+    ((i, panel),) = [x for x in enumerate(found.panels) if x[1].folds]
+    assert panel.notes[-1] == "1 untouched gap left out"
+    here = np.flatnonzero(found.where == i)
+    heights = found.heights(log, panel, here)
+    assert heights[len(near) - 1] / panel.size > 0.98
+    assert "1 untouched gap left out" in texts(drawn(HEAD_AT_0 + text)).replace("\n", " ")
+
+
 def test_the_size_of_marks_does_not_jump():
     sizes = []
     for n in (990, 1010):
