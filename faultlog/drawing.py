@@ -131,6 +131,7 @@ def draw(
         notes += lanes.notes
     if view == "memory":
         draw_memory(page, log, start, duration, unit)
+        notes.append("a huge page counts as one page: a log has no sizes")
     if has_latency:
         told_spent = [spent_text(log)]
         draw_spent(page.spent, log, start, duration, unit, page.aside, told_spent)

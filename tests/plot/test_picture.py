@@ -836,6 +836,15 @@ def test_pages_that_come_back_are_told():
     }
 
 
+def test_huge_pages_are_said_to_count_as_one():
+    """32 MiB that 16 faults on huge pages fill are 16 pages here: no size is in the log."""
+    text = HEAD_AT_0 + b"".join(fault(i, i << 21, access="write") for i in range(16))
+    figure = viewed(text, "memory")
+    assert "16 pages in the end" in texts(figure)
+    assert "a huge page counts as one page" in texts(figure)
+    assert "huge page" not in texts(viewed(text, "address"))
+
+
 def test_latencies_are_told_by_kind_and_over_time():
     figure = drawn(compiler_log(3000, outcomes=True))
     (axis,) = [a for a in figure.axes if "time a fault took" in texts(a)]
