@@ -33,8 +33,7 @@ class Figures:
     """The figures of g groups; arrays of shape (g,), times in ns.
 
     Without outcomes minor, major and failed are 0; latencies are those of faults that tell
-    one. A percentile is the least latency that so many percent of them do not exceed; 0
-    where none is told.
+    one. A percentile is that of log.percentile(); 0 where none is told.
     """
 
     faults: np.ndarray

@@ -97,6 +97,15 @@ MAX_PID = 1 << 22  # no process has a higher one
 ALWAYS = ("time_ns", "address", "pid")  # in logs of 2020, too
 
 
+def percentile(values: np.ndarray, percent: int) -> int:
+    """The least of the values, (n,) with n > 0, that so many percent do not exceed.
+
+    It is one of the values. Tables, pictures, pages and the reader have no other.
+    """
+    rank = -(-len(values) * percent // 100) - 1
+    return int(np.partition(values, rank)[rank])
+
+
 def has_failed(result: np.ndarray) -> np.ndarray:
     """Which codes of result stand for a fault that failed; words new to us do not."""
     return (result > MAJOR) & (result < len(RESULTS))

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .lanes import Lanes, lane_label
 from .layout import EDGE, LATENCY, Page, bin_width, label, literal, note
-from .log import MAJOR, MINOR, Log, has_failed
+from .log import MAJOR, MINOR, Log, has_failed, percentile
 from .marks import ALARM, COLOURS, DARKER, FAINT, INK, SEVERAL
 from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
 from .words import plural, short_time_text, time_text, time_unit
@@ -204,7 +204,8 @@ def draw_latencies(
     told = log.told("latency_ns")
     latency, result = log.latency_ns[told], log.result[told]
     note(axis, "time a fault took", aside, 0.5, 20, size=9, weight="bold", color=INK)
-    words = f"median {time_text(np.median(latency))}, max {time_text(latency.max())}"
+    middle = time_text(percentile(latency, 50))
+    words = f"median {middle}, max {time_text(latency.max())}"
     note(axis, words, aside, 0.5, 8, size=8, color=FAINT)
     kinds = (
         ("minor", result == MINOR),
@@ -222,8 +223,8 @@ def draw_latencies(
 
 def percentiles_text(latency: np.ndarray) -> str:
     """Median and 99th percentile of latencies in ns, of which there is at least one."""
-    middle, most = np.percentile(latency, (50, 99), method="inverted_cdf")
-    return f"{time_text(middle)}, p99 {time_text(most)}"
+    middle, most = (time_text(percentile(latency, percent)) for percent in (50, 99))
+    return f"{middle}, p99 {most}"
 
 
 def plot_latencies(
@@ -275,7 +276,7 @@ def _draw_percentiles(axis: Axes, x: np.ndarray, latency: np.ndarray) -> None:
     for i, part in enumerate(np.split(latency, cuts)):
         if len(part) >= MIN_IN_BIN:
             places.append((edges[i] + edges[i + 1]) / 2)
-            values.append(np.percentile(part, (50, 99)))
+            values.append([percentile(part, percent) for percent in (50, 99)])
         elif not len(part):  # no fault, no curve
             places.append((edges[i] + edges[i + 1]) / 2)
             values.append((np.nan, np.nan))
