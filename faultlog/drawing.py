@@ -28,7 +28,7 @@ from . import fonts
 from .checks import Verdict
 from .fit import shortened
 from .lanes import find_lanes, find_threads
-from .layout import LABEL_CHARS, NAMES, STYLE, Page, label, note
+from .layout import LABEL_CHARS, NAMES, STYLE, TIME_TICKS, Page, label, note
 from .log import ACCESSES, MAJOR, MINOR, RESULTS, Log, has_failed
 from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK, NR_KINDS, SEVERAL
 from .marks import (
@@ -43,7 +43,7 @@ from .packed import distinct, pack
 from .panels import Panel, Panels, by_address, by_mapping, file_label
 from .strips import draw_latencies, draw_lanes, draw_memory, draw_spent, draw_strip
 from .strips import spent_text
-from .words import plural, time_text, time_unit, wrapped
+from .words import axis_unit, plural, time_text, wrapped
 
 NEW_ACCESS = len(ACCESSES)
 NOT_IN_LOG = ("abandoned", "unfinished")  # counted, but without a line
@@ -96,7 +96,7 @@ def draw(
     nr_pages = count_pages(log)
     start = log.time_ns.min()
     duration = int(log.time_ns.max() - start)
-    unit, unit_name = time_unit(duration)
+    unit, unit_name = axis_unit(duration, TIME_TICKS)
     elapsed = (log.time_ns - start) / unit
     title, subtitle = headline(log, verdict, nr_pages, duration)
     if told:

@@ -11,7 +11,7 @@ import numpy as np
 from . import symbols
 from .log import MAJOR, MINOR, Log, has_failed
 from .packed import compact, pack
-from .words import exact_text, round_width, time_unit
+from .words import exact_text, round_width, time_unit, whole_unit
 
 NOT_TOLD = "-"
 MAX_MOMENTS = 100
@@ -190,10 +190,15 @@ def _moments(log: Log, whole: Log) -> Groups:
     elapsed = log.time_ns - whole.time_ns.min()
     width = round_width(int(elapsed.max() - elapsed.min()), MAX_MOMENTS)
     begins, codes = np.unique(elapsed // np.uint64(width), return_inverse=True)
-    unit, unit_name = min(time_unit(int(elapsed.max())), (1e9, "s"))  # as --from takes
+    # As --from takes it.
+    unit, unit_name = min(time_unit(int(elapsed.max())), (1e9, "s"))
+    if width >= 60 * 10**9:
+        unit, unit_name = whole_unit(width)
 
     def label(i: int) -> str:
         ends = (int(begins[i]) * width, (int(begins[i]) + 1) * width)
+        if unit > 1e9:
+            return f"{ends[0] // unit} to {ends[1] // unit} {unit_name}"
         begin, end = (exact_text(end, int(unit), "") for end in ends)
         return f"{begin} to {end} {unit_name}"
 

@@ -24,7 +24,7 @@ SMALL_WIDTH, FOOT_LINES = 165, 3  # characters; lines at the foot
 LANE, SPENT, LATENCY, MEMORY = 0.17, 0.6, 1.0, 1.6  # heights: of a row, of those panels
 NAMES = 1.3  # room for the names of mapped files, between the panels and their labels
 LABEL_CHARS = 30
-STRIP_BINS = 200
+STRIP_BINS, TIME_TICKS = 200, 12
 # How all axes look. To tell matplotlib at once is several times faster than each of them.
 STYLE = {
     "axes.axisbelow": True,
@@ -111,13 +111,19 @@ class PlaceLocator(Locator):
 class TimeLocator(MaxNLocator):
     """Ticks at round times; positions are units after before, which they count from 0."""
 
-    def __init__(self, unit: float, before: float) -> None:
-        super().__init__(11, steps=[1, 2, 5, 10], integer=unit == 1)
-        self.before = before
+    def __init__(self, unit: float, before: float, step: float, nr_ticks: int) -> None:
+        """step: between ticks, in units; taken where it is no round number of seconds."""
+        super().__init__(nr_ticks - 1, steps=[1, 2, 5, 10], integer=unit == 1)
+        self.before, self.step = before, step if step * unit > 10e9 else 0
 
     def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
         """As those of MaxNLocator."""
-        return super().tick_values(vmin + self.before, vmax + self.before) - self.before
+        vmin, vmax = vmin + self.before, vmax + self.before
+        if self.step:
+            ticks = np.arange(vmin // self.step, vmax // self.step + 1) * self.step
+        else:
+            ticks = super().tick_values(vmin, vmax)
+        return ticks - self.before
 
 
 def bin_width(duration_ns: int) -> int:
@@ -260,7 +266,10 @@ class Page:
         pad = duration_ns / unit * 0.01 or 1.0
         self.strip.set_xlim(-pad, max(duration_ns / unit + pad, end))
         if duration_ns:
-            self.strip.xaxis.set_major_locator(TimeLocator(unit, before_ns / unit))
+            step = round_width(duration_ns, TIME_TICKS) / unit
+            self.strip.xaxis.set_major_locator(
+                TimeLocator(unit, before_ns / unit, step, TIME_TICKS)
+            )
             words = f"time since the first fault ({unit_name})"
         else:
             self.strip.set_xticks([0])

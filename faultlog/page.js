@@ -37,9 +37,13 @@ function element(tag, text, parent) {
 	return made;
 }
 
+// As in words.py: the length of a unit in ns, its name, how many of it there have to be.
+const UNITS = [[86400e9, "d", 2], [3600e9, "h", 2], [60e9, "min", 2], [1e9, "s", 1],
+	[1e6, "ms", 1], [1e3, "µs", 1]];
+
 function duration(ns) {
-	for (const [length, unit] of [[1e9, "s"], [1e6, "ms"], [1e3, "µs"]])
-		if (ns >= length) {
+	for (const [length, unit, least] of UNITS)
+		if (ns >= length * least) {
 			const value = ns / length;
 			const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
 			return value.toLocaleString("en-US", { minimumFractionDigits: digits,
@@ -49,6 +53,28 @@ function duration(ns) {
 }
 
 // -- The picture
+
+const MAX_TIME_TICKS = 11;
+// Round times of minutes and more, in s; a day is followed by 2, 5, 10 ... of them.
+const ROUND_TIMES = [20, 30, ...[1, 2, 5, 10, 20, 30].map((n) => n * 60),
+	...[1, 2, 3, 6, 12].map((n) => n * 3600)];
+for (let days = 1; days < 1e6; days *= 10)
+	ROUND_TIMES.push(...[1, 2, 5].map((n) => n * days * 86400));
+
+// How the axis of time counts the seconds in view: by itself, or in longer units, whole and half
+// ones.
+function timeAxis([x0, x1]) {
+	const seconds = { title: "seconds since the first fault" };
+	const step = ROUND_TIMES.find((t) => Math.floor((x1 - x0) / t) < MAX_TIME_TICKS);
+	const [length, unit] = UNITS.find(([ns]) => step % (ns / 2e9) === 0);
+	if (x1 - x0 < 120 || unit === "s")
+		return seconds;
+	const tickvals = [];
+	for (let tick = Math.ceil(x0 / step) * step; tick <= x1; tick += step)
+		tickvals.push(tick);
+	return { title: `time since the first fault (${unit})`, tickvals,
+		ticktext: tickvals.map((tick) => number(tick * 1e9 / length || 0)) };
+}
 
 // Round addresses, offsets or numbers of pages in view: [y, text].
 function ticks(panels, shift, [y0, y1]) {
@@ -119,7 +145,7 @@ function figure(view, counted) {
 				width: stepX, marker: { color: RESULT_COLOURS[name], line: { width: 0 } },
 				name, showlegend: true, hoverinfo: "none" });
 	});
-	const marked = ticks(panels, shift, y);
+	const marked = ticks(panels, shift, y), { title: timeTitle, ...timeTicks } = timeAxis(x);
 	const shapes = panels.map((p) => ({ type: "rect", xref: "paper", x0: 0, x1: 1, yref: "y",
 		y0: p.bottom, y1: p.bottom + p.height, fillcolor: "#f5f6f8", line: { width: 0 },
 		layer: "below" }));
@@ -133,7 +159,7 @@ function figure(view, counted) {
 		showlegend: true, legend: { x: 1.14, y: 0.02, yanchor: "bottom", font: { size: 11 } },
 		font: { family: "system-ui, DejaVu Sans, sans-serif", size: 12, color: "#22262b" },
 		plot_bgcolor: "#fff", paper_bgcolor: "#fff", hovermode: "closest", shapes, annotations,
-		xaxis: { range: [...x], title: { text: "seconds since the first fault", standoff: 8 },
+		xaxis: { range: [...x], title: { text: timeTitle, standoff: 8 }, ...timeTicks,
 			anchor: "y2", zeroline: false, showgrid: false, ticks: "outside", tickcolor: "#b9c0c8",
 			exponentformat: "none" },
 		yaxis: { range: [...y], domain: [0.2, 1], zeroline: false, showgrid: false,

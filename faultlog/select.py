@@ -21,7 +21,7 @@ UNIT_NS = {
     "s": 10**9,
     "": 10**9,
 }
-UNIT_NS |= {"min": 60 * 10**9, "h": 3600 * 10**9}
+UNIT_NS |= {"min": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 TOP = (1 << 64) - 1
 
 
@@ -40,7 +40,7 @@ class Time:
 
 def time(text: str) -> Time:
     """What --from and --to take: 1.5, 20ms since the first fault; @4928859895, in ns."""
-    match = re.fullmatch(r"(\d{1,18}(?:\.\d{0,9})?)(ns|us|µs|ms|s|min|h|)", text)
+    match = re.fullmatch(r"(\d{1,18}(?:\.\d{0,9})?)(ns|us|µs|ms|s|min|h|d|)", text)
     if match:
         whole, _, part = match[1].partition(".")
         unit = UNIT_NS[match[2]]

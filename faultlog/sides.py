@@ -15,18 +15,18 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from . import drawing, fonts, picture
 from .fit import shortened
-from .layout import RIGHT, Page, bin_width, literal, note
+from .layout import RIGHT, TIME_TICKS, Page, TimeLocator, bin_width, literal, note
 from .log import ACCESSES, COLUMNS, MAJOR, RESULTS, WORD, Log, LogError
 from .marks import ACCESS_WORDS, COLOURS, FAINT, INK
 from .marks import draw_cells, mark_of
 from .outputs import Job
 from .panels import Panels, by_address, by_mapping
 from .strips import draw_spent, draw_strip, percentiles_text, plot_latencies, spent_text
-from .words import plural, time_text, time_unit, wrapped
+from .words import axis_unit, plural, round_width, time_text, wrapped
 
 MAX_LOGS = 4  # that there is room for
 MAX_NAME = 48  # characters of a log's name, of all logs together
@@ -112,12 +112,14 @@ class Time:
 
     def draw_axis(self, page: Page, nr_logs: int) -> float:
         """Ticks, their labels and the gaps between logs; returns the unit in ns."""
-        unit, name = time_unit(self.duration_ns)
+        nr_ticks = max(TIME_TICKS // nr_logs, 2) + 1
+        unit, name = axis_unit(self.duration_ns, nr_ticks)
         low, span = self.low_ns / unit, self.span_ns / unit
         most = self.duration_ns / unit
         total_ns = self.span_ns * (nr_logs - 1) + self.duration_ns
         page.time_axis(total_ns, unit, name)
-        locator = MaxNLocator(max(12 // nr_logs, 2), steps=[1, 2, 5, 10])
+        step = round_width(self.duration_ns, nr_ticks) / unit
+        locator = TimeLocator(unit, 0, step, nr_ticks)
         ticks = [t for t in locator.tick_values(low, low + most) if low <= t]
         ticks = [t for t in ticks if t <= low + most * 1.001] or [low]
         places = [t - low + i * span for i in range(nr_logs) for t in ticks]

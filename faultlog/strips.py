@@ -13,7 +13,7 @@ from .layout import EDGE, LATENCY, Page, bin_width, label, literal, note
 from .log import MAJOR, MINOR, Log, has_failed, percentile
 from .marks import ALARM, COLOURS, DARKER, FAINT, INK, SEVERAL
 from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
-from .words import plural, short_time_text, time_text, time_unit
+from .words import plural, short_time_text, time_text
 
 MIN_FOR_CURVES = 200  # latencies; with fewer, percentiles over time tell nothing
 CURVE_BINS = 50
@@ -66,18 +66,13 @@ def _bins(log: Log, start: np.uint64, duration: int) -> tuple[np.ndarray, int]:
     return ((log.time_ns - start) // np.uint64(width)).astype(np.int64), width
 
 
-def _per(width: int) -> str:
-    length, name = time_unit(width)
-    return f"{width / length:g} {name}"
-
-
 def draw_strip(
     axis: Axes, log: Log, start: np.uint64, duration: int, unit: float
 ) -> None:
     """Faults over time, stacked by access."""
     bins, width = _bins(log, start, duration)
     _stack(axis, bins, log.access, COLOURS, width / unit, duration)
-    axis.set_ylabel(f"faults per\n{_per(width)}", size=8, color=INK)
+    axis.set_ylabel(f"faults per\n{short_time_text(width)}", size=8, color=INK)
 
 
 def draw_spent(
@@ -101,7 +96,7 @@ def draw_spent(
     axis.yaxis.set_major_formatter(
         FuncFormatter(lambda y, _: time_text(y) if y else "0")
     )
-    axis.set_ylabel(f"time per\n{_per(width)}", size=8, color=INK)
+    axis.set_ylabel(f"time per\n{short_time_text(width)}", size=8, color=INK)
     label(axis, "time spent in faults", told, aside)
 
 
@@ -137,7 +132,7 @@ def draw_memory(
     _stack(
         page.memory, page_bins, page_again.astype(int), colours, width / unit, duration
     )
-    page.memory.set_ylabel(f"pages per\n{_per(width)}", size=8, color=INK)
+    page.memory.set_ylabel(f"pages per\n{short_time_text(width)}", size=8, color=INK)
     nr_again = int(np.count_nonzero(again))
     style = {"size": 9, "weight": "bold"}
     note(

@@ -18,7 +18,7 @@ from .helper import Helpers
 from .log import COLUMNS, Log
 from .outputs import Job, replacing
 from .rows import groups, largest, own_text
-from .words import short_time_text
+from .words import ROUND_TIMES, short_time_text
 
 BLOCK = 1 << 14  # faults
 NR_STEPS = 500  # a counter has about so many values over the whole time
@@ -134,11 +134,13 @@ def _counters(log: Log) -> Iterator[dict]:
 
 
 def step(duration_ns: int) -> int:
-    """A power of ten, in ns, that cuts a duration in at most NR_STEPS and a part."""
-    step_ns = 1
-    while duration_ns // step_ns > NR_STEPS:
-        step_ns *= 10
-    return step_ns
+    """A round time, in ns, that cuts a duration in at most NR_STEPS and a part.
+
+    Below a minute it is a power of ten.
+    """
+    tens = (10**e for e in range(11))
+    longer = (t for t in ROUND_TIMES if t >= 60 * 10**9)
+    return next(t for t in (*tens, *longer) if duration_ns // t <= NR_STEPS)
 
 
 def _faults(log: Log) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from typing import Iterator
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 UNITS = (
@@ -47,12 +48,38 @@ def _three_digits(value: float, length: float) -> str:
     return f"{value:.0f}"
 
 
+def _round_times() -> Iterator[int]:
+    """Times as people cut them, in ns, ever longer: beyond 20 s as clocks and calendars do."""
+    second, day = 10**9, 86400 * 10**9
+    yield from (m * 10**e for e in range(10) for m in (1, 2, 5))
+    yield from (10 * second, 20 * second, 30 * second)
+    yield from (60 * second * minutes for minutes in (1, 2, 5, 10, 20, 30))
+    yield from (3600 * second * hours for hours in (1, 2, 3, 6, 12))
+    yield from (m * 10**e * day for e in range(6) for m in (1, 2, 5))
+
+
+ROUND_TIMES = tuple(_round_times())
+
+
 def round_width(duration_ns: int, nr_parts: int) -> int:
     """The round time, in ns, of which fewer than so many fit into a duration."""
-    for width in (m * 10**e for e in range(20) for m in (1, 2, 5)):
-        if duration_ns // width < nr_parts:
-            return width
-    raise AssertionError(duration_ns)
+    return next(t for t in ROUND_TIMES if duration_ns // t < nr_parts)
+
+
+def axis_unit(duration_ns: int, nr_ticks: int) -> tuple[float, str]:
+    """The unit for an axis of that length: of minutes and more, ticks are whole or half ones."""
+    length, name = time_unit(duration_ns)
+    if length <= 1e9:
+        return length, name
+    step = round_width(duration_ns, nr_ticks)
+    return next((n, unit) for n, unit in UNITS if step % (n // 2) == 0)
+
+
+def whole_unit(time_ns: int) -> tuple[int, str]:
+    """The longest unit that a round time is a multiple of: its length in ns, and its name."""
+    return next(
+        ((int(n), unit) for n, unit in UNITS if time_ns % n == 0 and time_ns), (1, "ns")
+    )
 
 
 def exact_text(time_ns: int, length: int, comma: str = ",") -> str:
@@ -65,10 +92,10 @@ def exact_text(time_ns: int, length: int, comma: str = ",") -> str:
     return f"{whole:{comma}}.{digits}" if digits else f"{whole:{comma}}"
 
 
-def short_time_text(time_ns: float) -> str:
-    """A round duration without decimals: 1 µs, 100 ms."""
-    length, name = time_unit(time_ns)
-    return f"{time_ns / length:,.0f} {name}"
+def short_time_text(time_ns: int) -> str:
+    """A round duration without decimals: 1 µs, 100 ms, 90 s."""
+    length, name = whole_unit(time_ns)
+    return f"{time_ns // length:,} {name}"
 
 
 def size_text(size: int) -> str:

@@ -347,3 +347,9 @@ def test_trace_slices_nest_whatever_the_log_says():
 
 def test_steps_of_counters():
     assert [trace.step(ns) for ns in (0, 500, 501, 10**9)] == [1, 1, 10, 10**7]
+    minute = 60 * 10**9
+    assert [trace.step(n * minute) for n in (400, 1000, 60000)] == [
+        minute,
+        2 * minute,
+        120 * minute,
+    ]

@@ -455,6 +455,25 @@ def test_a_log_of_2020_and_a_filter(browser, tmp_path):
     nothing_wrong(browser, page)
 
 
+def test_hours_have_round_steps(browser, tmp_path):
+    """They were tens of thousands of seconds."""
+    hour = 3600 * 10**9
+    lines = [
+        fault(i * hour, i << 12, result="minor", latency_ns=hour // 60)
+        for i in range(60)
+    ]
+    page = opened(browser, tmp_path, HEAD_AT_0 + b"".join(lines))
+    axis = browser.execute_script(
+        "const axis = document.getElementById('plot').layout.xaxis;"
+        "return [axis.title.text, axis.ticktext.slice(0, 3)]"
+    )
+    assert axis == ["time since the first fault (h)", ["0", "6", "12"]]
+    told = browser.execute_script("return [7200e9, 119e9, 2e9, 90061e9].map(duration)")
+    assert told == [time_text(ns * 10**9) for ns in (7200, 119, 2, 90061)]
+    assert "60.0 min in faults" in browser.find_element(By.ID, "counts").text
+    nothing_wrong(browser, page)
+
+
 def test_the_top_of_64_bits(browser, tmp_path):
     top = (1 << 64) - 4096
     keys = dict(tid=1, ip=hex((1 << 64) - 2), map="a", offset=hex(top))

@@ -674,6 +674,27 @@ def test_ticks_of_thousands_are_separated():
     assert "(d)" in figure.axes[1].get_xlabel()
 
 
+@pytest.mark.parametrize(
+    "hours, per, unit, ticks",
+    [
+        (0.06, "2 s", "s", ["0", "20", "40"]),
+        (2.5, "1 min", "min", ["0", "20", "40"]),
+        (5, "2 min", "h", ["0", "0.5", "1"]),
+        (50, "20 min", "h", ["0", "6", "12"]),
+        (24 * 20, "3 h", "d", ["0", "2", "4"]),
+    ],
+)
+def test_logs_of_hours_and_days_have_round_steps(hours, per, unit, ticks):
+    """They had "faults per 3.33333 min"."""
+    ns = round(hours * 3600e9)
+    lines = [fault(ns * i // 50, i << 12, result="minor") for i in range(51)]
+    figure = drawn(HEAD_AT_0 + b"".join(lines))
+    assert figure.axes[0].get_ylabel() == f"faults per\n{per}"
+    assert figure.axes[-1].get_xlabel() == f"time since the first fault ({unit})"
+    told = [t.get_text() for t in figure.axes[-1].get_xticklabels()]
+    assert len(told) <= 14 and told[told.index("0") :][:3] == ticks
+
+
 def test_names_in_a_script_without_a_font_are_told():
     text = HEAD.replace(b"cc1plus", "\U00012000".encode()) + NEW
     assert "no font for U+12000 (Debian: " in texts(drawn(text))

@@ -181,6 +181,15 @@ def test_a_late_moment_keeps_its_time(two, monkeypatch):
     assert xs.min() - low < layout.WIDTH
 
 
+def test_hours_have_round_steps(tmp_path, monkeypatch):
+    lines = [fault(i * 60 * 10**9, i << 12) for i in range(400)]
+    log = log_of(tmp_path, "a.log", lines)
+    figure = drawn(monkeypatch, log, "--compare", log)
+    (lowest,) = [axis for axis in figure.axes if axis.get_xlabel()]
+    assert lowest.get_xlabel() == "time since each log's first fault (h)"
+    assert time_ticks(figure) == list("0123456") * 2
+
+
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_it_is_written(two, tmp_path, suffix):
     a, b = two

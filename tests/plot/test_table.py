@@ -465,6 +465,19 @@ def test_moments_are_pieces_of_one_length_from_the_log_s_first_fault(
     assert "1.234 to 1.234000001 s" in told
 
 
+def test_moments_of_hours_and_days_are_whole_ones(tmp_path):
+    """They were "20000 to 40000 s"."""
+    day = 86400 * 10**9
+    text = HEAD_AT_0 + b"".join(fault(i * day // 24, 4096) for i in range(240))
+    (tmp_path / "x.log").write_bytes(text + summary(240))
+    told = run(tmp_path / "x.log", "--by", "time", "--top", "0").stdout
+    assert "  3 to 6 h\n" in told and "  237 to 240 h\n" in told
+    text = HEAD_AT_0 + b"".join(fault(i * day, 4096) for i in range(240))
+    (tmp_path / "x.log").write_bytes(text + summary(240))
+    told = run(tmp_path / "x.log", "--by", "time", "--top", "0").stdout
+    assert "  235 to 240 d\n" in told
+
+
 def test_moments_of_long_logs_and_of_late_instants_are_told_as_options_take_them(
     tmp_path,
 ):
@@ -474,7 +487,9 @@ def test_moments_of_long_logs_and_of_late_instants_are_told_as_options_take_them
     )
     (tmp_path / "x.log").write_bytes(text + summary(4))
     told = run(tmp_path / "x.log", "--by", "time").stdout
-    assert "  0 to 50 s\n" in told and "  3600 to 3650 s\n" in told
+    assert "  0 to 1 min\n" in told and "  60 to 61 min\n" in told
+    lines = run(tmp_path / "x.log", "--by", "time", "--from", "60min", "--to", "1d")
+    assert lines.stdout.splitlines()[0].split(": ")[1].startswith("3 faults")
     told = run(tmp_path / "x.log", "--by", "time", "--from", "100s").stdout
     assert "  3600.000000001 to 3600.000000002 s\n" in told
     assert "  3600.000000003 to 3600.000000004 s\n" in told

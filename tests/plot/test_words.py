@@ -6,6 +6,30 @@ from __future__ import annotations
 from faultlog import fit, words
 
 
+S = 10**9
+
+
+def test_long_times_are_cut_as_clocks_and_calendars_do():
+    """Not every 200 s ("3.33333 min") or 20,000 s."""
+    cut = {3 * 3600: "1 min", 12 * 3600: "5 min", 30 * 86400: "6 h", 9 * 7200: "10 min"}
+    cut |= {3000: "20 s", 400 * 86400: "5 d", 5000: "30 s", 10: "100 ms"}
+    for seconds, width in cut.items():
+        assert words.short_time_text(words.round_width(seconds * S, 200)) == width
+    for below, time in zip((0, *words.ROUND_TIMES), words.ROUND_TIMES):
+        assert below < time
+    for seconds, unit in ((150, "s"), (600, "min"), (2 * 3600, "min"), (5 * 3600, "h")):
+        assert words.axis_unit(seconds * S, 12)[1] == unit
+    assert words.round_width((1 << 64) * 4, 200) > 0
+
+
+def test_a_round_time_is_told_as_it_is():
+    """10^12 ns on the axis of latencies were "17 min"."""
+    assert words.short_time_text(10**12) == "1,000 s"
+    assert words.short_time_text(90 * S) == "90 s"
+    assert words.short_time_text(3600 * S) == "1 h"
+    assert words.short_time_text(0) == "0 ns"
+
+
 def test_units():
     assert words.time_text(0) == "0 ns"
     assert words.time_text(999) == "999 ns"
