@@ -95,7 +95,7 @@ def draw(
 
     nr_pages = count_pages(log)
     start = log.time_ns.min()
-    duration = int(log.time_ns.max() - start)
+    duration = log.duration_ns
     unit, unit_name = axis_unit(duration, TIME_TICKS)
     elapsed = (log.time_ns - start) / unit
     title, subtitle = headline(log, verdict, nr_pages, duration)

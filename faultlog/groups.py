@@ -11,6 +11,7 @@ import numpy as np
 from . import symbols
 from .log import MAJOR, MINOR, Log, has_failed
 from .packed import compact, pack
+from .spread import spread
 from .words import exact_text, round_width, time_unit, whole_unit
 
 NOT_TOLD = "-"
@@ -48,11 +49,15 @@ class Figures:
     max: np.ndarray
 
 
-def figures(log: Log, codes: np.ndarray, count: int) -> Figures:
+def figures(
+    log: Log, codes: np.ndarray, count: int, spent: np.ndarray | None = None
+) -> Figures:
     """The figures of each group; codes: the group of each fault, int64 (n,) below count.
 
-    The log has the columns result and latency_ns.
+    The log has the columns result and latency_ns. spent: as Members.spent_ns, then codes
+    and count are those of group().
     """
+    all_codes, codes = codes, codes[: len(log)]
 
     def tally(which: np.ndarray | slice) -> np.ndarray:
         return np.bincount(codes[which], minlength=count)
@@ -69,7 +74,10 @@ def figures(log: Log, codes: np.ndarray, count: int) -> Figures:
     before = np.cumsum(timed) - timed
     some = timed > 0
     total = np.zeros(count, dtype=np.uint64)
-    total[some] = np.add.reduceat(latency, before[some]) if len(latency) else 0
+    if spent is not None:
+        np.add.at(total, all_codes, spent)
+    elif len(latency):
+        total[some] = np.add.reduceat(latency, before[some])
 
     def percentile(percent: int) -> np.ndarray:
         value = np.zeros(count, dtype=np.uint64)
@@ -186,23 +194,33 @@ def _pages(log: Log, whole: Log) -> Groups:
 
 
 def _moments(log: Log, whole: Log) -> Groups:
-    """By time since the whole log's first fault, in pieces of one round length."""
+    """By time since the whole log's first fault, in pieces of one round length.
+
+    A group for each from the first fault's to that in which the last has ended.
+    """
     elapsed = log.time_ns - whole.time_ns.min()
-    width = round_width(int(elapsed.max() - elapsed.min()), MAX_MOMENTS)
-    begins, codes = np.unique(elapsed // np.uint64(width), return_inverse=True)
+    width = moment_ns(log)
+    low, last_ns = int(elapsed.min()), int(elapsed.min()) + log.duration_ns
+    begins = range(low // width, last_ns // width + 1)
+    codes = (elapsed // np.uint64(width)).astype(np.int64) - begins[0]
     # As --from takes it.
-    unit, unit_name = min(time_unit(int(elapsed.max())), (1e9, "s"))
+    unit, unit_name = min(time_unit(last_ns), (1e9, "s"))
     if width >= 60 * 10**9:
         unit, unit_name = whole_unit(width)
 
     def label(i: int) -> str:
-        ends = (int(begins[i]) * width, (int(begins[i]) + 1) * width)
+        ends = (begins[i] * width, (begins[i] + 1) * width)
         if unit > 1e9:
             return f"{ends[0] // unit} to {ends[1] // unit} {unit_name}"
         begin, end = (exact_text(end, int(unit), "") for end in ends)
         return f"{begin} to {end} {unit_name}"
 
-    return Groups(codes, len(begins), label, lambda i: str(int(begins[i]) * width))
+    return Groups(codes, len(begins), label, lambda i: str(begins[i] * width))
+
+
+def moment_ns(log: Log) -> int:
+    """How long a moment is."""
+    return round_width(log.duration_ns, MAX_MOMENTS)
 
 
 def _offsets(log: Log, _whole: Log) -> Groups:
@@ -276,7 +294,9 @@ class Members:
     """What the groups are called."""
 
     parts: list[Groups]  # of each key
-    first: np.ndarray  # a fault of each group; (g,)
+    first: np.ndarray  # a fault of each group, an index of the parts' codes; (g,)
+    # The time of each of group()'s codes; None: of each fault its latency.
+    spent_ns: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.first)
@@ -298,8 +318,43 @@ class Members:
 def group(log: Log, whole: Log, keys: list[str]) -> tuple[np.ndarray, Members]:
     """Group the faults of log, which are some of the whole log's, by keys of KEYS.
 
-    Returns the group of each fault, int64 (n,), and what the groups are called.
+    Returns the group of each fault, int64, and what the groups are called. By time a fault is
+    in the group of its beginning; those of its later time follow behind, and the time itself
+    is spread over them.
     """
     parts = [KEYS[key].group(log, whole) for key in keys]
+    spent = None
+    if "time" in keys:
+        parts, spent = _spread(log, whole, parts, keys.index("time"))
     codes, first = compact(pack(*(part.codes for part in parts)))
-    return codes, Members(parts, first)
+    return codes, Members(parts, first, spent)
+
+
+def _spread(
+    log: Log, whole: Log, parts: list[Groups], at: int
+) -> tuple[list[Groups], np.ndarray | None]:
+    """The parts with codes for time after the moments in which faults began, and all times.
+
+    at: which of the parts is that of moments. Where no fault goes on after its moment, these
+    are the parts as they are, and None.
+    """
+    others = [part.codes for i, part in enumerate(parts) if i != at]
+    key, fault_of_key = np.zeros(len(log), dtype=np.uint8), np.zeros(1, dtype=np.int64)
+    if others:
+        key, fault_of_key = compact(pack(*others))
+    start, width = whole.time_ns.min(), moment_ns(log)
+    ends = log.ends_ns()
+    ends -= start
+    within, later = spread(log.time_ns - start, ends, width, key)
+    del ends
+    if not len(later.key):
+        return parts, None
+    first_moment = int((log.time_ns.min() - start) // np.uint64(width))
+    rows = fault_of_key[later.key]
+    spent = np.concatenate([within, later.spent_ns])
+    del within, key
+    longer = []
+    for i, part in enumerate(parts):
+        more = later.piece - first_moment if i == at else part.codes[rows]
+        longer.append(replace(part, codes=np.concatenate([part.codes, more])))
+    return longer, spent

@@ -194,6 +194,20 @@ class Log:
             self.told("latency_ns", rows), self.latency_ns[rows], np.uint64(0)
         )
 
+    def ends_ns(self) -> np.ndarray:
+        """When each fault ended, or its time where no latency is told; uint64 (n,)."""
+        if self.latency_ns is None:
+            return self.time_ns
+        ends = self.spent_ns()
+        np.minimum(ends, ~self.time_ns, out=ends)  # as far as 64 bits go
+        ends += self.time_ns
+        return ends
+
+    @cached_property
+    def duration_ns(self) -> int:
+        """From the first fault, of which there is one, until the last of all has ended."""
+        return int(self.ends_ns().max() - self.time_ns.min())
+
     def take(self, which: np.ndarray | slice) -> Log:
         """A log of some of its faults; which: bool (n,), indices or a slice, then the
         columns are views. All else is shared."""

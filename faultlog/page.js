@@ -426,12 +426,11 @@ class Page {
 		const stepY = (view.y[1] - view.y[0]) / HEIGHT_CELLS;
 		const small = Object.assign(Object.create(View.prototype), view, {
 			x: [point.x - stepX / 2, point.x + stepX / 2], y: [point.y - stepY / 2, point.y + stepY / 2] });
-		const { sums, total } = small.count();
+		const { sums, total, inside } = small.count();
 		const list = (key) => small.rows(sums, key).sort((a, b) => b[1] - a[1]).slice(0, 4)
 			.map((row) => `${number(row[1])} ${row[0] || "not told"}`).join(", ");
-		const spent = sums.spent.reduce((a, b) => a + b, 0);
 		return `${number(total)} faults at ${duration(Math.max(point.x, 0) * 1e9)}` +
-			(spent ? `, ${duration(spent)} in them` : "") +
+			(inside ? `, ${duration(inside)} in them` : "") +
 			`\n${list("access")}; ${list("result")}\n${list("map")}`;
 	}
 }

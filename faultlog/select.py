@@ -94,6 +94,7 @@ class Filters:
             "region": self.regions,
             "access": self.accesses,
             "result": self.major,
+            "latency_ns": self.from_time,
         }
         return {name for name, given in wanted.items() if given}
 
@@ -133,7 +134,8 @@ class Filters:
         keep = np.ones(len(log), dtype=bool)
         first_ns = int(log.time_ns.min()) if len(log) else 0
         if self.from_time:
-            keep &= _is_from(log.time_ns, self.from_time.monotonic_ns(first_ns))
+            begin_ns = self.from_time.monotonic_ns(first_ns)
+            keep &= _is_from(log.time_ns, begin_ns) | _is_from(log.ends_ns(), begin_ns + 1)
         if self.to_time:
             keep &= ~_is_from(log.time_ns, self.to_time.monotonic_ns(first_ns))
         if self.pids:
@@ -194,10 +196,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="from_time",
         metavar="TIME",
         type=time,
-        help="from then on: 1.5 or 20ms since the first fault, or @NS as in the log",
+        help="under way then or later: 1.5 or 20ms since the first fault, or @NS as in the "
+        "log",
     )
     group.add_argument(
-        "--to", dest="to_time", metavar="TIME", type=time, help="before that time"
+        "--to", dest="to_time", metavar="TIME", type=time, help="begun before that time"
     )
     many = {"action": "append", "default": []}
     group.add_argument("--pid", type=number, help="of this process", **many)

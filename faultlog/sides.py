@@ -99,8 +99,12 @@ class Time:
             else job.log.time_ns
             for job in jobs
         ]
-        told = np.concatenate(self.elapsed)
-        low, high = int(told.min()), int(told.max())
+        told = [
+            (int(elapsed.min()), int(elapsed.min()) + job.log.duration_ns)
+            for elapsed, job in zip(self.elapsed, jobs)
+            if len(job.log)
+        ]
+        low, high = min(told)[0], max(high for _, high in told)
         width = bin_width((high - low) * len(jobs) * 21 // 20)
         # A multiple of the strip's bins, should they get wider, too.
         whole = 10 * width
@@ -250,8 +254,8 @@ def _told(section: Section, width: int) -> list[str]:
     log, verdict = section.job.log, section.job.verdict
     if not len(log):
         return [f"{section.letter}: no fault is left"]
-    duration = int(log.time_ns.max() - log.time_ns.min())
-    title, subtitle = drawing.headline(log, verdict, drawing.count_pages(log), duration)
+    nr_pages = drawing.count_pages(log)
+    title, subtitle = drawing.headline(log, verdict, nr_pages, log.duration_ns)
     who = title.removeprefix("Page faults of ")
     return wrapped(f"{section.letter}, {who}: {subtitle}", width)
 

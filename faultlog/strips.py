@@ -13,6 +13,7 @@ from .layout import EDGE, LATENCY, Page, bin_width, label, literal, note
 from .log import MAJOR, MINOR, Log, has_failed, percentile
 from .marks import ALARM, COLOURS, DARKER, FAINT, INK, SEVERAL
 from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
+from .spread import spread
 from .words import plural, short_time_text, time_text
 
 MIN_FOR_CURVES = 200  # latencies; with fewer, percentiles over time tell nothing
@@ -27,24 +28,25 @@ def _counts(axis: Axes) -> None:
     axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{int(y):,}"))
 
 
+def _tally(
+    bins: np.ndarray, kind: np.ndarray, kinds: int, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """How many faults of each kind a bin has, or the sum of their weights; (bins, kinds)."""
+    nr_bins = int(bins.max()) + 1
+    counts = np.bincount(bins * kinds + kind, weights, minlength=nr_bins * kinds)
+    return counts.reshape(nr_bins, kinds)
+
+
 def _stack(
     axis: Axes,
-    bins: np.ndarray,
-    kind: np.ndarray,
+    counts: np.ndarray,
     colours: tuple[str, ...],
     width: float,
     duration: int,
-    weights: np.ndarray | None = None,
 ) -> None:
-    """Bars a bin, stacked by kind; width: of a bin, in units of the axis.
-
-    weights: of each fault, what is summed in place of faults; (n,).
-    """
-    kinds, nr_bins = len(colours), int(bins.max()) + 1
-    counts = np.bincount(bins * kinds + kind, weights, minlength=nr_bins * kinds)
-    counts = counts.reshape(nr_bins, kinds)
-    left = np.arange(nr_bins) * width
-    below = np.zeros(nr_bins)
+    """Bars a bin, stacked by kind, as _tally() counts; width: of a bin, in units of the axis."""
+    left = np.arange(len(counts)) * width
+    below = np.zeros(len(counts))
     if not duration:
         width = axis.get_xlim()[1] / 20
         left -= width / 2
@@ -71,7 +73,8 @@ def draw_strip(
 ) -> None:
     """Faults over time, stacked by access."""
     bins, width = _bins(log, start, duration)
-    _stack(axis, bins, log.access, COLOURS, width / unit, duration)
+    counts = _tally(bins, log.access, len(COLOURS))
+    _stack(axis, counts, COLOURS, width / unit, duration)
     axis.set_ylabel(f"faults per\n{short_time_text(width)}", size=8, color=INK)
 
 
@@ -86,12 +89,21 @@ def draw_spent(
 ) -> None:
     """Time spent in faults over time, stacked by how they ended: which moment costs most.
 
-    A fault's whole time counts at its beginning. aside: as of label(); told: what is said.
+    A fault's time is in each of the bins that it overlaps. aside: as of label(); told: what
+    is said.
     """
+    kind = (log.result == MAJOR).astype(np.uint8)
+    kind[has_failed(log.result)] = 2
+    ends = log.ends_ns()
+    ends -= start
+    within, later = spread(log.time_ns - start, ends, bin_width(duration), kind)
+    del ends
     bins, width = _bins(log, start, duration)
-    spent = log.spent_ns()
-    kind = np.where(has_failed(log.result), 2, log.result == MAJOR)
-    _stack(axis, bins, kind, SPENT_COLOURS, width / unit, duration, spent)
+    spent = _tally(bins, kind, len(SPENT_COLOURS), within)
+    more = int(later.piece.max(initial=0)) + 1 - len(spent)
+    spent = np.pad(spent, ((0, max(more, 0)), (0, 0)))
+    spent[later.piece, later.key] += later.spent_ns
+    _stack(axis, spent, SPENT_COLOURS, width / unit, duration)
     axis.yaxis.set_major_locator(MaxNLocator(3))
     axis.yaxis.set_major_formatter(
         FuncFormatter(lambda y, _: time_text(y) if y else "0")
@@ -128,10 +140,8 @@ def draw_memory(
     ordered = bins[order]
     counts = ~again | np.concatenate(([True], ordered[1:] != ordered[:-1]))
     page_bins, page_again = ordered[counts], again[counts]
-    colours = (FIRST, AGAIN)
-    _stack(
-        page.memory, page_bins, page_again.astype(int), colours, width / unit, duration
-    )
+    counts = _tally(page_bins, page_again.astype(int), 2)
+    _stack(page.memory, counts, (FIRST, AGAIN), width / unit, duration)
     page.memory.set_ylabel(f"pages per\n{short_time_text(width)}", size=8, color=INK)
     nr_again = int(np.count_nonzero(again))
     style = {"size": 9, "weight": "bold"}
@@ -144,7 +154,7 @@ def draw_memory(
     note(page.memory, "that had one before", page.aside, 0.5, -24, size=8, color=FAINT)
 
     first = np.sort(bins[order[~again]])
-    total = np.cumsum(np.bincount(first, minlength=int(bins.max()) + 1))
+    total = np.cumsum(np.bincount(first, minlength=duration // width + 1))
     x = (np.arange(len(total)) + 1) * (width / unit)
     page.new.fill_between(
         np.concatenate(([0], x)),

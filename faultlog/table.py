@@ -129,7 +129,8 @@ def write(job: Job) -> None:
     """Print a table."""
     options = job.options
     codes, members = group(job.log, job.whole, options.by)
-    table = Table(options.by, members, figures(job.log, codes, len(members)))
+    rows = figures(job.log, codes, len(members), members.spent_ns)
+    table = Table(options.by, members, rows)
     everything = figures(job.log, np.zeros(len(job.log), dtype=np.int64), 1)
     order = sorted_rows(
         table.rows, options.sort or ("time" if everything.timed[0] else "faults")
@@ -174,8 +175,7 @@ def title(job: Job) -> str:
     text = f"{who}: {plural(len(log), 'fault')}"
     if log.told("latency_ns").any():
         text += f", {time_text(int(log.spent_ns().sum()))} in them"
-    duration_ns = int(log.time_ns.max() - log.time_ns.min())
-    text += f", within {time_text(duration_ns)}"
+    text += f", within {time_text(log.duration_ns)}"
     only = job.filters.text()
     return f"{text} ({only})" if only else text
 
@@ -303,7 +303,9 @@ def csv_text(table: Table, everything: Figures, order: Iterable[int]) -> str:
         told = [rows.faults[i]]
         told += [getattr(rows, n)[i] if has_outcomes else "" for n in OF_RESULT]
         told.append(rows.pages[i])
-        told += [getattr(rows, n)[i] if rows.timed[i] else "" for n in OF_LATENCY]
+        timed = {n: rows.timed[i] for n in OF_LATENCY}
+        timed["total"] = timed["total"] or rows.total[i]  # of faults that began before
+        told += [getattr(rows, n)[i] if timed[n] else "" for n in OF_LATENCY]
         share = f"{int(weight[i]) / whole:.6f}" if whole else ""
         cells = map(csv_cell, table.members.plain(i))
         writer.writerow([*cells, *told, share])

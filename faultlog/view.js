@@ -15,7 +15,7 @@ async function unpacked(name) {
 }
 
 // The numbers of a chunk, whose bytes lie in planes, into column from begin on.
-function spread(planes, width, column, begin) {
+function unfold(planes, width, column, begin) {
 	const n = planes.length / width;
 	let worth = 1;
 	for (let k = 0; k < width; k++, worth *= 256)
@@ -64,12 +64,21 @@ class Faults {
 			for (const [key, codes] of this.codes)
 				columns.push([`by-${key}`, codes]);
 			for (const [name, column] of columns) {
-				spread(await unpacked(`${name}.${c}`), widths[name], column, begin);
+				unfold(await unpacked(`${name}.${c}`), widths[name], column, begin);
 				byId(`${name}.${c}`).remove();
 			}
 			told(Math.min(begin + chunk, this.n) / this.n);
 		}
 		toY(this.y, this.meta.panels);
+	}
+
+	// How long a fault took, 0 if that isn't told; and when it ended, both in ns.
+	spent(i) {
+		return this.latency[i] ? this.latency[i] - 1 : 0;
+	}
+
+	end(i) {
+		return this.time[i] + this.spent(i);
 	}
 
 	// A number of 64 bits, of a column that stays packed until it is asked for.
@@ -127,11 +136,21 @@ class Faults {
 
 // -- What is in view
 
+// Adds a time to cells of one width: it begins so far within cell at, and ends in cell last at
+// the latest.
+function spread(cells, at, last, within, time, width) {
+	for (; at < last && within + time > width; at++, within = 0) {
+		cells[at] += width - within;
+		time -= width - within;
+	}
+	cells[at] += time;
+}
+
 class View {
 	constructor(faults) {
 		this.faults = faults;
 		const first = faults.time.reduce((a, b) => Math.min(a, b), Infinity) / 1e9;
-		const last = faults.time.reduce((a, b) => Math.max(a, b), 0) / 1e9;
+		const last = faults.time.reduce((a, _, i) => Math.max(a, faults.end(i)), 0) / 1e9;
 		const top = faults.meta.panels.at(-1);
 		const edge = last > first ? (last - first) * 0.01 : 1e-6;
 		this.all = { x: [first - edge, last + edge], y: [-0.01, top.bottom + top.height + 0.01] };
@@ -152,39 +171,49 @@ class View {
 			[...filter].every(([key, text]) => faults.text(g, key) === text) ? 1 : 0);
 	}
 
-	// The faults in view, in the order of the log.
+	// The faults in view, if only for a part of their time, in the order of the log.
 	inView() {
-		const { time, y, group, n } = this.faults, { keep } = this;
+		const { faults, keep } = this, { time, y, group, n } = faults;
 		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
 		const found = new Uint32Array(n);
 		let total = 0;
 		for (let i = 0; i < n; i++)
-			if (keep[group[i]] && time[i] >= x0 && time[i] <= x1 && y[i] >= y0 && y[i] <= y1)
+			if (keep[group[i]] && time[i] <= x1 && (time[i] >= x0 || faults.end(i) > x0) &&
+				y[i] >= y0 && y[i] <= y1)
 				found[total++] = i;
 		return found.subarray(0, total);
 	}
 
-	// Counts anew: cells of the picture, bars of the strip, sums by group, single marks.
+	// Counts anew: cells of the picture, bars of the strip, sums by group, single marks, and the
+	// time that lies within the view. A fault counts where it began, its time where it passed.
 	count() {
-		const { time, y, latency, group, outcome } = this.faults, inView = this.inView();
+		const { faults } = this, { time, y, group, outcome } = faults, inView = this.inView();
 		const { metric } = this, nrGroups = outcome.length, total = inView.length;
 		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
 		const perX = WIDTH_CELLS / (x1 - x0), perY = HEIGHT_CELLS / (y1 - y0);
 		const cells = new Float64Array(WIDTH_CELLS * HEIGHT_CELLS);
 		const bars = [0, 1, 2, 3].map(() => new Uint32Array(WIDTH_CELLS));
 		const sums = { faults: new Uint32Array(nrGroups), spent: new Float64Array(nrGroups) };
+		let inside = 0;
 		for (const i of inView) {
-			const t = time[i], at = y[i], g = group[i];
-			const ns = latency[i] ? latency[i] - 1 : 0;
-			const column = Math.min(Math.floor((t - x0) * perX), WIDTH_CELLS - 1);
-			const row = Math.min(Math.floor((at - y0) * perY), HEIGHT_CELLS - 1);
-			cells[row * WIDTH_CELLS + column] +=
-				metric === "faults" ? 1 : metric === "major" ? outcome[g] === 2 : ns;
-			bars[outcome[g]][column]++;
+			const t = time[i], g = group[i], ns = faults.spent(i);
+			const row = Math.min(Math.floor((y[i] - y0) * perY), HEIGHT_CELLS - 1);
+			const first = row * WIDTH_CELLS;
+			const begin = Math.max(t, x0), end = Math.min(t + ns, x1);
+			const column = Math.min(Math.floor((begin - x0) * perX), WIDTH_CELLS - 1);
+			inside += end - begin;
+			if (metric === "latency")
+				spread(cells, first + column, first + WIDTH_CELLS - 1, begin - x0 - column / perX,
+					end - begin, 1 / perX);
+			if (t >= x0) {
+				if (metric !== "latency")
+					cells[first + column] += metric === "faults" ? 1 : outcome[g] === 2;
+				bars[outcome[g]][column]++;
+			}
 			sums.faults[g]++;
 			sums.spent[g] += ns;
 		}
-		return { cells, bars, sums, total, inView, tables: new Map(),
+		return { cells, bars, sums, total, inside, inView, tables: new Map(),
 			marks: total <= MAX_MARKS ? [...inView] : null };
 	}
 
@@ -192,8 +221,8 @@ class View {
 	// value that there is, and a fault of it. Percentiles are the least latencies that so many
 	// percent do not exceed, as in tables on the terminal.
 	table(inView, key) {
-		const { latency, group, outcome } = this.faults;
-		const [numbers, isOfFaults, nrNumbers] = this.faults.numbers(key);
+		const { faults } = this, { group, outcome } = faults;
+		const [numbers, isOfFaults, nrNumbers] = faults.numbers(key);
 		const rowOf = new Uint32Array(nrNumbers), first = [];
 		for (const i of inView) {
 			const value = numbers[isOfFaults ? i : group[i]];
@@ -206,7 +235,7 @@ class View {
 		const outcomes = [null, columns.minor, columns.major, columns.failed];
 		const row = (i) => rowOf[numbers[isOfFaults ? i : group[i]]] - 1;
 		for (const i of inView) {
-			const r = row(i), ns = latency[i] ? latency[i] - 1 : 0;
+			const r = row(i), ns = faults.spent(i);
 			columns.faults[r]++;
 			if (outcome[group[i]])
 				outcomes[outcome[group[i]]][r]++;

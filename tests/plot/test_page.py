@@ -115,7 +115,21 @@ def in_view(browser: webdriver.Chrome, log: Log) -> np.ndarray:
         above = (pages[inside] - first).astype(float) + 0.5
         y[inside] = panel["bottom"] + above / panel["pages"] * panel["height"]
     assert not np.isnan(y).any()
-    return (seconds >= x0 * 1e9) & (seconds <= x1 * 1e9) & (y >= y0) & (y <= y1)
+    ends = seconds + log.spent_ns().astype(float)
+    passes = (seconds <= x1 * 1e9) & ((seconds >= x0 * 1e9) | (ends > x0 * 1e9))
+    return passes & (y >= y0) & (y <= y1)
+
+
+def times_in_view(browser: webdriver.Chrome, log: Log) -> np.ndarray:
+    """How much of each fault is between the picture's ends, and whether it began there."""
+    x = browser.execute_script(
+        "return document.getElementById('plot').layout.xaxis.range"
+    )
+    low, high = (1e9 * end for end in x)
+    begin = (log.time_ns - log.time_ns.min()).astype(float)
+    end = begin + log.spent_ns().astype(float)
+    inside = np.minimum(end, high) - np.maximum(begin, low)
+    return np.maximum(inside, 0), (begin >= low) & (begin <= high)
 
 
 def expected_counts(log: Log, which: np.ndarray) -> dict[str, int]:
@@ -185,9 +199,11 @@ def test_a_page_zooms_and_filters_with_the_log_s_numbers(browser, tmp_path):
         "const sum = (list) => list.reduce((a, b) => a + b, 0);"
         "return [sum(page.counted.cells), sum(page.counted.bars.map(sum))]"
     )
-    assert cells == bars == np.count_nonzero(zoomed)
+    inside, begun = times_in_view(browser, log)
+    assert cells == bars == np.count_nonzero(zoomed & begun)
 
-    expected = expected_counts(log, zoomed)
+    expected = expected_counts(log, zoomed & begun)
+    expected["spent"] = pytest.approx(inside[zoomed].sum())
     colour = Select(browser.find_element(By.ID, "filter-metric"))
     for metric, key in (("latency", "spent"), ("major", "major"), ("faults", "faults")):
         colour.select_by_value(metric)
@@ -210,6 +226,37 @@ def test_a_page_zooms_and_filters_with_the_log_s_numbers(browser, tmp_path):
 
     browser.find_element(By.ID, "reset").click()
     assert counts(browser) == expected_counts(log, everything)
+    nothing_wrong(browser, page)
+
+
+def test_a_long_fault_s_time_is_where_it_passed(browser, tmp_path):
+    """771 ms were all in the spot where they began, and a view of what followed was empty."""
+    ms = 10**6
+    keys = dict(tid=4494, access="read", result="major")
+    text = HEAD_AT_0 + fault(0, 4096, latency_ns=10 * ms, **keys)
+    for i in range(4000):  # too many to be drawn one by one
+        text += fault(ms + i, 8192, latency_ns=1, **keys)
+    text += fault(7630 * ms, 4096, latency_ns=771 * ms, **keys)
+    text += fault(8390 * ms, 8192, latency_ns=0, **keys)
+    page = opened(browser, tmp_path, text)
+    assert browser.execute_script("return page.view.all.x[1]") > 8.401
+    Select(browser.find_element(By.ID, "filter-metric")).select_by_value("latency")
+    row, x = browser.execute_script(
+        "const {y, x} = page.view, perY = HEIGHT_CELLS / (y[1] - y[0]);"
+        "const first = Math.floor((page.faults.y[0] - y[0]) * perY) * WIDTH_CELLS;"
+        "return [Array.from(page.counted.cells.slice(first, first + WIDTH_CELLS)), x]"
+    )
+    edges = np.linspace(*x, len(row) + 1) * 1000
+    expected = np.clip(edges[1:], 7630, 8401) - np.clip(edges[:-1], 7630, 8401)
+    expected += np.clip(edges[1:], 0, 10) - np.clip(edges[:-1], 0, 10)
+    assert np.array(row) / ms == pytest.approx(expected)
+    zoom = "Plotly.relayout('plot', {'xaxis.range': arguments[0]})"
+    browser.execute_script(zoom, [7.9, 8.3])
+    until(lambda: counts(browser)["faults"] == 1, "the zoom")
+    assert counts(browser)["spent"] == 771 * ms
+    assert browser.execute_script("return page.counted.inside / 1e6") == pytest.approx(
+        400
+    )
     nothing_wrong(browser, page)
 
 

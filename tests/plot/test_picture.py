@@ -316,7 +316,7 @@ def test_each_kind_of_failure_has_a_mark_of_its_own():
     assert len({*SHAPES.values()}) == 5
     words = texts(figure).splitlines()
     assert all(f"{result} 1" in words for result in SHAPES)
-    assert "5 faults (0 minor, 0 major, 5 failed) in 4 ns" in texts(figure)
+    assert "5 faults (0 minor, 0 major, 5 failed) in 11 ns" in texts(figure)
     assert "not shown: 2 abandoned" in texts(drawn(FAMILY))
 
 
@@ -933,6 +933,24 @@ def test_the_moment_that_costs_most_is_the_tallest_bar():
     assert by_colour == {matplotlib.colors.to_rgba(c): n for c, n in wanted.items()}
     assert "time spent in faults" in texts(spent)
     assert "101 ms, 100 ms major (dark)" in texts(spent)
+
+
+def test_a_long_fault_s_time_is_in_all_bars_that_it_overlaps():
+    """771 ms were in one bar of 50 ms; and the axis ended before the fault did."""
+    ms = 10**6
+    keys = {"access": "read", "tid": 1}
+    lines = [
+        fault(i * 10 * ms, 4096, **keys, result="minor", latency_ns=1000)
+        for i in range(800)
+    ]
+    lines += [fault(7630 * ms, 8192, **keys, result="major", latency_ns=771 * ms)]
+    figure = drawn(HEAD_AT_0 + b"".join(lines))
+    assert "801 faults (800 minor, 1 major) in 8.40 s" in texts(figure)
+    spent = figure.axes[1]
+    dark = [b for b in bars(spent) if b.colour == matplotlib.colors.to_rgba(strips.INK)]
+    found = {round(bar.left * 1000): round(bar.height / ms) for bar in dark}
+    assert found == {7600: 20, **{at: 50 for at in range(7650, 8400, 50)}, 8400: 1}
+    assert spent.get_xlim()[1] > 8.401
 
 
 def test_faults_that_took_no_time_have_a_strip_of_it():

@@ -46,7 +46,8 @@ def chosen(text: bytes, *options: str) -> list[int]:
         (["--major"], [1]),
         (["--to", "5us"], [0]),
         (["--from", "9.105us"], [1, 2]),
-        (["--from", "0.000010s"], [1]),
+        (["--from", "0.000010s"], [1, 2]),  # which began before
+        (["--from", "10.104us"], [1]),  # when it had ended
         (["--from", "@4928869000", "--to", "@4928869895"], [2]),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faultlog import cli, layout, picture
-from logs import HEAD_AT_0, OLD, fault, read, run, scattered, summary, texts
+from logs import HEAD_AT_0, OLD, bars, fault, read, run, scattered, summary, texts
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from test_table import CC1, CC1_TEXT
@@ -179,6 +179,24 @@ def test_a_late_moment_keeps_its_time(two, monkeypatch):
     assert float(time_ticks(figure)[0]) >= 20
     xs = np.concatenate([points(x)[:, 0] for x in figure.axes if scattered(x)])
     assert xs.min() - low < layout.WIDTH
+
+
+def test_a_long_fault_ends_within_its_log_s_part(tmp_path, monkeypatch):
+    keys = {"access": "read", "result": "major", "latency_ns": 500 * MS}
+    a = log_of(
+        tmp_path, "a.log", [fault(0, 4096, **keys), fault(100 * MS, 8192, **keys)]
+    )
+    b = log_of(
+        tmp_path, "b.log", [fault(0, 4096, access="read", result="minor", latency_ns=0)]
+    )
+    figure = drawn(monkeypatch, a, "--compare", b)
+    assert "A, cc1plus, PID 4494: 2 faults (0 minor, 2 major) in 600 ms" in texts(
+        figure
+    )
+    spent = [bar for bar in bars(figure.axes[1]) if bar.height]
+    assert sum(bar.height for bar in spent) == 1000 * MS
+    start_of_b = figure.axes[0].texts[-1].xy[0]
+    assert 599 <= max(bar.right for bar in spent) <= start_of_b
 
 
 def test_hours_have_round_steps(tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ import pytest
 from faultlog import cli, fit, groups, table
 from faultlog.groups import figures
 from faultlog.packed import pack
+from faultlog.spread import spread
 from logs import (
     ENV,
     FAMILY,
@@ -463,6 +464,85 @@ def test_moments_are_pieces_of_one_length_from_the_log_s_first_fault(
     }
     told = run(tmp_path / "x.log", "--by", "time", "--from", "1s", "--to", "9s").stdout
     assert "1.234 to 1.234000001 s" in told
+
+
+MS = 10**6
+
+
+def one_long_fault() -> bytes:
+    """10 s of short faults, and one of 771 ms from 7.63 s on."""
+    keys = {"tid": 1, "result": "minor", "map": "/a"}
+    lines = [fault(i * 10 * MS, 4096, **keys, latency_ns=1000) for i in range(1000)]
+    keys |= {"result": "major", "map": "/b"}
+    lines.insert(763, fault(7630 * MS, 8192, **keys, latency_ns=771 * MS))
+    return HEAD_AT_0 + b"".join(lines) + summary(len(lines))
+
+
+def test_a_long_fault_s_time_is_in_all_moments_that_it_overlaps(tmp_path):
+    """All 771 ms were in the piece of 100 ms in which it began."""
+    path = tmp_path / "x.log"
+    path.write_bytes(one_long_fault())
+    rows = {
+        int(row["time"]) // MS: row
+        for row in table_of(path, "--by", "time,map")
+        if row["map"] == "/b"
+    }
+    spent = {at: int(row["total_ns"]) // MS for at, row in rows.items()}
+    assert spent == {7600: 70, **{at: 100 for at in range(7700, 8400, 100)}, 8400: 1}
+    counts = {
+        at: (row["faults"], row["major"], row["pages"]) for at, row in rows.items()
+    }
+    assert counts.pop(7600) == ("1", "1", "1")
+    assert set(counts.values()) == {("0", "0", "0")}
+    assert (rows[7600]["p99_ns"], rows[7700]["p99_ns"]) == ("771000000", "")
+    by_time = table_of(path, "--by", "time")
+    assert len(by_time) == 100
+    assert sum(int(row["total_ns"]) for row in by_time) == 771 * MS + 1000 * 1000
+    assert max(int(row["total_ns"]) for row in by_time) == 100 * MS + 10 * 1000
+
+
+def test_filters_of_time_take_what_is_under_way(tmp_path):
+    """--from 7.9s --to 8.3s found nothing of the fault that was all of that time."""
+    path = tmp_path / "x.log"
+    path.write_bytes(one_long_fault())
+    options = ("--from", "7.901s", "--to", "7.909s", "--by", "map")
+    (row,) = table_of(path, *options)
+    assert (row["map"], row["faults"], row["total_ns"]) == ("/b", "1", "771000000")
+    done = run(path, "--from", "8.401s", "--to", "8.409s", "--by", "map")
+    assert "no fault is left" in done.stderr
+    assert len(table_of(path, "--from", "8.4009999s", "--to", "8.409s", "--by")) == 1
+
+
+def test_a_duration_ends_with_the_last_fault_to_end(tmp_path):
+    """It was "1.00 s in them, within 2.00 ms"."""
+    keys = {"tid": 1, "result": "minor"}
+    text = HEAD_AT_0 + fault(1000, 4096, **keys, latency_ns=1000)
+    text += fault(2 * MS, 8192, **keys, latency_ns=1000 * MS) + summary(2)
+    assert ", 1.00 s in them, within 1.00 s" in printed(tmp_path, text, "--by")[0]
+    keys["latency_ns"] = (1 << 64) - 2  # ends at the end of 64 bits
+    log = read(fault(5, 4096, **keys))
+    assert log.duration_ns == (1 << 64) - 6
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_time_is_spread_as_fault_by_fault(seed):
+    rng = np.random.default_rng(seed)
+    width, n = int(rng.integers(1, 50)), 200
+    begin = rng.integers(0, 1000, n).astype(np.uint64)
+    end = begin + (rng.pareto(0.7, n) * 20).astype(np.uint64) % np.uint64(5000)
+    key = rng.integers(0, 4, n)
+    expected: Counter = Counter()
+    for low, high, k in zip(begin.tolist(), end.tolist(), key.tolist()):
+        for ns in range(low, high):
+            expected[k, ns // width] += 1
+    within, later = spread(begin, end, width, key)
+    found: Counter = Counter()
+    for k, piece, ns in zip(key, begin // np.uint64(width), within):
+        found[int(k), int(piece)] += int(ns)
+    for k, piece, ns in zip(later.key, later.piece, later.spent_ns):
+        assert ns
+        found[int(k), int(piece)] += int(ns)
+    assert +found == expected
 
 
 def test_moments_of_hours_and_days_are_whole_ones(tmp_path):
