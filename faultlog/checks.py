@@ -204,13 +204,17 @@ def is_new(log: Log) -> bool:
 
 def require_faults(log: Log, name: str) -> None:
     """Raise LogError, with the reason, if there is no fault in it."""
-    if len(log):
-        return
+    if not len(log):
+        raise LogError(why_no_fault(log, name))
+
+
+def why_no_fault(log: Log, name: str) -> str:
+    """Why there is no fault in a log."""
     lost = "".join(f", {text}" for text in losses(log))
     if log.summary.get("recorded") == 0:
-        raise LogError(f"{name}: nothing was recorded (recorded=0{lost})")
+        return f"{name}: nothing was recorded (recorded=0{lost})"
     if log.oddities.source:
-        raise LogError(f"{name}: no page fault can be read; {log.oddities.source}")
+        return f"{name}: no page fault can be read; {log.oddities.source}"
     if log.head:
-        raise LogError(f"{name}: no fault follows the head of the log")
-    raise LogError(f"{name}: no page fault in it; is it a log of pf_probe_X?")
+        return f"{name}: no fault follows the head of the log"
+    return f"{name}: no page fault in it; is it a log of pf_probe_X?"

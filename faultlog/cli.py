@@ -135,10 +135,20 @@ def run(argv: Iterable[str] | None = None) -> None:
     takes = {*writer.columns(args), *filters.columns(), "tid"}
     if args.compare is not None:
         read = writer.summed if name == "compare" else lambda job: job
-        sides = [
-            [read(_job(args, log, takes, filters, output)) for log in side]
-            for side in ([args.log, *args.more], args.compare)
-        ]
+        reasons = []  # why logs have no fault: a run may have none
+
+        def taken(log: str) -> object:
+            job = _job(args, log, takes, filters, output)
+            if not len(job.whole):
+                reasons.append(checks.why_no_fault(job.whole, log))
+            elif not len(job.log):
+                reasons.append(f"no fault is left ({filters.text()})")
+            return read(job)
+
+        before, after = [args.log, *args.more], args.compare
+        sides = [[taken(log) for log in side] for side in (before, after)]
+        if len(reasons) == len(before + after):
+            raise LogError(reasons[0])
         writer.write(*sides, args)
     else:
         prepare = partial(outputs.prepare, writer)
@@ -164,7 +174,8 @@ def _job(
     with source.open_log(name) as file:
         log = read_log(file, takes, meanwhile=prepare)
     log = replace(log, roots=roots.roots(args))
-    checks.require_faults(log, name)
+    if args.compare is None or log.summary.get("recorded") != 0:
+        checks.require_faults(log, name)
     verdict = checks.examine(log)
     in_table = not output and not args.csv
     if verdict.lines() and not (in_table and _are_one(sys.stdout, sys.stderr)):

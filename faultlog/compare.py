@@ -11,15 +11,19 @@ import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
 
-from . import groups, table
+from . import differ, groups, table
 from .fit import columns_of
 from .log import LogError
 from .outputs import Job
 from .words import csv_cell, plural, printable, time_text
 
 OF_ONE_RUN = ("process", "thread", "page", "time")  # another run has others
+TOO_FEW_RUNS = (
+    "Too few runs to say whether the sides differ by more than chance: it takes "
+    f"{differ.RUNS_NEEDED} on each side"
+)
+NOT_ALL_TELL = "Not all of the logs have results and latencies: record with outcome=1"
 MEASURES = {"time": "total", "faults": "faults", "major": "major"}
 
 
@@ -45,7 +49,7 @@ class Run:
     """One log's sums by group; a group is its texts, one a key."""
 
     sums: dict[str, Counter]  # "faults", "major", "total": of each group
-    is_timed: bool
+    is_timed: bool  # as a log without faults is; it has no other
     has_outcomes: bool
     notes: list[str]  # what must be told of it
 
@@ -63,26 +67,24 @@ def summed(job: Job) -> Run:
             for key, counter in sums.items():
                 counter[name] += int(getattr(rows, key)[i])
         told += [f"{name_of_log}: {text}" for text in members.notes]
-    is_timed = bool(job.whole.told("latency_ns").any())
-    return Run(sums, is_timed, job.whole.has_outcomes, told)
-
-
-def is_more(before: list[int], after: list[int]) -> bool | None:
-    """Do two sides differ by more than the runs of a side do? None: too few runs to tell.
-
-    They do if no run of one side is among the other's and the means are further apart than
-    the runs of either side.
-    """
-    if min(len(before), len(after)) < 2:
-        return None
-    apart = max(before) < min(after) or max(after) < min(before)
-    within = max(max(side) - min(side) for side in (before, after))
-    return apart and abs(mean(after) - mean(before)) > within
+    else:
+        told.append(f"{name_of_log}: no fault is left")
+    whole = job.whole
+    is_timed = not len(whole) or bool(whole.told("latency_ns").any())
+    return Run(sums, is_timed, not len(whole) or whole.has_outcomes, told)
 
 
 def mean(values: list[int]) -> float:
     """The arithmetic mean; there is at least one value."""
     return sum(values) / len(values)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What differs by more than runs of one kind do."""
+
+    total: bool | None  # None: nothing can be said
+    rows: dict[tuple, bool]  # by the groups' names; empty then
 
 
 @dataclass(frozen=True)
@@ -99,35 +101,56 @@ class Sides:
             for side in (self.before, self.after)
         )
 
+    def tell(self, measure: str) -> tuple[bool, bool]:
+        """Do all runs of each side tell this measure?"""
+        return tuple(
+            all(
+                {"total": run.is_timed, "major": run.has_outcomes}.get(measure, True)
+                for run in side
+            )
+            for side in (self.before, self.after)
+        )
+
+    def judge(self, measure: str, names: list[tuple]) -> Judgement:
+        """Do the sides differ? None where there are too few runs, or not all tell it."""
+        can = differ.can_judge(len(self.before), len(self.after))
+        if not can or not all(self.tell(measure)):
+            return Judgement(None, {})
+        rows = [self.values(measure, [name]) for name in names]
+        total, of_rows = differ.judge(self.values(measure, names), rows)
+        return Judgement(total, dict(zip(names, of_rows)))
+
 
 def write(before: list[Run], after: list[Run], options: argparse.Namespace) -> None:
     """Print how the sides differ, the largest difference first."""
     sides, runs = Sides(before, after), [*before, *after]
-    timed = all(run.is_timed for run in runs)
-    sort = options.sort or ("time" if timed else "faults")
-    if sort == "time" and not timed:
-        raise LogError("--sort time: not all of the logs tell latencies")
-    if sort == "major" and not all(run.has_outcomes for run in runs):
-        raise LogError("--sort major: not all of the logs tell results")
-    measure = MEASURES[sort]
+    timed = all(sides.tell("total"))
+    measure = MEASURES[options.sort or ("time" if timed else "faults")]
     names = sorted({name for run in runs for name in run.sums["faults"]})
+    by = measure if all(sides.tell(measure)) else "faults"
 
     def difference(name: tuple) -> tuple[float, float]:
-        a, b = map(mean, sides.values(measure, [name]))
+        a, b = map(mean, sides.values(by, [name]))
         return -abs(b - a), -max(a, b)
 
+    judgement = sides.judge(measure, names)
     names.sort(key=difference)
     notes = list(dict.fromkeys(note for run in runs for note in run.notes))
+    told = {sides.tell(name) for name in ("total", "major")}
+    if (True, False) in told or (False, True) in told or by != measure:
+        notes.append(NOT_ALL_TELL)
     if options.csv:
-        table.put(csv_text(sides, _keys(options), names[: options.top or len(names)]))
+        some = names[: options.top or len(names)]
+        table.put(csv_text(sides, _keys(options), some, measure, judgement))
         for note in notes:
             print(f"{Path(sys.argv[0]).name}: {note}", file=sys.stderr)
         return
     room = table.terminal_columns()
     top = table.TOP if options.top is None else options.top or len(names)
     told = [line for text in notes for line in textwrap.wrap(text, room)]
-    lines = [*told, *text_lines(sides, _keys(options), names, top, measure, room)]
-    table.put("".join(line + "\n" for line in lines))
+    told += legend(sides, measure, judgement.total, room)
+    lines = text_lines(sides, _keys(options), names, top, measure, judgement, room)
+    table.put("".join(line + "\n" for line in [*told, *lines]))
 
 
 def percent_text(a: float, b: float) -> str:
@@ -138,80 +161,110 @@ def percent_text(a: float, b: float) -> str:
 
 
 def text_lines(
-    sides: Sides, keys: list[str], names: list[tuple], top: int, measure: str, room: int
+    sides: Sides,
+    keys: list[str],
+    names: list[tuple],
+    top: int,
+    measure: str,
+    judgement: Judgement,
+    room: int,
 ) -> list[str]:
     """The comparison in lines of at most room columns."""
-    text: Callable[[float], str] = lambda value: (
-        time_text(round(value)) if measure == "total" else f"{value:,.10g}"
-    )
-    shown = [(name, [name]) for name in names[:top]]
+    judged = judgement.total is not None
+    shown = [(name, [name], judgement.rows.get(name)) for name in names[:top]]
     rest = [""] * (len(keys) - 1)
-    if len(names) > top:
-        shown.append(((f"({len(names) - top:,} more)", *rest), names[top:]))
-    shown.append((("(all)", *rest), names))
-    has_several = min(len(sides.before), len(sides.after)) > 1
+    if len(names) > top:  # which these are depends on how they differ
+        shown.append(((f"({len(names) - top:,} more)", *rest), names[top:], None))
+    shown.append((("(all)", *rest), names, judgement.total))
+    with_major = measure != "major" and any(sides.tell("major"))
     head = ["before", "after", "change", ""]
-    head += ["beyond"] if has_several else []
-    with_major = measure != "major" and all(
-        run.has_outcomes for run in [*sides.before, *sides.after]
-    )
-    head += ["major", "then"] if with_major else []
+    head += ["differs"] * judged + ["major", "then"] * with_major
     rows = [head]
-    for _, of_row in shown:
-        before, after = sides.values(measure, of_row)
-        a, b = mean(before), mean(after)
-        sign = "-" if b < a else "+" if b > a else ""
-        row = [text(a), text(b), sign + text(abs(b - a)), percent_text(a, b)]
-        if has_several:
-            row.append("yes" if is_more(before, after) else "no")
+    for _, of_row, differs in shown:
+        row = _changes(sides, measure, of_row)
+        if judged:
+            row.append({True: "yes", False: "no", None: ""}[differs])
         if with_major:
-            majors = map(mean, sides.values("major", of_row))
-            row += [f"{round(n, 1):,.10g}" for n in majors]
+            majors = _told_means(sides, "major", of_row)
+            row += [_text("major", n if n is None else round(n, 1)) for n in majors]
         rows.append(row)
     cells = list(map(list, zip(*rows)))
     widths = [max(map(columns_of, texts)) for texts in cells]
-    labels = [keys] + [[part or groups.NOT_TOLD for part in name] for name, _ in shown]
+    labels = [keys]
+    labels += [[part or groups.NOT_TOLD for part in name] for name, *_ in shown]
     left = room - sum(widths) - 2 * len(widths)
     parts = table.in_room(list(map(list, zip(*labels))), left)
     numbers = (table.right(texts, width) for texts, width in zip(cells, widths))
-    lines = ["  ".join(line).rstrip() for line in zip(*numbers, *parts)]
-    return [*legend(sides, measure, has_several, room), *lines]
+    return ["  ".join(line).rstrip() for line in zip(*numbers, *parts)]
 
 
-def legend(sides: Sides, measure: str, has_several: bool, room: int) -> list[str]:
-    """What the columns are."""
+def _told_means(sides: Sides, measure: str, names: list[tuple]) -> list[float | None]:
+    """A measure's mean of each side, these groups together; None if not all runs tell it."""
+    values = sides.values(measure, names)
+    return [mean(v) if told else None for v, told in zip(values, sides.tell(measure))]
+
+
+def _text(measure: str, value: float | None) -> str:
+    """A mean as people read it."""
+    if value is None:
+        return groups.NOT_TOLD
+    return time_text(round(value)) if measure == "total" else f"{value:,.10g}"
+
+
+def _changes(sides: Sides, measure: str, names: list[tuple]) -> list[str]:
+    """Before, after, and how much that changes."""
+    a, b = _told_means(sides, measure, names)
+    if a is None or b is None:
+        return [_text(measure, a), _text(measure, b), groups.NOT_TOLD, ""]
+    sign = "-" if b < a else "+" if b > a else ""
+    change = sign + _text(measure, abs(b - a))
+    return [_text(measure, a), _text(measure, b), change, percent_text(a, b)]
+
+
+def legend(sides: Sides, measure: str, differs: bool | None, room: int) -> list[str]:
+    """What the columns are; differs: the sums."""
     what = {"total": "time in faults", "faults": "faults", "major": "major faults"}
     nr_before, nr_after = len(sides.before), len(sides.after)
     text = f"Before: {plural(nr_before, 'run')}, after: {plural(nr_after, 'run')}"
     text += f"; {what[measure]}"
     if nr_before + nr_after > 2:
         text += ", means"
-    if has_several:
+    if differs is not None:
         text += (
-            ". Beyond: no run of one side is among the other's, and the means are "
-            "further apart than the runs of either side."
+            f". In all, the sides {'differ' if differs else 'do not differ'} by more "
+            "than chance; then each row is judged. Of 100 such tables of runs that are "
+            f"all alike, at most {round(100 * differ.LEVEL)} say yes anywhere."
         )
-    else:
-        text += ". How far runs differ among themselves takes several on each side."
+    elif all(sides.tell(measure)):
+        text += f". {TOO_FEW_RUNS}."
     return textwrap.wrap(text, room)
 
 
-def csv_text(sides: Sides, keys: list[str], names: list[tuple]) -> str:
-    """The comparison as CSV: means of each measure, and whether it is beyond chance."""
+def csv_text(
+    sides: Sides,
+    keys: list[str],
+    names: list[tuple],
+    measure: str,
+    judgement: Judgement,
+) -> str:
+    """The comparison as CSV: means of each measure, empty where they are not told.
+
+    Of the measure that it is sorted by, whether a row differs by more than chance.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     measures = {"faults": "faults", "major": "major", "total": "total_ns"}
-    ends = ("before", "after", "beyond")
+    ends = ("before", "after", "differs")
     writer.writerow(
         [*keys, *(f"{title}_{end}" for title in measures.values() for end in ends)]
     )
     for name in names:
         row: list[object] = [csv_cell(part) for part in name]
-        for measure in measures:
-            before, after = sides.values(measure, [name])
-            more = is_more(before, after)
-            row += [f"{mean(side):.15g}" for side in (before, after)]
-            row.append("" if more is None else "yes" if more else "no")
+        for each in measures:
+            means = _told_means(sides, each, [name])
+            row += ["" if value is None else f"{value:.15g}" for value in means]
+            differs = judgement.rows.get(name) if each == measure else None
+            row.append("" if differs is None else "yes" if differs else "no")
         writer.writerow(row)
     return file.getvalue()
 
@@ -224,6 +277,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="LOG",
         nargs="+",
         help="hold these logs against the others, by --by: map, function, program ...; "
-        "with several on each side it tells what is more than runs differ anyway; with "
-        "-o a picture of them side by side",
+        f"with {differ.RUNS_NEEDED} or more on each side it says what differs by more than "
+        "runs of one kind do; with -o a picture of them side by side",
     )

@@ -18,7 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from . import drawing, fonts, picture
+from .compare import NOT_ALL_TELL
+from .differ import RUNS_NEEDED
 from .fit import shortened
+from .groups import NOT_TOLD
 from .layout import RIGHT, TIME_TICKS, Page, TimeLocator, bin_width, literal, note
 from .log import ACCESSES, COLUMNS, MAJOR, RESULTS, WORD, Log, LogError
 from .marks import ACCESS_WORDS, COLOURS, FAINT, INK
@@ -34,6 +37,10 @@ SIDES = {"A": "before", "B": "after"}
 # Of a character of the words on the right, of a mark before them, and around them.
 LABEL_INCHES, LEGEND_INCHES, MARK_INCHES, MARGIN = 0.064, 0.072, 0.25, 0.2
 VIEWS = ("mapping", "address")
+JUDGED_IN_TABLES = (
+    "whether the sides differ by more than chance is said in a table (without -o) of "
+    f"{RUNS_NEEDED} or more runs on each"
+)
 
 
 columns = picture.columns
@@ -71,8 +78,6 @@ def write(before: list[Job], after: list[Job], options: argparse.Namespace) -> N
     jobs = [*before, *after]
     if len({job.log.page_shift for job in jobs}) > 1:
         raise LogError("the logs are of machines with pages of different size")
-    if not any(len(job.log) for job in jobs):
-        raise LogError(f"no fault is left ({jobs[0].filters.text()})")
     figure = drawing.new_figure()
     draw(figure, before, after, options.view or "mapping")
     picture.save(figure, jobs[0])
@@ -238,6 +243,9 @@ def draw(
         cuts = tuple(s.start_ns / unit for s in sections[1:])
         notes += plot_latencies(page.latency, log, elapsed, drawn, cuts)
         _label_latencies(page.latency, log, sections)
+    notes.append(JUDGED_IN_TABLES)
+    if len({_has_outcomes(section) for section in sections}) > 1:
+        notes.insert(0, NOT_ALL_TELL)
     only = jobs[0].filters.text()
     if only:
         notes.insert(0, only)
@@ -261,7 +269,10 @@ def _told(section: Section, width: int) -> list[str]:
 
 
 def _spent_text(section: Section) -> str:
-    return spent_text(section.job.log) if len(section.job.log) else "no fault"
+    log = section.job.log
+    if not len(log):
+        return "no fault"
+    return spent_text(log) if log.told("latency_ns").any() else NOT_TOLD
 
 
 def _name_sections(page: Page, sections: list[Section], unit: float) -> None:
@@ -280,6 +291,12 @@ def _name_sections(page: Page, sections: list[Section], unit: float) -> None:
             color=INK,
             annotation_clip=False,
         )
+
+
+def _has_outcomes(section: Section) -> bool:
+    """As a run of compare.py has them: one without a fault has no other."""
+    whole = section.job.whole
+    return not len(whole) or whole.has_outcomes
 
 
 def _part(section: Section, here: np.ndarray) -> np.ndarray:
@@ -337,9 +354,7 @@ def _label_latencies(axis: Axes, log: Log, sections: list[Section]) -> None:
     for section in sections:
         rows = slice(section.first, section.first + section.nr_faults)
         told = log.told("latency_ns")[rows]
-        words = (
-            percentiles_text(log.latency_ns[rows][told]) if told.any() else "not told"
-        )
+        words = percentiles_text(log.latency_ns[rows][told]) if told.any() else NOT_TOLD
         lines.append(f"{section.letter} {words}")
     _label(axis, lines, is_bold=True)
 
@@ -354,7 +369,12 @@ def _counts(log: Log, sections: list[Section]) -> dict[tuple[str, int], str]:
         counts = [np.bincount(part, minlength=len(names)) for part in parts]
         for code in range(low, len(names)):
             if any(of_log[code] for of_log in counts):
-                words = " | ".join(f"{of_log[code]:,}" for of_log in counts)
+                words = " | ".join(
+                    f"{of_log[code]:,}"
+                    if column != "result" or _has_outcomes(s)
+                    else NOT_TOLD
+                    for s, of_log in zip(sections, counts)
+                )
                 told[column, code] = f"{names[code]} {words}"
     return told
 

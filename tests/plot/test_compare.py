@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
 from faultlog import fit
-from faultlog.compare import is_more, percent_text
+from faultlog.compare import percent_text
+from faultlog.log import MAJOR
 from logs import HEAD_AT_0, OLD, fault, read, run, summary
 from test_table import CC1, CC1_TEXT, HOSTILE, hostile
 
@@ -46,51 +48,55 @@ def test_one_run_a_side(tmp_path):
         "50 ns 50 ns 0 ns 0.0 % 0 0 /y".split(),
         "5.16 µs 368 ns -4.79 µs -92.9 % 1 0 (all)".split(),
     ]
-    assert "takes several on each side" in " ".join(done.stdout.split())
+    assert "Too few runs to say whether" in " ".join(done.stdout.split())
     rows = {row["map"]: row for row in compared(a, "--compare", b)}
     assert rows["/x"]["total_ns_before"], rows["/x"]["total_ns_after"] == (
         "5100",
         "300",
     )
     assert (rows["/new"]["faults_before"], rows["/new"]["faults_after"]) == ("0", "2")
-    assert {row["total_ns_beyond"] for row in rows.values()} == {""}
+    assert {row["total_ns_differs"] for row in rows.values()} == {""}
 
 
-def test_several_runs_tell_what_is_beyond_chance(tmp_path):
-    before = [log_of(tmp_path, f"a{i}", x=[100 + i], y=[50 + 20 * i]) for i in range(3)]
-    after = [log_of(tmp_path, f"b{i}", x=[200 + i], y=[60 + 20 * i]) for i in range(3)]
+def test_of_too_few_runs_nothing_is_said(tmp_path):
+    """Of 2 + 2 runs of one kind every fifth row was "beyond: yes"."""
+    before = [log_of(tmp_path, f"a{i}", x=[100 + i], y=[50]) for i in range(4)]
+    after = [log_of(tmp_path, f"b{i}", x=[900 + i], y=[50]) for i in range(4)]
+    done = run(*before, "--compare", *after)
+    words = " ".join(done.stdout.split())
+    assert "Before: 4 runs, after: 4 runs; time in faults, means. Too few runs" in words
+    assert "it takes 5 on each side" in words
+    assert " yes " not in words and " no " not in words
+    rows = compared(*before, "--compare", *after)
+    assert {row["total_ns_differs"] for row in rows} == {""}
+
+
+def test_several_runs_say_what_differs_by_more_than_chance(tmp_path):
+    runs = range(5)
+    before = [
+        log_of(tmp_path, f"a{i}", x=[100 + i], y=[50 + 20 * i], z=[9]) for i in runs
+    ]
+    after = [
+        log_of(tmp_path, f"b{i}", x=[400 + i], y=[60 + 20 * i], z=[9]) for i in runs
+    ]
     rows = {row["map"]: row for row in compared(*before, "--compare", *after)}
     assert (rows["/x"]["total_ns_before"], rows["/x"]["total_ns_after"]) == (
-        "101",
-        "201",
+        "102",
+        "402",
     )
-    assert (rows["/x"]["total_ns_beyond"], rows["/y"]["total_ns_beyond"]) == (
-        "yes",
-        "no",
+    said = {name: row["total_ns_differs"] for name, row in rows.items()}
+    assert said == {"/x": "yes", "/y": "no", "/z": "no"}
+    assert {row["faults_differs"] for row in rows.values()} == {""}  # not asked
+    text = run(*before, "--compare", *after, "--top", "2").stdout
+    words = " ".join(text.split())
+    assert "Before: 5 runs, after: 5 runs; time in faults, means" in words
+    assert "In all, the sides differ by more than chance" in words
+    marks = {line.split()[-1]: line for line in text.splitlines()}
+    assert (
+        " yes " in marks["/x"] and " no " in marks["/y"] and " yes " in marks["(all)"]
     )
-    text = run(*before, "--compare", *after).stdout
-    assert "Before: 3 runs, after: 3 runs; time in faults, means" in text
-    assert [line.split()[-4] for line in text.splitlines() if " /" in line] == [
-        "yes",
-        "no",
-    ]
-
-
-@pytest.mark.parametrize(
-    "before, after, expected",
-    [
-        ([1], [9], None),
-        ([1, 1], [9], None),
-        ([1, 2], [3, 4], True),
-        ([1, 2], [4, 5], True),
-        ([1, 5], [6, 7], False),  # 3.5 apart, and the runs before are 4 apart
-        ([1, 3], [2, 9], False),
-        ([4, 5], [1, 2], True),
-        ([1, 1], [1, 1], False),
-    ],
-)
-def test_is_more(before, after, expected):
-    assert is_more(before, after) is expected
+    (more,) = [line for line in text.splitlines() if "more)" in line]
+    assert " yes " not in more and " no " not in more
 
 
 def test_percent():
@@ -101,12 +107,13 @@ def test_percent():
 
 
 def test_a_real_log_does_not_differ_from_itself():
-    rows = compared(CC1, CC1, "--compare", CC1, CC1, "--by", "region,access")
+    logs = (*[CC1] * 5, "--compare", *[CC1] * 5, "--by", "region,access")
+    rows = compared(*logs)
     assert len(rows) > 7
     for row in rows:
         for name in ("faults", "major", "total_ns"):
             assert row[f"{name}_before"] == row[f"{name}_after"]
-            assert row[f"{name}_beyond"] == "no"
+        assert row["total_ns_differs"] == "no"
     total = sum(int(row["total_ns_after"]) for row in rows)
     assert total == int(read(CC1_TEXT).latency_ns.sum())
 
@@ -114,8 +121,69 @@ def test_a_real_log_does_not_differ_from_itself():
 def test_a_filter_may_leave_nothing_of_a_side(tmp_path):
     a = log_of(tmp_path, "a.log", x=[5000])
     b = log_of(tmp_path, "b.log", x=[100])
-    (row,) = compared(a, "--compare", b, "--major")
+    done = run(a, "--compare", b, "--major", "--csv")
+    assert done.stderr == f"page_fault_plot.py: {b}: no fault is left\n"
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
     assert (row["faults_before"], row["faults_after"]) == ("1", "0")
+
+
+def test_a_log_that_recorded_nothing_is_a_run_as_one_that_a_filter_empties(tmp_path):
+    """The one was refused, the other not."""
+    a = log_of(tmp_path, "a.log", x=[5000])
+    b = log_of(tmp_path, "b.log", x=[100])
+    none = log_of(tmp_path, "none.log")
+    rows = []
+    for log, options in ((none, ()), (b, ("--map", "x", "--major"))):
+        done = run(a, "--compare", log, *options)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"{log}: no fault is left" in done.stdout.replace("\n", " ")
+        rows.append(done.stdout.splitlines()[-2].split())
+        done = run(a, "--compare", log, *options, "-o", tmp_path / "x.svg")
+        assert done.returncode == 0
+        assert "B: no fault is left" in (tmp_path / "x.svg").read_text()
+    assert rows[0] == rows[1] == "5.00 µs 0 ns -5.00 µs -100.0 % 1 0 /x".split()
+    for options in ((), ("-o", tmp_path / "y.svg")):
+        done = run(none, "--compare", none, *options)
+        assert (
+            done.returncode == 1 and "nothing was recorded (recorded=0)" in done.stderr
+        )
+        done = run(b, "--compare", b, "--major", *options)
+        assert (
+            done.returncode == 1
+            and "no fault is left (only major faults)" in done.stderr
+        )
+    none.write_bytes(HEAD_AT_0)  # cut short: it is not said that this was all
+    done = run(a, "--compare", none)
+    assert done.returncode == 1 and "no fault follows the head" in done.stderr
+
+
+def test_what_some_logs_do_not_have_is_a_dash(tmp_path):
+    """It was 0 in the table for programs, and a refusal if it was sorted by."""
+    a = log_of(tmp_path, "a.log", x=[5000, 100], y=[50])
+    old = tmp_path / "old.log"
+    lines = [fault(i, 4096, tid=1, map="/x") for i in (1, 2)]
+    old.write_bytes(HEAD_AT_0 + b"".join(lines) + summary(2))
+    hint = "Not all of the logs have results and latencies: record with outcome=1"
+    for sort in ("time", "major", "faults"):
+        done = run(a, "--compare", old, "--sort", sort)
+        assert done.returncode == 0
+        assert done.stdout.replace("\n", " ").count(hint) == 1
+        lines = [line.split() for line in done.stdout.splitlines()]
+        (row,) = [line for line in lines if line[-1] == "/x"]
+        expected = {
+            "time": "5.10 µs - - 1 - /x",
+            "major": "1 - - /x",
+            "faults": "2 2 0 0.0 % 1 - /x",
+        }
+        assert row == expected[sort].split()
+    done = run(a, "--compare", old, "--csv")
+    rows = {row["map"]: row for row in csv.DictReader(io.StringIO(done.stdout))}
+    assert [rows["/x"][k] for k in ("major_before", "major_after")] == ["1", ""]
+    assert [rows["/x"][k] for k in ("total_ns_before", "total_ns_after")] == [
+        "5100",
+        "",
+    ]
+    assert done.stderr == f"page_fault_plot.py: {hint}\n"
 
 
 def test_losses_of_each_log_are_told(tmp_path):
@@ -146,14 +214,6 @@ def test_hostile_names(tmp_path):
             "--sort p99: only time, faults and major",
         ),
         (["--compare", "none.log"], "none.log: No such file or directory"),
-        (
-            ["--compare", "old.log", "--sort", "time"],
-            "not all of the logs tell latencies",
-        ),
-        (
-            ["--compare", "old.log", "--sort", "major"],
-            "not all of the logs tell results",
-        ),
     ],
 )
 def test_what_cannot_be_compared(tmp_path, options, message):
@@ -167,7 +227,9 @@ def test_logs_of_2020_are_compared_by_faults(tmp_path):
     (tmp_path / "old.log").write_bytes(OLD)
     done = run("old.log", "--compare", CC1, cwd=tmp_path)
     assert "; faults. " in done.stdout.replace("\n", " ")
+    (nr_majors,) = re.findall(r" - +(\d+)  \(all\)", done.stdout)
+    assert int(nr_majors) == int((read(CC1_TEXT).result == MAJOR).sum())
     assert (
         done.stdout.splitlines()[-1].split()
-        == "1 3,849 +3,848 +384,800.0 % (all)".split()
+        == f"1 3,849 +3,848 +384,800.0 % - {nr_majors} (all)".split()
     )

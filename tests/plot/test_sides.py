@@ -158,6 +158,21 @@ def test_counts_of_a_real_log_beside_itself(monkeypatch):
 CC1_MAP = "/host/usr/lib/gcc/x86_64-linux-gnu/12/cc1"
 
 
+def test_what_a_log_does_not_have_is_a_dash(tmp_path, monkeypatch):
+    """It had 0 major faults, and 0 ns in them."""
+    result = {"result": "major", "latency_ns": 1000}
+    a = log_of(tmp_path, "a.log", faults(["/x"], 1, 9, **result))
+    b = log_of(tmp_path, "b.log", faults(["/x"], 1, 9))
+    figure = drawn(monkeypatch, a, "--compare", b)
+    told = texts(figure).splitlines()
+    assert "major 9 | -" in told and "read 9 | 9" in told
+    assert told.count("B -") == 2  # time spent; how long faults took
+    assert texts(figure).replace("\n", " ").count("record with outcome=1") == 1
+    assert "without -o) of 5 or more runs" in texts(figure).replace("\n", " ")
+    figure = drawn(monkeypatch, b, "--compare", b)
+    assert "outcome=1" not in texts(figure)  # nothing of it is shown
+
+
 def test_losses_filters_logs_of_2020_and_empty_sides(tmp_path, two, monkeypatch):
     a, _ = two
     b = tmp_path / "old.log"
