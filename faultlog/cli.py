@@ -142,7 +142,7 @@ def run(argv: Iterable[str] | None = None) -> None:
             if not len(job.whole):
                 reasons.append(checks.why_no_fault(job.whole, log))
             elif not len(job.log):
-                reasons.append(f"no fault is left ({filters.text()})")
+                reasons.append(filters.why_none(job.whole))
             return read(job)
 
         before, after = [args.log, *args.more], args.compare

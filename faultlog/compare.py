@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import differ, groups, table
 from .fit import columns_of
-from .log import LogError
+from .log import OUTCOME_HINT, LogError
 from .outputs import Job
 from .words import csv_cell, plural, printable, time_text
 
@@ -23,7 +23,7 @@ TOO_FEW_RUNS = (
     "Too few runs to say whether the sides differ by more than chance: it takes "
     f"{differ.RUNS_NEEDED} on each side"
 )
-NOT_ALL_TELL = "Not all of the logs have results and latencies: record with outcome=1"
+NOT_ALL_TELL = f"Not all of the logs have results and latencies: {OUTCOME_HINT}"
 MEASURES = {"time": "total", "faults": "faults", "major": "major"}
 
 
@@ -68,7 +68,7 @@ def summed(job: Job) -> Run:
                 counter[name] += int(getattr(rows, key)[i])
         told += [f"{name_of_log}: {text}" for text in members.notes]
     else:
-        told.append(f"{name_of_log}: no fault is left")
+        told.append(f"{name_of_log}: {job.filters.why_none(job.whole)}")
     whole = job.whole
     is_timed = not len(whole) or bool(whole.told("latency_ns").any())
     return Run(sums, is_timed, not len(whole) or whole.has_outcomes, told)

@@ -16,6 +16,7 @@ from .words import exact_text, round_width, time_unit, whole_unit
 
 NOT_TOLD = "-"
 MAX_MOMENTS = 100
+OF_RESULT, OF_LATENCY = ("minor", "major", "failed"), ("total", "p50", "p99", "max")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,17 @@ class Figures:
     p50: np.ndarray
     p99: np.ndarray
     max: np.ndarray
+
+
+def absent(rows: Figures, i: int) -> set[str]:
+    """The figures of group i that none of its faults has."""
+    has_result = rows.minor[i] + rows.major[i] + rows.failed[i] or not rows.faults[i]
+    found = set(() if has_result else OF_RESULT)
+    if not rows.timed[i]:
+        found |= set(OF_LATENCY)
+    if rows.total[i]:  # of faults that began before
+        found.discard("total")
+    return found
 
 
 def figures(

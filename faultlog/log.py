@@ -18,6 +18,8 @@ class LogError(Exception):
     """What was asked for can't be made of this log; the text says why, for the user."""
 
 
+# Said where "-" stands for what a log does not have.
+OUTCOME_HINT = "record with outcome=1"
 DECIMAL, HEXADECIMAL, WORD = "decimal", "hexadecimal", "word"
 
 

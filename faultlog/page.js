@@ -348,12 +348,17 @@ class Page {
 		for (const [r, text] of rows) {
 			const tr = element("tr", "", body);
 			element("td", text || "not told", tr);
-			for (const name of FIGURES.slice(0, 4))
-				element("td", number(columns[name][r]), tr);
+			const result = columns.minor[r] + columns.major[r] + columns.failed[r];
+			element("td", number(columns.faults[r]), tr);
+			for (const name of ["minor", "major", "failed"])
+				element("td", result ? number(columns[name][r]) : "-", tr);
 			element("td", isSorted ? number(columns.pages[r]) : "", tr);
-			for (const name of FIGURES.slice(5))
-				element("td", columns[name][r] ? duration(columns[name][r]) : "", tr);
-			element("td", percent(columns.spent[r], spent), tr);
+			for (const name of FIGURES.slice(5)) {
+				const known = isSorted || !["median", "p99"].includes(name);
+				const told = columns.timed[r] ? duration(columns[name][r]) : "-";
+				element("td", known ? told : "", tr);
+			}
+			element("td", this.hasLatency ? percent(columns.spent[r], spent) : "-", tr);
 			if (this.selects.has(key)) {
 				const is = this.view.filter.get(key) === text;
 				tr.classList.add("choice");
@@ -367,6 +372,8 @@ class Page {
 		if (!isSorted)
 			more.push(`Pages and percentiles are told of ${number(MAX_SORTED)} faults in view at ` +
 				"the most.");
+		if (!this.hasLatency || !this.faults.outcome.some(Boolean))
+			more.push(`The log has no results and latencies (-): ${this.faults.meta.outcome_hint}.`);
 		more.push(...this.faults.meta.tables_notes[key] ?? []);
 		byId("more").textContent = more.join("\n");
 		byId("table").dataset.by = key;

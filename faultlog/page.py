@@ -22,7 +22,7 @@ import numpy as np
 from . import recording
 from .areas import area_of, find_areas
 from .groups import KEYS
-from .log import COLUMNS, WORD, Log, LogError
+from .log import COLUMNS, OUTCOME_HINT, WORD, Log, LogError
 from .outputs import Job, libraries, replacing
 from .packed import distinct
 from .panels import NONE, by_mapping, regions_text
@@ -152,6 +152,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
         "is_of_one_process": job.whole.is_of_one_process,
         "filter": job.filters.text(),
         "notes": job.verdict.lines(),
+        "outcome_hint": OUTCOME_HINT,
         "complete": job.verdict.says_complete,
         "head": {**log.head, **vars(recording.of_log(log, job.name))},
         "summary": log.summary,

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from .log import MAJOR, Log, LogError
+from .log import MAJOR, OUTCOME_HINT, Log, LogError
 from .words import size_text
 
 UNIT_NS = {
@@ -158,13 +158,19 @@ class Filters:
         if self.major:
             keep &= log.result == MAJOR
         if not keep.any() and not may_be_none:
-            hints = []
-            for column, wanted in self.words().items():
-                codes = np.unique(getattr(log, column)) if wanted else ()
-                there = ", ".join(filter(None, (log.names[column][i] for i in codes)))
-                hints += [f"; of {column} the log has {there}"] * bool(there)
-            raise LogError(f"no fault is left ({self.text()}){''.join(hints)}")
+            raise LogError(self.why_none(log))
         return log.take(keep)
+
+    def why_none(self, log: Log) -> str:
+        """Why no fault is left of this log."""
+        text = f"no fault is left ({self.text()})" if self else "no fault is left"
+        for column, wanted in self.words().items():
+            codes = np.unique(getattr(log, column)) if wanted else ()
+            there = ", ".join(filter(None, (log.names[column][i] for i in codes)))
+            text += f"; of {column} the log has {there}" if there else ""
+        if self.major and len(log) and not log.has_outcomes:
+            text += f"; the log does not say which were major: {OUTCOME_HINT}"
+        return text
 
 
 def _is_from(time_ns: np.ndarray, begin_ns: int) -> np.ndarray:

@@ -18,7 +18,8 @@ import numpy as np
 
 from . import groups
 from .fit import columns_of, fitted, padded, shortened
-from .groups import KEYS, Figures, Members, figures, group
+from .groups import KEYS, OF_LATENCY, OF_RESULT, Figures, Members, figures, group
+from .log import OUTCOME_HINT
 from .outputs import Job
 from .words import csv_cell, plural, time_text, wrapped
 
@@ -62,7 +63,6 @@ SHOWN = (
 # In the order in which they give way to names. What isn't in the log is left out before.
 GIVE_WAY = ("minor", "max", "pages", "failed", "p50", "p99", "share")
 OF_CODE = ("function", "line")
-OF_RESULT, OF_LATENCY = ("minor", "major", "failed"), ("total", "p50", "p99", "max")
 
 
 def keys(text: str) -> list[str]:
@@ -138,6 +138,9 @@ def write(job: Job) -> None:
     top = options.top if options.top is not None else 0 if options.csv else TOP
     order = order[: top or len(order)]
     notes = members.notes
+    column = "total" if options.sort == "time" else options.sort
+    if column in groups.absent(everything, 0):
+        notes.append(f"The log has no results and latencies: {OUTCOME_HINT}")
     if options.csv:
         put(csv_text(table, everything, order))
         for note in notes:
@@ -146,7 +149,7 @@ def write(job: Job) -> None:
     room = terminal_columns()
     told = [title(job), *job.verdict.lines(), *notes]
     lines = [line for text in told for line in wrapped(text, room)]
-    lines += text_lines(table, everything, order, room, options.sort)
+    lines += text_lines(table, everything, order, room, column)
     put("".join(line + "\n" for line in lines))
 
 
@@ -206,19 +209,30 @@ def _weight(everything: Figures) -> str:
     return "total" if everything.timed[0] else "faults"
 
 
-def _values(rows: Figures, i: int) -> dict[str, int]:
-    """The figures of SHOWN of group i, but for the share."""
-    return {c.name: int(getattr(rows, c.name)[i]) for c in SHOWN if c.name != "share"}
+def _values(rows: Figures, i: int) -> dict[str, int | None]:
+    """The figures of SHOWN of group i, but for the share; None: none of its faults has it."""
+    absent = groups.absent(rows, i)
+    return {
+        c.name: None if c.name in absent else int(getattr(rows, c.name)[i])
+        for c in SHOWN
+        if c.name != "share"
+    }
 
 
 def _shown(everything: Figures, sort: str | None) -> list[Shown]:
     """The columns of which the log tells anything."""
-    has_outcomes = bool(everything.minor + everything.major + everything.failed)
-    absent = set(() if has_outcomes else OF_RESULT)
-    absent |= set(() if everything.timed[0] else OF_LATENCY)
+    absent = groups.absent(everything, 0)
     if not everything.failed[0]:
         absent.add("failed")
     return [c for c in SHOWN if c.name not in absent or c.name == sort]
+
+
+def _cell(column: Shown, row: dict[str, int | None]) -> str:
+    """A figure as it is shown: a dash if it is not told, nothing where there can be none."""
+    if column.name not in row:
+        return ""
+    value = row[column.name]
+    return groups.NOT_TOLD if value is None else column.text(value)
 
 
 def text_lines(
@@ -233,7 +247,9 @@ def text_lines(
     if nr_more:
         rows.append(
             {
-                c.name: all_values[c.name] - sum(row[c.name] for row in rows)
+                c.name: all_values[c.name] - sum(row[c.name] or 0 for row in rows)
+                if all_values[c.name] is not None
+                else None
                 for c in shown
                 if c.adds_up and c.name != "share"
             }
@@ -244,13 +260,9 @@ def text_lines(
     whole = all_values[weight]
     for row in rows:
         # What is left is below 0 if a log's latencies add up to more than 64 bits.
-        row["share"] = round(1000 * max(row[weight], 0) / whole) if whole else 0
+        row["share"] = round(1000 * max(row[weight] or 0, 0) / whole) if whole else 0
     labels.append(["(all)"] + [""] * (len(table.keys) - 1))
-    cells = {
-        c.name: [c.name]
-        + [c.text(row[c.name]) if c.name in row else "" for row in rows]
-        for c in shown
-    }
+    cells = {c.name: [c.name] + [_cell(c, row) for row in rows] for c in shown}
     widths = {name: max(map(columns_of, texts)) for name, texts in cells.items()}
     names = list(map(list, zip(table.keys, *labels)))  # by key
     wanted = [
@@ -296,16 +308,12 @@ def csv_text(table: Table, everything: Figures, order: Iterable[int]) -> str:
     counts = ["faults", *OF_RESULT, "pages"]
     writer.writerow([*table.keys, *counts, *times, "share"])
     rows = table.rows
-    has_outcomes = bool(everything.minor + everything.major + everything.failed)
     whole = int(getattr(everything, _weight(everything))[0])
     weight = getattr(rows, _weight(everything))
     for i in order:
-        told = [rows.faults[i]]
-        told += [getattr(rows, n)[i] if has_outcomes else "" for n in OF_RESULT]
-        told.append(rows.pages[i])
-        timed = {n: rows.timed[i] for n in OF_LATENCY}
-        timed["total"] = timed["total"] or rows.total[i]  # of faults that began before
-        told += [getattr(rows, n)[i] if timed[n] else "" for n in OF_LATENCY]
+        absent = groups.absent(rows, i)
+        columns = ("faults", *OF_RESULT, "pages", *OF_LATENCY)
+        told = ["" if n in absent else getattr(rows, n)[i] for n in columns]
         share = f"{int(weight[i]) / whole:.6f}" if whole else ""
         cells = map(csv_cell, table.members.plain(i))
         writer.writerow([*cells, *told, share])

@@ -232,6 +232,7 @@ class View {
 		const rows = first.length, columns = {};
 		for (const name of FIGURES)
 			columns[name] = new Float64Array(rows);
+		columns.timed = new Float64Array(rows); // faults whose latency is told
 		const outcomes = [null, columns.minor, columns.major, columns.failed];
 		const row = (i) => rowOf[numbers[isOfFaults ? i : group[i]]] - 1;
 		for (const i of inView) {
@@ -240,6 +241,7 @@ class View {
 			if (outcome[group[i]])
 				outcomes[outcome[group[i]]][r]++;
 			columns.spent[r] += ns;
+			columns.timed[r] += faults.latency[i] ? 1 : 0;
 			if (ns > columns.max[r])
 				columns.max[r] = ns;
 		}

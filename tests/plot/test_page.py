@@ -482,6 +482,27 @@ def test_a_fault_without_an_offset_has_a_line(browser, tmp_path):
     nothing_wrong(browser, page)
 
 
+def test_what_a_log_does_not_have_is_a_dash_and_one_hint(browser, tmp_path):
+    """It was 0 minor, 0 major, and nothing in place of times."""
+    keys = dict(tid=1, access="read", map="/a")
+    text = HEAD_AT_0 + b"".join(fault(i, i << 12, **keys) for i in range(5))
+    page = opened(browser, tmp_path, text + summary(5))
+    by(browser, "region")
+    until(lambda: table(browser), "the table")
+    assert table(browser) == [["not told", "5", *"---", "5", *"-----"]]
+    more = browser.find_element(By.ID, "more").text
+    assert more == "The log has no results and latencies (-): record with outcome=1."
+    nothing_wrong(browser, page)
+    more = fault(9, 9 << 12, result="major", latency_ns=0, **{**keys, "map": "/b"})
+    page = opened(browser, tmp_path, text + more + summary(6))
+    until(lambda: table(browser), "the table")
+    rows = {row[0]: row[1:] for row in table(browser)}
+    assert rows["/a"][1:4] == rows["/a"][5:9][:3] == ["-"] * 3
+    assert rows["/b"][:9] == ["1", "0", "1", "0", "1", *["0 ns"] * 4]
+    assert browser.find_element(By.ID, "more").text == ""
+    nothing_wrong(browser, page)
+
+
 def test_losses_and_the_head_are_told(browser, tmp_path):
     page = opened(browser, tmp_path, HEAD + NEW + summary(5, dropped=4))
     notes = browser.find_element(By.ID, "notes").text

@@ -237,6 +237,45 @@ def test_a_log_of_2020_has_faults_alone(tmp_path):
     assert (row["faults"], row["share"]) == ("3", "1.000000")
 
 
+@pytest.mark.parametrize("sort", ["major", "p99", "time"])
+def test_what_a_log_does_not_have_is_a_dash_and_one_hint(tmp_path, sort):
+    """It was 0 in all lines."""
+    column = {"time": "total"}.get(sort, sort)
+    lines = [fault(i, i << 12, tid=1, map=f"/{i % 3}") for i in range(20)]
+    text = HEAD_AT_0 + b"".join(lines) + summary(20)
+    told = printed(tmp_path, text, "--by", "--sort", sort)
+    assert told[1] == "The log has no results and latencies: record with outcome=1"
+    assert column in told[2].split()
+    assert [line.split()[2:].count("-") for line in told[3:]] == [1] * 4
+    assert "outcome=1" not in "".join(printed(tmp_path, text, "--by"))
+    done = run(tmp_path / "x.log", "--by", "--sort", sort, "--csv")
+    assert done.stderr.count("outcome=1") == 1
+    (row, *_) = csv.DictReader(io.StringIO(done.stdout))
+    assert (row["faults"], row["major"], row["p99_ns"]) == ("7", "", "")
+
+
+def test_a_group_of_which_nothing_is_told_has_dashes(tmp_path):
+    """Beside one of which it is."""
+    keys = {"tid": 1, "result": "major", "latency_ns": 7}
+    text = (
+        HEAD_AT_0 + fault(1, 4096, **keys, map="/a") + fault(2, 8192, tid=1, map="/b")
+    )
+    *_, with_all, without, _ = printed(tmp_path, text + summary(2), "--by")
+    assert with_all.split() == "100.0 % 7 ns 1 0 1 1 7 ns 7 ns 7 ns /a".split()
+    assert without.split() == "0.0 % - 1 - - 1 - - - /b".split()
+
+
+def test_major_says_why_nothing_is_left(tmp_path):
+    path = tmp_path / "x.log"
+    path.write_bytes(HEAD_AT_0 + fault(1, 4096, tid=1) + summary(1))
+    for options in (("--by", "map"), ("-o", tmp_path / "x.png"), ("--compare", path)):
+        done = run(path, *options, "--major")
+        assert done.returncode == 1
+        assert "does not say which were major: record with outcome=1\n" in done.stderr
+    path.write_bytes(HEAD_AT_0 + fault(1, 4096, tid=1, result="minor") + summary(1))
+    assert "outcome" not in run(path, "--by", "--major").stderr
+
+
 def test_contradictions_and_losses_are_told_under_the_title(tmp_path):
     text = HEAD + fault(1389595000001, 0x1000, tid=1) + summary(5, dropped=3)
     lines = printed(tmp_path, text, "--by", "region")
