@@ -39,6 +39,9 @@ COUNTED_FROM_1 = {
 }  # 0: not told
 # Keys of tables that are no column of a group: there may be one for each fault.
 FINE_KEYS = ("function", "offset", "page")
+MAX_AREAS = (
+    16  # panels by address: more than in a picture, as gaps within are not folded
+)
 HERE = Path(__file__).resolve().parent
 SCRIPTS = ("view.js", "page.js")  # in this order, as one
 MIN_HEIGHT, GAP = (
@@ -223,7 +226,7 @@ def _panels(log: Log, view: str) -> tuple[list[dict], np.ndarray]:
 def _of_areas(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
     """Panels of touched areas: each fault's panel, its page in that; and what they are."""
     pages = log.address >> np.uint64(log.page_shift)
-    areas = find_areas(log.pages)
+    areas = find_areas(log.pages, MAX_AREAS)
     which = area_of(pages, areas)
     firsts = np.array([area.first for area in areas], dtype=np.uint64)
     told = [

@@ -8,7 +8,7 @@ import io
 import matplotlib
 import numpy as np
 import pytest
-from faultlog import checks, drawing, lanes, layout, marks, panels, strips
+from faultlog import checks, drawing, lanes, layout, marks, page, panels, strips
 from faultlog.log import MAJOR
 from faultlog.layout import WIDTH
 from faultlog.marks import ALARM, MAJOR_MARK, SHAPES
@@ -605,13 +605,27 @@ def test_200_areas_have_their_gaps_folded():
     assert all(t.get_text().startswith("0x7f0") for t in axis.get_yticklabels())
 
 
-def test_a_single_gap_is_folded_too():
-    """2,400 pages and one 56 GiB above were a flat line: as many areas as panels, so uncut."""
+def sanitized() -> tuple[list[int], bytes]:
+    """Pages side by side, and a log of these and others far away, as of AddressSanitizer."""
     far = [0xAC5A28AF, 0xC067FFF8, 0xFEE7CD98, 0x5629145B8, 0x603000000, 0x624000000]
     far += [0x640000000, 0x7F6FE4000, 0x7FFDD0900]
     near = [0x62E000000 + i for i in range(2400)]
     pages = [*far, *near, 0x62EE00000]
-    text = b"".join(fault(i, p << 12, access="write") for i, p in enumerate(pages))
+    lines = [fault(i, p << 12, access="write", region="a") for i, p in enumerate(pages)]
+    return near, b"".join(lines)
+
+
+def test_on_a_page_they_have_a_panel_of_their_own():
+    near, text = sanitized()
+    found, _ = page._panels(read(HEAD_AT_0 + text), "address")
+    assert len(found) == 11
+    assert (str(near[0]), 2400) in [(p["first"], p["pages"]) for p in found]
+    assert all(p["height"] >= page.MIN_HEIGHT for p in found)
+
+
+def test_a_single_gap_is_folded_too():
+    """2,400 pages and one 56 GiB above were a flat line: as many areas as panels, so uncut."""
+    near, text = sanitized()
     log = read(HEAD_AT_0 + text)
     found = panels.by_address(log)
     ((i, panel),) = [x for x in enumerate(found.panels) if x[1].folds]
