@@ -41,15 +41,26 @@ function element(tag, text, parent) {
 const UNITS = [[86400e9, "d", 2], [3600e9, "h", 2], [60e9, "min", 2], [1e9, "s", 1],
 	[1e6, "ms", 1], [1e3, "µs", 1]];
 
+function threeDigits(value) {
+	for (const digits of [2, 1]) {
+		const text = value.toFixed(digits);
+		if (text.length <= 4)
+			return text;
+	}
+	return value.toFixed(0);
+}
+
+// As time_text() in words.py, to the last digit.
 function duration(ns) {
-	for (const [length, unit, least] of UNITS)
-		if (ns >= length * least) {
-			const value = ns / length;
-			const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
-			return value.toLocaleString("en-US", { minimumFractionDigits: digits,
-				maximumFractionDigits: digits }) + " " + unit;
-		}
-	return ns + " ns";
+	const unitOf = (time) => UNITS.find(([length, , least]) => time >= length * least);
+	if (!unitOf(ns))
+		return `${Math.round(ns)} ns`;
+	let [length, unit] = unitOf(ns), text = threeDigits(ns / length);
+	if (text === "1000") { // by rounding: of the next unit it's 1.00
+		[length, unit] = unitOf(ns * 1.001);
+		text = threeDigits(ns / length);
+	}
+	return `${text.length > 4 ? number(Number(text)) : text} ${unit}`;
 }
 
 // -- The picture
