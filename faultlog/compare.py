@@ -53,6 +53,10 @@ class Run:
     has_outcomes: bool
     notes: list[str]  # what must be told of it
 
+    def tells(self, measure: str) -> bool:
+        """Does its log have this measure, of MEASURES?"""
+        return {"total": self.is_timed, "major": self.has_outcomes}.get(measure, True)
+
 
 def summed(job: Job) -> Run:
     """Sum up a log; after that it isn't needed."""
@@ -103,13 +107,11 @@ class Sides:
 
     def tell(self, measure: str) -> tuple[bool, bool]:
         """Do all runs of each side tell this measure?"""
-        return tuple(
-            all(
-                {"total": run.is_timed, "major": run.has_outcomes}.get(measure, True)
-                for run in side
-            )
+        before, after = (
+            all(run.tells(measure) for run in side)
             for side in (self.before, self.after)
         )
+        return before, after
 
     def judge(self, measure: str, names: list[tuple]) -> Judgement:
         """Do the sides differ? None where there are too few runs, or not all tell it."""
@@ -136,8 +138,8 @@ def write(before: list[Run], after: list[Run], options: argparse.Namespace) -> N
     judgement = sides.judge(measure, names)
     names.sort(key=difference)
     notes = list(dict.fromkeys(note for run in runs for note in run.notes))
-    told = {sides.tell(name) for name in ("total", "major")}
-    if (True, False) in told or (False, True) in told or by != measure:
+    differ_in_kind = any(len({*sides.tell(name)}) > 1 for name in ("total", "major"))
+    if differ_in_kind or by != measure:
         notes.append(NOT_ALL_TELL)
     if options.csv:
         some = names[: options.top or len(names)]

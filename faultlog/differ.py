@@ -50,7 +50,7 @@ RUNS_NEEDED = next(n for n in itertools.count(1) if can_judge(n, n))
 
 def judge(total: Values, rows: list[Values]) -> tuple[bool, list[bool]]:
     """Do the sums differ, and which of the rows? There are runs enough; all of equal sides."""
-    sides = tuple(map(len, total))
+    sides = len(total[0]), len(total[1])
     (chance,) = chances([total], sides)
     differs = bool(chance <= LEVEL_OF_SUM)
     level = LEVEL if differs else LEVEL_OF_ROWS
