@@ -135,7 +135,9 @@ class Filters:
         first_ns = int(log.time_ns.min()) if len(log) else 0
         if self.from_time:
             begin_ns = self.from_time.monotonic_ns(first_ns)
-            keep &= _is_from(log.time_ns, begin_ns) | _is_from(log.ends_ns(), begin_ns + 1)
+            keep &= _is_from(log.time_ns, begin_ns) | _is_from(
+                log.ends_ns(), begin_ns + 1
+            )
         if self.to_time:
             keep &= ~_is_from(log.time_ns, self.to_time.monotonic_ns(first_ns))
         if self.pids:
