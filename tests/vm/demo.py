@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -93,20 +92,20 @@ def main() -> int:
         has_before = (PROJECT / log).exists()
         if has_before:
             os.replace(PROJECT / log, PROJECT / before)
-        shutil.copyfile(run.out / "pf_probe_B.log", PROJECT / log)
+        # The guest has this machine's files under /host.
+        recorded = (run.out / "pf_probe_B.log").read_bytes()
+        (PROJECT / log).write_bytes(recorded.replace(b" map=/host/", b" map=/"))
         print(f"\nBack on this machine, with {log}:\n")
         plotter = [sys.executable, "page_fault_plot.py", log, "-o", picture]
         print(f"$ {shlex.join(plotter)}", flush=True)
         subprocess.run(plotter, cwd=PROJECT, check=True)
         print(f"\nThe picture is {picture}; the guest ran for {run.seconds:.0f} s.")
-        print(
-            "Which file, which function, which moment, what to do? See README, Answers:"
-        )
+        print("Which file, which function, which moment, what to do? doc/answers.md:")
         for words in (
             "--by",
-            "--by function --root /host=/",
+            "--by function",
             "--by time --sort key",
-            "--root /host=/ -o out/warm.sh",
+            "-o out/warm.sh",
         ):
             print(f"$ {sys.executable} page_fault_plot.py {log} {words}", flush=True)
         if has_before:
