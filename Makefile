@@ -20,30 +20,36 @@ RELEASE      = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)".*/\1/p' \
 VERSION     := $(shell sed -n 's/^.define PF_VERSION //p' pf_common.h)
 
 .DEFAULT_GOAL := all
-.PHONY: help all modules test test-matrix test-debug test-fleet stress demo gallery check fuzz \
-	bench bench-deps bench-check install uninstall clean FORCE
+.PHONY: help all modules test test-matrix test-debug test-fleet stress demo gallery readme check \
+	fuzz bench bench-deps bench-check install uninstall clean FORCE
 
 help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
-	@echo "make demo         trace a real program in a virtual machine, from insmod to a picture;"
-	@echo "                  WARM=1: with its files in the page cache"
-	@echo "make gallery      doc/gallery.md anew: programs, their pictures, what one sees"
-	@echo "make test         unit tests, and guest tests in a virtual machine"
-	@echo "make test-matrix  the guest tests on every kernel of tests/vm/kernels; QUICK=1 without"
-	@echo "                  those that take long"
-	@echo "make test-debug   the guest tests on kernels that look for mistakes (KASAN, lockdep,"
-	@echo "                  kmemleak; KCSAN): an hour and a quarter on two CPUs, and half an hour"
-	@echo "                  more to build these once"
-	@echo "make stress       a storm of faults, forks, readers and loads for MINUTES=10; KERNEL=NAME"
-	@echo "make test-fleet   logs of three machines in PostgreSQL and ClickHouse: doc/fleet.md is true"
-	@echo "make check        every warning an error, sparse and others, formats, valgrind, fuzzing"
-	@echo "make fuzz         fuzz the reader and the pure headers for SECONDS=600; finds are kept"
-	@echo "make bench        instructions a fault, against other tracers (make bench-deps gets them);"
-	@echo "                  ARCH=arm64 for that part of bench/results.md"
-	@echo "make bench-check  fail if a figure is over its limit in bench/limits"
-	@echo "make modules      only the modules         make user    only the reader"
-	@echo "make install      modules, pf_user, page_fault_plot, manual pages; make uninstall"
+	@echo "make modules      build only the modules; make user: only the reader"
+	@echo "make install      install modules, pf_user, page_fault_plot and manual pages"
+	@echo "make uninstall    remove them"
 	@echo "make clean        remove what was built"
+	@echo
+	@echo "make demo         trace the C compiler in a virtual machine, and draw the picture;"
+	@echo "                  WARM=1: with its files in the page cache"
+	@echo "make test         run the unit tests, and the guest tests in a virtual machine"
+	@echo "make check        look for warnings, with all checkers; check formats; fuzz for a moment"
+	@echo "make bench-check  fail if a cost is above its limit in bench/limits"
+	@echo
+	@echo "make test-matrix  run the guest tests on every kernel of tests/vm/kernels;"
+	@echo "                  QUICK=1: without the long ones"
+	@echo "make test-debug   run the guest tests on kernels with KASAN, lockdep and kmemleak, and"
+	@echo "                  with KCSAN: 75 minutes on two CPUs, and 30 more to build them once"
+	@echo "make test-fleet   test doc/fleet.md: logs of three machines in PostgreSQL and ClickHouse"
+	@echo "make stress       load modules and read them in a storm of faults and forks, for"
+	@echo "                  MINUTES=10; KERNEL=NAME"
+	@echo "make fuzz         fuzz the reader and the pure headers for SECONDS=600; keep finds"
+	@echo "make bench        count the instructions that tracing adds to a fault, also of other"
+	@echo "                  tracers (make bench-deps installs them); ARCH=arm64: on arm64"
+	@echo
+	@echo "make readme       fill in README.md and doc/ from doc/demo and bench/results.md;"
+	@echo "                  RECORD=1: run the demo first, to record doc/demo anew"
+	@echo "make gallery      record the programs of doc/gallery.md, and write it"
 	@echo
 	@echo "KDIR=DIR          kernel build tree for the modules ($(KDIR))"
 	@echo "PROBE_PRINT=0|1 PROBE_DEBUG=0|1 CONT_STORE=0|1    defaults of the modules' parameters"
@@ -100,6 +106,12 @@ gallery:
 	@tests/deps gallery
 	@dir=$$($(PYTHON) tests/vm/build.py) && \
 		$(PYTHON) tests/gallery/gallery.py $$dir/pf_probe_B.ko $$dir/user
+
+# Tables, figures and picture of README.md and doc/, see tests/gallery/readme.py.
+readme:
+	@tests/deps
+	@$(if $(RECORD),dir=$$($(PYTHON) tests/vm/build.py) && )$(PYTHON) tests/gallery/readme.py \
+		$(if $(RECORD),--record $$dir/pf_probe_B.ko $$dir/user)
 
 # The servers are private ones, in a folder of their own, and gone at the end. (Where systemd runs,
 # their packages start others when they are installed; those are left alone.)

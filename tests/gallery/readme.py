@@ -1,0 +1,456 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Fill in what README.md and doc/ show of the demo's logs and of bench/results.md.
+
+    readme.py                               fill in tables, figures and picture
+    readme.py --record pf_probe_B.ko user   run the demo first, cold and warm
+
+A document says in comments what goes where; what stands between them is written anew:
+
+    <!-- table: cold.log --by -->           a command of the plotter and its output
+    <!-- text: compiler -->                 a paragraph of TEXTS, with its figures
+    <!-- costs -->                          COSTS, a row each, from bench/results.md
+    <!-- end -->
+
+So are the cells of table rows that begin with a key of ROWS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import lzma
+import os
+import re
+import shlex
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import textwrap
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import document
+import outputs
+from faultlog.words import time_text
+
+PROJECT = outputs.PROJECT
+DOCS = tuple(
+    PROJECT / name
+    for name in ("README.md", "doc/answers.md", "doc/cold-start.md", "doc/overhead.md")
+)
+DEMO = PROJECT / "doc/demo"
+LOGS = ("cold.log", "warm.log")  # in DEMO, packed
+SUMS = DEMO / "sha256sums"  # of the files that the names of functions come from
+PICTURE = PROJECT / "doc/cc1.png"
+RESULTS = PROJECT / "bench/results.md"
+# Its headings.
+X86, TO_TEXT = "## A page fault", "## From the record to text"
+ARM64_OLD, ARM64 = "### Linux 6.1.", "### Linux 6.12."
+
+COLUMNS = 76  # of a table; Markdown puts four more in front
+WIDTH = 100
+COLOURS = 128
+FORMS = {
+    "count": lambda value: f"{value:,.0f}",
+    "time": time_text,
+    "percent": lambda value: f"{100 * value:.0f} %",
+}
+# Numbers in texts: SQL on cold.log as .sqlite.
+FACTS = """\
+faults: SELECT count(*) FROM told
+spent: SELECT sum(latency_ns) FROM told
+major: SELECT count(*) FROM told WHERE result = 'major'
+disk: SELECT sum(latency_ns) FROM told WHERE result = 'major'
+share: SELECT 1.0 * :disk / :spent
+own: SELECT count(*) FROM told WHERE result = 'major' AND map LIKE '%/cc1'
+own_share: SELECT 1.0 * sum(latency_ns) / :disk FROM told
+    WHERE result = 'major' AND map LIKE '%/cc1'
+early: SELECT 1.0 * sum(latency_ns) / :spent FROM told
+    WHERE time_ns - (SELECT min(time_ns) FROM told) < 600000000
+files: SELECT count(DISTINCT map) FROM told WHERE result = 'major'
+"""
+TEXTS = {
+    "compiler": """
+        It spent {spent|time} in {faults} page faults. Only {major} of these were
+        major, but they took {share|percent} of the time: this is what reading from
+        disk cost. {own} of them were in one file, the compiler itself. (Picture and
+        tables come from one run of `make demo`, in an emulated machine.)
+    """,
+    "compared": """
+        The last two rows come from [bench/results.md](bench/results.md): a loop of
+        read faults, which take {base} instructions each without tracing. (bpftrace
+        printed each fault.) With `outcome=1` pf_probe adds {outcome} instructions;
+        with `placement=ftrace` it adds {ftrace}, and {ftrace_other} to other
+        processes. Every loss is counted and reported. More in
+        [doc/overhead.md](doc/overhead.md).
+    """,
+    "test": """
+        The test is a loop of read faults on anonymous memory, with Debian's kernel
+        6.1 on x86-64 and 6.12 on arm64. On x86-64 a fault takes {base} instructions
+        without tracing. *Recorded* is the share of the faults that the tracer's
+        output contains.
+    """,
+    "printing": """
+        Write faults take longer, so the tracers that print while they record keep up
+        better, at a higher price: they record {printed_least|percent} to
+        {printed_most|percent} and add {printing_least} to {printing_most}
+        instructions. In a mapped file the modules add {file} more, because the record
+        names the file.
+    """,
+    "reading": """
+        To turn a record into a line of text takes {drain} instructions with `user`,
+        including its statistics for the closing report, {perf_script} with perf
+        script and {trace_cmd_report} with trace-cmd report. The plot that B and C
+        draw when they are unloaded takes {plot} instructions a record. The plotter
+        draws a million faults in {drawn|time}, with {drawn_mb} MB of memory, on two
+        CPUs.
+    """,
+    "placement": """
+        Take `placement=ftrace` on a machine whose other processes matter: on x86-64
+        they pay {ftrace_other} instructions for each fault instead of {other}. On
+        arm64 a kprobe is always a breakpoint, an exception, for which each fault of
+        each process pays (with Linux 6.1 {arm64_other} instructions): take
+        `placement=ftrace` there from 6.2 on.
+    """,
+    "share": """
+        So {share|percent} of the fault time, {disk|time}, was spent waiting in
+        {major} major faults, in {files} files.
+    """,
+    "own": """
+        {own} of them, {own_share|percent} of that time, are in the compiler's own
+        file. And {early|percent} of all fault time falls into the first 0.6 s, see
+        `--by time`.
+    """,
+}
+# Name in the document, in results.md, and in its part on arm64.
+COSTS = (
+    ("pf_probe_A, B, C", "pf_probe_B", "pf_probe_B"),
+    (
+        "placement=ftrace",
+        "pf_probe_B placement=ftrace",
+        "pf_probe_B placement=callback",
+    ),
+    (
+        "placement=callback",
+        "pf_probe_B placement=callback",
+        "pf_probe_B placement=callback",
+    ),
+    ("placement=entry", "pf_probe_B placement=entry", "pf_probe_B"),
+    ("outcome=1", "pf_probe_B outcome=1", "pf_probe_B outcome=1"),
+    (
+        "outcome=1 placement=ftrace",
+        "pf_probe_B placement=ftrace outcome=1",
+        "pf_probe_B placement=callback outcome=1",
+    ),
+    ("children=1", "pf_probe_B children=1", "pf_probe_B children=1"),
+    (
+        "children=1 placement=ftrace",
+        "pf_probe_B placement=ftrace children=1",
+        "pf_probe_B placement=callback children=1",
+    ),
+    ("trace-cmd record", "trace-cmd record", "trace-cmd record, kprobe event"),
+    (
+        "ftrace event, set_event_pid",
+        "ftrace event, set_event_pid",
+        "ftrace kprobe event, set_event_pid",
+    ),
+    *(
+        (name, name, name)
+        for name in (
+            "perf record -e page-faults -c 1 -d",
+            "bpftrace, kprobe + printf",
+            "perf trace -F all",
+        )
+    ),
+    ("bpftrace, tracepoint + printf", "bpftrace, tracepoint + printf", ""),
+)
+# By the first cell: which figures of results.md the others have, and of which tracers.
+COMPARED = (
+    "pf_probe_B",
+    "perf record -e page-faults -c 1 -d",
+    "bpftrace, tracepoint + printf",
+)
+PRINTING = (
+    "perf trace -F all",
+    "bpftrace, tracepoint + printf",
+    "bpftrace, kprobe + printf",
+)
+ROWS = {
+    "Instructions added: traced process, others": "{traced}, {other}",
+    "Faults recorded in that test": "{recorded}",
+}
+
+
+class ReadmeError(Exception):
+    """A document can't be filled in; the text says why."""
+
+
+def rows_below(heading: str) -> list[list[str]]:
+    """The rows of the table in this part of results.md, cell by cell."""
+    below = RESULTS.read_text().partition(f"\n{heading}")[2]
+    below = re.split(r"^#", below, maxsplit=1, flags=re.M)[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in below.splitlines()
+        if line.startswith("| ")
+    ]
+    if len(rows) < 3:
+        raise ReadmeError(f"bench/results.md has no table below {heading}")
+    return rows[2:]  # after the head
+
+
+def measured(heading: str, fault: str = "read") -> dict[str, dict[str, str]]:
+    """Each tracer's figures for this kind of fault."""
+    return {
+        name: {"traced": traced, "other": other, "recorded": whole_percent(recorded)}
+        for name, kind, traced, _, _, other, recorded in rows_below(heading)
+        if kind == fault
+    }
+
+
+def number(text: str) -> float:
+    return float(text.replace(",", "").rstrip("%"))
+
+
+def bench_facts() -> dict[str, float]:
+    """Numbers in texts that come from results.md."""
+    read, written = measured(X86), measured(X86, "write")
+    printing = [written[name] for name in PRINTING]
+    costs = [number(figures["traced"]) for figures in printing]
+    shares = [number(figures["recorded"].rstrip(" %")) / 100 for figures in printing]
+    base = re.search(r"takes ([\d,]+) when it reads", RESULTS.read_text())
+    text = {name: number(cells[0]) for name, *cells in rows_below(TO_TEXT)}
+    drawn = {faults: cells for faults, *cells in rows_below("## page_fault_plot.py")}
+    plain = read["pf_probe_B"]
+    in_file = measured(X86, "file")["pf_probe_B"]
+    ftrace = read["pf_probe_B placement=ftrace"]
+    return {
+        "base": number(base[1]) if base else 0,
+        "other": number(plain["other"]),
+        "outcome": number(read["pf_probe_B outcome=1"]["traced"]),
+        "ftrace": number(ftrace["traced"]),
+        "ftrace_other": number(ftrace["other"]),
+        "file": number(in_file["traced"]) - number(plain["traced"]),
+        "printing_least": min(costs),
+        "printing_most": max(costs),
+        "printed_least": min(shares),
+        "printed_most": max(shares),
+        "drain": text["/proc/pf_probe_B to a log, by `user`"],
+        "perf_script": text["perf script"],
+        "trace_cmd_report": text["trace-cmd report"],
+        "plot": text["pf_probe_B: plot at unload"],
+        "drawn": 1e9 * number(drawn["1,000,000"][0]),
+        "drawn_mb": number(drawn["1,000,000"][1]),
+        "arm64_other": number(measured(ARM64_OLD)["pf_probe_B"]["other"]),
+    }
+
+
+def whole_percent(text: str) -> str:
+    """ "31.4%" as "31 %"."""
+    return f"{float(text.rstrip('%')):.0f} %" if text else ""
+
+
+def costs() -> str:
+    """The table of COSTS."""
+    x86, arm64 = measured(X86), measured(ARM64)
+    none = {"traced": "", "other": ""}
+    lines = [
+        "| tracer | traced process | any other process"
+        " | traced, arm64 | other, arm64 | recorded |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, here, there in COSTS:
+        on_arm64 = arm64[there] if there else none
+        cells = [x86[here]["traced"], x86[here]["other"]]
+        cells += [on_arm64["traced"], on_arm64["other"], x86[here]["recorded"]]
+        lines.append(re.sub(r"\|  (?=\|)", "| ", f"| {' | '.join([name, *cells])} |"))
+    return "\n".join(lines) + "\n"
+
+
+def compared(text: str) -> str:
+    """A document with the figures of ROWS."""
+    figures = measured(X86)
+    for name, form in ROWS.items():
+        cells = [form.format(**figures[tracer]) for tracer in COMPARED]
+        line = f"| {' | '.join([name, *cells])} |"
+        text = re.sub(rf"^\| {re.escape(name)} \|.*$", line, text, flags=re.M)
+    return text
+
+
+def unpack(folder: Path) -> None:
+    """The demo's logs, into a folder."""
+    for name in LOGS:
+        packed = (DEMO / f"{name}.xz").read_bytes()
+        (folder / name).write_bytes(lzma.decompress(packed))
+    # As `user` calls it.
+    (folder / "out").mkdir()
+    shutil.copy(folder / "cold.log", folder / "out/pf_probe_B.log")
+
+
+def known_facts(folder: Path) -> dict[str, float]:
+    outputs.made("cold.log", "-o", "cold.sqlite", cwd=folder)
+    run = document.Run("demo", True, "", [], "")
+    run.blocks = [("facts", "", FACTS)]
+    with closing(sqlite3.connect(folder / "cold.sqlite")) as database:
+        return document.facts(run, database)
+
+
+def table(arguments: str, folder: Path) -> str:
+    """A command and what it prints, as Markdown. It may complain of missing symbols."""
+    done = subprocess.run(
+        [sys.executable, "-B", outputs.PLOTTER, *shlex.split(arguments)],
+        cwd=folder,
+        env={**outputs.ENV, "COLUMNS": str(COLUMNS)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=outputs.TIMEOUT_S,
+    )
+    if done.returncode:
+        raise ReadmeError(f"{arguments}: {done.stderr.strip()}")
+    lines = [f"$ python3 page_fault_plot.py {arguments}", *done.stdout.splitlines()]
+    return "".join(f"    {line}".rstrip() + "\n" for line in lines)
+
+
+BLOCK = re.compile(
+    r"^<!-- (table|text|costs)(?:: (.*?))? -->\n((?:.*\n)*?)<!-- end -->\n", re.M
+)
+
+
+def updated(text: str, folder: Path, with_names: bool = True) -> str:
+    """A document filled in. folder: of unpack().
+
+    with_names=False leaves tables of functions as they are: names come from the files
+    of the machine that recorded.
+    """
+    facts = {**known_facts(folder), **bench_facts()}
+
+    def block(match: re.Match[str]) -> str:
+        kind, words, old = match[1], match[2] or "", match[3]
+        if kind == "costs":
+            new = costs()
+        elif kind == "text":
+            if words not in TEXTS:
+                raise ReadmeError(f"no text of the name {words}")
+            filled = document.filled(" ".join(TEXTS[words].split()), facts, FORMS)
+            new = textwrap.fill(filled, WIDTH, break_on_hyphens=False) + "\n"
+        elif "function" in words and not with_names:
+            new = old.strip("\n") + "\n"
+        else:
+            new = table(words, folder)
+        head = match[0][: match.start(3) - match.start(0)]
+        return f"{head}\n{new}\n<!-- end -->\n"
+
+    return BLOCK.sub(block, compared(text))
+
+
+def picture(folder: Path) -> Image.Image:
+    """cold.log drawn, in few colours: that makes it a third of its size."""
+    outputs.made("cold.log", "-o", "cold.png", cwd=folder)
+    with Image.open(folder / "cold.png") as drawn:
+        return drawn.convert("RGB").quantize(
+            COLOURS, Image.Quantize.LIBIMAGEQUANT, dither=Image.Dither.NONE
+        )
+
+
+def nr_different(a: Image.Image, b: Image.Image) -> int:
+    """Pixels in which two pictures differ; all, if it is their size."""
+    if a.size != b.size:
+        return a.size[0] * a.size[1]
+    pixels = [np.asarray(image.convert("RGB")) for image in (a, b)]
+    return int(np.count_nonzero((pixels[0] != pixels[1]).any(axis=2)))
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def debug_file(path: Path) -> Path | None:
+    """Where Debian's packages put the debug information of a file, if it is there."""
+    done = subprocess.run(["eu-readelf", "-n", path], capture_output=True, text=True)
+    found = re.search(r"Build ID: ([0-9a-f]{2})([0-9a-f]+)", done.stdout)
+    path = Path(
+        f"/usr/lib/debug/.build-id/{found[1]}/{found[2]}.debug" if found else ""
+    )
+    return path if found and path.exists() else None
+
+
+def is_elf(path: Path) -> bool:
+    return path.is_file() and path.read_bytes()[:4] == b"\x7fELF"
+
+
+def sums(folder: Path) -> str:
+    """Digests of what is mapped in cold.log, and of its debug information."""
+    text = (folder / "cold.log").read_text()
+    files = [Path(name) for name in sorted(set(re.findall(r" map=(/\S+)", text)))]
+    files = [path for path in files if is_elf(path)]
+    files += [path for path in map(debug_file, files) if path]
+    return "".join(f"{digest(path)}  {path}\n" for path in files)
+
+
+def are_files_here(folder: Path) -> bool:
+    """Whether names of functions are what they were on the machine that recorded."""
+    return SUMS.read_text() == sums(folder)
+
+
+def record(module: Path, user: Path) -> None:
+    """Run the demo cold and warm; keep the logs."""
+    DEMO.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, options in zip(LOGS, ([], ["--warm"])):
+            demo = [sys.executable, "tests/vm/demo.py", *options, module, user]
+            subprocess.run(demo, cwd=PROJECT, check=True)
+            shutil.copy(PROJECT / "out/pf_probe_B.log", Path(scratch) / name)
+        for name in LOGS:
+            packed = lzma.compress((Path(scratch) / name).read_bytes(), preset=9)
+            (DEMO / f"{name}.xz").write_bytes(packed)
+        SUMS.write_text(sums(Path(scratch)))
+
+
+def write() -> None:
+    """Fill in all documents, and draw the picture."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        unpack(folder)
+        if not are_files_here(folder):
+            raise ReadmeError(
+                "the compiler or the C library is not that of the demo's logs, so names "
+                "of functions would be wrong: make readme RECORD=1"
+            )
+        texts = [updated(path.read_text(), folder) for path in DOCS]
+        picture(folder).save(PICTURE, optimize=True)
+        for path, text in zip(DOCS, texts):
+            path.write_text(text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--record", nargs=2, type=Path, metavar=("pf_probe_B.ko", "user")
+    )
+    args = parser.parse_args()
+    try:
+        if args.record:
+            record(*args.record)
+        write()
+    except (
+        *(ReadmeError, document.DocumentError, outputs.OutputError, OSError),
+        subprocess.CalledProcessError,
+    ) as error:
+        print(f"readme.py: {error}", file=sys.stderr)
+        return 1
+    for path in (*DOCS, PICTURE):
+        print(os.path.relpath(path))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""README.md and doc/: figures of the demo and the bench, links and commands that work."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import outputs
+import readme
+
+PROJECT = readme.PROJECT
+README = PROJECT / "README.md"
+PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "doc").glob("*.md")])
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("logs")
+    readme.unpack(folder)
+    return folder
+
+
+@pytest.mark.parametrize("path", readme.DOCS, ids=lambda path: path.name)
+def test_tables_and_figures_are_of_the_demo_and_the_bench(path, logs):
+    """Else `make readme` is due."""
+    text = path.read_text()
+    assert len(readme.BLOCK.findall(text)) == text.count("<!-- end -->") > 0
+    assert readme.updated(text, logs, readme.are_files_here(logs)) == text
+
+
+def test_names_of_functions_are_compared(logs):
+    """Where the demo's files are; elsewhere the test above leaves these tables out."""
+    if not readme.are_files_here(logs):
+        pytest.skip("the compiler here is not the one of the demo's logs: names differ")
+    text = (PROJECT / "doc/answers.md").read_text()
+    changed = text.replace("_int_malloc", "_int_free")
+    assert changed != text
+    assert readme.updated(changed, logs) == text
+    assert readme.updated(changed, logs, with_names=False) == changed
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"(?<=3,839 faults, )\d+",  # a table's title
+        r"(?<=It spent )\d+",  # a sentence
+        r"(?<=process, others \| )\d+",  # a cell of the comparison
+        r"(?<=adds )\d+(?= instructions)",
+    ],
+)
+def test_a_figure_changed_by_hand_is_found(pattern, logs):
+    text = README.read_text()
+    changed, nr_changed = re.subn(pattern, "1", text)
+    assert nr_changed >= 1
+    assert readme.updated(changed, logs, with_names=False) == text
+
+
+def test_figures_follow_the_bench(monkeypatch, tmp_path):
+    results = tmp_path / "results.md"
+    text = readme.RESULTS.read_text()
+    results.write_text(
+        text.replace("| pf_probe_B | read | ", "| pf_probe_B | read | 9,")
+    )
+    before = readme.costs()
+    monkeypatch.setattr(readme, "RESULTS", results)
+    assert before != readme.costs()
+    row = re.search(
+        r"^\| Instructions added.*$", readme.compared(README.read_text()), re.M
+    )
+    assert " 9," in row[0]
+    results.write_text("# nothing\n")
+    with pytest.raises(readme.ReadmeError, match="no table below"):
+        readme.costs()
+
+
+def test_the_picture_is_of_the_demo(logs):
+    drawn = readme.picture(logs)
+    with Image.open(readme.PICTURE) as shown:
+        nr_different = readme.nr_different(drawn, shown)
+    # Another processor may round a pixel differently.
+    assert nr_different <= 20, "make readme is due"
+
+
+def test_pictures_are_told_apart():
+    a, b = Image.new("RGB", (30, 20)), Image.new("RGB", (30, 20))
+    b.paste((9, 9, 9), (0, 0, 5, 5))
+    assert readme.nr_different(a, a) == 0
+    assert readme.nr_different(a, b) == 25
+    assert readme.nr_different(a, Image.new("RGB", (20, 30))) == 600
+
+
+def test_readme_is_read_in_two_minutes():
+    assert len(README.read_text().splitlines()) <= 150
+
+
+def anchor(heading: str) -> str:
+    """As GitHub and GitLab make it of a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path):
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if re.match(r"https?:", link):
+            continue
+        name, _, fragment = link.partition("#")
+        target = (path.parent / name).resolve() if name else path
+        assert target.exists(), link
+        if fragment:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(), re.M)
+            assert fragment in map(anchor, headings), link
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_commands_are_there(path):
+    """What a page says to type: targets of make, options of user and of the plotter."""
+    text = path.read_text()
+    makefile = (PROJECT / "Makefile").read_text()
+    for target in re.findall(r"(?:^ {4}|`|sudo )make ([a-z][a-z-]*)", text, re.M):
+        assert re.search(rf"^{target}:", makefile, re.M), f"make {target}"
+    shown = [
+        outputs.plot("--help", cwd=PROJECT).stdout,
+        (PROJECT / "user.c").read_text(),
+    ]
+    known = set(re.findall(r"(?<!\S)(--[a-z]+)", shown[0]))
+    known |= {f"--{name}" for name in re.findall(r'\{ "([a-z]+)", ', shown[1])}
+    used = re.findall(r"(?:page_fault_plot\S*|\buser|pf_user) [^`\n]*", text)
+    used += re.findall(r"`(--[^`\n]*)`", text)
+    for option in re.findall(r"(?<!\S)(--[a-z]+)", " ".join(used)):
+        assert option in known, option
