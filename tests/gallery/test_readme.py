@@ -136,3 +136,23 @@ def test_commands_are_there(path):
     used += re.findall(r"`(--[^`\n]*)`", text)
     for option in re.findall(r"(?<!\S)(--[a-z]+)", " ".join(used)):
         assert option in known, option
+
+
+VERSIONED = {
+    "faultlog/__init__.py": r'^VERSION = "([^"]*)"$',
+    "dkms.conf": r'^PACKAGE_VERSION="([^"]*)"$|pf_probe[-/]([\d.]+)\b',
+    "doc/troubleshooting.md": r"pf_probe[-/]([\d.]+)\b",
+    "doc/log-format.md": r" version=(\S+)",
+    "doc/pf_probe.8": r" version=(\S+)",
+    "CHANGELOG.md": r"\A(?:.*\n)*?## \[(\d[^\]]*)\]",  # the latest
+}
+
+
+@pytest.mark.parametrize("name, pattern", VERSIONED.items(), ids=VERSIONED)
+def test_there_is_one_version(name, pattern):
+    """PF_VERSION is the one place; what repeats it agrees."""
+    header = (PROJECT / "pf_common.h").read_text()
+    version = re.search(r'^#define PF_VERSION "(.*)"$', header, re.M)[1]
+    found = re.findall(pattern, (PROJECT / name).read_text(), re.M)
+    found = {"".join(x) for x in found}
+    assert found == {version}
