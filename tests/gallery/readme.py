@@ -27,6 +27,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import tempfile
 import textwrap
 from contextlib import closing
@@ -37,6 +38,7 @@ from PIL import Image
 
 import document
 import outputs
+import recording
 from faultlog.words import time_text
 
 PROJECT = outputs.PROJECT
@@ -45,7 +47,15 @@ DOCS = tuple(
     for name in ("README.md", "doc/answers.md", "doc/cold-start.md", "doc/overhead.md")
 )
 DEMO = PROJECT / "doc/demo"
-LOGS = ("cold.log", "warm.log")  # in DEMO, packed
+LOGS = ("cold.log", "warm.log")  # of `make demo`; in DEMO, compressed
+# Of a program that is started cold, and after the script that warms; in RUNS.
+NR_RUNS = 8
+BEFORE = tuple(f"before{i}.log" for i in range(1, NR_RUNS + 1))
+AFTER = tuple(f"after{i}.log" for i in range(1, NR_RUNS + 1))
+RUNS = DEMO / "runs.tar.xz"
+PROGRAM = "/usr/bin/python3 -c 'import json'"
+DROP = "sync; echo 3 >/proc/sys/vm/drop_caches"
+RUNS_TIMEOUT_S = 900
 SUMS = DEMO / "sha256sums"  # of the files that the names of functions come from
 PICTURE = PROJECT / "doc/cc1.png"
 RESULTS = PROJECT / "bench/results.md"
@@ -288,6 +298,11 @@ def unpack(folder: Path) -> None:
     for name in LOGS:
         packed = (DEMO / f"{name}.xz").read_bytes()
         (folder / name).write_bytes(lzma.decompress(packed))
+    with tarfile.open(RUNS) as runs:
+        for log in (*BEFORE, *AFTER):
+            member = runs.extractfile(log)
+            assert member, log
+            (folder / log).write_bytes(member.read())
     # As `user` calls it.
     (folder / "out").mkdir()
     shutil.copy(folder / "cold.log", folder / "out/pf_probe_B.log")
@@ -301,10 +316,20 @@ def known_facts(folder: Path) -> dict[str, float]:
         return document.facts(run, database)
 
 
+def without_notes(lines: list[str]) -> list[str]:
+    """A table without what it says of this machine's files, as where symbols are missing."""
+    kept, is_note = [], False
+    for line in lines:
+        is_note = line.startswith("Names: ") or (is_note and not line.startswith(" "))
+        if not is_note:
+            kept.append(line)
+    return kept
+
+
 def table(arguments: str, folder: Path) -> str:
-    """A command and what it prints, as Markdown. It may complain of missing symbols."""
+    """A command and what it prints, as Markdown. A shell finds the logs of a pattern."""
     done = subprocess.run(
-        [sys.executable, "-B", outputs.PLOTTER, *shlex.split(arguments)],
+        ["/bin/sh", "-c", f'"$0" -B "$1" {arguments}', sys.executable, outputs.PLOTTER],
         cwd=folder,
         env={**outputs.ENV, "COLUMNS": str(COLUMNS)},
         stdin=subprocess.DEVNULL,
@@ -314,7 +339,8 @@ def table(arguments: str, folder: Path) -> str:
     )
     if done.returncode:
         raise ReadmeError(f"{arguments}: {done.stderr.strip()}")
-    lines = [f"$ python3 page_fault_plot.py {arguments}", *done.stdout.splitlines()]
+    printed = without_notes(done.stdout.splitlines())
+    lines = [f"$ python3 page_fault_plot.py {arguments}", *printed]
     return "".join(f"    {line}".rstrip() + "\n" for line in lines)
 
 
@@ -399,9 +425,36 @@ def are_files_here(folder: Path) -> bool:
     return SUMS.read_text() == sums(folder)
 
 
+def record_runs(module: Path, user: Path) -> None:
+    """Start PROGRAM cold, then after the script that warms; keep the logs."""
+
+    def in_guest(lines: str, preparation: str, how: str, logs: tuple[str, ...]) -> None:
+        for log in logs:
+            words = ["run", Path(log).stem, preparation, how, "", PROGRAM]
+            lines += f"{shlex.join(words)}\n"
+        recording.record(lines, [*logs], module, user, folder, RUNS_TIMEOUT_S)
+        for log in logs:
+            shutil.move(folder / log, Path(scratch) / log)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "guest"
+        in_guest("", "", "cold", BEFORE)
+        outputs.made(BEFORE[0], "-o", "warm.sh", cwd=Path(scratch))
+        script = (Path(scratch) / "warm.sh").read_text()
+        written = f"cat >\"$place/warm.sh\" <<'END OF SCRIPT'\n{script}END OF SCRIPT\n"
+        in_guest(written, f"{DROP}; sh warm.sh", "ready", AFTER)
+        with tarfile.open(RUNS, "w:xz", preset=9) as runs:
+            for log in (*BEFORE, *AFTER):
+                member = tarfile.TarInfo(log)
+                member.size = (Path(scratch) / log).stat().st_size
+                with open(Path(scratch) / log, "rb") as file:
+                    runs.addfile(member, file)
+
+
 def record(module: Path, user: Path) -> None:
-    """Run the demo cold and warm; keep the logs."""
+    """Record all logs: the demo cold and warm, and the runs of PROGRAM."""
     DEMO.mkdir(exist_ok=True)
+    record_runs(module, user)
     with tempfile.TemporaryDirectory() as scratch:
         for name, options in zip(LOGS, ([], ["--warm"])):
             demo = [sys.executable, "tests/vm/demo.py", *options, module, user]
@@ -443,6 +496,7 @@ def main() -> int:
         write()
     except (
         *(ReadmeError, document.DocumentError, outputs.OutputError, OSError),
+        recording.kernel.KernelError,
         subprocess.CalledProcessError,
     ) as error:
         print(f"readme.py: {error}", file=sys.stderr)

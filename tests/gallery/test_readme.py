@@ -156,3 +156,25 @@ def test_there_is_one_version(name, pattern):
     found = re.findall(pattern, (PROJECT / name).read_text(), re.M)
     found = {"".join(x) for x in found}
     assert found == {version}
+
+
+def test_notes_about_this_machine_are_left_out():
+    title, head, row = "cc1, pid 1: 2 faults", "  share  map", " 10.0 %  x"
+    note = ["Names: no symbols: libisl.so and", "2 more"]
+    assert readme.without_notes([title, *note, head, row]) == [title, head, row]
+    assert readme.without_notes([title, head, row]) == [title, head, row]
+
+
+@pytest.mark.parametrize(
+    "message, source",
+    [
+        ("No kernel build tree at ", "Makefile"),
+        (" is loaded already", "pf_user/module.c"),
+        ("no kprobe in ", "pf/hook.h"),
+        ("kprobes are switched off", "pf/hook.h"),
+        (" is needed", "faultlog/outputs.py"),
+    ],
+)
+def test_messages_that_are_explained_are_printed(message, source):
+    assert message in (PROJECT / "doc/troubleshooting.md").read_text()
+    assert message in (PROJECT / source).read_text()
