@@ -146,6 +146,7 @@ unregister_probe:
 	pf_probe_unregister();
 stop_life:
 	pf_life_stop();
+	pf_probe_leave();
 stop_clock:
 	pf_clock_stop();
 	pf_map_free();
@@ -202,6 +203,7 @@ static void pf_stop(void (*finish)(void))
 	if (difference.is_known && difference.nr_surplus)
 		pr_warn("surplus=%llu: more faults were recorded than the kernel counted: some are "
 			"recorded twice, please report it\n", difference.nr_surplus);
+	pf_probe_leave();
 	if (children)
 		pf_family_free();
 	pf_threads_free();

@@ -49,6 +49,53 @@ static inline const struct path *pf_file_path(struct file *file)
 }
 #endif
 
+#ifdef CONFIG_DYNAMIC_FTRACE
+
+#include <linux/ftrace.h>
+
+/*
+ * Frees the filter of an ftrace_ops that is not registered, for the function at @ip alone. Before
+ * ftrace_free_filter() was exported, in 6.2 (8be9fbd5345d) and 6.1.9, that took memory first.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 9)
+static inline void pf_ftrace_free_filter(struct ftrace_ops *ops, unsigned long ip)
+{
+	ftrace_free_filter(ops);
+}
+#else
+static inline void pf_ftrace_free_filter(struct ftrace_ops *ops, unsigned long ip)
+{
+	int ret = ftrace_set_filter_ip(ops, ip, 1, 0);
+
+	if (ret)
+		pr_warn("a filter of ftrace could not be freed (error %d): it is lost\n", ret);
+}
+#endif
+
+/*
+ * Has ftrace shut itself down for good, as ftrace_kill() does after a mistake of its own? It is
+ * asked for a filter for the function at @ip, for nobody, which it then refuses as all else. These
+ * ops are new each time: they still point to their filter when it is freed.
+ */
+static inline bool pf_ftrace_is_dead(unsigned long ip)
+{
+	struct ftrace_ops nobody = {};
+	int ret = ftrace_set_filter_ip(&nobody, ip, 0, 0);
+
+	if (!ret)
+		pf_ftrace_free_filter(&nobody, ip);
+	return ret == -ENODEV;
+}
+
+#else
+
+static inline bool pf_ftrace_is_dead(unsigned long ip)
+{
+	return false;
+}
+
+#endif /* CONFIG_DYNAMIC_FTRACE */
+
 /*
  * What a kernel lacks whose ftrace does not tell a callback the function's arguments, or only with
  * all registers saved, which costs as much as a kprobe. x86-64 has it since 5.11 (02a474ca266a),
@@ -62,8 +109,6 @@ static inline const struct path *pf_file_path(struct file *file)
 #define PF_FTRACE_MISSING \
 	"CONFIG_DYNAMIC_FTRACE_WITH_ARGS (on x86-64 since Linux 5.11, on arm64 since 6.2)"
 #else
-
-#include <linux/ftrace.h>
 
 /* Since 6.13 (7888af4166d4) struct ftrace_regs hides what it is. */
 #ifndef arch_ftrace_regs
@@ -116,25 +161,6 @@ static __always_inline void pf_ftrace_watch(struct ftrace_regs *fregs,
 #endif /* CONFIG_X86_64 */
 
 /*
- * Frees the filter of an ftrace_ops that is not registered, for the function at @ip alone. Before
- * ftrace_free_filter() was exported, in 6.2 (8be9fbd5345d) and 6.1.9, that took memory first.
- */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 9)
-static inline void pf_ftrace_free_filter(struct ftrace_ops *ops, unsigned long ip)
-{
-	ftrace_free_filter(ops);
-}
-#else
-static inline void pf_ftrace_free_filter(struct ftrace_ops *ops, unsigned long ip)
-{
-	int ret = ftrace_set_filter_ip(ops, ip, 1, 0);
-
-	if (ret)
-		pr_warn("a filter of ftrace could not be freed (error %d): it is lost\n", ret);
-}
-#endif
-
-/*
  * A direct call: from the function's entry, to code of ours that saves what it uses. There is such
  * code for x86-64. It can be registered for a struct ftrace_ops since 5.16 (f64dd4627ec6); since
  * 5.18 (156ff4a544ae) there is a name for what it has to begin with.
@@ -151,9 +177,9 @@ static inline int pf_register_direct(struct ftrace_ops *ops, unsigned long addr)
 	return register_ftrace_direct_multi(ops, addr);
 }
 
-static inline void pf_unregister_direct(struct ftrace_ops *ops, unsigned long addr)
+static inline int pf_unregister_direct(struct ftrace_ops *ops, unsigned long addr)
 {
-	unregister_ftrace_direct_multi(ops, addr);
+	return unregister_ftrace_direct_multi(ops, addr);
 }
 
 #else
@@ -163,9 +189,9 @@ static inline int pf_register_direct(struct ftrace_ops *ops, unsigned long addr)
 	return register_ftrace_direct(ops, addr);
 }
 
-static inline void pf_unregister_direct(struct ftrace_ops *ops, unsigned long addr)
+static inline int pf_unregister_direct(struct ftrace_ops *ops, unsigned long addr)
 {
-	unregister_ftrace_direct(ops, addr, false);
+	return unregister_ftrace_direct(ops, addr, false);
 }
 
 #endif /* CONFIG_X86_64 ... */

@@ -24,6 +24,9 @@
 #include "family.h"
 #include "outcome.h"
 
+/* The hook could not be taken out: until the next boot our code is called, or our data are read. */
+static bool pf_hook_stays;
+
 #ifdef PF_FTRACE_MISSING
 
 static int pf_callback_hook(unsigned long entry)
@@ -105,6 +108,28 @@ static struct ftrace_ops pf_callback_ops = {
 	.flags = FTRACE_OPS_FL_PERMANENT,
 };
 
+/*
+ * What @ops asked for at pf_ftrace_ip was not placed, or has been taken out again: @ret, that went
+ * well. If ftrace is dead it did not, or nobody can say: it may have died half-way, which
+ * unregister_ftrace_function() does not report.
+ */
+static void pf_ftrace_let_go(struct ftrace_ops *ops, int ret)
+{
+	if (ret || pf_ftrace_is_dead(pf_ftrace_ip))
+		pf_hook_stays = true;
+	else
+		pf_ftrace_free_filter(ops, pf_ftrace_ip);
+}
+
+/*
+ * A dead ftrace is not asked: it forgets where a direct call goes before it looks whether it can
+ * take it out.
+ */
+static void pf_ftrace_unhook(struct ftrace_ops *ops, int (*unregister)(struct ftrace_ops *ops))
+{
+	pf_ftrace_let_go(ops, pf_ftrace_is_dead(pf_ftrace_ip) ? -ENODEV : unregister(ops));
+}
+
 /* At the function that begins at @entry. Returns 0, or a negative errno after it has told why. */
 static int pf_callback_hook(unsigned long entry)
 {
@@ -119,7 +144,7 @@ static int pf_callback_hook(unsigned long entry)
 	ret = register_ftrace_function(&pf_callback_ops);
 	if (ret) {
 		pr_err("placement=ftrace: refused (error %d): is kernel.ftrace_enabled=0?\n", ret);
-		pf_ftrace_free_filter(&pf_callback_ops, entry);
+		pf_ftrace_let_go(&pf_callback_ops, 0);
 	}
 	return ret;
 }
@@ -130,8 +155,7 @@ static int pf_callback_hook(unsigned long entry)
  */
 static void pf_callback_unhook(void)
 {
-	unregister_ftrace_function(&pf_callback_ops);
-	pf_ftrace_free_filter(&pf_callback_ops, pf_ftrace_ip);
+	pf_ftrace_unhook(&pf_callback_ops, unregister_ftrace_function);
 }
 
 static unsigned long pf_ftrace_nr_missed(void)
@@ -256,6 +280,17 @@ static unsigned long pf_direct_addr(void)
 	return (unsigned long)(pf_has_children() ? pf_direct_enter_family : pf_direct_enter);
 }
 
+static int pf_direct_unregister(struct ftrace_ops *ops)
+{
+	return pf_unregister_direct(ops, pf_direct_addr());
+}
+
+/* Waits as pf_callback_unhook() does. */
+static void pf_direct_unhook(void)
+{
+	pf_ftrace_unhook(&pf_direct_ops, pf_direct_unregister);
+}
+
 /* At the function that begins at @entry. */
 static int pf_direct_hook(unsigned long entry)
 {
@@ -271,20 +306,13 @@ static int pf_direct_hook(unsigned long entry)
 	 * registers the ops or takes it back. That ftrace is switched on has to be seen.
 	 */
 	pf_direct_ops.flags |= FTRACE_OPS_FL_PERMANENT;
-	if (!ret && !pf_call_in_place((const u8 *)entry)) {
-		pf_unregister_direct(&pf_direct_ops, pf_direct_addr());
+	if (ret) {
+		pf_ftrace_let_go(&pf_direct_ops, 0);
+	} else if (!pf_call_in_place((const u8 *)entry)) {
+		pf_direct_unhook();
 		ret = -EBUSY;
 	}
-	if (ret)
-		pf_ftrace_free_filter(&pf_direct_ops, entry);
 	return ret;
-}
-
-/* Waits as pf_callback_unhook() does. */
-static void pf_direct_unhook(void)
-{
-	pf_unregister_direct(&pf_direct_ops, pf_direct_addr());
-	pf_ftrace_free_filter(&pf_direct_ops, pf_ftrace_ip);
 }
 
 #endif /* PF_DIRECT_MISSING */

@@ -9,8 +9,10 @@
 
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/freezer.h>
 #include <linux/kprobes.h>
 #include <linux/printk.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "account.h"
@@ -74,9 +76,19 @@ static kprobe_opcode_t *pf_entry_addr(void)
 	return addr;
 }
 
+/*
+ * At the entry a kprobe is a client of ftrace. If that is dead, kprobes would warn and keep ours in
+ * their table. They return nothing, but take the address away from a probe that they had to keep.
+ */
 static void pf_kprobe_unregister(void)
 {
+	if (kprobe_ftrace(&pf_kprobe) && pf_ftrace_is_dead((unsigned long)pf_kprobe.addr)) {
+		pf_hook_stays = true;
+		return;
+	}
 	unregister_kprobe(&pf_kprobe);
+	if (!pf_kprobe.addr)
+		pf_hook_stays = true;
 }
 
 static bool pf_ftrace_is_armed(void)
@@ -136,7 +148,7 @@ static int pf_entry_register(void)
 		return ret;
 	}
 	if (!pf_kprobe_is_armed()) {
-		unregister_kprobe(&pf_kprobe);
+		pf_kprobe_unregister();
 		pr_err("kprobes are switched off: write 1 to /sys/kernel/debug/kprobes/enabled and to "
 		       "kernel.ftrace_enabled\n");
 		return -EBUSY;
@@ -242,7 +254,7 @@ static int pf_probe_register(const char *placement, unsigned int maxactive)
 			return ret;
 	}
 	ret = pf_hook_place(placement);
-	if (ret && maxactive)
+	if (ret && maxactive && !pf_hook_stays)
 		unregister_kretprobe(&pf_kretprobe);
 	return ret;
 }
@@ -260,13 +272,45 @@ static bool pf_probe_is_armed(void)
 
 /*
  * After it no handler runs any more, on any CPU. Who still sleeps within a fault returns through
- * the kernel's own code, which knows that our handler is gone. Sleeps.
+ * the kernel's own code, which knows that our handler is gone. If the hook stays nobody is traced
+ * any more, and faults that are under way may still be recorded. Sleeps.
  */
 static void pf_probe_unregister(void)
 {
 	pf_placed->remove();
+	if (pf_hook_stays) {
+		WRITE_ONCE(pf_target.signal, NULL);
+		if (pf_family.members)
+			bitmap_zero(pf_family.members, PID_MAX_LIMIT);
+		return;
+	}
 	if (pf_has_outcome())
 		unregister_kretprobe(&pf_kretprobe);
+}
+
+/* How often a thread that waits for good looks whether the machine is to be suspended. */
+#define PF_STAY_MS 5000
+
+/**
+ * pf_probe_leave() - before anything is freed that the hook uses
+ *
+ * If the hook stays this never returns, so that the module does. A module's exit can't fail, and
+ * for the module to refuse its removal it would have to hold a reference to itself while the hook
+ * is placed, which a step before rmmod would have to drop: rmmod alone has to do. The caller
+ * sleeps, can't be killed, is not taken for hung, adds no load and lets the machine be suspended.
+ *
+ * Context: process context, no locks held.
+ */
+static void pf_probe_leave(void)
+{
+	if (!pf_hook_stays)
+		return;
+	pr_err("ftrace is dead, and the kernel still calls this module: it stays, and this command "
+	       "does not return, until you reboot\n");
+	for (;;) {
+		try_to_freeze();
+		schedule_timeout_idle(msecs_to_jiffies(PF_STAY_MS));
+	}
 }
 
 /*

@@ -20,11 +20,14 @@ from typing import IO
 import kernel
 import toolchain
 
-# Modules of the tests' own, for kernels that can be patched while they run.
-LIVE_PATCH = "tests/vm/livepatch"
+# Folders of the tests' own modules -> what a kernel has to be built with for them.
+TEST_MODULES = {
+    "tests/vm/ftrace": "CONFIG_DYNAMIC_FTRACE=y",
+    "tests/vm/livepatch": "CONFIG_LIVEPATCH=y",
+}
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SOURCES: tuple[str, ...] = ("Kbuild", "Makefile", "pf", "pf_user", "*.c", "*.h")
-SOURCES += ("tests/vm/*.[ch]", f"{LIVE_PATCH}/*")
+SOURCES += ("tests/vm/*.[ch]", *(f"{folder}/*" for folder in TEST_MODULES))
 
 
 PROGRAMS = (
@@ -72,9 +75,9 @@ def user_flags(tools: toolchain.Toolchain, folder: Path) -> str:
     return f"-O2 -static{quiet}"
 
 
-def can_be_patched(tree: kernel.Tree) -> bool:
+def has_config(tree: kernel.Tree, line: str) -> bool:
     config = tree.kdir / "include/config/auto.conf"
-    return "\nCONFIG_LIVEPATCH=y\n" in config.read_text()
+    return f"\n{line}\n" in config.read_text()
 
 
 def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
@@ -96,9 +99,10 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
         + ["VPATH=tests/vm", f"CC={tools.cc}"]
         + [f"CFLAGS={flags}", *PROGRAMS],
     }
-    if can_be_patched(tree):
-        ours = ["-C", str(tree.kdir), f"M={folder / LIVE_PATCH}", *kbuild[1:]]
-        steps["the live patch"] = [*ours, "modules"]
+    for ours, config in TEST_MODULES.items():
+        if has_config(tree, config):
+            words = ["-C", str(tree.kdir), f"M={folder / ours}", *kbuild[1:]]
+            steps[ours] = [*words, "modules"]
     for what, words in steps.items():
         line = tools.command(["make", "-s", *words], folder)
         if subprocess.run(line, stdout=log, stderr=log).returncode:
@@ -109,8 +113,10 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
 def files_of(folder: Path) -> list[Path]:
     """What of a build's folder goes into a guest."""
     programs = [folder / name for name in ("user", *PROGRAMS)]
-    ours = [*folder.glob("*.ko"), *folder.glob(f"{LIVE_PATCH}/*.ko")]
-    return [*sorted(ours), *programs]
+    ours = sorted(folder.glob("*.ko"))
+    for of_tests in TEST_MODULES:
+        ours += sorted((folder / of_tests).glob("*.ko"))
+    return [*ours, *programs]
 
 
 def main() -> int:

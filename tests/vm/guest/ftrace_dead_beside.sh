@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# As ftrace_dead, with a kprobe at the entry, a direct call with all that can be watched, and a
+# callback in one place: ftrace's list of these is never walked over what has gone.
+# vm: last
+. /tap.sh
+
+[ -e /ftrace_dead.ko ] || skip_all "this kernel has no ftrace"
+modules="A B C"
+has_ftrace_arguments || modules=A
+plan $((4 + 3 * $(echo $modules | wc -w)))
+
+start_stopped sh -c 'while :; do /workload run touch 100; done'
+target=$pid
+insmod /pf_probe_A.ko process_id=$target placement=entry probe_print=0
+[ "$modules" = A ] || {
+	insmod /pf_probe_B.ko process_id=$target placement=ftrace outcome=1 children=1 \
+		max_faults=5000 cont_store=1
+	insmod /pf_probe_C.ko process_id=$target placement=callback outcome=1
+}
+kill -CONT $target
+sees() {
+	cat /proc/pf_probe_$1 >/tmp/log && test "$(grep -c '^PID' /tmp/log)" -gt 20
+}
+for module in $modules; do
+	wait_for sees $module
+done
+insmod /ftrace_dead.ko
+
+dmesg_mark
+said() {
+	dmesg_since | grep -q "^pf_probe_$1: ftrace is dead, .*until you reboot$"
+}
+for module in $modules; do
+	rmmod pf_probe_$module &
+	ok "$module: rmmod says why it does not return" wait_for said $module
+	like "$module: its sums are there" "$(dmesg_since)" "^pf_probe_$module: recorded=[1-9][0-9]* "
+	like "$module: and so is it" "$(cat /proc/modules)" "^pf_probe_$module .* Unloading "
+done
+ok "the target is there" kill -0 $target
+kill -KILL $target
+wait $target 2>/dev/null
+ok "faults go on" /workload run mix
+ok "in many processes" /workload run family 6
+ok "in many threads" /workload run threads 64
