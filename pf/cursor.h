@@ -5,10 +5,14 @@
 #ifndef PF_CURSOR_H
 #define PF_CURSOR_H
 
+#ifdef __KERNEL__
+
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/rcupdate.h>
 #include <linux/timekeeping.h>
+
+#endif /* __KERNEL__ */
 
 #include "fault_list.h"
 #include "merge.h"

@@ -14,6 +14,8 @@
 #ifndef PF_FAULT_LIST_H
 #define PF_FAULT_LIST_H
 
+#ifdef __KERNEL__
+
 #include <linux/kprobes.h>
 #include <linux/lockdep.h>
 #include <linux/mm.h>
@@ -22,6 +24,8 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+
+#endif /* __KERNEL__ */
 
 #include "fault.h"
 #include "lock.h"
@@ -36,8 +40,12 @@
  * @gen: changes when the chunk is emptied for another use
  * @cpu: the owner
  * @base: how many records the owner's lane had before this chunk
- * @next: the lane's next chunk, to be filled when this one is full; there may be one before
+ * @next: the lane's next chunk, to be filled when this one is full; there may be one before. Or,
+ *	while the chunk is in no lane, the next empty one
  * @younger: with cont_store, the next chunk in the order of taking, over all lanes
+ * @age: with cont_store, which one this was of all that were ever taken
+ * @nid: the node whose memory it is
+ * @is_aside: it is left out of that order until it is full, see pf_list_put_aside()
  * @faults: the records; they begin a cache line, so that none lies in two
  */
 struct pf_chunk {
@@ -48,6 +56,9 @@ struct pf_chunk {
 	u64 base;
 	struct pf_chunk *next;
 	struct pf_chunk *younger;
+	u64 age;
+	u16 nid;
+	bool is_aside;
 	struct pf_fault faults[] __aligned(64);
 };
 
@@ -76,19 +87,13 @@ struct pf_lane {
 static DEFINE_PER_CPU(struct pf_lane, pf_lane);
 static struct pf_chunk pf_no_chunk;
 
-/* The chunks that lie in the memory of one NUMA node. */
-struct pf_node {
-	unsigned long next; /* of chunks[]: the first that was never in use ... */
-	unsigned long end; /* ... and where the next node's begin */
-};
-
 static struct {
 	raw_spinlock_t lock; /* all below, and every chunk's links, base and gen */
-	struct pf_chunk **chunks; /* all there are, node by node */
+	struct pf_chunk **chunks; /* all there are */
 	unsigned long nr_chunks;
-	struct pf_node nodes[MAX_NUMNODES];
-	struct pf_chunk *oldest, *youngest; /* by ->younger, with cont_store */
-	struct pf_chunk *spare; /* emptied, not in use, by ->younger */
+	struct pf_chunk *empty[MAX_NUMNODES]; /* not in use, by the node whose memory it is */
+	struct pf_chunk *oldest, *youngest; /* by ->younger, with cont_store ... */
+	u64 nr_taken; /* ... and how many chunks were taken */
 	unsigned long max_faults;
 	u32 chunk_faults; /* records in a chunk */
 	u32 batch; /* chunks that a CPU takes at a time */
@@ -128,10 +133,16 @@ static unsigned long pf_list_memory_max(void)
 	return available > reserve ? (available - reserve) << PAGE_SHIFT : 0;
 }
 
+/* A chunk is in use no more, or not yet. */
+static void pf_list_put_empty(struct pf_chunk *chunk)
+{
+	chunk->next = pf_list.empty[chunk->nid];
+	pf_list.empty[chunk->nid] = chunk;
+}
+
 /* Takes @nr chunks of a node's memory, or of another's if that has none. */
 static int pf_list_take_memory(int nid, unsigned long nr)
 {
-	pf_list.nodes[nid].next = pf_list.nr_chunks;
 	for (; nr; nr--) {
 		/* NORETRY: rather no list than somebody's process killed for it. */
 		struct pf_chunk *chunk = kzalloc_node(
@@ -140,11 +151,12 @@ static int pf_list_take_memory(int nid, unsigned long nr)
 		if (!chunk)
 			return -ENOMEM;
 		pf_list.chunks[pf_list.nr_chunks++] = chunk;
+		chunk->nid = page_to_nid(virt_to_page(chunk));
+		pf_list_put_empty(chunk);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
 	}
-	pf_list.nodes[nid].end = pf_list.nr_chunks;
 	return 0;
 }
 
@@ -178,10 +190,22 @@ static u32 pf_list_batch(unsigned long nr_chunks, bool cont_store)
 	return cont_store ? 1 : clamp(share, 1UL, PF_BATCH_MAX);
 }
 
+/*
+ * With cont_store, how many chunks more there are for a CPU to be given one of its own node's
+ * memory: it takes turns with others in emptying the oldest, which may be of any.
+ */
+static unsigned long pf_list_spare(unsigned long nr_chunks, bool cont_store)
+{
+	unsigned long nr_nodes = num_node_state(N_MEMORY);
+
+	return cont_store && nr_nodes > 1 ? max(nr_chunks / 32, 4 * nr_nodes) : 0;
+}
+
 /* How many records @nr_chunks are enough for: pf_list_init() the other way round. */
 static unsigned long pf_list_capacity(unsigned long nr_chunks, u32 chunk_faults)
 {
-	unsigned long extra = max(nr_chunks / 8, (unsigned long)num_possible_cpus()) + 1;
+	unsigned long more = num_possible_cpus() + pf_list_spare(nr_chunks, true);
+	unsigned long extra = max(nr_chunks / 8, more) + 1;
 
 	return nr_chunks > extra ? (nr_chunks - extra) * chunk_faults : 0;
 }
@@ -192,7 +216,8 @@ static unsigned long pf_list_capacity(unsigned long nr_chunks, u32 chunk_faults)
  * @cont_store: overwrite the oldest when full, instead of dropping the new
  * @has_extra: each record has a struct pf_extra
  *
- * Every CPU can have chunks that it does not fill, hence a batch more a CPU than the records need.
+ * Every CPU can have chunks that it does not fill, hence a batch more a CPU than the records need;
+ * see pf_list_spare(), too.
  *
  * Context: process context, may sleep.
  * Return: 0, -EINVAL, -ENOMEM, or -EINTR if the caller is being killed
@@ -211,7 +236,8 @@ static int pf_list_init(unsigned long max_faults, bool cont_store, bool has_extr
 		return -EINVAL;
 	}
 
-	nr_chunks += (unsigned long)batch * num_possible_cpus();
+	nr_chunks += (unsigned long)batch * num_possible_cpus() +
+		     pf_list_spare(nr_chunks, cont_store);
 	nr_chunks_max = pf_list_memory_max() / chunk_bytes;
 	if (nr_chunks > nr_chunks_max)
 		goto no_memory;
@@ -244,22 +270,55 @@ no_memory:
 	return ret;
 }
 
-/* Empties the oldest chunk that no CPU is filling, which is the first of its lane, too. */
-static struct pf_chunk *pf_list_recycle(void)
+/*
+ * With cont_store: the first chunks in the order that their CPUs still fill are put aside, each
+ * once, not to be looked at each time that the oldest one is wanted. That may be long: a CPU that
+ * the target has left keeps its chunk.
+ */
+static void pf_list_put_aside(void)
 {
-	struct pf_chunk **link = &pf_list.oldest, *older = NULL, *chunk;
+	struct pf_chunk *chunk;
 
 	lockdep_assert_held(&pf_list.lock);
 
-	while ((chunk = *link) && per_cpu(pf_lane, chunk->cpu).chunk == chunk) {
-		older = chunk;
-		link = &chunk->younger;
+	while ((chunk = pf_list.oldest) && per_cpu(pf_lane, chunk->cpu).chunk == chunk) {
+		chunk->is_aside = true;
+		pf_list.oldest = chunk->younger;
+		if (!pf_list.oldest)
+			pf_list.youngest = NULL;
 	}
+}
+
+/* A chunk that was put aside is full: only others that were, and are older, come before it. */
+static void pf_list_put_back(struct pf_chunk *chunk)
+{
+	struct pf_chunk **link = &pf_list.oldest;
+
+	lockdep_assert_held(&pf_list.lock);
+
+	while (*link && (*link)->age < chunk->age)
+		link = &(*link)->younger;
+	chunk->is_aside = false;
+	chunk->younger = *link;
+	if (!*link)
+		pf_list.youngest = chunk;
+	*link = chunk;
+}
+
+/* Empties the oldest chunk that no CPU is filling, which is the first of its lane, too. */
+static struct pf_chunk *pf_list_recycle(void)
+{
+	struct pf_chunk *chunk;
+
+	lockdep_assert_held(&pf_list.lock);
+
+	pf_list_put_aside();
+	chunk = pf_list.oldest;
 	if (!chunk)
 		return NULL;
-	*link = chunk->younger;
-	if (pf_list.youngest == chunk)
-		pf_list.youngest = older;
+	pf_list.oldest = chunk->younger;
+	if (!pf_list.oldest)
+		pf_list.youngest = NULL;
 	WRITE_ONCE(per_cpu(pf_lane, chunk->cpu).oldest, chunk->next);
 	pf_list.nr_retired -= chunk->nr;
 	pf_list.nr_overwritten += chunk->nr;
@@ -271,19 +330,31 @@ static struct pf_chunk *pf_list_recycle(void)
 	return chunk;
 }
 
-/* One that was never in use: of the memory that is near, while there is some. */
-static struct pf_chunk *pf_list_new_chunk(void)
+/* An empty chunk of a node's memory, NULL if there is none. */
+static struct pf_chunk *pf_list_empty_of(int nid)
 {
-	int near = numa_node_id(), nid;
+	struct pf_chunk *chunk = pf_list.empty[nid];
+
+	if (chunk)
+		pf_list.empty[nid] = chunk->next;
+	return chunk;
+}
+
+/* An empty chunk: of the memory that is near, while there is some. */
+static struct pf_chunk *pf_list_take_empty(void)
+{
+	struct pf_chunk *chunk;
+	int nid;
 
 	lockdep_assert_held(&pf_list.lock);
 
-	if (pf_list.nodes[near].next < pf_list.nodes[near].end)
-		return pf_list.chunks[pf_list.nodes[near].next++];
-	for_each_node_state(nid, N_MEMORY)
-		if (pf_list.nodes[nid].next < pf_list.nodes[nid].end)
-			return pf_list.chunks[pf_list.nodes[nid].next++];
-	return NULL;
+	chunk = pf_list_empty_of(numa_node_id());
+	for_each_node_state(nid, N_MEMORY) {
+		if (chunk)
+			break;
+		chunk = pf_list_empty_of(nid);
+	}
+	return chunk;
 }
 
 static struct pf_chunk *pf_list_empty_chunk(void)
@@ -298,15 +369,9 @@ static struct pf_chunk *pf_list_empty_chunk(void)
 		chunk = pf_list_recycle();
 		if (!chunk)
 			break;
-		chunk->younger = pf_list.spare;
-		pf_list.spare = chunk;
+		pf_list_put_empty(chunk);
 	}
-	if (pf_list.spare) {
-		chunk = pf_list.spare;
-		pf_list.spare = chunk->younger;
-		return chunk;
-	}
-	chunk = pf_list_new_chunk();
+	chunk = pf_list_take_empty();
 	if (!chunk && pf_list.cont_store)
 		chunk = pf_list_recycle();
 	return chunk;
@@ -376,6 +441,7 @@ static void pf_list_age(struct pf_chunk *chunk)
 {
 	lockdep_assert_held(&pf_list.lock);
 
+	chunk->age = pf_list.nr_taken++;
 	chunk->younger = NULL;
 	if (pf_list.youngest)
 		pf_list.youngest->younger = chunk;
@@ -443,10 +509,14 @@ static struct pf_chunk *pf_list_room_locked(struct pf_lane *lane)
 	if (!pf_list.cont_store && pf_list.budget <= 0)
 		pf_list_revoke();
 	if (chunk == &pf_no_chunk || chunk->nr == pf_list.chunk_faults) {
-		chunk = chunk->next ?: pf_list_take(lane);
+		struct pf_chunk *filled = chunk;
+
+		chunk = filled->next ?: pf_list_take(lane);
 		if (!chunk)
 			return NULL;
 		WRITE_ONCE(lane->chunk, chunk);
+		if (filled->is_aside)
+			pf_list_put_back(filled);
 	}
 	if (chunk->nr < chunk->limit || pf_list_promise(chunk, pf_list.chunk_faults - chunk->nr))
 		return chunk;

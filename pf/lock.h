@@ -5,9 +5,13 @@
 #ifndef PF_LOCK_H
 #define PF_LOCK_H
 
+#ifdef __KERNEL__
+
 #include <linux/kprobes.h>
 #include <linux/processor.h>
 #include <linux/spinlock.h>
+
+#endif /* __KERNEL__ */
 
 /**
  * pf_lock() - take a lock in the fault path
