@@ -41,11 +41,7 @@ static void print_up_to_horizon(void)
 
 static void print_new(struct work_struct *work)
 {
-	static u64 nr_seen;
-	u64 nr_recorded = pf_list_nr_recorded();
-
-	if (nr_recorded != nr_seen) {
-		nr_seen = nr_recorded;
+	if (pf_cursor_has_more(print_cursor)) {
 		pf_cursor_extend(print_cursor);
 		print_up_to_horizon();
 	}

@@ -177,6 +177,38 @@ static void pf_cursor_extend(struct pf_cursor *cursor)
 			pf_merge_add(&cursor->merge, (struct pf_next){ made_ns, cpu });
 }
 
+/* Has the lane anything that the cursor has not passed, up to the horizon or after it? */
+static bool pf_cursor_lane_has_more(const struct pf_cursor *cursor, unsigned int cpu)
+{
+	const struct pf_place *place = &cursor->places[cpu];
+	const struct pf_chunk *current_chunk = READ_ONCE(per_cpu(pf_lane, cpu).chunk);
+
+	if (!place->chunk)
+		return current_chunk != &pf_no_chunk;
+	if (READ_ONCE(place->chunk->gen) != place->gen || READ_ONCE(place->chunk->nr) > place->nr)
+		return true;
+	return place->nr == pf_list.chunk_faults && current_chunk != place->chunk;
+}
+
+/**
+ * pf_cursor_has_more() - has anything been recorded that the cursor has not passed?
+ * @cursor: the cursor, which pf_cursor_next() has said false to
+ *
+ * Takes no lock, and looks no further than to the first lane that has; first where the cursor was
+ * last, where more is likely to come.
+ */
+static bool pf_cursor_has_more(const struct pf_cursor *cursor)
+{
+	unsigned int cpu;
+
+	if (pf_cursor_lane_has_more(cursor, cursor->cpu))
+		return true;
+	for_each_possible_cpu(cpu)
+		if (pf_cursor_lane_has_more(cursor, cpu))
+			return true;
+	return false;
+}
+
 /* When the record read last was made. */
 static inline u64 pf_cursor_made_ns(const struct pf_cursor *cursor)
 {

@@ -586,20 +586,35 @@ static u64 pf_list_nr_dropped(void)
 	return sum;
 }
 
-/* All records ever made, the overwritten ones too. */
+/* All records ever made, the overwritten ones too. The lock is given back in between. */
 static u64 pf_list_nr_recorded(void)
 {
 	u64 sum = 0;
 	unsigned int cpu;
 
-	raw_spin_lock(&pf_list.lock);
 	for_each_possible_cpu(cpu) {
-		const struct pf_chunk *chunk = READ_ONCE(per_cpu(pf_lane, cpu).chunk);
+		const struct pf_chunk *chunk;
 
+		raw_spin_lock(&pf_list.lock);
+		chunk = per_cpu(pf_lane, cpu).chunk;
 		sum += chunk->base + READ_ONCE(chunk->nr);
+		raw_spin_unlock(&pf_list.lock);
 	}
-	raw_spin_unlock(&pf_list.lock);
 	return sum;
+}
+
+/**
+ * pf_list_lane_mark() - a number that changes whenever a CPU records or loses a fault
+ * @cpu: the CPU
+ *
+ * It takes no lock. While the CPU goes on to another chunk it may be any other number.
+ */
+static u64 pf_list_lane_mark(unsigned int cpu)
+{
+	const struct pf_lane *lane = &per_cpu(pf_lane, cpu);
+	const struct pf_chunk *chunk = READ_ONCE(lane->chunk);
+
+	return READ_ONCE(lane->nr_dropped) + READ_ONCE(chunk->base) + READ_ONCE(chunk->nr);
 }
 
 #endif /* PF_FAULT_LIST_H */

@@ -57,7 +57,7 @@ enum pf_item {
  * @nr_results: of these, by enum pf_result
  * @nr_events: events of the family shown since the start
  * @has_fault: there is a fault, to be shown next or after the event
- * @nr_known: faults and target's end, as pf_proc_news() told when the last drain began
+ * @known: pf_proc_mark() when the last drain began
  * @target_exited: as it was then
  * @cursor: at the fault, if @has_fault
  */
@@ -68,7 +68,7 @@ struct pf_reader {
 	u64 nr_results[NR_PF_RESULT];
 	u32 nr_events;
 	bool has_fault;
-	u64 nr_known;
+	u64 known;
 	bool target_exited;
 	struct pf_cursor *cursor;
 };
@@ -80,7 +80,9 @@ static char pf_loaded_host[PF_TEXT_MAX(__NEW_UTS_LEN)]; /* the machine's name th
 static DECLARE_WAIT_QUEUE_HEAD(pf_proc_wait);
 static void pf_proc_wake(struct work_struct *work);
 static DECLARE_DELAYED_WORK(pf_proc_wake_work, pf_proc_wake);
-static u64 pf_proc_told; /* the pf_proc_news() that waiters were woken for */
+static u64 pf_proc_woken_mark; /* the pf_proc_mark() that waiters were woken for ... */
+static u64 *pf_proc_woken_lanes; /* ... and by CPU number, pf_list_lane_mark() ... */
+static unsigned int pf_proc_woken_cpu; /* ... and the CPU for which they were last */
 static bool pf_proc_closing;
 
 /* Room for any line. */
@@ -109,27 +111,59 @@ static inline size_t pf_proc_line(const struct pf_cursor *cursor, char *buf, siz
 	return pf_fault_format(buf, size, &cursor->fault, &context);
 }
 
-/* A number that changes whenever a reader would see something new. @exited: pf_all_exited() */
-static u64 pf_proc_news_of(bool exited)
+/*
+ * A number that changes whenever a reader would see something new that is no fault. @exited:
+ * pf_all_exited()
+ */
+static u64 pf_proc_mark(bool exited)
 {
-	return pf_list_nr_recorded() + pf_list_nr_dropped() +
-	       READ_ONCE(pf_family.nr_events) + exited;
+	return pf_list_nr_dropped() + READ_ONCE(pf_family.nr_events) + exited;
 }
 
-static u64 pf_proc_news(void)
+/* Is there anything new since the reader's last drain? */
+static bool pf_proc_has_news(const struct pf_reader *reader)
 {
-	return pf_proc_news_of(pf_all_exited());
+	return pf_cursor_has_more(reader->cursor) ||
+	       reader->known != pf_proc_mark(pf_all_exited());
+}
+
+/* Has the CPU recorded or lost a fault since this was asked last? */
+static bool pf_proc_lane_has_news(unsigned int cpu)
+{
+	u64 mark = pf_list_lane_mark(cpu);
+
+	if (mark == pf_proc_woken_lanes[cpu])
+		return false;
+	pf_proc_woken_lanes[cpu] = mark;
+	pf_proc_woken_cpu = cpu;
+	return true;
+}
+
+/*
+ * Is there anything to wake waiters for? As long as the CPU that had something the last time has
+ * more, no other's cache lines are touched; then all are looked at once.
+ */
+static bool pf_proc_has_news_for_any(void)
+{
+	bool has_news = pf_proc_lane_has_news(pf_proc_woken_cpu);
+	unsigned int cpu;
+	u64 mark;
+
+	if (has_news)
+		return true;
+	for_each_possible_cpu(cpu)
+		has_news |= pf_proc_lane_has_news(cpu);
+	mark = pf_proc_mark(pf_all_exited());
+	has_news |= mark != pf_proc_woken_mark;
+	pf_proc_woken_mark = mark;
+	return has_news;
 }
 
 /* Looks for news, and again later as long as somebody waits for some. */
 static void pf_proc_wake(struct work_struct *work)
 {
-	u64 news = pf_proc_news();
-
-	if (news != pf_proc_told) {
-		pf_proc_told = news;
+	if (pf_proc_has_news_for_any())
 		wake_up_interruptible(&pf_proc_wait);
-	}
 	if (wq_has_sleeper(&pf_proc_wait) && !READ_ONCE(pf_proc_closing))
 		schedule_delayed_work(&pf_proc_wake_work, msecs_to_jiffies(PF_PROC_POLL_MS));
 }
@@ -164,7 +198,7 @@ static void pf_proc_drain(struct pf_reader *reader)
 {
 	/* Before looking at the list: who reads "exited" has had all the faults there will be. */
 	reader->target_exited = pf_all_exited();
-	reader->nr_known = pf_proc_news_of(reader->target_exited);
+	reader->known = pf_proc_mark(reader->target_exited);
 	pf_cursor_extend(reader->cursor);
 	pf_map_flush();
 	pf_proc_next_fault(reader);
@@ -219,7 +253,7 @@ static void *pf_proc_start(struct seq_file *m, loff_t *pos)
 		return NULL;
 	if (reader->item == PF_ITEM_NEWS) {
 		/* Still the end: tools that read until they get nothing twice have to stop, too. */
-		if (reader->nr_known == pf_proc_news())
+		if (!pf_proc_has_news(reader))
 			return NULL;
 		pf_proc_drain(reader);
 	}
@@ -444,7 +478,7 @@ static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
 	 * read, if only the end.
 	 */
 	if (reader->item != PF_ITEM_NEWS || m->index != reader->pos ||
-	    READ_ONCE(file->f_pos) != m->read_pos || reader->nr_known != pf_proc_news())
+	    READ_ONCE(file->f_pos) != m->read_pos || pf_proc_has_news(reader))
 		mask = EPOLLIN | EPOLLRDNORM;
 	mutex_unlock(&m->lock);
 	if (!mask)
@@ -471,8 +505,11 @@ static int pf_proc_create(void)
 	pf_loaded_ns = ktime_get_mono_fast_ns();
 	ktime_get_real_ts64(&pf_loaded_epoch);
 	pf_proc_note_host();
-	if (!proc_create(KBUILD_MODNAME, 0400, NULL, &pf_proc_ops)) {
+	pf_proc_woken_lanes = kvcalloc(nr_cpu_ids, sizeof(*pf_proc_woken_lanes), GFP_KERNEL);
+	if (!pf_proc_woken_lanes ||
+	    !proc_create(KBUILD_MODNAME, 0400, NULL, &pf_proc_ops)) {
 		pr_err("can't make /proc/" KBUILD_MODNAME "\n");
+		kvfree(pf_proc_woken_lanes);
 		return -ENOMEM;
 	}
 	return 0;
@@ -512,6 +549,7 @@ static void pf_proc_remove(void)
 	spin_lock_irq(&pf_proc_wait.lock);
 	spin_unlock_irq(&pf_proc_wait.lock);
 	synchronize_rcu();
+	kvfree(pf_proc_woken_lanes);
 }
 
 #endif /* PF_PROC_H */

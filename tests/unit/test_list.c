@@ -200,6 +200,44 @@ static void test_overwritten(void)
 	ok(is_right, "the oldest chunk that no CPU fills is overwritten, and counted, and no other");
 }
 
+/* A cursor knows without a lock whether there is more; a CPU's mark changes with each fault. */
+static void test_news(void)
+{
+	static struct seen seen;
+	bool is_right = true, is_marked = true;
+	unsigned int i, store;
+
+	for (store = 0; store < 2; store++) {
+		struct pf_cursor *cursor;
+
+		begin(64, 1, 5000, store, true);
+		cursor = pf_cursor_new();
+		memset(&seen, 0, sizeof(seen));
+		drain(cursor, &seen);
+		for (i = 0; i < 20000; i++) {
+			unsigned int cpu = draw_cpu(i / 5000 % 3, test_cpu);
+			u64 mark = pf_list_lane_mark(cpu);
+			unsigned long locked;
+			bool is_recorded;
+
+			is_recorded = push(cpu);
+			is_marked &= pf_list_lane_mark(cpu) != mark;
+			if (tap_random() % 3)
+				continue;
+			locked = nr_locked;
+			is_right &= pf_cursor_has_more(cursor) || !is_recorded;
+			is_right &= nr_locked == locked;
+			drain(cursor, &seen);
+			locked = nr_locked;
+			is_right &= !pf_cursor_has_more(cursor) && nr_locked == locked;
+		}
+		kvfree(cursor);
+		pf_list_free();
+	}
+	ok(is_right, "a cursor sees without a lock whether there is more");
+	ok(is_marked, "a CPU's mark changes with each fault, recorded or lost");
+}
+
 /* How many of the chunks that were taken are of the CPU's own node's memory, of 100. */
 static unsigned int share_near(unsigned int nodes, unsigned int mean_faults)
 {
@@ -280,29 +318,74 @@ static struct cost cost_of_taking(unsigned int cpus, bool all)
 	return best;
 }
 
+/* A poll() that has nothing to give, and one that has. */
+static struct cost cost_of_polling(unsigned int cpus, bool has_more)
+{
+	const unsigned int nr = 10000;
+	static struct seen seen;
+	struct cost best = { 1e9, 0 };
+	struct pf_cursor *cursor;
+	unsigned int round, i;
+
+	begin(cpus, 1, 20000, true, false);
+	cursor = pf_cursor_new();
+	memset(&seen, 0, sizeof(seen));
+	for (i = 0; i < 10000; i++)
+		push(i % cpus);
+	drain(cursor, &seen);
+	for (i = 0; has_more && i < 1000; i++)
+		push(i % cpus);
+	for (round = 0; round < NR_ROUNDS; round++) {
+		unsigned long looked = nr_looked, nr_yes = 0;
+		struct timespec from, to;
+		double ns;
+
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		for (i = 0; i < nr; i++)
+			nr_yes += pf_cursor_has_more(cursor);
+		clock_gettime(CLOCK_MONOTONIC, &to);
+		if (nr_yes != (has_more ? nr : 0))
+			abort();
+		ns = (to.tv_sec - from.tv_sec) * 1e9 + (to.tv_nsec - from.tv_nsec);
+		best.ns = min(best.ns, ns / nr);
+		best.looks = (double)(nr_looked - looked) / nr;
+	}
+	kvfree(cursor);
+	pf_list_free();
+	return best;
+}
+
 static void test_cost(void)
 {
 	static const unsigned int cpus[] = { 1, 8, 64, 128 };
-	double most_taking = 0;
+	double most_taking = 0, most_polling = 0;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cpus); i++) {
 		struct cost one = cost_of_taking(cpus[i], false);
 		struct cost all = cost_of_taking(cpus[i], true);
+		struct cost quiet = cost_of_polling(cpus[i], false);
+		struct cost busy = cost_of_polling(cpus[i], true);
 
 		printf("# %3u CPUs: a chunk %.0f ns if one faults, %.0f ns if all do; lanes looked"
 		       " at: %.1f, %.1f\n",
 		       cpus[i], one.ns, all.ns, one.looks, all.looks);
+		printf("# %3u CPUs: poll() %.0f ns without news, %.0f ns with; lanes looked at:"
+		       " %.1f, %.1f\n",
+		       cpus[i], quiet.ns, busy.ns, quiet.looks, busy.looks);
 		most_taking = max(most_taking, max(one.looks, all.looks));
+		most_polling = max(most_polling, busy.looks);
 	}
 	ok(most_taking <= 3,
 	   "with up to 128 CPUs a chunk is taken after looking at %.1f lanes, on average",
 	   most_taking);
+	ok(most_polling <= 1, "and poll() sees news at the first");
 }
 
 int main(void)
 {
 	test_overwritten();
+	test_news();
 	test_nodes();
 	test_cost();
 	return tap_done();
