@@ -32,7 +32,8 @@ static struct {
  * @nr: number of one of its threads in the pid namespace of the caller
  *
  * Context: process context, may sleep.
- * Return: 0, -EINVAL for a number that can't be one or a kernel thread, -ESRCH for no such process
+ * Return: 0, or -EINVAL if that is no process that can be tracked. Not -ESRCH for one that is not
+ * there: insmod has other words for that, of symbols with wrong versions.
  */
 static int pf_target_set(pid_t nr)
 {
@@ -49,7 +50,7 @@ static int pf_target_set(pid_t nr)
 	put_pid(pid);
 	if (!task) {
 		pr_err("no process %d: give process_id the number of a running process\n", nr);
-		return -ESRCH;
+		return -EINVAL;
 	}
 	if (task->flags & PF_KTHREAD) {
 		pr_err("%d is a kernel thread, which takes no page faults of its own\n", nr);
@@ -65,7 +66,7 @@ static int pf_target_set(pid_t nr)
 		pr_err("process %d has exited already\n", nr);
 		put_pid(pid);
 		put_task_struct(task);
-		return -ESRCH;
+		return -EINVAL;
 	}
 	if (pf_target.nr != nr)
 		pr_info("%d is a thread of process %d: tracking the whole process\n", nr,

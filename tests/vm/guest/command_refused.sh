@@ -81,7 +81,7 @@ cp /bin/busybox victim
 until killall -q -KILL victim; do :; done &
 killer=$!
 refused "a command killed while the module is being loaded" 125 \
-	"(PID [0-9]+: ended before it was started|/pf_probe_B.ko: No such process)$" \
+	"(PID [0-9]+: ended before it was started|/pf_probe_B.ko: Invalid argument)$" \
 	/user max_faults=8000000 -- ./victim sleep 60
 wait $killer
 

@@ -20,9 +20,8 @@ refused "no process_id" "Invalid argument" "process_id=PID is required"
 refused "process_id=0" "Invalid argument" "process_id=PID is required" process_id=0
 refused "process_id=-5" "Invalid argument" "process_id=PID is required" process_id=-5
 refused "process_id=abc" "Invalid argument" "process_id=PID is required" process_id=abc
-# What busybox says for ESRCH.
-refused "no such process" "No such process|module has wrong symbol version" \
-	"no process 4000000" process_id=4000000
+# kmod and busybox have words of their own for ESRCH, of symbol versions.
+refused "no such process" "[Ii]nvalid (argument|parameter)" "no process 4000000" process_id=4000000
 refused "a kernel thread" "Invalid argument" "2 is a kernel thread" process_id=2
 refused "max_faults=0" "Invalid argument" "1 or more" process_id=$target max_faults=0
 refused "max_faults=10^12" "Cannot allocate memory|Out of memory" "more memory than can be spared" \
