@@ -15,6 +15,8 @@
 #include <linux/poll.h>
 #include <linux/printk.h>
 #include <linux/proc_fs.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/timekeeping.h>
 #include <linux/utsname.h>
@@ -226,12 +228,18 @@ static void pf_proc_advance(struct pf_reader *reader)
 	}
 }
 
-/* Only counts: pf_proc_show() goes on to the next item when it has shown one. */
+/*
+ * Only counts: pf_proc_show() goes on to the next item when it has shown one. To get to a place far
+ * on, as for lseek(), seq_file comes here for all that is before it, without a pause of its own.
+ */
 static void *pf_proc_next(struct seq_file *m, void *v, loff_t *pos)
 {
 	struct pf_reader *reader = m->private;
 
 	reader->pos = ++*pos;
+	cond_resched();
+	if (fatal_signal_pending(current))
+		return ERR_PTR(-EINTR);
 	return reader->item == PF_ITEM_END ? NULL : reader;
 }
 

@@ -7,6 +7,9 @@
  *	reader again FILE	to the end, then twice more; prints what the later reads gave
  *	reader at FILE		in places here and there, in both ways; has to be what it is as a whole
  *	reader repoll FILE	to the end, lseek(0), then poll() has to tell that there is something
+ *	reader far FILE		pread() behind the end, which goes through all of it: prints how many
+ *				ms that takes, for how long at most another program of the same CPU
+ *				waits, and how long it goes on after a SIGKILL
  *	reader elsewhere FILE	pread() at the end, then poll() has to tell that there is something
  *	reader poll FILE	to the end, then poll(); prints the drain that comes then
  *	reader hold HOW FILE	HOW=open|read|poll|hup|except|epoll: do so until the file fails or ends,
@@ -28,8 +31,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define POLL_MS 60000
@@ -123,6 +130,84 @@ static int poll_after_pread(void)
 	if (pread(fd, &byte, 1, strlen(read_all(other, 4096))))
 		errx(1, "pread: not the end");
 	printf("%s\n", poll(&p, 1, 3000) == 1 ? "readable" : "nothing");
+	return 0;
+}
+
+static long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void stay_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		err(1, "sched_setaffinity");
+}
+
+static void read_behind_end(void)
+{
+	char byte;
+
+	if (pread(open_path(), &byte, 1, 1LL << 40))
+		errx(1, "pread: not the end");
+}
+
+/* Sleeps for moments; the longest of them is kept in *longest. */
+static void sleep_on_and_on(volatile long *longest)
+{
+	long before = now_ms();
+
+	for (;;) {
+		long now;
+
+		usleep(1000);
+		now = now_ms();
+		if (now - before > *longest)
+			*longest = now - before;
+		before = now;
+	}
+}
+
+static int read_far(void)
+{
+	volatile long *longest = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long begun, total;
+	pid_t child;
+
+	stay_on(0);
+	child = fork();
+	if (!child)
+		sleep_on_and_on(longest);
+	usleep(100000);
+	*longest = 0;
+	begun = now_ms();
+	read_behind_end();
+	total = now_ms() - begun;
+	usleep(100000);
+	printf("total=%ld waits=%ld", total, *longest);
+	fflush(stdout);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+
+	child = fork();
+	if (!child) {
+		read_behind_end();
+		_exit(0);
+	}
+	stay_on(1);
+	usleep(total * 1000 / 8);
+	begun = now_ms();
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	printf(" killed=%ld\n", now_ms() - begun);
 	return 0;
 }
 
@@ -252,6 +337,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(what, "at"))
 		return read_here_and_there();
+	if (!strcmp(what, "far"))
+		return read_far();
 	if (!strcmp(what, "repoll"))
 		return poll_after_rewind();
 	if (!strcmp(what, "elsewhere"))
@@ -272,6 +359,6 @@ int main(int argc, char **argv)
 		return read_opened_before();
 	if (!strcmp(what, "load"))
 		return load_without_capability();
-	errx(2, "usage: reader size N|rewind|again|at|repoll|elsewhere|poll|hold HOW|nobody|root|"
+	errx(2, "usage: reader size N|rewind|again|at|far|repoll|elsewhere|poll|hold HOW|nobody|root|"
 	     "before|load FILE");
 }

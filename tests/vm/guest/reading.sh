@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # /proc/pf_probe_X: every way of reading it, and `user`.
 . /tap.sh
-plan 32
+plan 35
 
 proc=/proc/pf_probe_B
 start_stopped /workload run touch 300
@@ -91,3 +91,17 @@ nr=1000000
 like "$nr faults drain in one go" "$(cat /tmp/result)" "^difference=0 counted=${nr%0000}[0-9]{4} \
 lines=${nr%0000}[0-9]{4} .*dropped=0 overwritten=0 missed=0"
 rm -f /tmp/track.log
+
+# To a place far on in one call: other programs run, and the reader can be killed.
+start_stopped /workload run zero 1000000
+insmod /pf_probe_B.ko process_id=$pid
+kill -CONT $pid
+wait $pid
+far=$(/reader far /proc/pf_probe_B)
+rmmod pf_probe_B
+diag "in ms: $far"
+total=$(echo "$far" | sed 's/total=\([0-9]*\) .*/\1/')
+ok "pread() far on takes its time" test "$total" -gt 200
+ok "other programs of its CPU run meanwhile" \
+	test "$(echo "$far" | sed 's/.* waits=\([0-9]*\) .*/\1/')" -lt $((total / 2))
+ok "a SIGKILL ends it" test "$(echo "$far" | sed 's/.* killed=//')" -lt $((total / 2))
