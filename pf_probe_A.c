@@ -23,37 +23,51 @@ static struct workqueue_struct *print_wq;
 static void print_new(struct work_struct *work);
 static DECLARE_DELAYED_WORK(print_work, print_new);
 
-/* With probe_print off the faults of the time pass unprinted. */
-static void print_up_to_horizon(void)
+/* The worker leaves the rest to rmmod, which can be interrupted. */
+static bool print_is_ending;
+
+/* The fault that was read last. With probe_print off the faults of the time pass unprinted. */
+static void print_fault(void)
 {
 	static char line[PRINT_LINE_MAX];
 
-	pf_map_flush();
-	while (pf_cursor_next(print_cursor)) {
-		if (READ_ONCE(probe_print)) {
-			size_t len = pf_proc_line(print_cursor, line, sizeof(line));
+	if (READ_ONCE(probe_print)) {
+		size_t len = pf_proc_line(print_cursor, line, sizeof(line));
 
-			pr_info("%.*s", (int)len, line);
-		}
-		cond_resched();
+		pr_info("%.*s", (int)len, line);
 	}
+	cond_resched();
 }
 
 static void print_new(struct work_struct *work)
 {
 	if (pf_cursor_has_more(print_cursor)) {
 		pf_cursor_extend(print_cursor);
-		print_up_to_horizon();
+		pf_map_flush();
+		while (!READ_ONCE(print_is_ending) && pf_cursor_next(print_cursor))
+			print_fault();
 	}
 	queue_delayed_work(print_wq, &print_work, msecs_to_jiffies(PRINT_INTERVAL_MS));
 }
 
+/* With a slow console the rest may take minutes: it is cut short by what ends rmmod. */
 static void print_rest(void)
 {
+	u64 nr_left = 0;
+
+	WRITE_ONCE(print_is_ending, true);
 	cancel_delayed_work_sync(&print_work);
 	destroy_workqueue(print_wq);
 	pf_cursor_extend(print_cursor);
-	print_up_to_horizon();
+	pf_map_flush();
+	while (pf_cursor_next(print_cursor)) {
+		if (fatal_signal_pending(current))
+			nr_left++;
+		else
+			print_fault();
+	}
+	if (nr_left)
+		pr_warn("%llu faults were not printed: rmmod was interrupted\n", nr_left);
 	if (print_cursor->nr_overwritten)
 		pr_warn("%llu faults were overwritten before they could be printed\n",
 			print_cursor->nr_overwritten);
@@ -73,6 +87,7 @@ static int __init pf_probe_A_init(void)
 	ret = pf_start();
 	if (ret)
 		goto free_printer;
+	pf_dmesg_warn();
 	queue_delayed_work(print_wq, &print_work, 0);
 	return 0;
 

@@ -26,8 +26,8 @@ static void draw(const char *title)
 
 		if (!chart->nr_faults)
 			continue;
-		scnprintf(region_title, sizeof(region_title), "%s: %llu faults",
-			  pf_region_names[i], chart->nr_faults);
+		scnprintf(region_title, sizeof(region_title), "%s: %llu fault%s",
+			  pf_region_names[i], chart->nr_faults, chart->nr_faults == 1 ? "" : "s");
 		pf_plot_emit(NULL, "");
 		pf_chart_draw(chart, region_title, pf_plot_emit, NULL);
 	}

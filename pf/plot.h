@@ -15,6 +15,7 @@
 #include "cursor.h"
 #include "histogram.h"
 #include "hook.h"
+#include "print.h"
 #include "target.h"
 
 /* Taken at load: at unload there is nobody to tell that there was no memory for the plot. */
@@ -128,6 +129,7 @@ static void pf_plot_title(char *title, size_t size)
 	struct pf_totals totals;
 	struct pf_difference difference = pf_probe_difference(pf_all_exited(), &totals);
 	u64 nr_dropped = pf_list_nr_dropped();
+	u64 nr_faults = pf_list_nr_recorded() - pf_list.nr_overwritten;
 	char comm[PF_COMM_MAX];
 	int len;
 
@@ -136,8 +138,8 @@ static void pf_plot_title(char *title, size_t size)
 	if (pf_family.nr_children)
 		len += scnprintf(title + len, size - len, " and %llu child%s",
 				 pf_family.nr_children, pf_family.nr_children > 1 ? "ren" : "");
-	len += scnprintf(title + len, size - len, ": %llu page faults",
-			 pf_list_nr_recorded() - pf_list.nr_overwritten);
+	len += scnprintf(title + len, size - len, ": %llu page fault%s", nr_faults,
+			 nr_faults == 1 ? "" : "s");
 	if (nr_dropped)
 		len += scnprintf(title + len, size - len, ", %llu more DROPPED", nr_dropped);
 	if (difference.is_known && difference.nr_unseen)
@@ -163,6 +165,7 @@ static __always_inline void pf_plot(unsigned int nr_charts, void (*draw)(const c
 {
 	char title[PF_CHART_LINE_MAX + 1];
 
+	pf_dmesg_warn();
 	pf_plot_fill(nr_charts);
 	pf_plot_title(title, sizeof(title));
 	draw(title);

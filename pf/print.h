@@ -7,6 +7,9 @@
 #define PF_PRINT_H
 
 #include <linux/compiler.h>
+#include <linux/err.h>
+#include <linux/fcntl.h>
+#include <linux/fs.h>
 #include <linux/printk.h>
 #include <linux/types.h>
 
@@ -32,5 +35,40 @@ static bool probe_debug = PROBE_DEBUG;
 		if (READ_ONCE(probe_debug))           \
 			pr_info(fmt, ##__VA_ARGS__); \
 	} while (0)
+
+/*
+ * May everybody read dmesg? The kernel does not export kernel.dmesg_restrict, but shows it in /proc
+ * to whoever loads or unloads a module, if there is a /proc.
+ *
+ * Return: its digit, or '?' if it can't be read
+ */
+static char pf_dmesg_restrict(void)
+{
+	struct file *file = filp_open("/proc/sys/kernel/dmesg_restrict", O_RDONLY, 0);
+	loff_t pos = 0;
+	char digit;
+
+	if (IS_ERR(file))
+		return '?';
+	if (kernel_read(file, &digit, sizeof(digit), &pos) != sizeof(digit))
+		digit = '?';
+	filp_close(file, NULL);
+	return digit;
+}
+
+/* Before a record is written to dmesg. Context: process context, may sleep. */
+static void pf_dmesg_warn(void)
+{
+	switch (pf_dmesg_restrict()) {
+	case '0':
+		pr_warn("every user of this machine can read the lines in dmesg: "
+			"kernel.dmesg_restrict=0\n");
+		break;
+	case '?':
+		pr_warn("every user of this machine can read the lines in dmesg, unless "
+			"kernel.dmesg_restrict=1\n");
+		break;
+	}
+}
 
 #endif /* PF_PRINT_H */

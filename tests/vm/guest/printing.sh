@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # pf_probe_A: every fault in dmesg, in time order, before rmmod has returned.
 . /tap.sh
-plan 5
+plan 15
 
 dmesg_mark
 /workload track A "" touch 1000 >/tmp/result
@@ -24,3 +24,52 @@ kill -CONT $pid
 wait $pid
 rmmod pf_probe_A
 is "probe_print set at run time" "$(dmesg_since | grep -c '0x20000000[0-9a-f]* .*region=anon')" 10
+
+# What is left to print when the module goes can be cut short, and is counted.
+start_stopped /workload run touch 6000
+insmod /pf_probe_A.ko process_id=$pid
+dmesg -n 8
+kill -CONT $pid
+wait $pid
+dmesg_mark
+rmmod pf_probe_A &
+unloader=$!
+wait_for sh -c 'dmesg | tail -n 1 | grep -q "pf_probe_A: PID ="'
+kill -INT $unloader
+kill -KILL $unloader
+ok "rmmod can be interrupted" wait_for fails grep -q '^pf_probe_A ' /proc/modules
+dmesg -n 5
+said=$(dmesg_since)
+left=$(echo "$said" | sed -n 's/^pf_probe_A: \([0-9]*\) faults were not printed.*/\1/p')
+ok "and says what it has left out" test "${left:-0}" -gt 0
+
+# Who can read the lines is known, but for where there is no /proc.
+restrict=/proc/sys/kernel/dmesg_restrict
+was=$(cat $restrict)
+for value in 0 1; do
+	for name in A B C; do
+		start_stopped /workload run touch 1
+		dmesg_mark
+		echo $value >$restrict
+		insmod /pf_probe_$name.ko process_id=$pid
+		[ $name = A ] || dmesg_mark
+		kill -CONT $pid
+		wait $pid
+		rmmod pf_probe_$name
+		if [ $value = 0 ]; then
+			like "$name, dmesg_restrict=0: a warning" "$(dmesg_since)" \
+				"^pf_probe_$name: .* lines in dmesg: kernel.dmesg_restrict=0$"
+		else
+			unlike "$name, dmesg_restrict=1: none" "$(dmesg_since)" "dmesg_restrict"
+		fi
+	done
+done
+echo "$was" >$restrict
+like "one fault is not faults" "$(dmesg_since)" "^[a-z]+: 1 fault$"
+start_stopped /workload run touch 1
+dmesg_mark
+unshare --mount sh -c "umount -l /proc; insmod /pf_probe_A.ko process_id=$pid"
+like "A without a /proc: what it depends on" "$(dmesg_since)" \
+	"^pf_probe_A: .*, unless kernel.dmesg_restrict=1$"
+rmmod pf_probe_A
+kill -KILL $pid
