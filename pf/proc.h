@@ -289,14 +289,18 @@ static void pf_proc_show_head(struct seq_file *m)
 }
 
 /*
- * The machine's name, not a container's. It is copied before it is looked at: the lock that it is
- * changed under is not for modules.
+ * The machine's name, not a container's. The lock that it is changed under is not for modules: so
+ * it is copied twice, and left out if the copies differ.
  */
 static void pf_proc_note_host(void)
 {
-	char name[__NEW_UTS_LEN + 1];
+	char name[__NEW_UTS_LEN + 1], again[__NEW_UTS_LEN + 1];
 
 	memcpy(name, init_utsname()->nodename, sizeof(name));
+	smp_rmb();
+	memcpy(again, init_utsname()->nodename, sizeof(again));
+	if (memcmp(name, again, sizeof(name)))
+		return;
 	name[__NEW_UTS_LEN] = '\0';
 	if (strcmp(name, "(none)")) /* the kernel's word for it */
 		pf_text_escape(pf_loaded_host, sizeof(pf_loaded_host), name);
@@ -396,9 +400,10 @@ static const struct seq_operations pf_proc_seq_ops = {
 /* A reader may have any name, too. */
 static void pf_proc_print_opened(void)
 {
-	char comm[PF_COMM_MAX];
+	char name[TASK_COMM_LEN], comm[PF_COMM_MAX];
 
-	pf_text_escape(comm, sizeof(comm), current->comm);
+	get_task_comm(name, current);
+	pf_text_escape(comm, sizeof(comm), name);
 	pf_print("reader opened by %s[%d]\n", comm, task_pid_nr(current));
 }
 

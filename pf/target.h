@@ -14,6 +14,7 @@
 #include <linux/pid_namespace.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
@@ -142,7 +143,7 @@ static void pf_target_comm(char buf[PF_COMM_MAX])
 
 	rcu_read_lock();
 	leader = pid_task(pf_target.pid, PIDTYPE_TGID);
-	strscpy(comm, (leader ?: pf_target.task)->comm, sizeof(comm));
+	get_task_comm(comm, leader ?: pf_target.task);
 	rcu_read_unlock();
 	pf_text_escape(buf, PF_COMM_MAX, comm);
 }
