@@ -33,6 +33,7 @@
 #include "pf/outcome.h"
 #include "pf/print.h"
 #include "pf/proc.h"
+#include "pf/queue.h"
 #include "pf/target.h"
 
 /* Since 6.7 each possible CPU has room for all of these, 8 bytes each. */
@@ -111,11 +112,16 @@ static int pf_start(void)
 	if (ret)
 		goto free_list;
 	if (children) {
-		ret = pf_family_init(max_faults);
+		ret = pf_family_init(max_faults, cont_store);
 		if (ret)
 			goto free_threads;
 	}
-	pf_map_init();
+	ret = pf_queue_start();
+	if (ret)
+		goto free_family;
+	ret = pf_map_init(cont_store ? ULONG_MAX : max_faults);
+	if (ret)
+		goto stop_queue;
 	pf_clock_start();
 	pf_asked_set(children, outcome);
 	ret = pf_life_start(children);
@@ -150,6 +156,9 @@ stop_life:
 stop_clock:
 	pf_clock_stop();
 	pf_map_free();
+stop_queue:
+	pf_queue_stop();
+free_family:
 	if (children)
 		pf_family_free();
 free_threads:
@@ -171,6 +180,7 @@ static void pf_stop(void (*finish)(void))
 {
 	struct pf_difference difference;
 	struct pf_totals totals;
+	u64 nr_names_lost;
 	bool exited = pf_all_exited();
 
 	pf_account_end();
@@ -203,11 +213,16 @@ static void pf_stop(void (*finish)(void))
 	if (difference.is_known && difference.nr_surplus)
 		pr_warn("surplus=%llu: more faults were recorded than the kernel counted: some are "
 			"recorded twice, please report it\n", difference.nr_surplus);
+	nr_names_lost = pf_map_nr_names_lost();
+	if (nr_names_lost)
+		pr_info("names_lost=%llu: so often a fault's file could not be named: it was being "
+			"renamed, or there was no room for its name\n", nr_names_lost);
 	pf_probe_leave();
 	if (children)
 		pf_family_free();
 	pf_threads_free();
 	pf_map_free();
+	pf_queue_stop();
 	pf_list_free();
 	pf_target_clear();
 }

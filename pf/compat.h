@@ -11,6 +11,7 @@
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
+#include <linux/irq_work.h>
 #include <linux/kernel.h>
 #include <linux/printk.h>
 #include <linux/string.h>
@@ -95,6 +96,24 @@ static inline bool pf_ftrace_is_dead(unsigned long ip)
 }
 
 #endif /* CONFIG_DYNAMIC_FTRACE */
+
+/* A spinlock_t is a mutex: not to be taken in the fault path, not even by trying. */
+#define PF_SPINLOCKS_SLEEP IS_ENABLED(CONFIG_PREEMPT_RT)
+
+/* A write that breaks copy-on-write without writing, since 5.19 (c89357e27f20). */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0)
+#define PF_FAULT_FLAG_UNSHARE FAULT_FLAG_UNSHARE
+#else
+#define PF_FAULT_FLAG_UNSHARE 0
+#endif
+
+/* It runs in the interrupt itself, on RT, too. That has a name since 5.11 (7a9f50a05843). */
+#ifdef IRQ_WORK_INIT_HARD
+#define PF_IRQ_WORK_INIT_HARD(func) IRQ_WORK_INIT_HARD(func)
+#else
+#define PF_IRQ_WORK_INIT_HARD(_func) \
+	((struct irq_work){ .flags = ATOMIC_INIT(IRQ_WORK_HARD_IRQ), .func = (_func) })
+#endif
 
 /*
  * What a kernel lacks whose ftrace does not tell a callback the function's arguments, or only with

@@ -10,6 +10,7 @@
 #ifdef __KERNEL__
 
 #include <linux/build_bug.h>
+#include <linux/compiler.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
@@ -34,8 +35,16 @@ typedef unsigned long long u64; /* as in the kernel, for %llu */
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define static_assert(expr) _Static_assert(expr, #expr)
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
+#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
+
+/* Aligned, so it is there as a whole if its first byte is. */
+static inline __attribute__((no_sanitize("address"))) unsigned long
+read_word_at_a_time(const void *addr)
+{
+	return __atomic_load_n((const unsigned long *)addr, __ATOMIC_RELAXED);
+}
 
 static inline int fls64(u64 x)
 {

@@ -37,6 +37,7 @@
  */
 #define PF_FAULTS_OF_EVENT 32UL
 #define NR_PF_EVENTS_MIN 1024UL
+#define NR_PF_EVENTS_STORE 65536UL /* at least, where the list is never full */
 #define NR_PF_EVENTS_MAX 1048576UL
 #define PF_EVENTS_OF_PROCESS 2
 
@@ -246,16 +247,18 @@ static void pf_family_free(void)
 
 /**
  * pf_family_init() - nobody is a member yet
- * @max_faults: as many faults can be recorded
+ * @max_faults: as many faults can be kept
+ * @cont_store: the oldest of them make room for new ones
  *
  * Context: process context, may sleep.
  * Return: 0 or -ENOMEM, the cause having been reported
  */
-static int pf_family_init(unsigned long max_faults)
+static int pf_family_init(unsigned long max_faults, bool cont_store)
 {
 	u32 i;
 
-	pf_family.max_events = clamp(max_faults / PF_FAULTS_OF_EVENT, NR_PF_EVENTS_MIN,
+	pf_family.max_events = clamp(max_faults / PF_FAULTS_OF_EVENT,
+				     cont_store ? NR_PF_EVENTS_STORE : NR_PF_EVENTS_MIN,
 				     NR_PF_EVENTS_MAX);
 	pf_family.max_processes = rounddown_pow_of_two(pf_family.max_events /
 						       PF_EVENTS_OF_PROCESS);

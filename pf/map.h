@@ -10,8 +10,9 @@
  * memory may be used again, not together with inode number and generation. (Anonymous inodes, as
  * of perf, all have the same: one may be told by a former one's name.)
  *
- * The tables are of fixed size. If that of mappings is full, names come without an offset; if that
- * of files is full, the name is a question mark.
+ * The tables are allocated at load and do not grow. If that of mappings is full, names come without
+ * an offset; if that of files is full, the name is a question mark, which is counted. So is a fault
+ * whose file was just being renamed; the file's next fault tries again.
  */
 #ifndef PF_MAP_H
 #define PF_MAP_H
@@ -24,6 +25,9 @@
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
+#include <linux/overflow.h>
+#include <linux/percpu.h>
+#include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -34,11 +38,15 @@
 #include "fault.h"
 #include "lock.h"
 #include "path.h"
+#include "queue.h"
 #include "text.h"
 
-#define PF_NR_FILES 4096
+#define PF_NR_FILES 4096UL
 #define PF_NR_MAPS 16384
 #define PF_MAP_HASH_BITS 15 /* at most half full */
+
+/* There is room for so many files at least: what is tried and never recorded may be noted, too. */
+#define PF_NR_FILES_MIN 256UL
 
 /* For a file that has no more room in the table. */
 #define PF_MAP_UNKNOWN 0xffff
@@ -49,8 +57,8 @@
 /* Of a path within its mount: more than a name has room for, so what is cut here is told as cut. */
 #define PF_MAP_PATH_MAX (PF_MAP_NAME_MAX + 1)
 
-/* For the paths that the worker has not come to: some thousand at a time, as they mostly are. */
-#define PF_MAP_PATHS_BYTES (256 * 1024)
+/* For the paths that the worker has not come to, of each file: mostly enough for a quarter. */
+#define PF_PATH_BYTES_OF_FILE 64
 
 /* How long a reader waits for names: the worker waits for nothing but memory, so never long. */
 #define PF_MAP_NAME_MS 1000
@@ -90,20 +98,32 @@ struct pf_map {
 	u16 file;
 };
 
+/* In one piece: each fault in a file pays for one pointer, not for one to each. */
+struct pf_map_tables {
+	u16 hash[1 << PF_MAP_HASH_BITS]; /* numbers of maps, 0 for none */
+	struct pf_map maps[PF_NR_MAPS]; /* by number; that of none, 0, is not used */
+	struct pf_file files[];
+};
+
+static struct pf_map_tables *pf_map_tables __read_mostly;
+
 static struct {
 	raw_spinlock_t lock; /* whoever adds */
 	u32 nr_files;
 	u32 nr_maps;
 	u32 nr_named; /* files that the worker is done with */
+	u32 nr_files_max;
+	u32 nr_path_bytes;
 	u32 paths_used; /* bytes of paths[] */
+	char *paths; /* of the files from nr_named on */
+	char __percpu *path; /* where a path is read, of PF_MAP_PATH_MAX bytes */
 	struct irq_work added;
-	struct pf_file files[PF_NR_FILES];
-	struct pf_map maps[PF_NR_MAPS]; /* by number; that of none, 0, is not used */
-	u16 hash[1 << PF_MAP_HASH_BITS]; /* numbers of maps, 0 for none */
-	char paths[PF_MAP_PATHS_BYTES]; /* of the files from nr_named on */
 } pf_map = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(pf_map.lock),
 };
+
+/* How often a name was wanted and could not be had. */
+static DEFINE_PER_CPU(u64, pf_map_nr_lost);
 
 /* Of a file, or of a special mapping by its @name. */
 static __always_inline struct pf_file_id pf_file_id_of(const struct file *file, const char *name)
@@ -129,11 +149,12 @@ static __always_inline u32 pf_map_hash(struct pf_file_id id, u64 start)
 /* The number of a mapping, or 0. */
 static __always_inline u32 pf_map_find(struct pf_file_id id, u64 start)
 {
+	const struct pf_map_tables *tables = pf_map_tables;
 	u32 place = pf_map_hash(id, start), nr;
 
-	while ((nr = smp_load_acquire(&pf_map.hash[place]))) {
-		const struct pf_map *map = &pf_map.maps[nr];
-		const struct pf_file_id *known = &pf_map.files[map->file].id;
+	while ((nr = smp_load_acquire(&tables->hash[place]))) {
+		const struct pf_map *map = &tables->maps[nr];
+		const struct pf_file_id *known = &tables->files[map->file].id;
 
 		if (map->start == start && known->dentry == id.dentry && known->ino == id.ino &&
 		    known->generation == id.generation && known->mnt == id.mnt)
@@ -149,10 +170,10 @@ static u32 pf_map_insert(struct pf_file_id id, u64 start, u16 file)
 
 	lockdep_assert_held(&pf_map.lock);
 
-	pf_map.maps[nr] = (struct pf_map){ .start = start, .file = file };
-	while (pf_map.hash[place])
+	pf_map_tables->maps[nr] = (struct pf_map){ .start = start, .file = file };
+	while (pf_map_tables->hash[place])
 		place = (place + 1) % BIT(PF_MAP_HASH_BITS);
-	smp_store_release(&pf_map.hash[place], nr);
+	smp_store_release(&pf_map_tables->hash[place], nr);
 	WRITE_ONCE(pf_map.nr_maps, nr);
 	return nr;
 }
@@ -160,47 +181,61 @@ static u32 pf_map_insert(struct pf_file_id id, u64 start, u16 file)
 /* Each file that may still come has to find a place for its name alone. */
 static bool pf_map_is_full(void)
 {
-	return READ_ONCE(pf_map.nr_maps) + 1 + PF_NR_FILES - READ_ONCE(pf_map.nr_files) >=
+	return READ_ONCE(pf_map.nr_maps) + 1 + pf_map.nr_files_max -
+		       READ_ONCE(pf_map.nr_files) >=
 	       PF_NR_MAPS;
 }
 
-/* Notes the path of a file that has been entered as @file, or a special mapping's @name. */
-static void pf_map_note_path(struct pf_file *file, const struct path *path, const char *name)
+/* The fault has no name. */
+static u32 pf_map_lose(void)
 {
-	char *start = pf_map.paths + pf_map.paths_used, *p;
-
-	if (path) {
-		p = pf_path_write(start, start + PF_MAP_PATH_MAX, path);
-		file->path_len = start + PF_MAP_PATH_MAX - p;
-		memmove(start, p, file->path_len);
-		if (pf_path_has_mount(path))
-			file->mnt = mntget(path->mnt);
-	} else {
-		file->path_len = strnlen(name, PF_MAP_PATH_MAX);
-		memcpy(start, name, file->path_len);
-	}
-	file->path = start;
-	pf_map.paths_used += file->path_len;
+	this_cpu_inc(pf_map_nr_lost);
+	return PF_MAP_UNKNOWN;
 }
-NOKPROBE_SYMBOL(pf_map_note_path);
+NOKPROBE_SYMBOL(pf_map_lose);
 
-static u32 pf_map_insert_file(struct pf_file_id id, struct file *mapped, const char *name)
+/*
+ * Reads the path of a file, or a special mapping's @name, to this CPU's buffer: no other fault can
+ * come to it before this one is done. False if it can't be had.
+ */
+static bool pf_map_read_path(struct pf_path *p, struct file *file, const char *name)
 {
-	u32 nr = pf_map.nr_files;
-	struct pf_file *file = &pf_map.files[nr];
+	size_t len;
+
+	p->start = this_cpu_ptr(pf_map.path);
+	p->end = p->start + PF_MAP_PATH_MAX;
+	if (file)
+		return pf_path_read(p, pf_file_path(file));
+	len = strnlen(name, PF_MAP_PATH_MAX);
+	p->at = p->end - len;
+	p->is_in_mount = false;
+	return pf_text_copy_end(p->at, name, len, 0);
+}
+NOKPROBE_SYMBOL(pf_map_read_path);
+
+/* Enters a file with its path, which has been read; the number, or PF_MAP_UNKNOWN. */
+static u32 pf_map_insert_file(struct pf_file_id id, struct file *mapped, const struct pf_path *p)
+{
+	u32 nr = pf_map.nr_files, len = p->end - p->at;
+	struct pf_file *file = &pf_map_tables->files[nr];
 
 	lockdep_assert_held(&pf_map.lock);
 
-	if (nr == PF_NR_FILES)
+	if (nr == pf_map.nr_files_max)
 		return PF_MAP_UNKNOWN;
 	/* Pairs with the worker's release: all paths have been used. */
 	if (smp_load_acquire(&pf_map.nr_named) == nr)
 		pf_map.paths_used = 0;
 	/* Too many new ones at a time: the file's next fault tries again. */
-	if (PF_MAP_PATHS_BYTES - pf_map.paths_used < PF_MAP_PATH_MAX)
+	if (pf_map.nr_path_bytes - pf_map.paths_used < len)
 		return PF_MAP_UNKNOWN;
 	file->id = id;
-	pf_map_note_path(file, mapped ? pf_file_path(mapped) : NULL, name);
+	file->path = pf_map.paths + pf_map.paths_used;
+	file->path_len = len;
+	memcpy(pf_map.paths + pf_map.paths_used, p->at, len);
+	pf_map.paths_used += len;
+	if (p->is_in_mount)
+		file->mnt = mntget(pf_file_path(mapped)->mnt);
 	smp_store_release(&pf_map.nr_files, nr + 1);
 	irq_work_queue(&pf_map.added);
 	return pf_map_insert(id, PF_NO_START, nr);
@@ -214,28 +249,31 @@ NOKPROBE_SYMBOL(pf_map_insert_file);
  * @name: a special mapping's name, else NULL
  *
  * Context: preemption off; takes a raw spinlock. What the worker is woken by can be used anywhere.
- * Return: its number, or PF_MAP_UNKNOWN
+ * Return: its number, or PF_MAP_UNKNOWN, which has been counted
  */
 static noinline notrace u32 pf_map_add(u64 start, struct file *file, const char *name)
 {
 	struct pf_file_id id = pf_file_id_of(file, name);
 	u32 nr = 0, of_file;
+	struct pf_path path;
 
 	/* With nothing left to enter there is no need for the lock. */
 	of_file = pf_map_find(id, PF_NO_START);
-	if (of_file ? pf_map_is_full() : READ_ONCE(pf_map.nr_files) == PF_NR_FILES)
-		return of_file ?: PF_MAP_UNKNOWN;
+	if (of_file && pf_map_is_full())
+		return of_file;
+	if (!of_file && (READ_ONCE(pf_map.nr_files) == pf_map.nr_files_max ||
+			 !pf_map_read_path(&path, file, name)))
+		return pf_map_lose();
 	pf_lock(&pf_map.lock);
-	of_file = pf_map_find(id, PF_NO_START);
 	if (!of_file)
-		of_file = pf_map_insert_file(id, file, name);
+		of_file = pf_map_find(id, PF_NO_START) ?: pf_map_insert_file(id, file, &path);
 	if (start != PF_NO_START && of_file != PF_MAP_UNKNOWN) {
 		nr = pf_map_find(id, start); /* another CPU may have come first */
 		if (!nr && !pf_map_is_full())
-			nr = pf_map_insert(id, start, pf_map.maps[of_file].file);
+			nr = pf_map_insert(id, start, pf_map_tables->maps[of_file].file);
 	}
 	raw_spin_unlock(&pf_map.lock);
-	return nr ?: of_file;
+	return of_file == PF_MAP_UNKNOWN ? pf_map_lose() : nr ?: of_file;
 }
 NOKPROBE_SYMBOL(pf_map_add);
 
@@ -296,6 +334,8 @@ static void pf_map_name(struct pf_file *file)
 	file->mnt = NULL;
 	file->path = NULL;
 	file->len = name ? len : 0;
+	if (!name)
+		this_cpu_inc(pf_map_nr_lost);
 	smp_store_release(&file->name, name);
 }
 
@@ -304,7 +344,7 @@ static DECLARE_WAIT_QUEUE_HEAD(pf_map_wait);
 static void pf_map_name_files(struct work_struct *work)
 {
 	while (pf_map.nr_named < smp_load_acquire(&pf_map.nr_files)) {
-		pf_map_name(&pf_map.files[pf_map.nr_named]);
+		pf_map_name(&pf_map_tables->files[pf_map.nr_named]);
 		smp_store_release(&pf_map.nr_named, pf_map.nr_named + 1);
 	}
 	wake_up_all(&pf_map_wait);
@@ -314,7 +354,7 @@ static DECLARE_WORK(pf_map_work, pf_map_name_files);
 
 static void pf_map_wake(struct irq_work *work)
 {
-	queue_work(system_highpri_wq, &pf_map_work);
+	queue_work(pf_queue, &pf_map_work);
 }
 
 /**
@@ -350,8 +390,8 @@ static inline void pf_map_describe(const struct pf_fault *f, struct pf_context *
 	c->map_len = 1;
 	if (f->map == PF_MAP_UNKNOWN)
 		return;
-	map = &pf_map.maps[f->map];
-	file = &pf_map.files[map->file];
+	map = &pf_map_tables->maps[f->map];
+	file = &pf_map_tables->files[map->file];
 	if (smp_load_acquire(&file->name)) {
 		c->map = file->name;
 		c->map_len = file->len;
@@ -360,10 +400,45 @@ static inline void pf_map_describe(const struct pf_fault *f, struct pf_context *
 		c->offset = (f->address & PAGE_MASK) - map->start;
 }
 
-/* Before the first fault. */
-static void pf_map_init(void)
+/* How often a fault's file could not be named; what is tried again is counted each time. */
+static u64 pf_map_nr_names_lost(void)
 {
-	init_irq_work(&pf_map.added, pf_map_wake);
+	u64 sum = 0;
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(pf_map_nr_lost, cpu));
+	return sum;
+}
+
+static void pf_map_free_tables(void)
+{
+	free_percpu(pf_map.path);
+	kvfree(pf_map.paths);
+	kvfree(pf_map_tables);
+}
+
+/**
+ * pf_map_init() - take the memory for names; pf_queue_start() comes before
+ * @nr_faults: as many will be recorded at most; it is no use to note more files
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or -ENOMEM
+ */
+static int pf_map_init(unsigned long nr_faults)
+{
+	pf_map.added = PF_IRQ_WORK_INIT_HARD(pf_map_wake);
+	pf_map.nr_files_max = clamp(nr_faults, PF_NR_FILES_MIN, PF_NR_FILES);
+	pf_map.nr_path_bytes = pf_map.nr_files_max * PF_PATH_BYTES_OF_FILE;
+	pf_map_tables = kvzalloc(struct_size(pf_map_tables, files, pf_map.nr_files_max), GFP_KERNEL);
+	pf_map.paths = kvmalloc(pf_map.nr_path_bytes, GFP_KERNEL);
+	pf_map.path = __alloc_percpu(PF_MAP_PATH_MAX, sizeof(u64));
+	if (!pf_map_tables || !pf_map.paths || !pf_map.path) {
+		pr_err("no memory for the names of files\n");
+		pf_map_free_tables();
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /* When nobody adds any more. Sleeps. */
@@ -374,7 +449,8 @@ static void pf_map_free(void)
 	irq_work_sync(&pf_map.added);
 	flush_work(&pf_map_work);
 	for (i = 0; i < pf_map.nr_files; i++)
-		kfree(pf_map.files[i].name);
+		kfree(pf_map_tables->files[i].name);
+	pf_map_free_tables();
 }
 
 #endif /* PF_MAP_H */

@@ -1,87 +1,154 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The path of a mapped file, told where nothing may sleep, wait for a lock or keep a file open.
+ * The path of a mapped file, read where nothing may sleep, wait for a lock or keep a file open.
  *
- * Within its mount a file's path is in the names of its dentries, which can be read without a lock
- * (it is what printk's %pD does). Where the mount is can be found out later, with a reference to
- * that alone.
+ * Within its mount a file's path is in the names of its dentries, which can be read without a lock.
+ * Whether they belonged together, rename_lock's sequence count shows. Where the mount is can be
+ * found out later, with a reference to that alone.
  */
 #ifndef PF_PATH_H
 #define PF_PATH_H
 
 #include <linux/dcache.h>
+#include <linux/dma-buf.h>
 #include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/kprobes.h>
 #include <linux/limits.h>
 #include <linux/mount.h>
 #include <linux/path.h>
 #include <linux/rcupdate.h>
+#include <linux/spinlock.h>
 #include <linux/stat.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
 
 #include "compat.h"
+#include "text.h"
 
 #define PF_PATH_DELETED " (deleted)"
 
-/* A rename under way would mix names of before and after: how often to look again. */
-#define PF_PATH_TRIES 4
+/* Of a deeper path only the end is read: no fault pays for more names than that. */
+#define PF_PATH_DEPTH_MAX 128
 
-/* Writes @len bytes before @p, or the end of them that there is room for since @start. */
-static char *pf_path_put(char *start, char *p, const char *text, size_t len)
+/* A rename under way would mix names of before and after: look again once. */
+#define PF_PATH_TRIES 2
+
+/**
+ * struct pf_path - a path, not escaped, that is written from its end
+ * @start: where there is room ...
+ * @at: ... up to here, where the path begins as far as it has been read
+ * @end: where it ends
+ * @is_in_mount: the mount's own path stands before it
+ */
+struct pf_path {
+	char *start;
+	char *at;
+	char *end;
+	bool is_in_mount;
+};
+
+/* Writes @len bytes before the path, or the end of them that there is room for. */
+static void pf_path_put(struct pf_path *p, const char *text, size_t len)
 {
-	size_t room = p - start, skip = len > room ? len - room : 0;
+	size_t room = p->at - p->start, skip = len > room ? len - room : 0;
 
-	p -= len - skip;
-	/* A name and its length may not belong together, while it is changed. */
-	if (copy_from_kernel_nofault(p, text + skip, len - skip))
-		memset(p, '?', len - skip);
-	return p;
+	p->at -= len - skip;
+	memcpy(p->at, text + skip, len - skip);
 }
 NOKPROBE_SYMBOL(pf_path_put);
 
-static char *pf_path_put_name(char *start, char *p, const struct dentry *dentry)
+/* As pf_path_put_name(), of any name: the end of it that there is room for. */
+static noinline notrace bool pf_path_put_any_name(struct pf_path *p, const char *name, size_t len)
+{
+	size_t room = p->at - p->start, skip = len > room ? len - room : 0;
+
+	p->at -= len - skip;
+	return pf_text_copy_end(p->at, name, len, skip);
+}
+NOKPROBE_SYMBOL(pf_path_put_any_name);
+
+/*
+ * Writes a name before the path. While it is changed, name and length may not belong together. But
+ * any name ends with a zero, so reading that stops there stays within it.
+ *
+ * Return: false if the name ends before its length; what has been written is not to be used
+ */
+static __always_inline bool pf_path_put_name(struct pf_path *p, const struct dentry *dentry)
 {
 	size_t len = READ_ONCE(dentry->d_name.len);
+	const char *name = smp_load_acquire(&dentry->d_name.name);
 
-	return pf_path_put(start, p, smp_load_acquire(&dentry->d_name.name), len);
+	if (unlikely(len > (size_t)(p->at - p->start) ||
+		     !IS_ALIGNED((uintptr_t)name, sizeof(u64))))
+		return pf_path_put_any_name(p, name, len);
+	p->at -= len;
+	return pf_text_copy(p->at, name, len);
 }
-NOKPROBE_SYMBOL(pf_path_put_name);
+
+/*
+ * What the owner of a dma-buf calls it, which it may change at any time, and then frees the old
+ * name. False if the lock is not to be had; on RT that is one that may sleep.
+ */
+static bool pf_path_put_dma_buf(struct pf_path *p, const struct dentry *dentry)
+{
+	struct dma_buf *dma_buf = dentry->d_fsdata;
+
+	if (PF_SPINLOCKS_SLEEP || !spin_trylock(&dma_buf->name_lock))
+		return false;
+	if (dma_buf->name)
+		pf_path_put(p, dma_buf->name, strlen(dma_buf->name));
+	spin_unlock(&dma_buf->name_lock);
+	pf_path_put(p, ":", 1);
+	return true;
+}
+NOKPROBE_SYMBOL(pf_path_put_dma_buf);
 
 /*
  * Files that can't be looked up in a file system name themselves, by a function of theirs, which
- * may take locks. So this says much the same: of anonymous inodes, of sockets, and of all that is
- * memory (memfd, System V, private hugetlb).
+ * may take locks. So this says much the same: of anonymous inodes, of sockets, of dma-bufs, and of
+ * all that is memory (memfd, System V, private hugetlb).
  */
-static char *pf_path_put_pseudo(char *start, char *p, const struct dentry *dentry)
+static bool pf_path_put_pseudo(struct pf_path *p, const struct dentry *dentry)
 {
-	const struct super_block *sb = dentry->d_sb;
-	const char *before = "/";
+	const char *type = dentry->d_sb->s_type->name, *before = "/";
 
-	if (!strcmp(sb->s_type->name, "anon_inodefs"))
+	if (!strcmp(type, "anon_inodefs"))
 		before = "anon_inode:";
 	else if (S_ISSOCK(d_inode(dentry)->i_mode))
 		before = "socket:";
-	else
-		p = pf_path_put(start, p, PF_PATH_DELETED, strlen(PF_PATH_DELETED));
-	p = pf_path_put_name(start, p, dentry);
-	return pf_path_put(start, p, before, strlen(before));
+	else if (strcmp(type, "dmabuf"))
+		pf_path_put(p, PF_PATH_DELETED, strlen(PF_PATH_DELETED));
+	else if (!pf_path_put_dma_buf(p, dentry))
+		return false;
+	if (!pf_path_put_name(p, dentry))
+		return false;
+	pf_path_put(p, before, strlen(before));
+	return true;
 }
 NOKPROBE_SYMBOL(pf_path_put_pseudo);
 
-static char *pf_path_put_names(char *start, char *p, const struct path *path)
+static bool pf_path_put_names(struct pf_path *p, const struct path *path)
 {
 	const struct dentry *dentry = path->dentry, *parent;
+	int depth = 0;
 
 	if (dentry != path->mnt->mnt_root && d_unlinked(dentry))
-		p = pf_path_put(start, p, PF_PATH_DELETED, strlen(PF_PATH_DELETED));
-	for (; dentry != path->mnt->mnt_root && p > start; dentry = parent) {
+		pf_path_put(p, PF_PATH_DELETED, strlen(PF_PATH_DELETED));
+	for (; dentry != path->mnt->mnt_root && p->at > p->start; dentry = parent) {
 		parent = READ_ONCE(dentry->d_parent);
 		if (parent == dentry)
 			break;
-		p = pf_path_put_name(start, p, dentry);
-		p = pf_path_put(start, p, "/", 1);
+		if (depth++ == PF_PATH_DEPTH_MAX) {
+			p->is_in_mount = false;
+			pf_path_put(p, PF_TEXT_CUT, PF_TEXT_CUT_LEN);
+			break;
+		}
+		if (!pf_path_put_name(p, dentry))
+			return false;
+		if (p->at > p->start)
+			*--p->at = '/';
 	}
-	return p;
+	return true;
 }
 NOKPROBE_SYMBOL(pf_path_put_names);
 
@@ -94,35 +161,40 @@ static bool pf_path_has_mount(const struct path *path)
 NOKPROBE_SYMBOL(pf_path_has_mount);
 
 /**
- * pf_path_write() - a file's path within its mount, as d_path() would tell it, not escaped
- * @start: where there is room, at least 1 byte ...
- * @end: ... up to here
+ * pf_path_read() - a file's path within its mount, as d_path() would show it, not escaped
+ * @p: @start and @end say where there is room; where the path begins is @start if there was room
+ *	only for its end
  * @path: the file's
  *
- * Names may be torn if they are changed over and over meanwhile; they are never read beyond.
+ * A name or a place in the tree changes only under rename_lock, so what was read while that was
+ * not taken is as it was at one moment.
  *
  * Context: any; preemption off, and @path held by somebody.
- * Return: where the path begins, which ends at @end; @start if only the end of it had room
+ * Return: false if names were being changed: then nothing is known
  */
-static notrace char *pf_path_write(char *start, char *end, const struct path *path)
+static notrace bool pf_path_read(struct pf_path *p, const struct path *path)
 {
 	int tries = PF_PATH_TRIES;
 	unsigned int seq;
-	char *p;
+	bool is_read;
 
-	if (!pf_path_has_mount(path))
-		return pf_path_put_pseudo(start, end, path->dentry);
 	do {
-		/* Not read_seqbegin(), which waits for who renames: on RT by sleeping. */
+		/* Not read_seqbegin(), which waits for a writer: on RT by sleeping. */
 		seq = READ_ONCE(rename_lock.seqcount.seqcount.sequence);
+		if (seq & 1)
+			continue;
 		smp_rmb();
-		p = pf_path_put_names(start, end, path);
+		p->at = p->end;
+		p->is_in_mount = pf_path_has_mount(path);
+		is_read = p->is_in_mount ? pf_path_put_names(p, path) :
+					   pf_path_put_pseudo(p, path->dentry);
 		smp_rmb();
-	} while (((seq & 1) || READ_ONCE(rename_lock.seqcount.seqcount.sequence) != seq) &&
-		 --tries);
-	return p;
+		if (is_read && READ_ONCE(rename_lock.seqcount.seqcount.sequence) == seq)
+			return true;
+	} while (--tries);
+	return false;
 }
-NOKPROBE_SYMBOL(pf_path_write);
+NOKPROBE_SYMBOL(pf_path_read);
 
 /**
  * pf_path_of_mount() - where a mount is, as the kernel's own processes see it

@@ -32,6 +32,7 @@
 #include "map.h"
 #include "outcome.h"
 #include "print.h"
+#include "queue.h"
 #include "target.h"
 #include "text.h"
 
@@ -167,7 +168,8 @@ static void pf_proc_wake(struct work_struct *work)
 	if (pf_proc_has_news_for_any())
 		wake_up_interruptible(&pf_proc_wait);
 	if (wq_has_sleeper(&pf_proc_wait) && !READ_ONCE(pf_proc_closing))
-		schedule_delayed_work(&pf_proc_wake_work, msecs_to_jiffies(PF_PROC_POLL_MS));
+		queue_delayed_work(pf_queue, &pf_proc_wake_work,
+				   msecs_to_jiffies(PF_PROC_POLL_MS));
 }
 
 static const struct pf_family_event *pf_proc_event(const struct pf_reader *reader)
@@ -323,6 +325,7 @@ static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *rea
 {
 	struct pf_totals totals;
 	struct pf_difference difference = pf_probe_difference(reader->target_exited, &totals);
+	u64 nr_names_lost = pf_map_nr_names_lost();
 	const u64 *nr = reader->nr_results;
 
 	seq_printf(m, "# recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%lu "
@@ -346,6 +349,8 @@ static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *rea
 	seq_printf(m, " forgotten=%llu", totals.nr_forgotten);
 	if (difference.is_known && reader->target_exited)
 		seq_printf(m, " surplus=%llu", difference.nr_surplus);
+	if (nr_names_lost)
+		seq_printf(m, " names_lost=%llu", nr_names_lost);
 	seq_putc(m, '\n');
 }
 
@@ -495,7 +500,8 @@ static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
 		mask = EPOLLIN | EPOLLRDNORM;
 	mutex_unlock(&m->lock);
 	if (!mask)
-		schedule_delayed_work(&pf_proc_wake_work, msecs_to_jiffies(PF_PROC_POLL_MS));
+		queue_delayed_work(pf_queue, &pf_proc_wake_work,
+				   msecs_to_jiffies(PF_PROC_POLL_MS));
 	return mask;
 }
 

@@ -18,6 +18,76 @@
 #define PF_TEXT_CUT "..."
 #define PF_TEXT_CUT_LEN (sizeof(PF_TEXT_CUT) - 1)
 
+/* Is one of the word's bytes a zero? */
+static __always_inline bool pf_text_has_zero(u64 word)
+{
+	return (word - 0x0101010101010101ULL) & ~word & 0x8080808080808080ULL;
+}
+
+/**
+ * pf_text_copy() - copy a name that may be changed meanwhile, word by word, but not beyond its end
+ * @to: room for @len bytes
+ * @from: the name, aligned to a word; some zero always follows it where it is kept
+ * @len: how long it may be
+ *
+ * For little-endian machines.
+ *
+ * Return: false if it is shorter; no word behind the one with its end was read
+ */
+static __always_inline bool pf_text_copy(char *to, const char *from, size_t len)
+{
+	u64 word;
+
+	for (; len >= sizeof(word); len -= sizeof(word)) {
+		word = read_word_at_a_time(from);
+		if (pf_text_has_zero(word))
+			return false;
+		memcpy(to, &word, sizeof(word));
+		from += sizeof(word);
+		to += sizeof(word);
+	}
+	if (!len)
+		return true;
+	word = read_word_at_a_time(from);
+	if (pf_text_has_zero(word | ~0ULL << (8 * len)))
+		return false;
+	if (len & 4) {
+		memcpy(to, &word, 4);
+		to += 4;
+		word >>= 32;
+	}
+	if (len & 2) {
+		memcpy(to, &word, 2);
+		to += 2;
+		word >>= 16;
+	}
+	if (len & 1)
+		*to = word;
+	return true;
+}
+
+/**
+ * pf_text_copy_end() - as pf_text_copy(), of any name, but for its first bytes
+ * @to: room for @len - @skip bytes
+ * @from: the name
+ * @len: how long it may be
+ * @skip: how many bytes of it are left out
+ */
+static __always_inline bool pf_text_copy_end(char *to, const char *from, size_t len, size_t skip)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		char c = READ_ONCE(from[i]);
+
+		if (!c)
+			return false;
+		if (i >= skip)
+			to[i - skip] = c;
+	}
+	return true;
+}
+
 /* How many bytes one byte becomes. */
 static inline size_t pf_text_width(char c)
 {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pf/text.h: names of 0 to 20,000 bytes, whatever is in them, in buffers of any size.
+ * pf/text.h: names of 0 to 20,000 bytes, whatever is in them, in buffers of any size; copies of
+ * names whose length is not known to be right.
  */
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "escaped.h"
 #include "tap.h"
@@ -74,9 +77,61 @@ static void test_beginnings(void)
 	}
 }
 
+/* Nothing can be read behind the word that it ends with. */
+static char *name_at_the_end(const char *text, size_t len)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	static char *pages;
+	char *name;
+
+	if (!pages) {
+		pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			     0);
+		mprotect(pages + page, page, PROT_NONE);
+	}
+	memset(pages, 'z', page);
+	name = pages + page - (len / 8 + 1) * 8;
+	memcpy(name, text, len);
+	name[len] = '\0';
+	return name;
+}
+
+/* As by pf_text_copy(), or pf_text_copy_end(), to a buffer of exactly that size. */
+static bool copy_is_right(const char *name, size_t len, size_t asked, size_t skip)
+{
+	char *to = malloc(asked), *end = malloc(asked - skip);
+	bool done = pf_text_copy(to, name, asked), end_done = pf_text_copy_end(end, name, asked, skip);
+	bool right = done == (asked <= len) && end_done == done;
+
+	if (done)
+		right = right && !memcmp(to, name, asked) &&
+			!memcmp(end, name + skip, asked - skip);
+	free(to);
+	free(end);
+	return right;
+}
+
+static void test_copies(void)
+{
+	char text[256];
+	bool right = true;
+	size_t len, asked;
+
+	for (len = 0; len < sizeof(text); len++)
+		text[len] = tap_random() % 255 + 1;
+	for (len = 0; len < sizeof(text); len++) {
+		const char *name = name_at_the_end(text, len);
+
+		for (asked = 0; asked < sizeof(text); asked++)
+			right = copy_is_right(name, len, asked, tap_random() % (asked + 1)) && right;
+	}
+	ok(right, "copies of names of 0 to 255 bytes, taken to be of 0 to 255 bytes");
+}
+
 int main(void)
 {
 	test_ends();
 	test_beginnings();
+	test_copies();
 	return tap_done();
 }

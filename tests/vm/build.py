@@ -38,6 +38,7 @@ PROGRAMS = (
     "parameters",
     "operations",
     "names",
+    "renames",
     "stress",
     "rogue",
     "failing",

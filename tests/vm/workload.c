@@ -18,6 +18,8 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dma-buf.h>
+#include <linux/udmabuf.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
@@ -35,6 +37,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -487,6 +490,90 @@ static void run_names(long n)
 	*p = 1;
 }
 
+/* A file in N directories, one in the other; and one that no name is changed above. */
+static void run_deep(long n)
+{
+	int fd;
+
+	if (chdir("/tmp"))
+		err(1, "/tmp");
+	while (n--)
+		if ((mkdir("n", 0700) && errno != EEXIST) || chdir("n"))
+			err(1, "n");
+	fd = named_file("file", 1);
+	touch_mapped(fd, 1, 0);
+}
+
+/* A thread that shares its CPU with nobody: it maps a file, then goes on for N seconds. */
+static void run_fifo(long n)
+{
+	struct sched_param param = { .sched_priority = 50 };
+	uint64_t end_ns;
+	cpu_set_t cpu;
+	int fd = named_file("/tmp/fifo", 1);
+
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	if (sched_setaffinity(0, sizeof(cpu), &cpu) || sched_setscheduler(0, SCHED_FIFO, &param))
+		err(1, "SCHED_FIFO");
+	end_ns = monotonic_ns() + n * 1000000000ULL;
+	touch_mapped(fd, 1, 0);
+	while (monotonic_ns() < end_ns)
+		;
+}
+
+/* A memfd's pages as a dma-buf that has been given a name; /tmp/mapped has that of the kernel. */
+static void run_dma_buf(long n)
+{
+	struct udmabuf_create create = { .memfd = memfd_create("pages", MFD_ALLOW_SEALING) };
+	int device = open("/dev/udmabuf", O_RDWR), fd;
+	FILE *maps = fopen("/proc/self/maps", "r"), *mapped = fopen("/tmp/mapped", "w");
+	static char line[8192];
+	char *p;
+
+	(void)n;
+	create.size = 4 * page_size;
+	if (ftruncate(create.memfd, create.size) ||
+	    fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK))
+		err(1, "memfd");
+	fd = ioctl(device, UDMABUF_CREATE, &create);
+	if (fd < 0)
+		err(1, "/dev/udmabuf");
+	if (ioctl(fd, DMA_BUF_SET_NAME_B, "my buffer"))
+		err(1, "DMA_BUF_SET_NAME");
+	p = map(NULL, 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	touch(p, 4, true);
+	while (fgets(line, sizeof(line), maps))
+		if (strtoul(line, NULL, 16) == (unsigned long)p)
+			fputs(strchr(line, '/'), mapped);
+	fclose(mapped);
+}
+
+/* Pages that are shared with a child since a fork, and pinned to be read: which copies them. */
+static void run_unshare(long n)
+{
+	char *p = anon(n), *to = anon(1);
+	int status;
+	pid_t child;
+
+	touch(p, n, true);
+	touch(to, 1, true);
+	child = fork();
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	for (long i = 0; i < n; i++) {
+		struct iovec local = { to, page_size }, remote = { p + i * page_size, page_size };
+
+		if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != page_size)
+			err(1, "process_vm_readv");
+	}
+	printf("%p\n", p);
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+}
+
 static void prepare_names(void)
 {
 	write_file("/proc/sys/vm/nr_hugepages", "4");
@@ -816,6 +903,10 @@ static const struct workload {
 	{ "populate", NULL, run_populate },
 	{ "sigbus", NULL, run_sigbus },
 	{ "names", prepare_names, run_names },
+	{ "deep", NULL, run_deep },
+	{ "fifo", NULL, run_fifo },
+	{ "dma-buf", NULL, run_dma_buf },
+	{ "unshare", NULL, run_unshare },
 	{ "many-files", NULL, run_many_files },
 	{ "many-maps", NULL, run_many_maps },
 	{ "slow", NULL, run_slow },

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # map= and offset=: the file that a fault was in, whatever its name, and how many there are.
 . /tap.sh
-plan 33
+plan 44
 
 # touches TEXT: fault lines with this in them.
 touches() {
@@ -97,12 +97,63 @@ wait $pid
 like "a file that only it sees" "$(cat /proc/pf_probe_B)" " map=/tmp/apart/workload offset=0x"
 rmmod pf_probe_B
 
+# Of a path of very many names only the end is read.
+result=$(/workload track B "" deep 300)
+like "300 directories deep: exact" "$result" "^difference=0 .*status=0"
+is "the last 128 names" "$(grep -c ' map=\.\.\.\(/n\)\{127\}/file offset=0x0$' /tmp/track.log)" 1
+result=$(/workload track B "" deep 126)
+is "126 directories: the whole path" \
+	"$(grep -c ' map=/tmp\(/n\)\{126\}/file offset=0x0$' /tmp/track.log)" 1
+rm -rf /tmp/n
+
+# The worker that makes names is not kept from it by the traced thread. (On RT a grace period, which
+# every reader waits for, is kept from it, too.)
+if uname -v | grep -q PREEMPT_RT; then
+	skip 2 "no reader comes through"
+else
+	runtime=$(cat /proc/sys/kernel/sched_rt_runtime_us)
+	echo -1 >/proc/sys/kernel/sched_rt_runtime_us
+	start_stopped /workload run fifo 10
+	insmod /pf_probe_B.ko process_id=$pid
+	kill -CONT $pid
+	wait_for grep -q 'region=file kind=shared' /proc/pf_probe_B
+	cat /proc/pf_probe_B >/tmp/fifo.log
+	ok "a SCHED_FIFO thread keeps its CPU" kill -0 $pid
+	is "and its file has a name meanwhile" "$(grep -c ' map=/tmp/fifo offset=0x0$' /tmp/fifo.log)" 1
+	kill -KILL $pid
+	wait $pid
+	rmmod pf_probe_B
+	echo "$runtime" >/proc/sys/kernel/sched_rt_runtime_us
+fi
+
+if [ -c /dev/udmabuf ] && has_kernel 6 12; then
+	result=$(/workload track B "" dma-buf)
+	like "a dma-buf: exact" "$result" "^difference=0 .*status=0"
+	is "and its name is that of /proc/PID/maps" \
+		"$(grep -o ' map=/dmabuf:[^ ]*' /tmp/track.log | sort -u)" \
+		" map=$(sed 's/ /\\040/g' /tmp/mapped)"
+else
+	skip 2 "no /dev/udmabuf"
+fi
+
+# As a write does, it gets a copy of the page.
+if has_kernel 5 19; then
+	result=$(/workload track B "" unshare 7)
+	like "shared pages are pinned: exact" "$result" "^(0x.*)?difference=0 .*status=0"
+	is "which is a write" \
+		"$(grep -c "access=write mode=\(gup\|remote\) region=anon" /tmp/track.log)" 7
+else
+	skip 2 "no FAULT_FLAG_UNSHARE"
+fi
+
 # 4,096 files: the others have no name, but are counted like all.
 result=$(/workload track B "" many-files 5000)
 like "5,000 files: exact" "$result" "^difference=0 .*status=0"
 named=$(touches 'map=/tmp/many-')
 unnamed=$(touches 'map=?')
 is "each has a name or a question mark" $((named + unnamed)) 5000
+is "and the question marks are counted" \
+	"$(echo "$result" | sed -n 's/.* names_lost=\([0-9]*\).*/\1/p')" "$unnamed"
 ok "some 4,096 have names" test "$named" -le 4096 -a "$named" -gt 4080
 
 result=$(/workload track B "" many-maps 15000)
@@ -111,3 +162,10 @@ is "all with the file's name" "$(touches 'map=/tmp/many')" 15000
 placed=$(touches 'map=/tmp/many offset=0x0')
 ok "some 12,000 with an offset" test "$placed" -gt 12000 -a "$placed" -lt 12300
 rm -f /tmp/many /tmp/track.log
+
+start_stopped /workload run touch 1
+insmod /pf_probe_B.ko process_id=$pid
+ok "a module itself takes less than 768 KiB" \
+	test "$(awk '$1 == "pf_probe_B" { print $2 }' /proc/modules)" -lt 786432
+rmmod pf_probe_B
+kill -KILL $pid

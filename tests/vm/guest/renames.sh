@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# While directories are renamed, a path is one that was there or a question mark: no other bytes of
+# the kernel's memory are in /proc, in a log or in dmesg.
+. /tap.sh
+. /renaming.sh
+plan 5
+
+renames_storm 700 20
+
+dmesg_mark
+renames_round A 60 200
+dmesg | grep "pf_probe_A: PID =" | sed 's/^\[[^]]*\] //' >/tmp/printed
+ok "what is printed, too" sh -c 'test -s /tmp/printed && /renames scan /tmp/storm 60 </tmp/printed'
+rm -rf /tmp/storm

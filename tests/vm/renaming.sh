@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# What the cases are written with that map files while directories are renamed.
+
+# renames_round A|B DEPTH FILES: what the module has recorded in the storm is in /tmp/recorded, and
+# in /tmp/log by way of `user`.
+renames_round() {
+	/renames storm /tmp/storm "$2" "$3" >/tmp/said &
+	pid=$!
+	wait_for stopped $pid || return
+	insmod "/pf_probe_$1.ko" process_id=$pid
+	kill -CONT $pid
+	wait $pid || return
+	cat "/proc/pf_probe_$1" >/tmp/recorded
+	/user -o /tmp/log "$1" >/dev/null 2>&1
+	dmesg_mark
+	rmmod "pf_probe_$1"
+}
+
+# renames_number KEY FILE: its sum over the lines of a file.
+renames_number() {
+	sed -n "s/.* $1=\([0-9]*\).*/\1/p" "$2" | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# renames_storm DEPTH SECONDS: rounds of 4,000 files, as long as it takes; four checks.
+renames_storm() {
+	named=0 unknown=0 bad=0 lost=0 files=0
+	end=$(($(tap_uptime_s) + $2))
+	while [ "$(tap_uptime_s)" -lt $end ]; do
+		renames_round B "$1" 4000 || break
+		/renames scan /tmp/storm "$1" </tmp/recorded >/tmp/scanned || diag "$(cat /tmp/scanned)"
+		named=$((named + $(renames_number named /tmp/scanned)))
+		unknown=$((unknown + $(renames_number unknown /tmp/scanned)))
+		bad=$((bad + $(renames_number bad /tmp/scanned)))
+		lost=$((lost + $(renames_number names_lost /tmp/recorded)))
+		dmesg_since >/tmp/plot
+		for other in /tmp/log /tmp/plot; do
+			/renames scan /tmp/storm "$1" <$other >/tmp/scanned ||
+				bad=$((bad + $(renames_number bad /tmp/scanned)))
+		done
+		files=$((files + 4000))
+	done
+	diag "$1 directories: $files files, named=$named unknown=$unknown bad=$bad," \
+		"the last round: $(cat /tmp/said)"
+	is "$1 directories deep: nothing but names and question marks" "$bad" 0
+	is "each file has one or the other" $((named + unknown)) $files
+	ok "some have names" test "$named" -gt 0
+	is "each question mark is counted" "$lost" $unknown
+	rm -rf /tmp/storm /tmp/log /tmp/recorded
+}
