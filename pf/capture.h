@@ -100,7 +100,7 @@ static __always_inline u32 pf_kind_of(const struct vm_area_struct *vma, u32 acce
 static __always_inline bool pf_is_plain(const struct vm_area_struct *vma, unsigned int flags)
 {
 	const unsigned int usual = FAULT_FLAG_USER | FAULT_FLAG_INSTRUCTION | FAULT_FLAG_REMOTE |
-				   FAULT_FLAG_TRIED;
+				   FAULT_FLAG_TRIED | PF_FAULT_FLAG_UNSHARE;
 
 	return likely((flags & usual) == FAULT_FLAG_USER && !vma->vm_ops);
 }
@@ -122,7 +122,7 @@ static noinline notrace u32 pf_what_of(struct pt_regs *regs)
 
 	if (flags & FAULT_FLAG_INSTRUCTION)
 		access = PF_ACCESS_EXEC;
-	else if (flags & FAULT_FLAG_WRITE)
+	else if (flags & (FAULT_FLAG_WRITE | PF_FAULT_FLAG_UNSHARE))
 		access = PF_ACCESS_WRITE;
 	if (flags & FAULT_FLAG_REMOTE)
 		mode = PF_MODE_REMOTE;
