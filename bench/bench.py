@@ -62,6 +62,7 @@ GOALS = {
     "other/B-ftrace-outcome": 12.0,
     "traced/B-callback-outcome": 519.0,
     "other/B-callback-outcome": 46.0,
+    "deep/B": 20000.0,
 }
 
 PLOTTER_SIZES = (10**4, 10**5, 10**6, 10**7)
@@ -103,6 +104,10 @@ def costs_case(place: Place, kinds: tuple[str, ...]) -> str:
         module, parameters, _ = tracers.MODULES[name]
         line = f"module {name} {module} '{parameters}' traced {tracers.FILE_KIND}"
         calls.append(line)
+    name, kind = tracers.DEEP_TRACER, tracers.DEEP_KIND
+    module, parameters, _ = tracers.MODULES[name]
+    calls.append(f"nothing {kind}")
+    calls.append(f"module {name} {module} '{parameters}' traced {kind}")
     return "\n".join(calls)
 
 

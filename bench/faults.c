@@ -6,6 +6,8 @@
  *	faults read|write|file ROUNDS	stop; when continued, take 512 faults a round, on anonymous
  *					memory or on a file in memory; print the clock units of each
  *					round and the faults by the kernel's own count
+ *	faults deep N			stop; when continued, take one fault in each of N files, 2,000
+ *					directories deep; print as above, a round each
  *	faults many N			stop; when continued, take N read faults
  *	faults threads N MS		stop; when continued, fault in N threads for MS milliseconds;
  *					print the faults a second
@@ -24,6 +26,7 @@
  * tells what the faults cost, the mean what the system did meanwhile.
  */
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -35,6 +38,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -120,6 +124,14 @@ static long nr_faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
+static void print_rounds(long taken, long nr_rounds)
+{
+	printf("faults=%ld rounds=", taken);
+	for (long i = 0; i < nr_rounds; i++)
+		printf("%s%lu", i ? "," : "", ticks[i]);
+	puts("");
+}
+
 static void run_rounds(char *p, bool write, long nr_rounds)
 {
 	long taken;
@@ -140,11 +152,53 @@ static void run_rounds(char *p, bool write, long nr_rounds)
 		ticks[i] = clock_units() - start;
 		give_back(p);
 	}
-	taken = nr_faults() - taken;
-	printf("faults=%ld rounds=", taken);
-	for (long i = 0; i < nr_rounds; i++)
-		printf("%s%lu", i ? "," : "", ticks[i]);
-	puts("");
+	print_rounds(nr_faults() - taken, nr_rounds);
+}
+
+#define DEPTH 2000
+
+/*
+ * Files that nobody has mapped before: a record of each reads the path. What the module leaves to a
+ * worker has to wait for this program.
+ */
+static void run_deep(long nr_files)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	static char *pages[MAX_ROUNDS];
+	long taken;
+
+	if (nr_files < 1 || nr_files > MAX_ROUNDS)
+		errx(2, "1 to %d files", MAX_ROUNDS);
+	if (chdir("/tmp"))
+		err(1, "/tmp");
+	for (int i = 0; i < DEPTH; i++)
+		if ((mkdir("directory", 0700) && errno != EEXIST) || chdir("directory"))
+			err(1, "directory");
+	for (long i = 0; i < nr_files; i++) {
+		char name[32];
+		int fd;
+
+		snprintf(name, sizeof(name), "file-%ld", i);
+		fd = open(name, O_RDWR | O_CREAT, 0600);
+		if (fd < 0 || write(fd, name, sizeof(name)) != sizeof(name))
+			err(1, "%s", name);
+		pages[i] = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (pages[i] == MAP_FAILED)
+			err(1, "mmap");
+		close(fd);
+	}
+	if (sched_setscheduler(0, SCHED_FIFO, &param))
+		err(1, "SCHED_FIFO");
+	memset(ticks, 1, sizeof(ticks));
+	raise(SIGSTOP);
+	taken = nr_faults();
+	for (long i = 0; i < nr_files; i++) {
+		uint64_t start = clock_units();
+
+		touch(pages[i], 1, true);
+		ticks[i] = clock_units() - start;
+	}
+	print_rounds(nr_faults() - taken, nr_files);
 }
 
 static void run_many(long n)
@@ -380,6 +434,8 @@ int main(int argc, char **argv)
 		run_rounds(map_round(), true, atol(argv[2]));
 	else if (argc == 3 && !strcmp(what, "file"))
 		run_rounds(map_file_round(), true, atol(argv[2]));
+	else if (argc == 3 && !strcmp(what, "deep"))
+		run_deep(atol(argv[2]));
 	else if (argc == 3 && !strcmp(what, "many"))
 		run_many(atol(argv[2]));
 	else if (argc == 4 && !strcmp(what, "threads"))
@@ -390,7 +446,7 @@ int main(int argc, char **argv)
 	else if (argc > 2 && !strcmp(what, "time"))
 		time_command(argv + 2);
 	else
-		errx(2, "usage: faults clock | read|write|file ROUNDS | many N | threads N MS |"
+		errx(2, "usage: faults clock | read|write|file ROUNDS | deep N | many N | threads N MS |"
 			" time COMMAND...");
 	return 0;
 }

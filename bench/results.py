@@ -8,9 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from sharing import Shared
-from tracers import FILE_KIND, MODULES, NOT_INSTALLED, TEXT
+from tracers import DEEP_KIND, FILE_KIND, MODULES, NOT_INSTALLED, TEXT
 
-ROUND_FAULTS = 512  # as in faults.c
+ROUND_FAULTS = 512  # as in faults.c, but for:
+ROUND_FAULTS_OF = {DEEP_KIND: 1}
 
 
 @dataclass
@@ -64,7 +65,8 @@ class Results:
         if word == "=cost":
             name, who, kind, faults, rounds = rest
             ticks = rounds.partition("=")[2].split(",")
-            each = [int(x) / ROUND_FAULTS for x in ticks]
+            in_round = ROUND_FAULTS_OF.get(kind, ROUND_FAULTS)
+            each = [int(x) / in_round for x in ticks]
             cost = Cost(each, int(faults.partition("=")[2]))
             self.costs[name, who, kind] = cost
             added = self.added(name, who, kind)
@@ -125,6 +127,11 @@ class Results:
             f"file/{name}": self.added(name, "traced", FILE_KIND)
             for name, _, kind in self.costs
             if name in MODULES and kind == FILE_KIND
+        }
+        figures |= {
+            f"deep/{name}": self.added(name, who, kind)
+            for name, who, kind in self.costs
+            if name in MODULES and kind == DEEP_KIND
         }
         for name in ("drain", "drain-128"):
             figures[name] = self.each(name)[0]

@@ -25,6 +25,9 @@ SCALING_PROBES = ("pf_probe_B", "a jump that only reads the clock")
 KINDS = ("read", "write")
 # A write to a page of a mapped file that is in memory: the record names the file, too.
 FILE_KIND = "file"
+# The first fault in a file that is 2,000 directories deep, of which the path is read.
+DEEP_KIND = "deep"
+DEEP_TRACER = "B"
 FILE_TRACERS = ("B", "B-outcome", "B-ftrace", "B-callback")
 EMPTY = {
     "entry": "empty kprobe at the entry",
