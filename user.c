@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "pf_user/drain.h"
+#include "pf_user/path.h"
 #include "pf_user/report.h"
 #include "pf_user/say.h"
 #include "pf_user/stop.h"
@@ -83,7 +84,7 @@ static int open_probe(struct stream *s, const char *probe)
 		say("%s is not loaded; " LOAD_IT, strrchr(s->path, '/') + 1,
 		    program_invocation_name, letter);
 	else
-		say("%s: %s%s", s->path, strerror(errno),
+		say("%s: %s%s", s->path, path_error(),
 		    (errno == EACCES || errno == EPERM) && geteuid() ? ": run it with sudo" : "");
 	return -1;
 }

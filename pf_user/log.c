@@ -4,22 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/fsuid.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "owner.h"
+#include "path.h"
 #include "say.h"
 #include "stop.h"
 
 #define PARTS_MAX 999	/* that are kept of one log */
-
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
 
 /* Says so and returns -1: for `return told(...)`. */
 static int told(const char *name, const char *what)
@@ -28,76 +24,98 @@ static int told(const char *name, const char *what)
 	return -1;
 }
 
-/* What sudo makes here belongs to who typed it: the plotter is to write its pictures there. */
-static void give_to_owner(int fd, const char *name)
+/*
+ * What root makes in a folder that others can write may be another one when it is given away: so it
+ * is made as the user, with no right of root's to files.
+ */
+static int make_dir_as_user(const char *name)
 {
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int ret, err;
+
+	sudo_user(&uid, &gid);
+	setfsgid(gid);
+	setfsuid(uid);
+	ret = mkdir(name, 0755);
+	err = errno;
+	setfsuid(geteuid());
+	setfsgid(getegid());
+	errno = err;
+	return ret;
+}
+
+/* The plotter is to write its pictures there. */
+static int make_out_dir(void)
+{
+	int here, fd;
 	uid_t uid;
 	gid_t gid;
 
-	if (sudo_user(&uid, &gid) && fchown(fd, uid, gid))
-		say("%s stays root's: %s", name, strerror(errno));
-}
-
-static int make_out_dir(void)
-{
-	struct stat st;
-	int fd;
-
-	if (!mkdir(OUT_DIR, 0777)) {
-		fd = open(OUT_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			return told(OUT_DIR, strerror(errno));
-		give_to_owner(fd, OUT_DIR);
-		close(fd);
+	if (!make_dir_as_user(OUT_DIR) || errno == EEXIST)
 		return 0;
-	}
-	if (errno != EEXIST)
-		return told(OUT_DIR, strerror(errno));
-	/* It was not named by who typed the command. */
-	if (!lstat(OUT_DIR, &st) && S_ISLNK(st.st_mode) && !owner_is_ours(st.st_uid))
-		return told(OUT_DIR, "is a symbolic link of another user");
+	if (errno != EACCES || geteuid() || mkdir(OUT_DIR, 0755))
+		return errno == EEXIST ? 0 : told(OUT_DIR, strerror(errno));
+	/* In a folder of root's nobody else can have exchanged it. */
+	here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = open(OUT_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (here >= 0 && fd >= 0 && owner_alone(here) && sudo_user(&uid, &gid) &&
+	    fchown(fd, uid, gid))
+		say(OUT_DIR " stays root's: %s", strerror(errno));
+	close(here);
+	close(fd);
 	return 0;
 }
 
 static int open_dir(struct log *log)
 {
-	int len = (int)(base_of(log->name) - log->name);
+	int len = (int)(path_base(log->name) - log->name);
 	char *dir = len ? format("%.*s", len, log->name) : format(".");
 	struct stat st;
 
-	log->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	log->dir_fd = path_open_dir(dir);
 	free(dir);
-	if (log->dir_fd < 0 || fstat(log->dir_fd, &st))
+	if (log->dir_fd < 0)
+		return told(log->name, path_error());
+	if (fstat(log->dir_fd, &st))
 		return told(log->name, strerror(errno));
 	if (st.st_uid && !owner_is_ours(st.st_uid))
 		say("%s: in a folder of another user, who can take it away", log->name);
 	return 0;
 }
 
-/* Does the part's name still lead to what is open as `fd`? */
-static bool part_is(const struct log *log, int fd)
+/* Does the name still lead to what is open as `fd`? */
+static bool leads_to(const struct log *log, const char *name, int fd)
 {
 	struct stat ours, there;
 
 	return !fstat(fd, &ours) &&
-	       !fstatat(log->dir_fd, base_of(log->part_name), &there, AT_SYMLINK_NOFOLLOW) &&
+	       !fstatat(log->dir_fd, path_base(name), &there, AT_SYMLINK_NOFOLLOW) &&
 	       ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
+static bool part_is(const struct log *log, int fd)
+{
+	return leads_to(log, log->part_name, fd);
 }
 
 /* A part that is there already: of a run that goes on, of one that was killed. */
 static int set_part_aside(const struct log *log)
 {
-	const char *part = base_of(log->part_name);
-	int fd = openat(log->dir_fd, part, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), ret = -1;
+	const char *part = path_base(log->part_name);
+	int looked = openat(log->dir_fd, part, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -1, ret = -1;
 	struct stat st;
 
-	if (fd < 0)
-		return errno == ENOENT ? 0 : told(log->part_name, errno == ELOOP ?
-						  "is a symbolic link" : strerror(errno));
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+	if (looked < 0)
+		return errno == ENOENT ? 0 : told(log->part_name, strerror(errno));
+	if (fstat(looked, &st) || S_ISLNK(st.st_mode)) {
+		told(log->part_name, "is a symbolic link");
+	} else if (!S_ISREG(st.st_mode)) {
 		told(log->part_name, "is in the way, and not a file");
 	} else if (!owner_is_ours(st.st_uid)) {
 		told(log->part_name, "is in the way, and belongs to another user");
+	} else if ((fd = path_reopen(looked, O_RDONLY | O_CLOEXEC)) < 0) {
+		told(log->part_name, strerror(errno));
 	} else if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
 		told(log->part_name, "is being written by another run");
 	} else if (!part_is(log, fd)) {
@@ -108,7 +126,7 @@ static int set_part_aside(const struct log *log)
 		for (int i = 1; ret && i <= PARTS_MAX; i++) {
 			char *name = format("%s.%d", log->part_name, i);
 
-			ret = renameat2(log->dir_fd, part, log->dir_fd, base_of(name),
+			ret = renameat2(log->dir_fd, part, log->dir_fd, path_base(name),
 					RENAME_NOREPLACE);
 			if (!ret)
 				say("%s was left by a run that did not end well: kept as %s",
@@ -131,7 +149,7 @@ static int open_part(struct log *log)
 	const char *part;
 
 	log->part_name = format("%s.part", log->name);
-	part = base_of(log->part_name);
+	part = path_base(log->part_name);
 	for (;;) {
 		log->fd = openat(log->dir_fd, part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
 				 O_CLOEXEC, 0600);
@@ -150,60 +168,70 @@ static int open_part(struct log *log)
 }
 
 /* A pipe, a device: never to be replaced by a file. */
-static int open_in_place(struct log *log, const struct stat *there)
+static int open_in_place(struct log *log, int looked, const struct stat *st, bool by_link)
 {
-	struct stat st;
-
-	if (S_ISBLK(there->st_mode))
+	if (S_ISBLK(st->st_mode))
 		return told(log->name, "is a block device");
-	log->fd = openat(log->dir_fd, base_of(log->name), O_WRONLY | O_NOCTTY | O_CLOEXEC);
-	if (log->fd < 0)
-		return told(log->name, strerror(errno));
-	if (fstat(log->fd, &st) || S_ISREG(st.st_mode) || S_ISBLK(st.st_mode))
-		return told(log->name, "has just become something else");
-	return 0;
+	/* Behind a link of root's, as /dev/stdout is, may be a pipe or terminal of anybody. */
+	if (!by_link && st->st_uid && !owner_is_ours(st->st_uid))
+		return told(log->name, "belongs to another user, to whom the log would go");
+	log->fd = path_reopen(looked, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+	return log->fd < 0 ? told(log->name, strerror(errno)) : 0;
+}
+
+/* Owner and mode of an older log are kept where nobody else can have put that one. */
+static void choose_owner(struct log *log, const struct stat *old)
+{
+	log->uid = (uid_t)-1;
+	log->gid = (gid_t)-1;
+	log->mode = 0600;
+	if (old && owner_alone(log->dir_fd)) {
+		log->uid = old->st_uid;
+		log->gid = old->st_gid;
+		log->mode = old->st_mode & 0777;
+	} else {
+		sudo_user(&log->uid, &log->gid);
+	}
 }
 
 static int open_file(struct log *log)
 {
-	const char *base = base_of(log->name);
-	struct stat st = { 0 }, target;
-	bool there;
+	const char *base = path_base(log->name);
+	struct stat st = { 0 };
+	bool by_link = false;
+	int looked, ret = -1;
 
 	if (open_dir(log))
 		return -1;
-	there = !fstatat(log->dir_fd, base, &st, AT_SYMLINK_NOFOLLOW);
-	if (there && S_ISLNK(st.st_mode)) {
-		/* As /dev/stdout is, which may lead to a file. */
-		if ((st.st_uid && !owner_is_ours(st.st_uid)) ||
-		    fstatat(log->dir_fd, base, &target, 0) || S_ISREG(target.st_mode))
-			return told(log->name, "is a symbolic link: name what it leads to, or -");
-		st = target;
+	looked = path_look(log->dir_fd, *base ? base : ".", &by_link);
+	if (looked < 0 && errno == ENOENT) {
+		choose_owner(log, NULL);
+		return open_part(log);
 	}
-	if (there && S_ISDIR(st.st_mode))
-		return told(log->name, strerror(EISDIR));
-	if (there && !S_ISREG(st.st_mode))
-		return open_in_place(log, &st);
-	if (there && !owner_is_ours(st.st_uid))
-		return told(log->name, "belongs to another user: name another file");
-	if (open_part(log))
-		return -1;
-	if (!there) {
-		give_to_owner(log->fd, log->part_name);
-	} else if ((fchown(log->fd, st.st_uid, st.st_gid) && geteuid() == 0) ||
-		   fchmod(log->fd, st.st_mode & 0777)) {
-		told(log->name, strerror(errno));
-		log_discard(log);
-		return -1;
+	if (looked < 0 && errno != ELOOP)
+		return told(log->name, path_error());
+	if (looked < 0 || fstat(looked, &st) || (by_link && S_ISREG(st.st_mode))) {
+		told(log->name, "is a symbolic link: name what it leads to, or -");
+	} else if (S_ISDIR(st.st_mode)) {
+		told(log->name, strerror(EISDIR));
+	} else if (!S_ISREG(st.st_mode)) {
+		ret = open_in_place(log, looked, &st, by_link);
+	} else if (!owner_is_ours(st.st_uid)) {
+		told(log->name, "belongs to another user: name another file");
+	} else {
+		choose_owner(log, &st);
+		ret = open_part(log);
 	}
-	return 0;
+	if (looked >= 0)
+		close(looked);
+	return ret;
 }
 
 int log_open(struct log *log, const char *output, const char *stream_path)
 {
 	log->fd = log->dir_fd = -1;
 	if (!output) {
-		log->name = format(OUT_DIR "/%s.log", base_of(stream_path));
+		log->name = format(OUT_DIR "/%s.log", path_base(stream_path));
 		if (make_out_dir() || open_file(log))
 			return -1;
 	} else if (!strcmp(output, "-")) {
@@ -221,7 +249,66 @@ int log_open(struct log *log, const char *output, const char *stream_path)
 void log_discard(struct log *log)
 {
 	if (log->part_name && log->fd >= 0 && part_is(log, log->fd))
-		unlinkat(log->dir_fd, base_of(log->part_name), 0);
+		unlinkat(log->dir_fd, path_base(log->part_name), 0);
+}
+
+/* The part is no longer ours alone. What can't be given, as on some file systems, stays root's. */
+static void give(const struct log *log, mode_t mode)
+{
+	if ((log->uid != (uid_t)-1 && fchown(log->fd, log->uid, log->gid) && !geteuid()) ||
+	    fchmod(log->fd, mode))
+		say("%s stays as it is, root's: %s", log->part_name, strerror(errno));
+}
+
+/* Some file systems tell only when it is closed that a write came to nothing. */
+static int close_copy(int fd)
+{
+	int copy = dup(fd);
+
+	return copy < 0 ? -1 : close(copy);
+}
+
+static int copy_all(int from, int to)
+{
+	off_t at = 0;
+	ssize_t done;
+
+	do
+		done = sendfile(to, from, &at, 1 << 30);
+	while (done > 0 || (done < 0 && errno == EINTR));
+	return (int)done;
+}
+
+/* If somebody has taken the part's name away, what is in it gets another one. */
+static int hold_part(struct log *log)
+{
+	char *name = NULL;
+	int fd = -1;
+
+	if (part_is(log, log->fd))
+		return 0;
+	for (int i = 1; fd < 0 && i <= PARTS_MAX; i++) {
+		free(name);
+		name = format("%s.part.%d", log->name, i);
+		fd = openat(log->dir_fd, path_base(name), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
+			    O_CLOEXEC, 0600);
+		if (fd < 0 && errno != EEXIST)
+			break;
+	}
+	if (fd < 0 || copy_all(log->fd, fd) || close_copy(fd)) {
+		say("%s: somebody has taken it away, and %s has not all of it: %s", log->part_name,
+		    name, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		free(name);
+		return -1;
+	}
+	say("%s: somebody has taken it away; what was written is saved", log->part_name);
+	close(log->fd);
+	free(log->part_name);
+	log->fd = fd;
+	log->part_name = name;
+	return 0;
 }
 
 void log_keep_part(struct log *log)
@@ -230,10 +317,12 @@ void log_keep_part(struct log *log)
 
 	if (!log->part_name || log->renamed || fstat(log->fd, &st))
 		return;
-	if (!st.st_size)
+	if (!st.st_size) {
 		log_discard(log);
-	else if (part_is(log, log->fd))
+	} else if (!hold_part(log)) {
+		give(log, 0600);
 		say("what was read is in %s", log->part_name);
+	}
 }
 
 static void fail(struct log *log)
@@ -285,29 +374,27 @@ int log_cut(struct log *log, off_t size)
 	return log->failed ? -1 : 0;
 }
 
-/* Some file systems tell only when it is closed that a write came to nothing. */
-static int close_copy(int fd)
-{
-	int copy = dup(fd);
-
-	return copy < 0 ? -1 : close(copy);
-}
-
 int log_finish(struct log *log)
 {
 	log_flush(log);
 	if (!log->failed && close_copy(log->fd))
 		fail(log);
 	if (!log->failed && log->part_name) {
-		if (!part_is(log, log->fd)) {
+		if (hold_part(log)) {
 			log->failed = true;
-			return told(log->part_name, "somebody has taken it away");
+			return -1;
 		}
-		if (renameat(log->dir_fd, base_of(log->part_name), log->dir_fd,
-			     base_of(log->name)))
+		give(log, log->mode);
+		if (renameat(log->dir_fd, path_base(log->part_name), log->dir_fd,
+			     path_base(log->name))) {
 			fail(log);
-		else
+		} else {
 			log->renamed = true;
+			if (!leads_to(log, log->name, log->fd)) {
+				log->failed = true;
+				return told(log->name, "somebody has taken it away");
+			}
+		}
 	}
 	if (log->failed)
 		log_keep_part(log);

@@ -2,8 +2,9 @@
 /*
  * log - the file that a stream becomes
  *
- * It grows as NAME.part, locked, and gets its name when it is whole. A part that is not locked was
- * left by a run that was killed: it is told and set aside, never written over.
+ * It grows as NAME.part, locked, and gets its name when it is whole. Until then it is root's under
+ * sudo: the traced command, which runs as the user, can neither read nor write it. A part that is
+ * not locked was left by a run that was killed: it is told and set aside, never written over.
  */
 #ifndef PF_USER_LOG_H
 #define PF_USER_LOG_H
@@ -21,6 +22,9 @@ struct log {
 	char *part_name;		/* NULL if written in place: pipes, devices */
 	int dir_fd;			/* where the two are */
 	int fd;
+	uid_t uid;			/* whose it is to be when it is whole; -1: as it is */
+	gid_t gid;
+	mode_t mode;
 	bool failed;
 	bool renamed;			/* it has its final name, whatever came then */
 	off_t size;			/* what was put in, the buffered text too */
@@ -35,7 +39,8 @@ struct log {
  * @stream_path: what it is the log of
  *
  * A new one is its owner's (see owner.h) and private, as the streams are; one that is there already
- * keeps its owner and mode. Files of other users are left alone.
+ * keeps its owner and mode if nobody else can write in its folder. Files of other users are left
+ * alone. Names are followed as path.h says.
  *
  * Return: 0, or -1 after a message, nothing being left behind.
  */
@@ -48,8 +53,8 @@ void log_flush(struct log *log);
 int log_cut(struct log *log, off_t size);
 
 /*
- * Gives the log its name. Returns -1 after a message; what was written stays in the part then, up
- * to the last whole line.
+ * Gives the log its name and owner. Returns -1 after a message; what was written stays in the part
+ * then, up to the last whole line.
  */
 int log_finish(struct log *log);
 

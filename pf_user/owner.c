@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "owner.h"
+#include "say.h"
 
 /* All ones is nobody: to chown() it means "as it is". */
 static bool read_id(const char *name, unsigned int *id)
@@ -25,14 +32,62 @@ bool sudo_user(uid_t *uid, gid_t *gid)
 	return geteuid() == 0 && read_id("SUDO_UID", uid) && read_id("SUDO_GID", gid);
 }
 
-bool owner_is_ours(uid_t uid)
+int owner_check(void)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (geteuid() != 0 || (!getenv("SUDO_UID") && !getenv("SUDO_GID")) || sudo_user(&uid, &gid))
+		return 0;
+	say("SUDO_UID and SUDO_GID are not the numbers of a user and a group: sudo sets both");
+	return -1;
+}
+
+bool owner_is_user(uid_t uid)
 {
 	uid_t sudo_uid;
 	gid_t sudo_gid;
 
-	if (uid == geteuid())
-		return true;
-	if (geteuid() != 0)
+	return uid == (sudo_user(&sudo_uid, &sudo_gid) ? sudo_uid : geteuid());
+}
+
+bool owner_is_ours(uid_t uid)
+{
+	return uid == geteuid() || owner_is_user(uid);
+}
+
+/* That of the user's own name, or root's, with no other member. */
+static bool group_is_private(gid_t gid)
+{
+	const struct group *group = getgrgid(gid);
+	uid_t uid = geteuid();
+	const struct passwd *pw;
+	gid_t sudo_gid;
+
+	sudo_user(&uid, &sudo_gid);
+	pw = getpwuid(uid);
+	if (!group || (gid && (!pw || strcmp(group->gr_name, pw->pw_name))))
 		return false;
-	return !sudo_user(&sudo_uid, &sudo_gid) || uid == sudo_uid;
+	for (char **member = group->gr_mem; *member; member++)
+		if (strcmp(*member, "root") && (!pw || strcmp(*member, pw->pw_name)))
+			return false;
+	return true;
+}
+
+/* The mode shows the rights of an ACL as those of the group. */
+static bool has_acl(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return getxattr(path, "system.posix_acl_access", NULL, 0) > 0;
+}
+
+bool owner_alone(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) || (st.st_uid && !owner_is_ours(st.st_uid)) || (st.st_mode & S_IWOTH))
+		return false;
+	return !(st.st_mode & S_IWGRP) || (!has_acl(fd) && group_is_private(st.st_gid));
 }

@@ -1,15 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* owner - to whom belongs what is made here: under sudo, to who typed it. */
+/*
+ * owner - for whom this runs, whose files are taken for the user's own, and which files nobody else
+ * can change. SECURITY.md has the rules.
+ */
 #ifndef PF_USER_OWNER_H
 #define PF_USER_OWNER_H
 
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* As root: SUDO_UID and SUDO_GID are both numbers or both absent; else -1 after a message. */
+int owner_check(void);
+
 /* Is this root by sudo? Then by whom. */
 bool sudo_user(uid_t *uid, gid_t *gid);
 
-/* May a run by this user take a file or folder that belongs to @uid for its own? */
+/* The user for whom this runs: the one behind sudo, else the one that we are. */
+bool owner_is_user(uid_t uid);
+
+/* That user, or the one that we are. */
 bool owner_is_ours(uid_t uid);
+
+/**
+ * owner_alone() - Can nobody but root and the user change this file or folder?
+ * @fd: it; O_PATH is enough
+ *
+ * It belongs to one of the two, and neither its mode nor an ACL lets others write. A group that has
+ * the user's name and no other member is not others: on some distributions each user has one, and
+ * writes for it by default.
+ */
+bool owner_alone(int fd);
 
 #endif

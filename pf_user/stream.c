@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "path.h"
 #include "say.h"
 #include "stream.h"
 
@@ -227,7 +228,7 @@ int stream_open(struct stream *s, char *path)
 	counter_init(&s->counter);
 	tally_reset(&s->tally, 0);
 	s->has_tally = true;
-	s->fd = open(path, O_RDONLY | O_CLOEXEC);
+	s->fd = path_open(path, O_RDONLY | O_CLOEXEC);
 	if (s->fd < 0 || fstat(s->fd, &st))
 		return -1;
 	s->regular = S_ISREG(st.st_mode);

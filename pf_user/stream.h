@@ -73,9 +73,9 @@ struct stream {
 /**
  * stream_open() - Open what is to be read.
  * @s: all zero
- * @path: of the stream
+ * @path: of the stream, followed as path.h says
  *
- * Return: 0, or -1 with errno.
+ * Return: 0, or -1; path_error() says why.
  */
 int stream_open(struct stream *s, char *path);
 

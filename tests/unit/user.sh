@@ -14,6 +14,7 @@ if [ ! -x "$user" ]; then
 fi
 top=$(mktemp -d)
 pid=
+unset SUDO_UID SUDO_GID	# of who runs the tests
 trap : PIPE	# a program that ended early fails its case, not the script
 trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$top"' EXIT
 

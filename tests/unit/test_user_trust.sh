@@ -1,0 +1,258 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# `user` as root, among other users: 65534 is the one behind sudo, 65533 another one. SECURITY.md
+# says what each may do, and names these cases.
+
+. "$(dirname "$0")/user.sh"
+python=${PYTHON:-/usr/bin/python3}
+
+# The beginning of a case: a folder of the user's, in which other users can look.
+shared() {
+	if [ "$(id -u)" != 0 ]; then
+		skip='not root'
+		return 1
+	fi
+	stream 2 2 >in
+	chmod 755 "$top" .
+	chown 65534:65534 .
+}
+
+as() { # UID COMMAND...
+	local uid=$1
+	shift
+	setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"
+}
+
+# sudoed STATUS ARG...: as run, by the user 65534.
+sudoed() {
+	SUDO_UID=65534 SUDO_GID=65534 run "$@"
+}
+
+# racing UID FROM TO: in the background, as $racer: the two names are exchanged all the time.
+racing() {
+	as "$1" "$python" -c '
+import ctypes, os, sys
+exchange = ctypes.CDLL(None).renameat2
+names = [os.fsencode(name) for name in sys.argv[1:]]
+parent = os.getppid()
+while os.getppid() == parent:
+    exchange(-100, names[0], -100, names[1], 2)' "$2" "$3" &
+	racer=$!
+}
+
+# repeat N COMMAND...: again and again, as long as it succeeds.
+repeat() {
+	local end=$((SECONDS + $1))
+	shift
+	while [ "$SECONDS" -lt "$end" ] && [ $case_ok = 1 ]; do
+		"$@"
+	done
+	kill $racer
+	wait $racer 2>/dev/null
+}
+
+unloaded() {
+	! compgen -G '/proc/pf_probe_*' >compgen.out || { skip='a probe is loaded' && return 1; }
+}
+
+a_pipe_of_another_user_gets_no_log() {
+	shared || return
+	mkdir out
+	chmod 777 out
+	as 65533 mkfifo -m 666 out/in.log
+	cat out/in.log >got &
+	reader=$!
+	sudoed 1 ./in
+	check grep -q '^user: out/in.log: belongs to another user, to whom the log would go$' err
+	sudoed 1 -o out/in.log ./in
+	check grep -q '^user: out/in.log: belongs to another user, to whom the log would go$' err
+	run 1 -o out/in.log ./in
+	check grep -q '^user: out/in.log: belongs to another user, to whom the log would go$' err
+	kill $reader
+	wait $reader 2>/dev/null
+	check [ ! -s got ]
+	# One's own is as good as any.
+	chown 65534 out/in.log
+	cat out/in.log >got &
+	sudoed 0 -o out/in.log ./in
+	wait $!
+	reference <in >want
+	check cmp want got
+}
+
+out_is_followed_only_to_a_folder_of_the_users_own() {
+	shared || return
+	mkdir roots theirs mine
+	chown 65533 theirs
+	chown 65534 mine
+	for i in roots theirs; do
+		as 65534 ln -s $i out
+		sudoed 1 ./in
+		check grep -q "^user: out/in.log: behind a symbolic link to a folder that is not the \
+user's own$" err
+		sudoed 1 -o out/x.log ./in
+		check only $i
+		rm out
+	done
+	as 65534 ln -s mine out
+	sudoed 0 ./in
+	check only mine in.log
+	# Links to links, and round in circles.
+	rm out
+	as 65534 ln -s "$PWD/mine/../once" out
+	as 65534 ln -s mine/.. once
+	as 65534 ln -s roots mine/pf
+	sudoed 0 -o out/x.log ./in
+	check [ -s x.log ]
+	sudoed 1 -o out/once/mine/pf/x.log ./in
+	check only roots
+	as 65534 ln -sfn out out
+	sudoed 1 ./in
+	check grep -q '^user: out/in.log: Too many levels of symbolic links$' err
+	# One of root's is followed anywhere.
+	rm out
+	ln -s roots out
+	sudoed 0 ./in
+	check only roots in.log
+}
+
+out_cannot_be_exchanged_for_a_link() {
+	shared || return
+	mkdir roots
+	as 65534 mkdir out
+	as 65534 ln -s roots link
+	racing 65534 out link
+	once() {
+		timeout 60 env SUDO_UID=65534 SUDO_GID=65534 "$user" ./in >msg 2>err
+		check only roots
+	}
+	repeat 3 once
+}
+
+a_folder_of_roots_is_not_given_away_as_out() {
+	shared || return
+	racing 65534 now/roots now/out
+	looked_at() {
+		find "$folder" -inum "$inode" -printf '%U\n' >owner && [ -s owner ]
+	}
+	once() {
+		folder=$(mktemp -d here.XXX)
+		mkdir -m 700 "$folder/roots"
+		inode=$(stat -c %i "$folder/roots")
+		chown 65534 "$folder"
+		ln -sfn "$folder" now
+		(cd "$folder" && timeout 60 env SUDO_UID=65534 SUDO_GID=65534 "$user" ../in) >msg 2>err
+		check until_true looked_at
+		check [ "$(sort -u owner)" = 0 ]
+	}
+	repeat 3 once
+}
+
+a_growing_log_is_out_of_its_users_reach() {
+	shared || return
+	mkfifo pipe
+	SUDO_UID=65534 SUDO_GID=65534 start --follow ./pipe
+	exec 3>pipe
+	stream 5 5 0 0 0 running >&3
+	check until_true [ -s out/pipe.log.part ]
+	check [ "$(stat -c %u:%a out out/pipe.log.part | xargs)" = '65534:755 0:600' ]
+	check until_true grep -q '^   4:: ' out/pipe.log.part
+	for uid in 65533 65534; do
+		as $uid cat out/pipe.log.part >got 2>cat.err
+		as $uid sh -c 'echo forged >>out/pipe.log.part' 2>sh.err
+		check [ ! -s got ]
+	done
+	# Its name is all that the user can have of it; also if that is put back over it.
+	as 65534 mv out/pipe.log.part out/mine
+	as 65534 sh -c 'echo forged >out/pipe.log.part'
+	{ summary 5; echo EXIT_CODE; } >&3
+	finish 0
+	exec 3>&-
+	check grep -q 'somebody has taken it away; what was written is saved$' err
+	check [ "$(grep -c PID out/pipe.log)$(grep -c forged out/pipe.log)" = 50 ]
+	check [ "$(stat -c %u:%g:%a out/pipe.log)" = 65534:65534:600 ]
+	check [ "$(stat -c %u:%a out/mine)" = 0:600 ]
+}
+
+what_was_read_before_an_error_is_the_users() {
+	shared || return
+	stream 5 5 | head -n -1 >cut
+	sudoed 1 ./cut
+	check grep -q '^user: what was read is in out/cut.log.part$' err
+	check [ "$(stat -c %u:%g:%a out/cut.log.part)" = 65534:65534:600 ]
+}
+
+a_file_of_roots_is_not_given_away_as_a_part() {
+	shared || return
+	echo secret >secret
+	chmod 600 secret
+	mkdir out
+	chown 65534 out
+	as 65534 mv secret out/in.log.part
+	sudoed 0 ./in
+	check [ "$(stat -c %u:%a out/in.log.part.1)" = 0:600 ]
+}
+
+root_leaves_logs_of_users_alone() {
+	shared || return
+	echo theirs >x.log
+	chown 65533 x.log
+	run 1 -o x.log ./in
+	check grep -q '^user: x.log: belongs to another user: name another file$' err
+	sudoed 1 -o x.log ./in
+	check [ "$(cat x.log)" = theirs ]
+	chown 65534 x.log
+	run 1 -o x.log ./in
+	check [ "$(cat x.log)" = theirs ]
+	sudoed 0 -o x.log ./in
+	check [ "$(stat -c %u:%a x.log)" = 65534:644 ]
+}
+
+a_mode_that_others_may_have_chosen_is_not_kept() {
+	shared || return
+	mkdir out
+	chown 65533 out
+	for mode in 755 777 1777; do
+		echo old >out/in.log
+		chmod 644 out/in.log
+		chown 65534 out/in.log
+		chmod $mode out
+		sudoed 0 ./in
+		check [ "$(stat -c %u:%g:%a out/in.log)" = 65534:65534:600 ]
+		chown 65534 out
+	done
+}
+
+a_link_to_a_device_is_no_log() {
+	shared || return
+	mknod -m 666 device c 1 3
+	as 65534 ln -s device link
+	sudoed 1 -o link ./in
+	check grep -q '^user: link: is a symbolic link: name what it leads to, or -$' err
+	as 65534 mkdir out
+	as 65534 ln -s /dev/null out/in.log
+	sudoed 1 ./in
+	check grep -q '^user: out/in.log: is a symbolic link: name what it leads to, or -$' err
+	# Nor is one of root's that the user can have moved to where it is.
+	ln -s /dev/null moved
+	sudoed 1 -o moved ./in
+	check grep -q '^user: moved: is a symbolic link: name what it leads to, or -$' err
+	SUDO_UID=65534 SUDO_GID=65534 "$user" -o /dev/stdout ./in 2>err | grep '^ *[0-9]*::' >got
+	check [ "$(wc -l <got)" = 2 ]
+	sudoed 0 -o /dev/null ./in
+}
+
+a_stream_behind_a_link_of_another_user_is_not_read() {
+	shared || return
+	echo secret >secret
+	for uid in 65533 65534; do
+		as $uid true
+		ln -sf secret link
+		chown -h $uid link
+		sudoed 1 ./link
+		check grep -q '^user: ./link: is a symbolic link: name what it leads to$' err
+		check [ ! -e out ]
+	done
+}
+
+run_cases
