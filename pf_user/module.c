@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -16,6 +17,8 @@
 #include "kmsg.h"
 #include "module.h"
 #include "options.h"
+#include "owner.h"
+#include "path.h"
 #include "say.h"
 #include "stop.h"
 
@@ -119,27 +122,62 @@ static bool is_loaded(const struct module *m)
 	return loaded;
 }
 
-static bool try_open(struct module *m, char *path)
+/* What the kernel would run as ours: says so if another user can have put it there. */
+static bool is_safe(const char *path, int fd, const char *what)
 {
-	m->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (m->fd < 0) {
-		free(path);
-		return false;
-	}
+	if (owner_alone(fd))
+		return true;
+	say("%s: not loaded: others than root and you can change %s; see ls -l, chown, chmod go-w",
+	    path, what);
+	return false;
+}
+
+/* Returns 0, 1 if there is none, -1 after a message if it is not to be loaded. */
+static int try_open(struct module *m, char *path)
+{
+	char *folder = format("%.*s", (int)(path_base(path) - path), path);
+	int dir = path_open_dir(folder), file = -1, ret = 1;
+	struct stat st;
+	bool by_link;
+
 	m->path = path;
-	return true;
+	m->fd = -1;
+	if (dir >= 0)
+		file = path_look(dir, path_base(path), &by_link);
+	if (file < 0 && errno != ENOENT && errno != ENOTDIR) {
+		say("%s: %s", path, path_error());
+		ret = -1;
+	} else if (file >= 0) {
+		ret = -1;
+		if (fstat(file, &st) || !S_ISREG(st.st_mode)) {
+			say("%s: is no file", path);
+		} else if (is_safe(path, dir, "its folder") && is_safe(path, file, "it")) {
+			m->fd = path_reopen(file, O_RDONLY | O_CLOEXEC);
+			ret = m->fd < 0 ? -1 : 0;
+			if (ret)
+				say("%s: %s", path, strerror(errno));
+		}
+	}
+	if (file >= 0)
+		close(file);
+	if (dir >= 0)
+		close(dir);
+	free(folder);
+	if (ret)
+		free(path);
+	return ret;
 }
 
 /* In modules.dep, which has a line `updates/x.ko.xz: what it needs` for each module. */
-static bool find_by_depmod(struct module *m, const char *dir)
+static int find_by_depmod(struct module *m, const char *dir)
 {
 	char *path = format("%s/modules.dep", dir), *line = NULL;
 	FILE *file = fopen(path, "re");
-	bool found = false;
 	size_t size = 0;
+	int ret = 1;
 
 	free(path);
-	while (file && !found && getline(&line, &size, file) > 0) {
+	while (file && ret > 0 && getline(&line, &size, file) > 0) {
 		const char *base;
 
 		line[strcspn(line, ":\n")] = '\0';
@@ -148,44 +186,52 @@ static bool find_by_depmod(struct module *m, const char *dir)
 		if (strncmp(base, m->name, strlen(m->name)) ||
 		    strncmp(base + strlen(m->name), ".ko", 3))
 			continue;
-		found = try_open(m, *line == '/' ? format("%s", line) : format("%s/%s", dir, line));
+		ret = try_open(m, *line == '/' ? format("%s", line) : format("%s/%s", dir, line));
 	}
 	free(line);
 	if (file)
 		fclose(file);
-	return found;
+	return ret;
 }
 
 /* Where an installation puts it, if depmod has not run since. */
-static bool find_installed(struct module *m, const char *dir)
+static int find_installed(struct module *m, const char *dir)
 {
 	static const char *const places[] = { "updates", "updates/dkms", "extra" };
+	int ret = 1;
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
-		for (size_t j = 0; j < NR_FORMATS; j++)
-			if (try_open(m, format("%s/%s/%s%s", dir, places[i], m->name,
-					       formats[j].suffix)))
-				return true;
-	return false;
+	for (size_t i = 0; ret > 0 && i < sizeof(places) / sizeof(*places); i++)
+		for (size_t j = 0; ret > 0 && j < NR_FORMATS; j++)
+			ret = try_open(m, format("%s/%s/%s%s", dir, places[i], m->name,
+						 formats[j].suffix));
+	return ret;
 }
 
-static bool find_beside_program(struct module *m)
+static int find_beside_program(struct module *m)
 {
 	char program[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	int ret, fd;
 
 	if (len <= 0)
-		return false;
+		return 1;
 	program[len] = '\0';
-	return try_open(m, format("%.*s%s.ko", (int)(strrchr(program, '/') + 1 - program), program,
-				  m->name));
+	ret = try_open(m, format("%.*s%s.ko", (int)(path_base(program) - program), program,
+				 m->name));
+	if (ret)
+		return ret;
+	fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	ret = fd >= 0 && is_safe(m->path, fd, "this program") ? 0 : -1;
+	if (fd >= 0)
+		close(fd);
+	return ret;
 }
 
 int module_find(struct module *m, char letter)
 {
 	struct utsname kernel;
 	char *dir;
-	bool found;
+	int ret;
 
 	m->name = format(PROBE_NAME "%c", letter);
 	m->proc = format("/proc/%s", m->name);
@@ -195,12 +241,14 @@ int module_find(struct module *m, char letter)
 	}
 	uname(&kernel);
 	dir = format(MODULES_DIR "/%s", kernel.release);
-	found = find_beside_program(m) || find_by_depmod(m, dir) || find_installed(m, dir);
-	if (!found)
+	ret = find_beside_program(m);
+	ret = ret > 0 ? find_by_depmod(m, dir) : ret;
+	ret = ret > 0 ? find_installed(m, dir) : ret;
+	if (ret > 0)
 		say("no %s.ko for Linux %s, neither beside %s nor in %s: make, or make install",
 		    m->name, kernel.release, program_invocation_name, dir);
 	free(dir);
-	return found ? 0 : -1;
+	return ret ? -1 : 0;
 }
 
 /* The file by way of a program that unpacks it; the caller frees. */

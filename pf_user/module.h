@@ -17,7 +17,8 @@ struct module {
  * @m: to be filled in
  * @letter: A, B or C
  *
- * It is beside the program, or where depmod or an installation puts it.
+ * It is beside the program, or where depmod or an installation puts it. The file, its folder and
+ * the program beside it must be what nobody but root and the user can change (see owner.h).
  *
  * Return: 0, or -1 after a message that says what to do.
  */

@@ -101,9 +101,10 @@ static int trace_command(struct stream *s, const struct module *m)
 
 int trace(void)
 {
-	static struct stream *s;	/* kept to the end, as those of a drain are */
+	/* Kept to the end, as those of a drain are. */
+	static struct stream *s;
+	static struct module m;
 	int failure = opt.command ? EXIT_OURSELVES : 1, ret;
-	struct module m;
 
 	s = need(calloc(1, sizeof(*s)));
 	if (geteuid()) {

@@ -55,6 +55,50 @@ unloaded() {
 	! compgen -G '/proc/pf_probe_*' >compgen.out || { skip='a probe is loaded' && return 1; }
 }
 
+a_module_that_others_can_change_is_not_loaded() {
+	shared && unloaded || return
+	# what to do to it, what is wrong then
+	while IFS=: read -r how what; do
+		mkdir beside
+		cp "$user" beside/user
+		echo bogus >beside/pf_probe_B.ko
+		(cd beside && eval "$how")
+		timeout 60 env SUDO_UID=65534 SUDO_GID=65534 beside/user -- true >msg 2>err
+		check [ $? = 125 ]
+		if [ -n "$what" ]; then
+			check grep -q "^user: .*/beside/pf_probe_B.ko: not loaded: others than root and you \
+can change $what; " err
+		else
+			# The kernel was asked, and does not take it.
+			check grep -q '^user: .*/beside/pf_probe_B.ko: [A-Z]' err
+		fi
+		rm -r beside
+	done <<-'END'
+		true:
+		chown 65534 . user pf_probe_B.ko:
+		chmod 664 pf_probe_B.ko:
+		chown 65533 pf_probe_B.ko:it
+		chmod 646 pf_probe_B.ko:it
+		chgrp 65533 pf_probe_B.ko; chmod 664 pf_probe_B.ko:it
+		chown 65533 .:its folder
+		chmod 1777 .:its folder
+		chgrp 65533 .; chmod 775 .:its folder
+		chown 65533 user:this program
+		chmod 757 user:this program
+	END
+	# Root that is not there by sudo trusts no user.
+	mkdir beside
+	cp "$user" beside/user
+	echo bogus >beside/pf_probe_B.ko
+	chown 65534 beside/pf_probe_B.ko
+	timeout 60 beside/user --pid $$ >msg 2>err
+	check grep -q ': not loaded: others than root and you can change it; ' err
+	ln -sf "$PWD/in" beside/pf_probe_B.ko
+	chown -h 65533 beside/pf_probe_B.ko
+	timeout 60 beside/user --pid $$ >msg 2>err
+	check grep -q '/beside/pf_probe_B.ko: is a symbolic link: ' err
+}
+
 a_pipe_of_another_user_gets_no_log() {
 	shared || return
 	mkdir out
