@@ -12,7 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pf_user/command.h"
 #include "pf_user/drain.h"
+#include "pf_user/owner.h"
 #include "pf_user/path.h"
 #include "pf_user/report.h"
 #include "pf_user/say.h"
@@ -341,6 +343,8 @@ int main(int argc, char **argv)
 	hold_standard_streams();
 	argc = split_command(argc, argv);
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	if (owner_check())
+		return opt.command ? EXIT_OURSELVES : 1;
 	if (opt.letter)
 		return trace();
 

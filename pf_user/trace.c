@@ -10,6 +10,7 @@
 #include "drain.h"
 #include "kmsg.h"
 #include "module.h"
+#include "owner.h"
 #include "report.h"
 #include "say.h"
 #include "stop.h"
@@ -21,6 +22,19 @@ static int check_process(pid_t pid)
 	if (!kill(pid, 0) || errno != ESRCH)
 		return 0;
 	say("there is no process %d", pid);
+	return -1;
+}
+
+/* Root is not what a command runs as by mistake: doas, pkexec and su do not say who called them. */
+static int check_user(void)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (!opt.command || opt.stay_root || sudo_user(&uid, &gid))
+		return 0;
+	say("as whom is the command to run? Without sudo there is no SUDO_UID and SUDO_GID; "
+	    "--root runs it as root");
 	return -1;
 }
 
@@ -111,7 +125,7 @@ int trace(void)
 		say("only root can load a module: run it with sudo");
 		return failure;
 	}
-	if (opt.pid && check_process(opt.pid))
+	if (check_user() || (opt.pid && check_process(opt.pid)))
 		return failure;
 	if (module_find(&m, opt.letter))
 		return failure;

@@ -237,6 +237,35 @@ a_file_of_roots_is_not_given_away_as_a_part() {
 	check [ "$(stat -c %u:%a out/in.log.part.1)" = 0:600 ]
 }
 
+without_sudo_a_command_runs_as_root_only_by_name() {
+	shared || return
+	run 125 -- touch ran
+	check grep -q '^user: as whom is the command to run? .*; --root runs it as root$' err
+	check [ ! -e ran ]
+	# Past that, whatever stops it here.
+	run 125 --root pf_probe_nothing=1 -- touch ran
+	check [ "$(grep -c 'as whom' err)" = 0 ]
+	check [ ! -e ran ]
+}
+
+numbers_of_sudo_that_are_none_are_refused() {
+	shared || return
+	want='^user: SUDO_UID and SUDO_GID are not the numbers of a user and a group: sudo sets both$'
+	for i in x '' -1 4294967295 99999999999999999999 1x; do
+		SUDO_UID=$i SUDO_GID=65533 run 1 -o new.log ./in
+		check grep -q "$want" err
+		SUDO_UID=65534 SUDO_GID=$i run 125 -- true
+		check grep -q "$want" err
+		SUDO_UID=$i SUDO_GID=65533 run 125 --root -- true
+		check grep -q "$want" err
+	done
+	SUDO_UID=65534 run 1 -o new.log ./in
+	check grep -q "$want" err
+	SUDO_GID=65534 run 1 -o new.log ./in
+	check grep -q "$want" err
+	check [ ! -e new.log ]
+}
+
 root_leaves_logs_of_users_alone() {
 	shared || return
 	echo theirs >x.log

@@ -26,7 +26,7 @@ is "the others only by root" "$(stat -c %a /sys/module/pf_probe_B/parameters/pro
 cat /proc/pf_probe_[ABC] /sys/module/pf_probe_[ABC]/parameters/* >/tmp/outputs
 rmmod pf_probe_A && rmmod pf_probe_B && rmmod pf_probe_C
 dmesg_since >>/tmp/outputs
-(cd /tmp && /user -B outcome=1 -o access.log -- /workload run touch 10 && cat access.log) \
+(cd /tmp && /user -B --root outcome=1 -o access.log -- /workload run touch 10 && cat access.log) \
 	>>/tmp/outputs 2>&1
 ok "there is much to look at" test "$(wc -l </tmp/outputs)" -gt 5000
 # All that the kernel has is in the upper half, wherever KASLR has put it; in decimal 1844....

@@ -6,7 +6,7 @@
 # vm: packed
 . /tap.sh
 . /tracing.sh
-plan 55
+plan 61
 
 left() {
 	echo "$(loaded && echo loaded) $(ls -A out 2>/dev/null | xargs)"
@@ -40,28 +40,36 @@ beside() {
 
 refused "not root" 125 "only root can load a module: run it with sudo$" \
 	su tester -c "/user -- true"
-refused "no such command" 127 "nothing-there: No such file or directory$" /user -- nothing-there
-refused "a folder" 126 "/tmp: Permission denied$" /user -- /tmp
-refused "no such parameter" 125 "pf_probe_B has no parameter nonsense$" /user nonsense=1 -- true
+refused "root, but not by sudo" 125 "as whom is the command to run\?" /user -- true
+refused "no such command" 127 "nothing-there: No such file or directory$" \
+	/user --root -- nothing-there
+refused "a folder" 126 "/tmp: Permission denied$" /user --root -- /tmp
+refused "no such parameter" 125 "pf_probe_B has no parameter nonsense$" \
+	/user --root nonsense=1 -- true
 refused "a parameter that is refused" 125 "/pf_probe_B.ko: Invalid argument$" \
-	/user max_faults=0 -- true
+	/user --root max_faults=0 -- true
 like "max_faults=0: in the module's words" "$(cat err)" "^pf_probe_B: max_faults=0: .*1 or more"
 
 echo 0 >/sys/kernel/debug/kprobes/enabled
-refused "kprobes switched off" 125 "/pf_probe_B.ko: Device or resource busy$" /user -- true
+refused "kprobes switched off" 125 "/pf_probe_B.ko: Device or resource busy$" /user --root -- true
 like "kprobes: in the module's words" "$(cat err)" "^pf_probe_B: kprobes are switched off: write 1"
 echo 1 >/sys/kernel/debug/kprobes/enabled
 
+beside planted
+chown 1000 planted/pf_probe_B.ko
+refused "a module of another user" 125 \
+	"/work/planted/pf_probe_B.ko: not loaded: others than root and you can change it" \
+	planted/user --root -- true
 beside lacking
 changed lacking/pf_probe_B.ko si_mem_available 0 x
 refused "a kernel that lacks a symbol" 125 \
 	"the kernel lacks what it needs: CONFIG_KPROBES, CONFIG_KRETPROBES and CONFIG_TRACEPOINTS$" \
-	lacking/user -- true
+	lacking/user --root -- true
 like "in the kernel's words" "$(cat err)" "^pf_probe_B: Unknown symbol xi_mem_available"
 beside foreign
 changed foreign/pf_probe_B.ko vermagic= SMP XMP
 refused "a module for another kernel" 125 \
-	"it was not built for this kernel: make clean, then make$" foreign/user -- true
+	"it was not built for this kernel: make clean, then make$" foreign/user --root -- true
 
 # Dead before its first instruction: a program that can't be mapped, as the kernel finds too late to
 # return; and one that is killed while the module is being loaded.
@@ -76,13 +84,13 @@ refused "a module for another kernel" 125 \
 } >unmappable
 chmod 755 unmappable
 refused "a program that can't be mapped" 125 "./unmappable: ended before it was started$" \
-	/user -- ./unmappable
+	/user --root -- ./unmappable
 cp /bin/busybox victim
 until killall -q -KILL victim; do :; done &
 killer=$!
 refused "a command killed while the module is being loaded" 125 \
 	"(PID [0-9]+: ended before it was started|/pf_probe_B.ko: Invalid argument)$" \
-	/user max_faults=8000000 -- ./victim sleep 60
+	/user --root max_faults=8000000 -- ./victim sleep 60
 wait $killer
 
 # As they are installed by distributions that pack modules.
@@ -92,7 +100,7 @@ installed=/lib/modules/$(uname -r)
 mkdir -p $installed/updates $installed/kernel
 packed() { # DESC
 	rm -rf out err
-	elsewhere/user -- echo traced >stdout 2>err
+	elsewhere/user --root -- echo traced >stdout 2>err
 	is "$1: the command's status" $? 0 || diag "$(cat err)"
 	ok "$1: there is a log" grep -q 'PID = ' out/pf_probe_B.log
 	ok "$1: nothing is loaded" fails loaded
@@ -102,7 +110,8 @@ packed "gzip"
 mv $installed/updates/pf_probe_B.ko.gz whole
 head -c $(($(wc -c <whole) / 2)) whole >$installed/updates/pf_probe_B.ko.gz
 refused "half of a file" 125 \
-	"/lib/modules/.*/updates/pf_probe_B.ko.gz: can't be unpacked by gzip$" elsewhere/user -- true
+	"/lib/modules/.*/updates/pf_probe_B.ko.gz: can't be unpacked by gzip$" \
+	elsewhere/user --root -- true
 unlike "and nothing else" "$(cat err)" "not built for this kernel"
 rm $installed/updates/pf_probe_B.ko.gz
 cp /packed/pf_probe_B.ko.xz $installed/kernel/
@@ -121,15 +130,16 @@ mkdir -p /sys/kernel/security
 mount -t securityfs security /sys/kernel/security 2>/dev/null
 if echo integrity >/sys/kernel/security/lockdown; then
 	refused "lockdown" 125 "the kernel is locked down, mostly by Secure Boot: sign the module" \
-		/user -- true
+		/user --root -- true
 else
 	skip 3 "no lockdown in this kernel"
 fi
 if echo 1 >/sys/module/module/parameters/sig_enforce; then
 	refused "only signed modules" 125 "the kernel takes signed modules only, mostly for Secure Boot" \
-		/user -- true
+		/user --root -- true
 else
 	skip 3 "no signatures in this kernel"
 fi
 echo 1 >/proc/sys/kernel/modules_disabled
-refused "no modules any more" 125 "no module can be loaded until the next boot, as " /user -- true
+refused "no modules any more" 125 "no module can be loaded until the next boot, as " \
+	/user --root -- true

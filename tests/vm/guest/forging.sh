@@ -106,7 +106,7 @@ is "C: one summary" "$(grep -c '^pf_probe_C: recorded=' /tmp/said)" 1
 cd /tmp
 name="$(printf 'x\n# forged\033[2J')"
 cp /names "/tmp/$name"
-/user -B -o command.log -- "/tmp/$name" 1 count >/tmp/counted 2>/tmp/said
+/user -B --root -o command.log -- "/tmp/$name" 1 count >/tmp/counted 2>/tmp/said
 is "user -- COMMAND: its status" $? 0
 is "what user says of it is ASCII" "$(plain /tmp/said)" 0
 rm -rf /tmp/names /tmp/whole "/tmp/$name"

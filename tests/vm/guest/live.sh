@@ -40,7 +40,7 @@ like "for how long" "$(cat /tmp/top)" \
 	"^pf_probe_B of PID $pid \((workload|sh)\), running, for [0-9]+ s\$"
 rmmod pf_probe_B
 
-/user --top outcome=1 -- /workload run touch 300 >/tmp/top.out 2>/tmp/top
+/user --top --root outcome=1 -- /workload run touch 300 >/tmp/top.out 2>/tmp/top
 is "a command is seen, too" $? 0
 is "with all its faults" "$(totals /tmp/top)" "$(logged)"
 is "and has its standard output for itself" "$(cat /tmp/top.out)" \
@@ -49,7 +49,7 @@ is "and has its standard output for itself" "$(cat /tmp/top.out)" \
 # On a terminal. The command takes a while.
 mkdir -p /dev/pts
 mount -t devpts pts /dev/pts 2>/dev/null
-command="/user --top outcome=1 children=1 -- timeout 3 /workload run fault-forever"
+command="/user --top --root outcome=1 children=1 -- timeout 3 /workload run fault-forever"
 TERM=linux /terminal sh -c "$command >/tmp/top.out 2>/tmp/top" </dev/null >/tmp/shown
 escape=$(printf '\033')
 like "the view has the terminal if the command has not" "$(head -n 1 /tmp/shown)" \
