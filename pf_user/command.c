@@ -15,11 +15,12 @@
 #include "owner.h"
 #include "say.h"
 #include "stop.h"
+#include "terminal.h"
 
 /* What a child that could not exec tells. */
 struct failure {
 	int err;
-	bool at_exec;
+	enum { AT_USER, AT_TERMINAL, AT_EXEC } at;
 };
 
 /* For good: from real, effective and saved user, with the groups that this user has. */
@@ -50,14 +51,19 @@ static void __attribute__((noreturn)) run(char **argv, bool stay_root, int go_fd
 	char go;
 
 	restore_signals();
-	if (!stay_root && sudo_user(&uid, &gid) && become(uid, gid)) {
+	if (stay_root || !sudo_user(&uid, &gid))
+		uid = gid = 0;
+	if (uid && terminal_protect()) {
+		failure.err = errno;
+		failure.at = AT_TERMINAL;
+	} else if (!stay_root && become(uid, gid)) {
 		failure.err = errno;
 	} else {
 		if (read(go_fd, &go, 1) != 1)
 			_exit(EXIT_OURSELVES);
 		execvp(*argv, argv);
 		failure.err = errno;
-		failure.at_exec = true;
+		failure.at = AT_EXEC;
 	}
 	if (write(failure_fd, &failure, sizeof(failure)) < 0)
 		_exit(EXIT_OURSELVES);
@@ -137,9 +143,12 @@ int command_start(struct command *c, char **argv, bool stay_root)
 		pass_stops_to(c->pid);
 	} else if (read(failures[0], &failure, sizeof(failure)) != sizeof(failure)) {
 		say("%s: ended before it was started", *argv);
+	} else if (failure.at == AT_TERMINAL) {
+		say("%s: can't be kept from typing into this terminal: %s; give it one of its own: "
+		    "setsid -w %s ...", *argv, strerror(failure.err), program_invocation_name);
 	} else {
 		say("%s: %s", *argv, strerror(failure.err));
-		if (failure.at_exec)
+		if (failure.at == AT_EXEC)
 			status = failure.err == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
 	}
 	close(go[1]);

@@ -32,7 +32,7 @@ struct command {
  * command_start() - Start a command and hold it at its first instruction.
  * @c: to be filled in
  * @argv: the command, up to a NULL
- * @stay_root: else it runs as who typed sudo, if anybody did
+ * @stay_root: else it runs as who typed sudo, who must be known, and can't type into our terminal
  *
  * From now on signals to stop are passed on to it (see stop.h).
  *
