@@ -11,8 +11,13 @@ static volatile sig_atomic_t command;
 static bool end_in_order;
 static sigset_t stop_signals;
 
-static const int signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ };
+static const int signals[] = {
+	SIGINT, SIGQUIT, SIGTERM, SIGHUP,	/* that are caught */
+	SIGPIPE, SIGXFSZ,			/* that are ignored, as those behind when tracing */
+	SIGTTOU, SIGTTIN,
+};
 #define NR_STOPS	4
+#define NR_DRAINING	6
 #define NR_SIGNALS	(sizeof(signals) / sizeof(*signals))
 
 static struct sigaction before[NR_SIGNALS];
@@ -51,8 +56,9 @@ void catch_stops(bool in_order)
 	for (size_t i = 0; i < NR_SIGNALS; i++) {
 		sigaction(signals[i], NULL, &before[i]);
 		if (i >= NR_STOPS) {
-			/* Have write() fail instead. */
-			sigaction(signals[i], &ignore, NULL);
+			/* Have write() fail instead, or go on if a command has taken the terminal. */
+			if (in_order || i < NR_DRAINING)
+				sigaction(signals[i], &ignore, NULL);
 			continue;
 		}
 		if (signals[i] == SIGHUP && before[i].sa_handler == SIG_IGN)

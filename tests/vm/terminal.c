@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  *	terminal COMMAND...
+ *	terminal --take COMMAND...
+ *	terminal --type TEXT
  *
  * Runs a command in the foreground of a terminal of its own, as a shell would, for the guest tests:
  * what standard input gives is typed there, Ctrl-C as \003, and what the terminal shows comes out
  * of standard output, a line `terminal: stopped` when the command is. Ends with its exit status.
+ * --take: runs a command that takes the foreground of the terminal that there is, and stops others
+ * that write to it. --type: what a program may try, to give the shell something to read.
  */
 #include <err.h>
 #include <errno.h>
@@ -13,7 +17,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 /* The shell of that session: a process group without one can't be stopped. */
@@ -60,6 +67,27 @@ static int copy(int from, int to)
 	return len > 0;
 }
 
+static void take(char **command)
+{
+	struct termios settings;
+
+	signal(SIGTTOU, SIG_IGN);
+	if (setpgid(0, 0) || tcgetattr(STDIN_FILENO, &settings))
+		err(2, "no terminal to take");
+	settings.c_lflag |= TOSTOP;
+	if (tcsetpgrp(STDIN_FILENO, getpid()) || tcsetattr(STDIN_FILENO, TCSANOW, &settings))
+		err(2, "the terminal can't be taken");
+	execvp(*command, command);
+	err(2, "%s", *command);
+}
+
+static void type(const char *text)
+{
+	for (; *text; text++)
+		if (ioctl(STDIN_FILENO, TIOCSTI, text))
+			err(2, "TIOCSTI");
+}
+
 int main(int argc, char **argv)
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), status;
@@ -71,6 +99,12 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		errx(2, "usage: terminal COMMAND...");
+	if (argc > 2 && !strcmp(argv[1], "--take"))
+		take(argv + 2);
+	if (argc == 3 && !strcmp(argv[1], "--type")) {
+		type(argv[2]);
+		return 0;
+	}
 	if (master < 0 || grantpt(master) || unlockpt(master))
 		err(2, "no terminal");
 	pid = fork();

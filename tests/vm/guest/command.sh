@@ -5,7 +5,7 @@
 # vm: compiler
 . /tap.sh
 . /tracing.sh
-plan 38
+plan 40
 
 # traced NAME STATUS PROBE PARAMETERS ARGUMENTS...
 traced() {
@@ -94,6 +94,13 @@ is "and has no way back" "$(
 	$by_sudo /user -- grep -E '^(Uid|Cap(Prm|Eff)):' /proc/self/status 2>err |
 	tr -s '\t' ' ' | xargs)" \
 	"Uid: 1000 1000 1000 1000 CapPrm: 0000000000000000 CapEff: 0000000000000000"
+# The log is out of its reach while it grows, and the user's then.
+is "it can't read or write its own log" "$($by_sudo /user -- sh -c 'cat out/*.part && echo read
+	echo "# forged" >>out/pf_probe_B.log.part && echo written' 2>err)" ""
+is "which is its user's when it is whole" "$(stat -c %u:%g:%a out/pf_probe_B.log) $(grep -c forged \
+	out/pf_probe_B.log)" "1000:1001:600 0"
 is "--root" "$($by_sudo /user --root -- sh -c 'id -u; echo $HOME' 2>err | xargs)" "0 /"
-is "signals are as they were" "$(/user -- grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status 2>err)" \
+rm -rf out
+is "signals are as they were" \
+	"$(/user --root -- grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status 2>err)" \
 	"$(grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status)"

@@ -3,7 +3,7 @@
 # vm: long
 . /tap.sh
 . /tracing.sh
-plan 19
+plan 26
 
 mkdir -p /dev/pts
 mount -t devpts pts /dev/pts
@@ -69,6 +69,25 @@ printf '\003' >&7
 ended
 is "fg: Ctrl-C, its status" $status 130
 is "fg: the log is whole" "$(account C "$(counted "")")" "$(whole C exited)"
+
+# A command that takes the terminal, for which others stop when they write to it.
+over() {
+	grep -q '^State:.Z' "/proc/$1/status" || [ ! -e "/proc/$1" ]
+}
+rm -rf out err shown
+$by_sudo /terminal /user --debug -B -- /terminal --take /workload run touch 30 </dev/null >shown &
+ok "a command that takes the terminal does not stop the tracer" wait_for over $!
+ok "nothing is loaded" fails loaded
+ok "the log is there" test -s out/pf_probe_B.log
+ok "nobody was stopped" fails shown 'terminal: stopped$'
+loaded && rmmod -f pf_probe_B
+
+# What it types would be read by the shell, which may be root's.
+rm -rf out err shown
+$by_sudo /terminal /user -B -- /terminal --type "rm -rf typed" </dev/null >shown
+is "a command that types into the terminal: its status" $? 2
+ok "why it can't" shown 'TIOCSTI: Operation not permitted'
+ok "nothing is typed" fails shown '^rm -rf typed'
 
 # Who does not go when told is left alone at the second time.
 rm -rf out err
