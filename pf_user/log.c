@@ -374,6 +374,15 @@ int log_cut(struct log *log, off_t size)
 	return log->failed ? -1 : 0;
 }
 
+/* Whatever had the log's name when it began. */
+static bool is_of_others(const struct log *log)
+{
+	struct stat st;
+
+	return !fstatat(log->dir_fd, path_base(log->name), &st, AT_SYMLINK_NOFOLLOW) &&
+	       !owner_is_ours(st.st_uid);
+}
+
 int log_finish(struct log *log)
 {
 	log_flush(log);
@@ -382,6 +391,12 @@ int log_finish(struct log *log)
 	if (!log->failed && log->part_name) {
 		if (hold_part(log)) {
 			log->failed = true;
+			return -1;
+		}
+		if (is_of_others(log)) {
+			told(log->name, "belongs to another user by now");
+			log->failed = true;
+			log_keep_part(log);
 			return -1;
 		}
 		give(log, log->mode);

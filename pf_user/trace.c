@@ -46,12 +46,13 @@ static int record(struct stream *s, struct command *c)
 {
 	u64 deadline_ms = opt.duration_ms ? now_ms() + opt.duration_ms : 0;
 
+	/* Before the command can hold up the terminal. */
+	if (s->log.part_name)
+		say("the log grows in %s", s->log.part_name);
 	if (c && command_go(c)) {
 		log_discard(&s->log);
 		return -1;
 	}
-	if (s->log.part_name)
-		say("the log grows in %s", s->log.part_name);
 	drain(s, 1, deadline_ms);
 	if (s->state == READING)
 		say("%s: stopped (%s): %s", s->path, strsignal(stop_signal),

@@ -86,6 +86,25 @@ can change $what; " err
 		chown 65533 user:this program
 		chmod 757 user:this program
 	END
+	# A group of the user's own, as that of this one is everywhere; but no ACL.
+	if [ "$(id -un 1):$(getent group daemon)" = daemon:daemon:x:1: ]; then
+		mkdir beside
+		cp "$user" beside/user
+		echo bogus >beside/pf_probe_B.ko
+		chgrp 1 beside beside/*
+		chmod g+w beside beside/*
+		SUDO_UID=1 SUDO_GID=1 timeout 60 beside/user -- true >msg 2>err
+		check grep -q '^user: .*/beside/pf_probe_B.ko: [A-Z]' err
+		# A user with rw-, that is what the mode shows as the group's.
+		if "$python" -c 'import os, struct, sys
+acl = [(1, 6, -1), (2, 6, 65533), (4, 4, -1), (16, 6, -1), (32, 4, -1)]
+os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHi", *entry) for entry in acl))' beside/pf_probe_B.ko 2>acl.err; then
+			SUDO_UID=1 SUDO_GID=1 timeout 60 beside/user -- true >msg 2>err
+			check grep -q ': not loaded: others than root and you can change it; ' err
+		fi
+		rm -r beside
+	fi
 	# Root that is not there by sudo trusts no user.
 	mkdir beside
 	cp "$user" beside/user
@@ -279,6 +298,24 @@ root_leaves_logs_of_users_alone() {
 	check [ "$(cat x.log)" = theirs ]
 	sudoed 0 -o x.log ./in
 	check [ "$(stat -c %u:%a x.log)" = 65534:644 ]
+}
+
+a_log_that_another_user_has_made_meanwhile_is_left_alone() {
+	shared || return
+	chmod 1777 .
+	mkfifo pipe
+	SUDO_UID=65534 SUDO_GID=65534 start -o x.log ./pipe
+	exec 3>pipe
+	{ echo "$head_line"; faults 1 5; } >&3
+	check until_true [ -e x.log.part ]
+	as 65533 sh -c 'echo theirs >x.log'
+	{ summary 5; echo EXIT_CODE; } >&3
+	finish 1
+	exec 3>&-
+	check grep -q '^user: x.log: belongs to another user by now$' err
+	check grep -q '^user: what was read is in x.log.part$' err
+	check [ "$(cat x.log)" = theirs ]
+	check [ "$(grep -c PID x.log.part)" = 5 ]
 }
 
 a_mode_that_others_may_have_chosen_is_not_kept() {
