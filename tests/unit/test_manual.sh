@@ -83,6 +83,22 @@ all_keys_of_the_log_are_in_the_page() {
 	done <keys
 }
 
+every_boundary_has_a_test_that_there_is() {
+	# A row of each table is one line; numbers stand for the tests.
+	grep '^|' "$tree/SECURITY.md" | grep -o '\[[0-9]*\]' | tr -d '[]' | sort -nu >used
+	sed -n 's/^\([0-9][0-9]*\) .*[,.]$/\1/p' "$tree/SECURITY.md" >listed
+	check [ "$(wc -l <listed)" -gt 20 ]
+	check cmp used listed
+	sed -n '/^[0-9][0-9]* /p' "$tree/SECURITY.md" | grep -o '`[a-z_A-Z]*`' | tr -d '`' >cases
+	check [ "$(wc -l <cases)" -gt 15 ]
+	while read -r name; do
+		check grep -q "^$name() {" "$tree"/tests/unit/test_user*.sh
+	done <cases
+	for name in $(sed -n '/^[0-9][0-9]* /p' "$tree/SECURITY.md" | grep -o 'tests/[a-z_./]*[a-z]'); do
+		check [ -f "$tree/$name" ]
+	done
+}
+
 overhead_is_what_the_benches_measured() {
 	section pf_user.8 OVERHEAD | sed -n 's/^\.It \(pf_probe_B.*\)/\1/p' |
 		sed 's/  *Ta  */:/g' >in_page
