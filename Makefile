@@ -128,10 +128,11 @@ fuzz:
 	@tests/deps
 	@tests/fuzz/run '$(SECONDS)'
 
-# As root, or into a DESTDIR of one's own. modules_install takes the path's root from DESTDIR.
+# As root, or into a DESTDIR of one's own. What root will run is for nobody else to write, whatever
+# the umask and the modes in the tree. modules_install takes the path's root from DESTDIR.
 install: all
-	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=updates \
-		modules_install
+	umask 022 && $(MAKE) -C '$(KDIR)' M='$(CURDIR)' INSTALL_MOD_PATH='$(DESTDIR)' \
+		INSTALL_MOD_DIR=updates modules_install
 	install -D -m 755 user '$(DESTDIR)$(PREFIX)/bin/pf_user'
 	install -D -m 755 page_fault_plot.py '$(DESTDIR)$(PREFIX)/bin/page_fault_plot'
 	install -d '$(DESTDIR)$(PREFIX)/share/pf_probe/faultlog'

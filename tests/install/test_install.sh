@@ -48,15 +48,20 @@ installed() {
 		-e "s|/$release/|/R/|" -e 's|/extra/|/updates/|' -e 's|\.ko\..z$|.ko|' | LC_ALL=C sort)
 }
 
-echo 1..13
+echo 1..14
 source=$scratch/src/pf_probe-$version
 mkdir -p "$source"
 git ls-files | cpio -pdm "$source" 2>/dev/null
 cd "$source"
 
 ok "builds" make KDIR="$KDIR"
+chmod go+w pf_probe_?.ko
+mask=$(umask)
+umask 000
 ok "installs under DESTDIR and PREFIX" make install KDIR="$KDIR" DESTDIR="$scratch/root" PREFIX=/usr
+umask "$mask"
 ok "what it should" same "$(installed)" "$files"
+ok "for root alone to write" same "$(find "$scratch/root" -mindepth 1 ! -type l -perm /022)" ""
 ok "the installed reader runs" "$scratch/root/usr/bin/pf_user" --version
 line='PID =        1 Page Fault at Address 0x1000 at Time 1'
 ok "the installed plotter draws" sh -c "cd / && echo '$line' |
