@@ -59,7 +59,7 @@ static int make_out_dir(void)
 	/* In a folder of root's nobody else can have exchanged it. */
 	here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fd = open(OUT_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (here >= 0 && fd >= 0 && owner_alone(here) && sudo_user(&uid, &gid) &&
+	if (here >= 0 && fd >= 0 && owner_roots_alone(here) && sudo_user(&uid, &gid) &&
 	    fchown(fd, uid, gid))
 		say(OUT_DIR " stays root's: %s", strerror(errno));
 	close(here);

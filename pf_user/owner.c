@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <grp.h>
+#include <linux/magic.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "owner.h"
 #include "say.h"
+
+#ifndef FUSE_SUPER_MAGIC	/* not in older headers */
+#define FUSE_SUPER_MAGIC	0x65735546
+#endif
 
 /* All ones is nobody: to chown() it means "as it is". */
 static bool read_id(const char *name, unsigned int *id)
@@ -83,11 +90,31 @@ static bool has_acl(int fd)
 	return getxattr(path, "system.posix_acl_access", NULL, 0) > 0;
 }
 
+/*
+ * A file system that a user's program serves says what it likes of owners; it is always nosuid. One
+ * that does not say its own kind is not trusted.
+ */
+static bool may_lie(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) || (fs.f_type == FUSE_SUPER_MAGIC && (fs.f_flags & ST_NOSUID));
+}
+
 bool owner_alone(int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) || (st.st_uid && !owner_is_ours(st.st_uid)) || (st.st_mode & S_IWOTH))
+	if (may_lie(fd) || fstat(fd, &st) || (st.st_uid && !owner_is_ours(st.st_uid)) ||
+	    (st.st_mode & S_IWOTH))
 		return false;
 	return !(st.st_mode & S_IWGRP) || (!has_acl(fd) && group_is_private(st.st_gid));
+}
+
+bool owner_roots_alone(int fd)
+{
+	struct stat st;
+
+	return !may_lie(fd) && !fstat(fd, &st) && !st.st_uid &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
 }

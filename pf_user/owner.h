@@ -25,10 +25,14 @@ bool owner_is_ours(uid_t uid);
  * owner_alone() - Can nobody but root and the user change this file or folder?
  * @fd: it; O_PATH is enough
  *
- * It belongs to one of the two, and neither its mode nor an ACL lets others write. A group that has
+ * It belongs to one of the two, and neither its mode nor an ACL lets others write; and who it
+ * belongs to is not what another user's file system (FUSE) says. A group that has
  * the user's name and no other member is not others: on some distributions each user has one, and
  * writes for it by default.
  */
 bool owner_alone(int fd);
+
+/* It is root's, and nobody else can write: no name in such a folder can be exchanged. */
+bool owner_roots_alone(int fd);
 
 #endif

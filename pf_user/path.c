@@ -139,11 +139,9 @@ int path_open_dir(const char *name)
 /* As root nothing is opened by a link that a program of the user may have made. */
 static bool may_follow(int dir_fd, const struct stat *link)
 {
-	struct stat dir;
-
 	if (geteuid())
 		return !link->st_uid || owner_is_ours(link->st_uid);
-	return !link->st_uid && !fstat(dir_fd, &dir) && !dir.st_uid && owner_alone(dir_fd);
+	return !link->st_uid && owner_roots_alone(dir_fd);
 }
 
 int path_look(int dir_fd, const char *base, bool *by_link)

@@ -211,6 +211,25 @@ a_folder_of_roots_is_not_given_away_as_out() {
 	repeat 3 once
 }
 
+out_is_the_users_where_that_is_safe() {
+	shared || return
+	# where, by whom and how it is writable, whose out is then
+	while read -r owner mode want; do
+		mkdir -m "$mode" here
+		chown "$owner" here
+		(cd here && SUDO_UID=65534 SUDO_GID=65534 timeout 60 "$user" ../in) >msg 2>err
+		check [ "$(stat -c %u:%a here/out)" = "$want" ]
+		check [ "$(stat -c %u:%a here/out/in.log)" = 65534:600 ]
+		rm -r here
+	done <<-END
+		65534:65534 755 65534:755
+		0:0 755 65534:755
+		0:0 1777 65534:755
+		65534:65534 555 0:755
+		65533:65533 755 0:755
+	END
+}
+
 a_growing_log_is_out_of_its_users_reach() {
 	shared || return
 	mkfifo pipe

@@ -120,6 +120,7 @@ static void handle(const struct fuse_in_header *in, const void *arg)
 	struct fuse_attr_out attr = { .attr_valid = 1000, .attr = attr_of(in->nodeid) };
 	struct fuse_open_out open = { .fh = in->nodeid };
 	struct fuse_write_out written = { .size = FILE_BYTES };
+	struct fuse_statfs_out blocks = { .st.bsize = FILE_BYTES };
 
 	switch (in->opcode) {
 	case FUSE_INIT:
@@ -128,6 +129,8 @@ static void handle(const struct fuse_in_header *in, const void *arg)
 		return look_up(in->unique, in->nodeid, arg);
 	case FUSE_GETATTR:
 		return answer(in->unique, 0, &attr, sizeof(attr));
+	case FUSE_STATFS:
+		return answer(in->unique, 0, &blocks, sizeof(blocks));
 	case FUSE_OPEN:
 	case FUSE_OPENDIR:
 		return answer(in->unique, 0, &open, sizeof(open));

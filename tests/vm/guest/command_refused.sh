@@ -6,7 +6,7 @@
 # vm: packed
 . /tap.sh
 . /tracing.sh
-plan 61
+plan 65
 
 left() {
 	echo "$(loaded && echo loaded) $(ls -A out 2>/dev/null | xargs)"
@@ -60,6 +60,23 @@ chown 1000 planted/pf_probe_B.ko
 refused "a module of another user" 125 \
 	"/work/planted/pf_probe_B.ko: not loaded: others than root and you can change it" \
 	planted/user --root -- true
+# A file system that a user serves says of its owners what it likes.
+mkdir served
+/fuse serve /work/served &
+server=$!
+wait_for grep -q ' /work/served fuse ' /proc/mounts
+folder=/work/served/a/b/c
+for file in user pf_probe_B.ko; do
+	mount --bind /$file $folder/$file
+done
+ok "a module in a file system that root serves" $folder/user --root -- true
+mount -o remount,bind,nosuid /work/served
+refused "a module in one that a user serves" 125 \
+	"$folder/pf_probe_B.ko: not loaded: .* its folder" $folder/user --root -- true
+umount $folder/user
+umount $folder/pf_probe_B.ko
+wait_for umount /work/served
+wait $server
 beside lacking
 changed lacking/pf_probe_B.ko si_mem_available 0 x
 refused "a kernel that lacks a symbol" 125 \
