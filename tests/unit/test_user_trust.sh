@@ -17,7 +17,7 @@ shared() {
 	chown 65534:65534 .
 }
 
-as() { # UID COMMAND...
+by() { # UID COMMAND...
 	local uid=$1
 	shift
 	setpriv --reuid "$uid" --regid "$uid" --clear-groups "$@"
@@ -30,7 +30,7 @@ sudoed() {
 
 # racing UID FROM TO: in the background, as $racer: the two names are exchanged all the time.
 racing() {
-	as "$1" "$python" -c '
+	by "$1" "$python" -c '
 import ctypes, os, sys
 exchange = ctypes.CDLL(None).renameat2
 names = [os.fsencode(name) for name in sys.argv[1:]]
@@ -122,7 +122,7 @@ a_pipe_of_another_user_gets_no_log() {
 	shared || return
 	mkdir out
 	chmod 777 out
-	as 65533 mkfifo -m 666 out/in.log
+	by 65533 mkfifo -m 666 out/in.log
 	cat out/in.log >got &
 	reader=$!
 	sudoed 1 ./in
@@ -149,7 +149,7 @@ out_is_followed_only_to_a_folder_of_the_users_own() {
 	chown 65533 theirs
 	chown 65534 mine
 	for i in roots theirs; do
-		as 65534 ln -s $i out
+		by 65534 ln -s $i out
 		sudoed 1 ./in
 		check grep -q "^user: out/in.log: behind a symbolic link to a folder that is not the \
 user's own$" err
@@ -157,19 +157,19 @@ user's own$" err
 		check only $i
 		rm out
 	done
-	as 65534 ln -s mine out
+	by 65534 ln -s mine out
 	sudoed 0 ./in
 	check only mine in.log
 	# Links to links, and round in circles.
 	rm out
-	as 65534 ln -s "$PWD/mine/../once" out
-	as 65534 ln -s mine/.. once
-	as 65534 ln -s roots mine/pf
+	by 65534 ln -s "$PWD/mine/../once" out
+	by 65534 ln -s mine/.. once
+	by 65534 ln -s roots mine/pf
 	sudoed 0 -o out/x.log ./in
 	check [ -s x.log ]
 	sudoed 1 -o out/once/mine/pf/x.log ./in
 	check only roots
-	as 65534 ln -sfn out out
+	by 65534 ln -sfn out out
 	sudoed 1 ./in
 	check grep -q '^user: out/in.log: Too many levels of symbolic links$' err
 	# One of root's is followed anywhere.
@@ -182,8 +182,8 @@ user's own$" err
 out_cannot_be_exchanged_for_a_link() {
 	shared || return
 	mkdir roots
-	as 65534 mkdir out
-	as 65534 ln -s roots link
+	by 65534 mkdir out
+	by 65534 ln -s roots link
 	racing 65534 out link
 	once() {
 		timeout 60 env SUDO_UID=65534 SUDO_GID=65534 "$user" ./in >msg 2>err
@@ -240,13 +240,13 @@ a_growing_log_is_out_of_its_users_reach() {
 	check [ "$(stat -c %u:%a out out/pipe.log.part | xargs)" = '65534:755 0:600' ]
 	check until_true grep -q '^   4:: ' out/pipe.log.part
 	for uid in 65533 65534; do
-		as $uid cat out/pipe.log.part >got 2>cat.err
-		as $uid sh -c 'echo forged >>out/pipe.log.part' 2>sh.err
+		by $uid cat out/pipe.log.part >got 2>cat.err
+		by $uid sh -c 'echo forged >>out/pipe.log.part' 2>sh.err
 		check [ ! -s got ]
 	done
 	# Its name is all that the user can have of it; also if that is put back over it.
-	as 65534 mv out/pipe.log.part out/mine
-	as 65534 sh -c 'echo forged >out/pipe.log.part'
+	by 65534 mv out/pipe.log.part out/mine
+	by 65534 sh -c 'echo forged >out/pipe.log.part'
 	{ summary 5; echo EXIT_CODE; } >&3
 	finish 0
 	exec 3>&-
@@ -270,7 +270,7 @@ a_file_of_roots_is_not_given_away_as_a_part() {
 	chmod 600 secret
 	mkdir out
 	chown 65534 out
-	as 65534 mv secret out/in.log.part
+	by 65534 mv secret out/in.log.part
 	sudoed 0 ./in
 	check [ "$(stat -c %u:%a out/in.log.part.1)" = 0:600 ]
 }
@@ -327,7 +327,7 @@ a_log_that_another_user_has_made_meanwhile_is_left_alone() {
 	exec 3>pipe
 	{ echo "$head_line"; faults 1 5; } >&3
 	check until_true [ -e x.log.part ]
-	as 65533 sh -c 'echo theirs >x.log'
+	by 65533 sh -c 'echo theirs >x.log'
 	{ summary 5; echo EXIT_CODE; } >&3
 	finish 1
 	exec 3>&-
@@ -335,6 +335,74 @@ a_log_that_another_user_has_made_meanwhile_is_left_alone() {
 	check grep -q '^user: what was read is in x.log.part$' err
 	check [ "$(cat x.log)" = theirs ]
 	check [ "$(grep -c PID x.log.part)" = 5 ]
+}
+
+# What both of the following have in common: OWN_UID OTHER_UID COMMAND..., that runs the program.
+rules() {
+	local own=$1 other=$2
+	shift 2
+	# The log while it grows, and then; out/.
+	mkfifo -m 666 pipe
+	"$@" --follow ./pipe >msg 2>err &
+	pid=$!
+	exec 3>pipe
+	stream 5 5 0 0 0 running >&3
+	check until_true [ -s out/pipe.log.part ]
+	check [ "$(stat -c %u:%a out out/pipe.log.part | xargs)" = "$own:755 $own:600" ]
+	{ summary 5; echo EXIT_CODE; } >&3
+	finish 0
+	exec 3>&-
+	check [ "$(stat -c %u:%a out/pipe.log)" = "$own:600" ]
+	chmod 640 out/pipe.log
+	by "$own" cp in out/pipe
+	"$@" out/pipe >msg 2>err
+	check [ "$(stat -c %u:%a out/pipe.log)" = "$own:640" ]
+	# Another user's pipe, log, part, link, and a log of another user that comes later.
+	chmod 1777 .
+	by "$other" mkfifo -m 666 fifo
+	by "$other" sh -c 'umask 0; echo theirs | tee x.log >y.log.part; ln -s out link'
+	for i in fifo:'belongs to another user, to whom the log would go' \
+			x.log:'belongs to another user: name another file' \
+			y.log:'y.log.part: is in the way, and belongs to another user' \
+			link/z.log:'behind a symbolic link of another user'; do
+		timeout 60 "$@" -o "${i%%:*}" ./in >msg 2>err
+		check [ $? = 1 ]
+		check grep -q ": ${i#*:}$" err
+	done
+	check [ "$(cat x.log y.log.part)" = $'theirs\ntheirs' ]
+	check only out pipe pipe.log
+	"$@" -o w.log ./pipe >msg 2>err &
+	pid=$!
+	exec 3>pipe
+	{ echo "$head_line"; faults 1 5; } >&3
+	check until_true [ -e w.log.part ]
+	by "$other" sh -c 'echo theirs >w.log'
+	{ summary 5; echo EXIT_CODE; } >&3
+	finish 1
+	exec 3>&-
+	check [ "$(cat w.log)" = theirs ]
+	# Links and a left part of one's own.
+	by "$own" ln -s out mine
+	echo left >mine/v.log.part
+	chown "$own" out/v.log.part
+	"$@" -o mine/v.log ./in >msg 2>err
+	check [ $? = 0 ]
+	check [ "$(cat out/v.log.part.1)" = left ]
+	check [ -s out/v.log ]
+}
+
+root_without_sudo_trusts_no_user() {
+	shared || return
+	chown 0:0 .
+	rules 0 65534 "$user"
+}
+
+a_user_without_rights_trusts_root_alone() {
+	shared || return
+	cp "$user" "$top/program"
+	SUDO_UID=x SUDO_GID=0 rules 65534 65533 setpriv --reuid 65534 --regid 65534 \
+		--clear-groups "$top/program"
+	rm "$top/program"
 }
 
 a_mode_that_others_may_have_chosen_is_not_kept() {
@@ -355,11 +423,11 @@ a_mode_that_others_may_have_chosen_is_not_kept() {
 a_link_to_a_device_is_no_log() {
 	shared || return
 	mknod -m 666 device c 1 3
-	as 65534 ln -s device link
+	by 65534 ln -s device link
 	sudoed 1 -o link ./in
 	check grep -q '^user: link: is a symbolic link: name what it leads to, or -$' err
-	as 65534 mkdir out
-	as 65534 ln -s /dev/null out/in.log
+	by 65534 mkdir out
+	by 65534 ln -s /dev/null out/in.log
 	sudoed 1 ./in
 	check grep -q '^user: out/in.log: is a symbolic link: name what it leads to, or -$' err
 	# Nor is one of root's that the user can have moved to where it is.
@@ -375,7 +443,7 @@ a_stream_behind_a_link_of_another_user_is_not_read() {
 	shared || return
 	echo secret >secret
 	for uid in 65533 65534; do
-		as $uid true
+		by $uid true
 		ln -sf secret link
 		chown -h $uid link
 		sudoed 1 ./link
