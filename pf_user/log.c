@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/fsuid.h>
+#include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "stop.h"
 
 #define PARTS_MAX 999	/* that are kept of one log */
+#define TRIES_MAX 100	/* to be faster than who else makes the part */
 
 /* Says so and returns -1: for `return told(...)`. */
 static int told(const char *name, const char *what)
@@ -150,7 +152,7 @@ static int open_part(struct log *log)
 
 	log->part_name = format("%s.part", log->name);
 	part = path_base(log->part_name);
-	for (;;) {
+	for (int tries = 0; tries < TRIES_MAX; tries++) {
 		log->fd = openat(log->dir_fd, part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
 				 O_CLOEXEC, 0600);
 		if (log->fd < 0 && errno != EEXIST)
@@ -165,6 +167,7 @@ static int open_part(struct log *log)
 			return 0;
 		close(log->fd);
 	}
+	return told(log->part_name, "somebody else makes it again and again");
 }
 
 /* A pipe, a device: never to be replaced by a file. */
@@ -279,22 +282,20 @@ static int copy_all(int from, int to)
 	return (int)done;
 }
 
-/* If somebody has taken the part's name away, what is in it gets another one. */
+/* If somebody has taken the part's name away, what is in it gets one that nobody can guess. */
 static int hold_part(struct log *log)
 {
-	char *name = NULL;
-	int fd = -1;
+	unsigned long long random = 0;
+	char *name;
+	int fd;
 
 	if (part_is(log, log->fd))
 		return 0;
-	for (int i = 1; fd < 0 && i <= PARTS_MAX; i++) {
-		free(name);
-		name = format("%s.part.%d", log->name, i);
-		fd = openat(log->dir_fd, path_base(name), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
-			    O_CLOEXEC, 0600);
-		if (fd < 0 && errno != EEXIST)
-			break;
-	}
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		debug("getrandom: %s", strerror(errno));
+	name = format("%s.part.%016llx", log->name, random);
+	fd = openat(log->dir_fd, path_base(name), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
 	if (fd < 0 || copy_all(log->fd, fd) || close_copy(fd)) {
 		say("%s: somebody has taken it away, and %s has not all of it: %s", log->part_name,
 		    name, strerror(errno));
@@ -396,19 +397,15 @@ int log_finish(struct log *log)
 		if (is_of_others(log)) {
 			told(log->name, "belongs to another user by now");
 			log->failed = true;
-			log_keep_part(log);
-			return -1;
-		}
-		give(log, log->mode);
-		if (renameat(log->dir_fd, path_base(log->part_name), log->dir_fd,
-			     path_base(log->name))) {
-			fail(log);
 		} else {
-			log->renamed = true;
-			if (!leads_to(log, log->name, log->fd)) {
-				log->failed = true;
-				return told(log->name, "somebody has taken it away");
-			}
+			give(log, log->mode);
+			if (renameat(log->dir_fd, path_base(log->part_name), log->dir_fd,
+				     path_base(log->name)))
+				fail(log);
+			else if (leads_to(log, log->name, log->fd))
+				log->renamed = true;
+			else
+				log->failed = told(log->name, "somebody has put another file there");
 		}
 	}
 	if (log->failed)
