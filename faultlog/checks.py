@@ -61,6 +61,8 @@ def losses(log: Log) -> list[str]:
         )
     if log.summary.get("probe") == "disarmed":
         told.append("the probe was switched off (kprobes or ftrace are disabled)")
+    if log.count("names_lost"):
+        told.append(f"{plural(log.count('names_lost'), 'name')} of files lost")
     if log.count("untold"):
         told.append(f"{log.count('untold'):,} '# child' and '# exec' lines untold")
     kept = log.count("recorded") - log.count("overwritten")

@@ -74,6 +74,8 @@ static int report_losses(const struct stream *s, bool tell)
 	     sum->missed);
 	LOSS(sum->unseen, "%llu faults that the kernel counted and the probe did not see",
 	     sum->unseen);
+	LOSS(sum->names_lost, "the names of files, %llu times: many were mapped, or renamed",
+	     sum->names_lost);
 	if (sum->surplus) {
 		nr++;
 		if (tell)

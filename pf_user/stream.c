@@ -84,6 +84,7 @@ static void take_summary(struct stream *s, const char *line, size_t len)
 		.children = find_number(line, len, " children="),
 		.unseen = find_number(line, len, " unseen="),
 		.surplus = find_number(line, len, " surplus="),
+		.names_lost = find_number(line, len, " names_lost="),
 		.incomplete = find_number(line, len, " incomplete="),
 		.has_results = *find_value(line, len, " minor="),
 		.exited = has_value(line, len, " target=exited"),

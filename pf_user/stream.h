@@ -31,6 +31,7 @@ struct summary {
 	u64 children;			/* 0 if not watched */
 	u64 unseen;			/* faults of the kernel's count that are nowhere in ours */
 	u64 surplus;			/* recorded beyond the kernel's count */
+	u64 names_lost;			/* faults whose file could not be named */
 	u64 incomplete;			/* recorded, never completed; if not has_results */
 	bool has_results;
 	bool exited;

@@ -182,6 +182,14 @@ ODD_LOGS = {
         edited(b"target=exited", b"target=exited counted=43 unseen=3 probe=armed"),
         [LOST + "3 faults that the kernel counted neither recorded nor told as lost"],
     ),
+    "a surplus": (
+        edited(b"target=exited", b"target=exited counted=38 unseen=0 surplus=2"),
+        [WRONG + "2 faults more than the kernel counted"],
+    ),
+    "lost names": (
+        edited(b"target=exited", b"target=exited counted=40 names_lost=1"),
+        [LOST + "1 name of files lost"],
+    ),
     "a probe switched off": (
         edited(b"target=exited", b"target=exited counted=40 unseen=0 probe=disarmed"),
         [LOST + "the probe was switched off (kprobes or ftrace are disabled)"],

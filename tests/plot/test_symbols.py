@@ -263,21 +263,21 @@ def test_a_replaced_file_is_named_with_a_warning(library, tmp_path):
     assert "reads_text [liby.so]" in done.stdout
 
 
-def test_a_hard_link_made_after_the_recording_changes_nothing(library, tmp_path):
+def test_a_hard_link_made_after_the_recording_changes_nothing(library, public):
     """Its ctime was taken for that of another file."""
     code, _ = parts(library)
-    old = tmp_path / "liby.so"
+    old = public / "liby.so"
     shutil.copy(library, old)
     os.utime(old, (1, 1))
     ip = LOAD + address_of(library, "reads_text")
     text = line(1, LOAD, code, ip, access="exec", map=old)
-    path = tmp_path / "x.log"
+    path = public / "x.log"
     epoch = int(time.time())
     path.write_bytes(head(epoch) + text + summary(1))
-    os.link(old, tmp_path / "link")
+    os.link(old, public / "link")
     for _ in range(100):  # until its ctime is later than the recording
         time.sleep(0.1)
-        old.chmod(0o700)
+        old.chmod(0o755)
         if old.stat().st_ctime > epoch + 2:
             break
     assert old.stat().st_ctime > epoch + 2 and old.stat().st_nlink == 2

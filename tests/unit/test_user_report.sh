@@ -245,6 +245,13 @@ losses_are_told() {
 	check [ "$(cat err)" = 'user: LOST: up to 3 faults: other tracers at work, or a small maxactive' ]
 	run 0 ./unseen
 	check [ "$(cat err)" = 'user: LOST: 2 faults that the kernel counted and the probe did not see' ]
+	stream 10 10 | sed 's/^# recorded.*/& counted=7 unseen=0 incomplete=1 surplus=2/' >surplus
+	run 0 ./surplus
+	check [ "$(cat err)" = 'user: TOO MANY: 2 more faults were recorded than the kernel counted' ]
+	check grep -q ', 1 incomplete$' msg
+	stream 10 10 | sed 's/^# recorded.*/& counted=10 unseen=0 names_lost=4/' >names
+	run 0 ./names
+	check [ "$(cat err)" = 'user: LOST: the names of files, 4 times: many were mapped, or renamed' ]
 	run 0 ./disarmed
 	check [ "$(cat err)" = 'user: LOST: the probe is off at the moment:'\
 ' are kprobes or ftrace disabled?' ]
