@@ -193,6 +193,7 @@ NOKPROBE_SYMBOL(pf_thread_claim);
 
 /* For the crowd's slots, and to free any. Interrupts off, as tasks end in a softirq. */
 static unsigned long pf_threads_lock(void)
+	__acquires(&pf_threads.lock)
 {
 	unsigned long flags;
 
@@ -203,13 +204,14 @@ static unsigned long pf_threads_lock(void)
 NOKPROBE_SYMBOL(pf_threads_lock);
 
 static void pf_threads_unlock(unsigned long flags)
+	__releases(&pf_threads.lock)
 {
 	raw_spin_unlock(&pf_threads.lock);
 	local_irq_restore(flags);
 }
 NOKPROBE_SYMBOL(pf_threads_unlock);
 
-/* After a change of nr_waiting by the thread itself: with outcomes a slot is for what waits alone. */
+/* After the thread itself has changed nr_waiting. With outcomes a slot is only for waiting faults. */
 static void pf_thread_mark(struct pf_thread *thread)
 {
 	unsigned long waits = thread->nr_waiting ? PF_THREAD_WAITS : 0;

@@ -53,7 +53,7 @@ static char *map_anon(long nr_pages)
 	return p;
 }
 
-/* Each read is of a page that nobody has read: the even ones by the program, the odd by a handler. */
+/* Each page is read for the first time: the even ones by the program, the odd ones by a handler. */
 static char *cold;
 static int cold_fd;
 static long nr_pages;
@@ -454,7 +454,7 @@ static int run_crowd(char **args)
 	return 0;
 }
 
-/* Its child is the namespace's first process, which reaps what comes, for a while after the last. */
+/* Its child is the namespace's first process, which reaps the stranger when that has exited. */
 static int run_init(char **args)
 {
 	char text[16];

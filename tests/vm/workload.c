@@ -11,9 +11,9 @@
  *
  * What the kernel itself counted is (ru_minflt + ru_majflt of wait4) less (fields 10 and 12 of
  * /proc/PID/stat when the module was loaded); `difference` is what was recorded less that and less
- * the faults that failed or never completed, which the kernel does not count. With outcome=1 minor_difference and
- * major_difference are the same for each. Workloads ignore SIGCHLD, or wait4() would add the faults
- * of their own children; with children=1, it is to add them.
+ * the faults that failed or never completed, which the kernel does not count. With outcome=1
+ * minor_difference and major_difference are the same for each. Workloads ignore SIGCHLD, or wait4()
+ * would add the faults of their own children; with children=1, it is to add them.
  */
 #include <err.h>
 #include <errno.h>
