@@ -9,6 +9,6 @@ renames_storm 700 20
 
 dmesg_mark
 renames_round A 60 200
-dmesg | grep "pf_probe_A: PID =" | sed 's/^\[[^]]*\] //' >/tmp/printed
+dmesg_since | grep "^pf_probe_A: PID =" >/tmp/printed
 ok "what is printed, too" sh -c 'test -s /tmp/printed && /renames scan /tmp/storm 60 </tmp/printed'
 rm -rf /tmp/storm
