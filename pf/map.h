@@ -31,6 +31,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -415,7 +416,7 @@ static void pf_map_free_tables(void)
 {
 	free_percpu(pf_map.path);
 	kvfree(pf_map.paths);
-	kvfree(pf_map_tables);
+	vfree(pf_map_tables);
 }
 
 /**
@@ -430,7 +431,8 @@ static int pf_map_init(unsigned long nr_faults)
 	pf_map.added = PF_IRQ_WORK_INIT_HARD(pf_map_wake);
 	pf_map.nr_files_max = clamp(nr_faults, PF_NR_FILES_MIN, PF_NR_FILES);
 	pf_map.nr_path_bytes = pf_map.nr_files_max * PF_PATH_BYTES_OF_FILE;
-	pf_map_tables = kvzalloc(struct_size(pf_map_tables, files, pf_map.nr_files_max), GFP_KERNEL);
+	/* Not kvzalloc(), which rounds up to a power of two. */
+	pf_map_tables = vzalloc(struct_size(pf_map_tables, files, pf_map.nr_files_max));
 	pf_map.paths = kvmalloc(pf_map.nr_path_bytes, GFP_KERNEL);
 	pf_map.path = __alloc_percpu(PF_MAP_PATH_MAX, sizeof(u64));
 	if (!pf_map_tables || !pf_map.paths || !pf_map.path) {

@@ -31,8 +31,8 @@
 #include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/sched.h>
-#include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/vmalloc.h>
 
 #include "asked.h"
 #include "lock.h"
@@ -482,8 +482,8 @@ static void pf_thread_exec(void)
  */
 static int pf_threads_init(void)
 {
-	pf_threads.slots = kvcalloc(NR_PF_THREADS + NR_PF_CROWD, sizeof(*pf_threads.slots),
-				    GFP_KERNEL);
+	/* Not kvcalloc(), which rounds up to a power of two. */
+	pf_threads.slots = vzalloc((NR_PF_THREADS + NR_PF_CROWD) * sizeof(*pf_threads.slots));
 	if (pf_threads.slots)
 		return 0;
 	pr_err("no memory for the threads' faults\n");
@@ -492,7 +492,7 @@ static int pf_threads_init(void)
 
 static void pf_threads_free(void)
 {
-	kvfree(pf_threads.slots);
+	vfree(pf_threads.slots);
 }
 
 #endif /* PF_RETRY_H */

@@ -98,7 +98,6 @@ static inline void raw_spin_unlock(raw_spinlock_t *lock)
 
 #define lockdep_assert_held(lock) ((lock)->is_taken ? (void)0 : abort())
 
-#define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, value) (*(volatile typeof(x) *)&(x) = (value))
 #define smp_store_release(p, value) __atomic_store_n(p, value, __ATOMIC_RELEASE)
 #define smp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)

@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from pathlib import Path
 
 import build
@@ -40,6 +41,7 @@ COMPILER = "\n# vm: compiler\n"
 PROGRAMS = "\n# vm: programs\n"
 LONG = "\n# vm: long\n"
 LAST = "\n# vm: last\n"
+ALONE = "\n# vm: alone\n"
 PACKED = "\n# vm: packed\n"
 
 
@@ -141,10 +143,10 @@ def boot(
 ) -> vm.Run:
     """Boot for these tests; what came of it is as of one run.
 
-    Tests with a line "# vm: serial" get a boot of their own, where QEMU runs one
-    virtual CPU at a time: it does not stand it well when the kernel changes code that
-    another one is about to execute, see HACKING.md.  Its lines come last, also if both
-    boots are made `at_once`.  With "# vm: compiler" there is one on the disk, in
+    A test with a line "# vm: alone" gets a boot of its own.  Those with "# vm: serial" get
+    one together, where QEMU runs one virtual CPU at a time: it does not stand it well when
+    the kernel changes code that another one is about to execute, see HACKING.md.  The lines
+    of these boots come last, also if they are made `at_once` with the first.  With "# vm: compiler" there is one on the disk, in
     /disk/compiler; with "# vm: programs" there is what programs.py knows, in
     /disk/programs, in a guest of this machine's architecture, the servers among it if it is
     not `quick`; with "# vm: packed" the
@@ -152,9 +154,11 @@ def boot(
     of their boot.
     """
     texts = {x: path.read_text() for x, path in cases.items()}
-    serial = {name: text for name, text in texts.items() if SERIAL in text}
-    parallel = {name: text for name, text in texts.items() if SERIAL not in text}
-    parts = [x for x in (parallel, serial) if x] or [parallel]
+    alone = [{name: text} for name, text in texts.items() if ALONE in text]
+    shared = {name: text for name, text in texts.items() if ALONE not in text}
+    serial = {name: text for name, text in shared.items() if SERIAL in text}
+    parallel = {name: text for name, text in shared.items() if SERIAL not in text}
+    parts = [x for x in (parallel, serial, *alone) if x] or [parallel]
     kept: list[str] = []
     later = Clock(kept.append, clock.on_end)
     with tempfile.TemporaryDirectory() as disk, ThreadPoolExecutor(1) as pool:
@@ -172,14 +176,15 @@ def boot(
             guest.accel = vm.accelerator(tree.kernel.arch, part is serial)
             return vm.boot(guest, name, on_line)
 
-        others: Iterator[vm.Run] = map(boot_part, parts[1:], [later])
+        behind = [later] * (len(parts) - 1)
+        others: Iterator[vm.Run] = map(boot_part, parts[1:], behind)
         if at_once:  # the pool begins now, map() when it is asked for the next
-            others = pool.map(boot_part, parts[1:], [later])
+            others = pool.map(boot_part, parts[1:], behind)
         runs = [boot_part(parts[0], clock), *others]
     for line in kept:
         clock.on_line(line)
     clock.spent_s |= later.spent_s
-    return joined(*runs) if len(runs) > 1 else runs[0]
+    return reduce(joined, runs)
 
 
 def joined(whole: vm.Run, run: vm.Run) -> vm.Run:

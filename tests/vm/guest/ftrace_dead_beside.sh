@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # As ftrace_dead, with a kprobe at the entry, a direct call with all that can be watched, and a
 # callback in one place: ftrace's list of these is never walked over what has gone.
-# vm: last
+# vm: alone
 . /tap.sh
 
 [ -e /ftrace_dead.ko ] || skip_all "this kernel has no ftrace"
