@@ -211,7 +211,7 @@ static void pf_threads_unlock(unsigned long flags)
 }
 NOKPROBE_SYMBOL(pf_threads_unlock);
 
-/* After the thread itself has changed nr_waiting. With outcomes a slot is only for waiting faults. */
+/* After the thread itself has changed nr_waiting. With outcomes only waiting faults need a slot. */
 static void pf_thread_mark(struct pf_thread *thread)
 {
 	unsigned long waits = thread->nr_waiting ? PF_THREAD_WAITS : 0;

@@ -146,12 +146,11 @@ def boot(
     A test with a line "# vm: alone" gets a boot of its own.  Those with "# vm: serial" get
     one together, where QEMU runs one virtual CPU at a time: it does not stand it well when
     the kernel changes code that another one is about to execute, see HACKING.md.  The lines
-    of these boots come last, also if they are made `at_once` with the first.  With "# vm: compiler" there is one on the disk, in
-    /disk/compiler; with "# vm: programs" there is what programs.py knows, in
-    /disk/programs, in a guest of this machine's architecture, the servers among it if it is
-    not `quick`; with "# vm: packed" the
-    modules are in /packed, too, as .ko.xz.  Those with "# vm: last" come after all others
-    of their boot.
+    of these boots come last, also if they are made `at_once` with the first.  With "# vm:
+    compiler" there is one on the disk, in /disk/compiler; with "# vm: programs" there is
+    what programs.py knows, in /disk/programs, in a guest of this machine's architecture,
+    the servers among it if it is not `quick`; with "# vm: packed" the modules are in
+    /packed, too, as .ko.xz.  Those with "# vm: last" come after all others of their boot.
     """
     texts = {x: path.read_text() for x, path in cases.items()}
     alone = [{name: text} for name, text in texts.items() if ALONE in text]
