@@ -323,13 +323,18 @@ static unsigned long pf_probe_nr_missed(void)
 	       READ_ONCE(pf_kretprobe.nmissed);
 }
 
-/* All faults recorded or dropped that the kernel counts, too. */
-static u64 pf_probe_nr_completed(const struct pf_totals *totals)
+/* All faults recorded or dropped but @nr_not. */
+static u64 pf_probe_nr_without(u64 nr_not)
 {
 	u64 nr = pf_list_nr_recorded() + pf_list_nr_dropped();
-	u64 nr_not = totals->nr_failed + totals->nr_incomplete;
 
 	return nr > nr_not ? nr - nr_not : 0;
+}
+
+/* All faults recorded or dropped that the kernel may have counted, too. */
+static u64 pf_probe_nr_completed(const struct pf_totals *totals)
+{
+	return pf_probe_nr_without(totals->nr_failed + totals->nr_incomplete);
 }
 
 /* And those that were missed, or are still under way. */
@@ -367,7 +372,8 @@ static struct pf_difference pf_probe_difference(bool exited, struct pf_totals *t
 	*totals = pf_probe_totals();
 	difference.nr_unseen = pf_account_unseen(difference.counted, pf_probe_nr_seen(totals));
 	if (exited)
-		difference.nr_surplus = pf_account_surplus(pf_probe_nr_completed(totals));
+		difference.nr_surplus = pf_account_surplus(pf_probe_nr_without(
+			totals->nr_failed + totals->nr_incomplete + totals->nr_unknown));
 	difference.is_known = pf_account_is_known();
 	return difference;
 }

@@ -271,7 +271,8 @@ static int pf_kretprobe_register(unsigned int maxactive)
  * @nr_failed: with outcomes: faults that have failed, recorded or dropped
  * @nr_incomplete: without outcomes: faults, recorded or dropped, that have not completed: under
  *	way, cut short by a signal, or failed
- * @nr_forgotten: of those abandoned or incomplete: given up for lack of room
+ * @nr_forgotten: of those abandoned or incomplete: given up for lack of room; and @nr_unknown
+ * @nr_unknown: faults of which it is not known whether they have completed, for lack of room
  */
 struct pf_totals {
 	u64 nr_retries;
@@ -280,6 +281,7 @@ struct pf_totals {
 	u64 nr_failed;
 	u64 nr_incomplete;
 	u64 nr_forgotten;
+	u64 nr_unknown;
 };
 
 /* Faults that wait, or without outcomes are under way, of threads that live and that are dead. */
@@ -340,8 +342,10 @@ static struct pf_totals pf_probe_totals(void)
 		totals.nr_failed += READ_ONCE(counts->nr_failed);
 		totals.nr_incomplete += READ_ONCE(counts->nr_incomplete);
 		totals.nr_forgotten += READ_ONCE(counts->nr_forgotten);
+		totals.nr_unknown += READ_ONCE(counts->nr_unknown);
 		nr_tries += READ_ONCE(counts->nr_tries);
 	}
+	totals.nr_forgotten += totals.nr_unknown;
 	if (pf_has_outcome()) {
 		totals.nr_unfinished = nr_tries > nr_ended ? nr_tries - nr_ended : 0;
 		totals.nr_unfinished += open.nr_live;

@@ -120,7 +120,8 @@ struct pf_counts {
 	u64 nr_abandoned; /* ... which never happened */
 	u64 nr_failed; /* with outcomes: faults that the kernel does not count */
 	u64 nr_incomplete; /* without outcomes: recorded faults that never completed */
-	u64 nr_forgotten; /* waiting faults that there was no room for */
+	u64 nr_forgotten; /* waiting faults that there was no room for, which are given up ... */
+	u64 nr_unknown; /* ... and latest faults, which may yet complete */
 };
 
 static DEFINE_PER_CPU(struct pf_counts, pf_counts);
@@ -322,7 +323,9 @@ static struct pf_thread *pf_crowd_take(void)
 			return thread;
 	}
 	if (i == PF_NEAR) {
-		pf_thread_forget(pf_thread_nr_open(first, pf_thread_task(first)));
+		/* The latest fault may be under way, and complete without another try. */
+		pf_thread_forget(first->nr_waiting);
+		this_cpu_inc(pf_counts.nr_unknown);
 		return first;
 	}
 	WRITE_ONCE(pf_threads.nr_crowd, pf_threads.nr_crowd + 1);
@@ -416,6 +419,7 @@ static void pf_thread_end_in(struct task_struct *task, bool crowd)
 	thread = pf_thread_find(task, crowd);
 	if (thread) {
 		pf_thread_give_up(pf_thread_nr_open(thread, task));
+		thread->nr_waiting = 0; /* or the next owner's seem to be these, for a moment */
 		smp_store_release(&thread->task, 0);
 		if (crowd)
 			WRITE_ONCE(pf_threads.nr_crowd, pf_threads.nr_crowd - 1);

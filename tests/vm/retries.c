@@ -420,12 +420,12 @@ static int run_numbers(char **args)
 	return 0;
 }
 
-static volatile bool all_are_there;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* closed until all threads are there */
 
 static void *touch_in_crowd(void *arg)
 {
-	while (!all_are_there)
-		usleep(100000);
+	pthread_mutex_lock(&gate);
+	pthread_mutex_unlock(&gate);
 	*(volatile char *)arg = 1;
 	return NULL;
 }
@@ -442,12 +442,13 @@ static int run_crowd(char **args)
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, PTHREAD_STACK_MIN);
 	pthread_attr_setguardsize(&attr, 0);
+	pthread_mutex_lock(&gate);
 	for (long i = 0; i < nr_watched; i++)
 		if (pthread_create(&threads[i], &attr, touch_in_crowd, watched_pages + i * page_size))
 			errx(1, "pthread_create: number %ld", i);
 	if (pthread_create(&server, NULL, answer_each, NULL))
 		errx(1, "pthread_create");
-	all_are_there = true;
+	pthread_mutex_unlock(&gate);
 	for (long i = 0; i < nr_watched; i++)
 		pthread_join(threads[i], NULL);
 	pthread_join(server, NULL);
