@@ -58,7 +58,7 @@ static void print_rest(void)
 	WRITE_ONCE(print_is_ending, true);
 	cancel_delayed_work_sync(&print_work);
 	destroy_workqueue(print_wq);
-	pf_cursor_extend(print_cursor);
+	pf_cursor_extend_to_end(print_cursor);
 	pf_map_flush();
 	while (pf_cursor_next(print_cursor)) {
 		if (fatal_signal_pending(current))

@@ -151,6 +151,21 @@ static void pf_cursor_end_run(struct pf_cursor *cursor)
 		pf_merge_drop_first(&cursor->merge);
 }
 
+/* Records made up to @horizon_ns are to be read, of those that can be seen in a grace period. */
+static void pf_cursor_extend_to(struct pf_cursor *cursor, u64 horizon_ns)
+{
+	unsigned int cpu;
+	u64 made_ns;
+
+	synchronize_rcu();
+	pf_cursor_end_run(cursor);
+	cursor->horizon_ns = horizon_ns;
+	cursor->merge.nr = 0;
+	for_each_possible_cpu(cpu)
+		if (pf_cursor_peek(cursor, cpu, &made_ns))
+			pf_merge_add(&cursor->merge, (struct pf_next){ made_ns, cpu });
+}
+
 /**
  * pf_cursor_extend() - let a cursor see what has been recorded up to now
  * @cursor: the cursor
@@ -165,16 +180,20 @@ static void pf_cursor_end_run(struct pf_cursor *cursor)
  */
 static void pf_cursor_extend(struct pf_cursor *cursor)
 {
-	u64 now_ns = ktime_get_mono_fast_ns(), made_ns;
-	unsigned int cpu;
+	pf_cursor_extend_to(cursor, ktime_get_mono_fast_ns());
+}
 
-	synchronize_rcu();
-	pf_cursor_end_run(cursor);
-	cursor->horizon_ns = now_ns;
-	cursor->merge.nr = 0;
-	for_each_possible_cpu(cpu)
-		if (pf_cursor_peek(cursor, cpu, &made_ns))
-			pf_merge_add(&cursor->merge, (struct pf_next){ made_ns, cpu });
+/**
+ * pf_cursor_extend_to_end() - as pf_cursor_extend(), when nothing more will be recorded
+ * @cursor: the cursor
+ *
+ * The last record of a CPU whose clock is ahead is read, too: there are no next ones.
+ *
+ * Context: process context, sleeps for a grace period.
+ */
+static void pf_cursor_extend_to_end(struct pf_cursor *cursor)
+{
+	pf_cursor_extend_to(cursor, U64_MAX);
 }
 
 /* Has the lane anything that the cursor has not passed, up to the horizon or after it? */

@@ -73,7 +73,7 @@ static __always_inline void pf_plot_pass_of(bool by_region, bool survey, bool ha
 	unsigned int nr = 0;
 
 	pf_cursor_rewind(cursor);
-	pf_cursor_extend(cursor);
+	pf_cursor_extend_to_end(cursor);
 	while (pf_cursor_next_of(cursor, has_extra)) {
 		struct pf_chart *chart = &charts[by_region ? fault->region : 0];
 

@@ -203,7 +203,10 @@ static void pf_proc_drain(struct pf_reader *reader)
 	/* Before looking at the list: who reads "exited" has had all the faults there will be. */
 	reader->target_exited = pf_all_exited();
 	reader->known = pf_proc_mark(reader->target_exited);
-	pf_cursor_extend(reader->cursor);
+	if (reader->target_exited)
+		pf_cursor_extend_to_end(reader->cursor);
+	else
+		pf_cursor_extend(reader->cursor);
 	pf_map_flush();
 	pf_proc_next_fault(reader);
 }

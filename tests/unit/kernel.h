@@ -15,6 +15,7 @@
 
 #define NR_CPUS 128
 #define MAX_NUMNODES 8
+#define U64_MAX UINT64_MAX
 
 /* The machine of a test. These are no names that the code may have for what it is given here. */
 static unsigned int nr_cpu_ids = 1, test_nr_nodes = 1;

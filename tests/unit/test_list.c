@@ -238,6 +238,27 @@ static void test_news(void)
 	ok(is_marked, "a CPU's mark changes with each fault, recorded or lost");
 }
 
+/* The clock of one CPU is ahead of the reader's, and nothing more is recorded. */
+static void test_clock_ahead(void)
+{
+	struct pf_cursor *cursor;
+	bool is_early, is_late;
+
+	begin(2, 1, 100, false, false);
+	cursor = pf_cursor_new();
+	push(0);
+	push(1);
+	test_clock_ns--;
+	pf_cursor_extend(cursor);
+	is_early = pf_cursor_next(cursor) && !pf_cursor_next(cursor);
+	pf_cursor_extend_to_end(cursor);
+	is_late = pf_cursor_next(cursor) && cursor->cpu == 1 && !pf_cursor_next(cursor);
+	test_clock_ns++;
+	kvfree(cursor);
+	pf_list_free();
+	ok(is_early && is_late, "the last record of a CPU whose clock is ahead is read at the end");
+}
+
 /* How many of the chunks that were taken are of the CPU's own node's memory, of 100. */
 static unsigned int share_near(unsigned int nodes, unsigned int mean_faults)
 {
@@ -386,6 +407,7 @@ int main(void)
 {
 	test_overwritten();
 	test_news();
+	test_clock_ahead();
 	test_nodes();
 	test_cost();
 	return tap_done();
