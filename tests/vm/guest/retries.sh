@@ -79,7 +79,7 @@ done
 result=$(/workload track B "" command /retries crowd $nr_threads)
 difference=$(echo "$result" | sed 's/^difference=\([-0-9]*\) .*/\1/')
 forgotten=$(echo "$result" | sed 's/.* forgotten=\([0-9]*\) .*/\1/')
-diag "$result"
+diag "$nr_threads threads: $result"
 ok "$nr_threads threads: $difference of $forgotten forgotten faults have not completed" \
 	test "$difference" -ge 0 -a "$difference" -le "$forgotten"
 like "$nr_threads threads: nothing lost, nothing too much" "$result" \
