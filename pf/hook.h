@@ -76,13 +76,35 @@ static kprobe_opcode_t *pf_entry_addr(void)
 	return addr;
 }
 
+/* At the entry a kprobe may be a client of ftrace, which may be dead; also before it is enabled. */
+static bool pf_kprobe_lost_ftrace(kprobe_opcode_t *addr)
+{
+	return kprobe_ftrace(&pf_kprobe) && pf_ftrace_is_dead((unsigned long)addr);
+}
+
 /*
- * At the entry a kprobe is a client of ftrace. If that is dead, kprobes would warn and keep ours in
- * their table. They return nothing, but take the address away from a probe that they had to keep.
+ * Does a kprobe that is a client of ftrace do nothing once ftrace is dead? It does since 6.10
+ * (1a7d0890dd4a) and in some older stable kernels; until then it goes on.
+ */
+static bool pf_kprobes_end_with_ftrace(void)
+{
+	struct kprobe kp = { .symbol_name = "kprobe_ftrace_kill", .flags = KPROBE_FLAG_DISABLED };
+
+	if (register_kprobe(&kp))
+		return false;
+	unregister_kprobe(&kp);
+	return true;
+}
+
+static bool pf_kprobe_ends_with_ftrace;
+
+/*
+ * If ftrace is dead, kprobes would warn and keep ours in their table. They return nothing, but take
+ * the address away from a probe that they had to keep.
  */
 static void pf_kprobe_unregister(void)
 {
-	if (kprobe_ftrace(&pf_kprobe) && pf_ftrace_is_dead((unsigned long)pf_kprobe.addr)) {
+	if (pf_kprobe_lost_ftrace(pf_kprobe.addr)) {
 		pf_hook_stays = true;
 		return;
 	}
@@ -99,6 +121,8 @@ static bool pf_ftrace_is_armed(void)
 /* It may be taken out behind our back: debugfs' kprobes/enabled, kernel.ftrace_enabled. */
 static bool pf_kprobe_is_armed(void)
 {
+	if (pf_kprobe_ends_with_ftrace && pf_kprobe_lost_ftrace(pf_kprobe.addr))
+		return false;
 	return !kprobe_disabled(&pf_kprobe) && pf_probe_in_place((const u8 *)pf_kprobe.addr);
 }
 
@@ -141,8 +165,15 @@ static int pf_jump_register(void)
 
 static int pf_entry_register(void)
 {
-	int ret = pf_kprobe_register(NULL, 0);
+	kprobe_opcode_t *entry = pf_entry_addr();
+	int ret;
 
+	/* Some kernels would register it, and could not take it back. */
+	if (!IS_ERR(entry) && pf_kprobe_lost_ftrace(entry)) {
+		pr_err("ftrace is dead, and with it kprobes in " PF_SYMBOL "(): reboot\n");
+		return -ENODEV;
+	}
+	ret = IS_ERR(entry) ? PTR_ERR(entry) : pf_kprobe_register(NULL, 0);
 	if (ret) {
 		pr_err("no kprobe in " PF_SYMBOL "() (error %d): are they enabled here?\n", ret);
 		return ret;
@@ -153,6 +184,7 @@ static int pf_entry_register(void)
 		       "kernel.ftrace_enabled\n");
 		return -EBUSY;
 	}
+	pf_kprobe_ends_with_ftrace = kprobe_ftrace(&pf_kprobe) && pf_kprobes_end_with_ftrace();
 	return 0;
 }
 
