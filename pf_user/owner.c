@@ -63,22 +63,45 @@ bool owner_is_ours(uid_t uid)
 	return uid == geteuid() || owner_is_user(uid);
 }
 
-/* That of the user's own name, or root's, with no other member. */
+/* Is a user a member of the group by /etc/passwd, whom /etc/group does not list? */
+static bool is_primary_of_others(gid_t gid, uid_t uid)
+{
+	const struct passwd *pw;
+	bool found = false;
+
+	setpwent();
+	while (!found && (pw = getpwent()))
+		found = pw->pw_gid == gid && pw->pw_uid && pw->pw_uid != uid;
+	endpwent();
+	return found;
+}
+
+/* Root's group, or the one that has the user's name; only if nobody else is a member. */
 static bool group_is_private(gid_t gid)
 {
-	const struct group *group = getgrgid(gid);
 	uid_t uid = geteuid();
+	const struct group *group;
 	const struct passwd *pw;
+	bool private;
 	gid_t sudo_gid;
+	char *name;
 
 	sudo_user(&uid, &sudo_gid);
 	pw = getpwuid(uid);
+	group = getgrgid(gid);
 	if (!group || (gid && (!pw || strcmp(group->gr_name, pw->pw_name))))
 		return false;
-	for (char **member = group->gr_mem; *member; member++)
-		if (strcmp(*member, "root") && (!pw || strcmp(*member, pw->pw_name)))
-			return false;
-	return true;
+	name = format("%s", pw ? pw->pw_name : "root");
+	private = !is_primary_of_others(gid, uid);
+	/* Several lines of /etc/group may have one number. */
+	setgrent();
+	while (private && (group = getgrent()))
+		for (char **member = group->gr_mem; group->gr_gid == gid && *member; member++)
+			if (strcmp(*member, "root") && strcmp(*member, name))
+				private = false;
+	endgrent();
+	free(name);
+	return private;
 }
 
 /* The mode shows the rights of an ACL as those of the group. */

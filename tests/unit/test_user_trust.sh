@@ -118,6 +118,41 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".j
 	check grep -q '/beside/pf_probe_B.ko: is a symbolic link: ' err
 }
 
+# among PASSWD GROUP COMMAND...: with these files in /etc.
+among() {
+	local passwd=$1 group=$2
+	shift 2
+	unshare --mount sh -c '
+		mount --bind "$1" /etc/passwd && mount --bind "$2" /etc/group && shift 2 && exec "$@"
+	' sh "$PWD/$passwd" "$PWD/$group" "$@"
+}
+
+a_group_that_is_the_primary_one_of_another_user_is_not_private() {
+	shared && unloaded || return
+	printf 'root:x:0:0::/:/bin/sh\nme:x:65534:4242::/:/bin/sh\n' >alone
+	{ cat alone; echo 'other:x:65533:4242::/:/bin/sh'; } >primary
+	{ cat alone; echo 'other:x:65533:65533::/:/bin/sh'; } >listed
+	{ cat alone; echo 'toor:x:0:4242::/:/bin/sh'; echo 'alias:x:65534:4242::/:/bin/sh'; } >same
+	printf 'root:x:0:\nme:x:4242:\nalso:x:4242:\n' >groups
+	printf 'root:x:0:\nme:x:4242:\nalso:x:4242:other\n' >groups.listed
+	among alone groups true 2>among.err || { skip='no mount namespace' && return; }
+	mkdir beside
+	cp "$user" beside/user
+	echo bogus >beside/pf_probe_B.ko
+	chgrp 4242 beside/pf_probe_B.ko
+	chmod g+w beside/pf_probe_B.ko
+	export SUDO_UID=65534 SUDO_GID=4242
+	among primary groups timeout 60 beside/user -- true >msg 2>err
+	check grep -q ': not loaded: others than root and you can change it; ' err
+	among listed groups.listed timeout 60 beside/user -- true >msg 2>err
+	check grep -q ': not loaded: others than root and you can change it; ' err
+	for i in alone same; do
+		among $i groups timeout 60 beside/user -- true >msg 2>err
+		check grep -q '^user: .*/beside/pf_probe_B.ko: [A-Z]' err
+	done
+	unset SUDO_UID SUDO_GID
+}
+
 a_pipe_of_another_user_gets_no_log() {
 	shared || return
 	mkdir out
