@@ -182,8 +182,11 @@ static int open_in_place(struct log *log, int looked, const struct stat *st, boo
 	return log->fd < 0 ? told(log->name, strerror(errno)) : 0;
 }
 
-/* Owner and mode of an older log are kept where nobody else can have put that one. */
-static void choose_owner(struct log *log, const struct stat *old)
+/*
+ * Owner and mode of an older log are kept where nobody else can have put that one. @fd: it, O_PATH.
+ * An ACL is not kept.
+ */
+static void choose_owner(struct log *log, const struct stat *old, int fd)
 {
 	log->uid = (uid_t)-1;
 	log->gid = (gid_t)-1;
@@ -191,7 +194,7 @@ static void choose_owner(struct log *log, const struct stat *old)
 	if (old && owner_alone(log->dir_fd)) {
 		log->uid = old->st_uid;
 		log->gid = old->st_gid;
-		log->mode = old->st_mode & 0777;
+		log->mode = old->st_mode & (owner_has_acl(fd) ? 0707 : 0777);
 	} else {
 		sudo_user(&log->uid, &log->gid);
 	}
@@ -208,7 +211,7 @@ static int open_file(struct log *log)
 		return -1;
 	looked = path_look(log->dir_fd, *base ? base : ".", &by_link);
 	if (looked < 0 && errno == ENOENT) {
-		choose_owner(log, NULL);
+		choose_owner(log, NULL, -1);
 		return open_part(log);
 	}
 	if (looked < 0 && errno != ELOOP)
@@ -222,7 +225,7 @@ static int open_file(struct log *log)
 	} else if (!owner_is_ours(st.st_uid)) {
 		told(log->name, "belongs to another user: name another file");
 	} else {
-		choose_owner(log, &st);
+		choose_owner(log, &st, looked);
 		ret = open_part(log);
 	}
 	if (looked >= 0)
@@ -255,9 +258,14 @@ void log_discard(struct log *log)
 		unlinkat(log->dir_fd, path_base(log->part_name), 0);
 }
 
-/* The part is no longer ours alone. What can't be given, as on some file systems, stays root's. */
+/*
+ * The part is no longer ours alone. What can't be given, as on some file systems, stays root's. It
+ * may have an ACL from its folder, of which the group's bits would be the mask.
+ */
 static void give(const struct log *log, mode_t mode)
 {
+	if (owner_has_acl(log->fd))
+		mode &= ~(mode_t)0070;
 	if ((log->uid != (uid_t)-1 && fchown(log->fd, log->uid, log->gid) && !geteuid()) ||
 	    fchmod(log->fd, mode))
 		say("%s stays as it is, root's: %s", log->part_name, strerror(errno));

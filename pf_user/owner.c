@@ -104,13 +104,13 @@ static bool group_is_private(gid_t gid)
 	return private;
 }
 
-/* The mode shows the rights of an ACL as those of the group. */
-static bool has_acl(int fd)
+bool owner_has_acl(int fd)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return getxattr(path, "system.posix_acl_access", NULL, 0) > 0;
+	return getxattr(path, "system.posix_acl_access", NULL, 0) >= 0 ||
+	       (errno != ENODATA && errno != EOPNOTSUPP);
 }
 
 /*
@@ -131,7 +131,7 @@ bool owner_alone(int fd)
 	if (may_lie(fd) || fstat(fd, &st) || (st.st_uid && !owner_is_ours(st.st_uid)) ||
 	    (st.st_mode & S_IWOTH))
 		return false;
-	return !(st.st_mode & S_IWGRP) || (!has_acl(fd) && group_is_private(st.st_gid));
+	return !(st.st_mode & S_IWGRP) || (!owner_has_acl(fd) && group_is_private(st.st_gid));
 }
 
 bool owner_roots_alone(int fd)

@@ -32,6 +32,12 @@ bool owner_is_ours(uid_t uid);
  */
 bool owner_alone(int fd);
 
+/*
+ * Does this file have an ACL? Then the group's bits of its mode are the most that any entry of the
+ * ACL allows, not the rights of its group. True, too, if that can't be found out.
+ */
+bool owner_has_acl(int fd);
+
 /* It is root's, and nobody else can write: no name in such a folder can be exchanged. */
 bool owner_roots_alone(int fd);
 

@@ -33,6 +33,32 @@ a_new_log_is_private_and_an_old_one_keeps_its_mode() {
 	check [ "$(stat -c %a out/in.log)" = 640 ]
 }
 
+# acl NAME KIND: an ACL by which 65533 may read and write, too.
+acl() {
+	"${PYTHON:-/usr/bin/python3}" -c 'import os, struct, sys
+acl = [(1, 6, -1), (2, 6, 65533), (4, 0, -1), (16, 6, -1), (32, 0, -1)]
+os.setxattr(sys.argv[1], "system.posix_acl_" + sys.argv[2], struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHi", *entry) for entry in acl))' "$1" "$2" 2>acl.err
+}
+
+the_mask_of_an_acl_is_not_the_mode_of_a_group() {
+	stream 2 2 >in
+	echo old >old.log
+	chmod 600 old.log
+	acl old.log access || { skip='no ACLs here' && return; }
+	check [ "$(stat -c %a old.log)" = 660 ]
+	run 0 -o old.log ./in
+	check [ "$(stat -c %a old.log)" = 600 ]
+	# Nor is what a folder gives to all files in it.
+	mkdir folder
+	acl folder default
+	echo old >plain
+	chmod 640 plain
+	mv plain folder/x.log
+	run 0 -o folder/x.log ./in
+	check [ "$(stat -c %a folder/x.log)" = 600 ]
+}
+
 a_log_made_by_sudo_belongs_to_its_user() {
 	if [ "$(id -u)" != 0 ]; then
 		skip='not root'
