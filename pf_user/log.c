@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -8,6 +9,7 @@
 #include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -96,6 +98,21 @@ static bool leads_to(const struct log *log, const char *name, int fd)
 	       ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
 }
 
+/* `suffix` behind the log's name, of which the end is left out if it would be too long. */
+static char *name_with(const struct log *log, const char *suffix)
+{
+	size_t dir_len = (size_t)(path_base(log->name) - log->name);
+	size_t len = strlen(log->name + dir_len), suffix_len = strlen(suffix);
+	struct statvfs fs;
+	size_t max = NAME_MAX;
+
+	if (!fstatvfs(log->dir_fd, &fs) && fs.f_namemax > suffix_len && fs.f_namemax < max)
+		max = fs.f_namemax;
+	if (len + suffix_len > max)
+		len = max - suffix_len;
+	return format("%.*s%s", (int)(dir_len + len), log->name, suffix);
+}
+
 static bool part_is(const struct log *log, int fd)
 {
 	return leads_to(log, log->part_name, fd);
@@ -126,8 +143,10 @@ static int set_part_aside(const struct log *log)
 		ret = unlinkat(log->dir_fd, part, 0);
 	} else {
 		for (int i = 1; ret && i <= PARTS_MAX; i++) {
-			char *name = format("%s.%d", log->part_name, i);
+			char suffix[32], *name;
 
+			snprintf(suffix, sizeof(suffix), ".part.%d", i);
+			name = name_with(log, suffix);
 			ret = renameat2(log->dir_fd, part, log->dir_fd, path_base(name),
 					RENAME_NOREPLACE);
 			if (!ret)
@@ -294,14 +313,15 @@ static int copy_all(int from, int to)
 static int hold_part(struct log *log)
 {
 	unsigned long long random = 0;
-	char *name;
+	char suffix[32], *name;
 	int fd;
 
 	if (part_is(log, log->fd))
 		return 0;
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		debug("getrandom: %s", strerror(errno));
-	name = format("%s.part.%016llx", log->name, random);
+	snprintf(suffix, sizeof(suffix), ".part.%016llx", random);
+	name = name_with(log, suffix);
 	fd = openat(log->dir_fd, path_base(name), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		    0600);
 	if (fd < 0 || copy_all(log->fd, fd) || close_copy(fd)) {

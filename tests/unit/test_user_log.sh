@@ -229,6 +229,34 @@ a_part_that_was_taken_away_is_saved() {
 	check [ "$(stat -c %a "$saved")" = 600 ]
 }
 
+a_part_with_a_long_name_that_was_taken_away_is_saved() {
+	mkfifo pipe
+	{ stream 7 7 0 0 0 running; summary 7; echo EXIT_CODE; } | reference >want
+	for len in 233 234 250; do
+		name=$(printf '%*s' $len | tr ' ' x)
+		start --follow -o "$name" ./pipe
+		exec 3>pipe
+		stream 7 7 0 0 0 running >&3
+		check until_true [ -s "$name.part" ]
+		rm "$name.part"
+		{ summary 7; echo EXIT_CODE; } >&3
+		finish 0
+		exec 3>&-
+		check cmp want "$name"
+		# What was left by a killed run gets a number, and is kept.
+		echo left >"$name.part"
+		stream 3 3 >in
+		run 0 -o "$name" ./in
+		check [ "$(cat ./*.part.1)" = left ]
+		rm ./*.part.1
+	done
+	# A part would have no room: before the run.
+	name=$(printf '%*s' 251 | tr ' ' x)
+	run 1 -o "$name" ./in
+	check grep -q ': File name too long$' err
+	check [ ! -e "$name" ]
+}
+
 closed_standard_streams_stay_closed_and_nothing_goes_astray() {
 	stream 2 2 >in
 	reference <in >want
