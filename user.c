@@ -50,6 +50,8 @@ static struct stream *streams;
 static int end_stream(struct stream *s)
 {
 	bool stopped = s->state == READING;
+	int failed;
+	FILE *to;
 
 	if (stopped) {
 		say("%s: stopped (%s): %s", s->path, strsignal(stop_signal),
@@ -61,7 +63,12 @@ static int end_stream(struct stream *s)
 			return 128 + stop_signal;
 		}
 	}
-	if (stream_finish(s) || report(s, s->log.fd == STDOUT_FILENO ? stderr : stdout) || s->cut)
+	if (stream_finish(s))
+		return 1;
+	to = open_to_write_all(s->log.fd == STDOUT_FILENO ? STDERR_FILENO : STDOUT_FILENO);
+	failed = report(s, to);
+	fclose(to);
+	if (failed || s->cut)
 		return 1;
 	return stopped ? 128 + stop_signal : 0;
 }

@@ -82,6 +82,7 @@ void kmsg_show(FILE *to, const char *prefix)
 			continue;
 		put_text(to, text);
 	}
+	fflush(to);
 	if (gap)
 		say("the kernel's log was too short: some lines are missing");
 }

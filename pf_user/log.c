@@ -16,7 +16,6 @@
 #include "owner.h"
 #include "path.h"
 #include "say.h"
-#include "stop.h"
 
 #define PARTS_MAX 999	/* that are kept of one log */
 #define TRIES_MAX 100	/* to be faster than who else makes the part */
@@ -364,23 +363,19 @@ static void fail(struct log *log)
 /* Patient with a pipe that nobody empties, until it is told to stop for the second time. */
 void log_flush(struct log *log)
 {
-	const char *from = log->buffer, *end = log->buffer + log->len, *line;
+	const char *line;
+	size_t done;
 
 	if (log->failed) {
 		log->len = 0;
 		return;
 	}
-	while (from < end && !log->failed) {
-		ssize_t done = write(log->fd, from, (size_t)(end - from));
-
-		if (done >= 0)
-			from += done;
-		else if (errno != EINTR || nr_stops > 1)
-			fail(log);
-	}
-	if (from < end && log->part_name) {
+	done = write_all(log->fd, log->buffer, log->len);
+	if (done < log->len)
+		fail(log);
+	if (done < log->len && log->part_name) {
 		/* Back to the last whole line. */
-		line = memrchr(log->buffer, '\n', (size_t)(from - log->buffer));
+		line = memrchr(log->buffer, '\n', done);
 		if (ftruncate(log->fd, log->size - (off_t)log->len +
 			      (line ? line + 1 - log->buffer : 0)))
 			say("%s: %s", log->part_name, strerror(errno));

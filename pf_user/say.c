@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "say.h"
+#include "stop.h"
+
+#define POLL_MS	1000	/* a signal may come just before poll() */
 
 static struct {
 	bool on, shown;
@@ -48,18 +53,74 @@ void progress_clear(void)
 
 void (*say_before)(void);
 
+/* Not what the user stops by Ctrl-S. If SIGTTOU is not ignored, it would stop us instead. */
+static void start_output(int fd)
+{
+	struct sigaction act;
+
+	if (opt.command && isatty(fd) && !sigaction(SIGTTOU, NULL, &act) &&
+	    act.sa_handler == SIG_IGN)
+		tcflow(fd, TCOON);
+}
+
+size_t write_all(int fd, const char *text, size_t len)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t now;
+
+		start_output(fd);
+		now = write(fd, text + done, len - done);
+		if (now >= 0) {
+			done += (size_t)now;
+			continue;
+		}
+		if (errno == EAGAIN)
+			poll(&pfd, 1, POLL_MS);
+		else if (errno != EINTR)
+			break;
+		if (nr_stops > 1) {
+			errno = EINTR;
+			break;
+		}
+	}
+	return done;
+}
+
+/* What the C library wants to have here is 0 after an error. */
+static ssize_t write_cookie(void *cookie, const char *text, size_t len)
+{
+	return write_all((int)(long)cookie, text, len) == len ? (ssize_t)len : 0;
+}
+
+FILE *open_to_write_all(int fd)
+{
+	cookie_io_functions_t functions = { .write = write_cookie };
+
+	return need(fopencookie((void *)(long)fd, "w", functions));
+}
+
+/* In one piece: what else is written there does not get in between. */
 void say(const char *fmt, ...)
 {
+	char *text, *line;
 	va_list args;
 
 	progress_clear();
 	if (say_before)
 		say_before();
-	fprintf(stderr, "%s: ", program_invocation_short_name);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	if (vasprintf(&text, fmt, args) < 0)
+		text = NULL;
 	va_end(args);
-	fputc('\n', stderr);
+	if (asprintf(&line, "%s: %s\n", program_invocation_short_name,
+		     text ? text : strerror(ENOMEM)) >= 0) {
+		write_all(STDERR_FILENO, line, strlen(line));
+		free(line);
+	}
+	free(text);
 }
 
 void *need(void *mem)

@@ -22,6 +22,7 @@
 
 /* The other screen, so that what was on this one comes back; without a cursor. */
 #define ENTER		"\033[?1049h\033[?25l\033[2J"
+#define LEAVE_MS	1000
 #define LEAVE		"\033[?25h\033[?1049l"
 
 static struct {
@@ -56,7 +57,7 @@ static void put(const char *text, size_t len)
 	while (len && !top.broken) {
 		ssize_t done = write(top.fd, text, len);
 
-		if (done < 0 && errno == EINTR)
+		if (done < 0 && (errno == EINTR || errno == EAGAIN))
 			return;
 		if (done < 0)
 			top.broken = true;
@@ -67,9 +68,12 @@ static void put(const char *text, size_t len)
 
 static void leave(void)
 {
+	struct pollfd pfd = { .fd = top.fd, .events = POLLOUT };
+
 	if (!entered)
 		return;
 	entered = 0;
+	poll(&pfd, 1, LEAVE_MS);	/* it may be O_NONBLOCK */
 	if (write(top.fd, LEAVE, strlen(LEAVE)) < 0)
 		top.broken = true;
 }

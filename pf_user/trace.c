@@ -65,6 +65,7 @@ static int record(struct stream *s, struct command *c)
 static int load_and_record(struct stream *s, const struct module *m, pid_t pid, struct command *c)
 {
 	int ret = -1;
+	FILE *to;
 
 	if (module_load(m, pid, opt.params)) {
 		log_discard(&s->log);
@@ -79,12 +80,14 @@ static int load_and_record(struct stream *s, const struct module *m, pid_t pid, 
 	}
 	if (module_unload(m))
 		return -1;
+	to = open_to_write_all(STDERR_FILENO);
 	if (opt.letter == 'A')
 		say("pf_probe_A has printed each fault to the kernel's log: dmesg");
 	else
-		kmsg_show(stderr, NULL);
-	if (!ret && report(s, stderr))
+		kmsg_show(to, NULL);
+	if (!ret && report(s, to))
 		ret = -1;
+	fclose(to);
 	return ret;
 }
 

@@ -315,6 +315,39 @@ a_closed_pipe_is_quiet_but_no_success() {
 	check [ "$(cat first)" = "$head_line" ]
 }
 
+# As a command can make the standard streams that it shares; read only after a while.
+a_stream_that_does_not_wait_gets_all_of_it() {
+	cat >slow.py <<-'END'
+		import fcntl, os, subprocess, sys, time
+		nr, full, args = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+		to_read, to_write = os.pipe()
+		os.set_blocking(to_write, False)
+		if full == "full":
+		    os.write(to_write, b"\n" * fcntl.fcntl(to_write, fcntl.F_GETPIPE_SZ))
+		streams = {1: None, 2: None}
+		streams[nr] = to_write
+		child = subprocess.Popen(args, stdout=streams[1], stderr=streams[2])
+		os.close(to_write)
+		time.sleep(0.5)
+		while text := os.read(to_read, 65536):
+		    sys.stdout.buffer.write(text.lstrip(b"\n"))
+		    time.sleep(0.001)
+		sys.exit(child.wait())
+	END
+	stream 10000 10000 >in
+	reference <in >want
+	timeout 60 "${PYTHON:-/usr/bin/python3}" slow.py 1 empty "$user" -o - ./in >got 2>err
+	check [ $? = 0 ]
+	check cmp want got
+	"$user" ./in >want 2>err
+	timeout 60 "${PYTHON:-/usr/bin/python3}" slow.py 1 full "$user" ./in >got 2>err
+	check [ $? = 0 ]
+	check cmp want got
+	timeout 60 "${PYTHON:-/usr/bin/python3}" slow.py 2 full "$user" ./nothing >got
+	check [ $? = 1 ]
+	check [ "$(cat got)" = "user: ./nothing: No such file or directory" ]
+}
+
 an_output_folder_that_cannot_be_made_or_written_is_told() {
 	stream 2 2 >in
 	: >out

@@ -11,6 +11,7 @@
 #include "pf_user/latency.c"
 #include "pf_user/names.c"
 #include "pf_user/say.c"
+#include "pf_user/stop.c"
 #include "pf_user/view.c"
 
 #define MS 1000000ULL
