@@ -15,12 +15,15 @@ static const int signals[] = {
 	SIGINT, SIGQUIT, SIGTERM, SIGHUP,	/* that are caught */
 	SIGPIPE, SIGXFSZ,			/* that are ignored, as those behind when tracing */
 	SIGTTOU, SIGTTIN,
+	SIGCHLD,				/* not to be ignored, or no status is left */
 };
 #define NR_STOPS	4
 #define NR_DRAINING	6
+#define NR_IGNORED	8
 #define NR_SIGNALS	(sizeof(signals) / sizeof(*signals))
 
 static struct sigaction before[NR_SIGNALS];
+static sigset_t mask_before;
 
 static void on_stop(int sig, siginfo_t *info, void *context)
 {
@@ -49,12 +52,16 @@ static void on_stop(int sig, siginfo_t *info, void *context)
 void catch_stops(bool in_order)
 {
 	struct sigaction act = { .sa_sigaction = on_stop, .sa_flags = SA_SIGINFO };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, dfl = { .sa_handler = SIG_DFL };
 
 	end_in_order = in_order;
 	sigemptyset(&stop_signals);
 	for (size_t i = 0; i < NR_SIGNALS; i++) {
 		sigaction(signals[i], NULL, &before[i]);
+		if (i >= NR_IGNORED) {
+			sigaction(signals[i], &dfl, NULL);
+			continue;
+		}
 		if (i >= NR_STOPS) {
 			/* Have write() fail instead, or go on if a command has taken the terminal. */
 			if (in_order || i < NR_DRAINING)
@@ -66,13 +73,14 @@ void catch_stops(bool in_order)
 		sigaction(signals[i], &act, NULL);
 		sigaddset(&stop_signals, signals[i]);
 	}
-	sigprocmask(SIG_UNBLOCK, &stop_signals, NULL);
+	sigprocmask(SIG_UNBLOCK, &stop_signals, &mask_before);
 }
 
 void restore_signals(void)
 {
 	for (size_t i = 0; i < NR_SIGNALS; i++)
 		sigaction(signals[i], &before[i], NULL);
+	sigprocmask(SIG_SETMASK, &mask_before, NULL);
 }
 
 void pass_stops_to(pid_t pid)
