@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,23 +22,12 @@ struct failure {
 	enum { AT_USER, AT_TERMINAL, AT_EXEC } at;
 };
 
-/* For good: from real, effective and saved user, with the groups that this user has. */
-static int become(uid_t uid, gid_t gid)
+static int set_home(uid_t uid)
 {
 	const struct passwd *pw = getpwuid(uid);
 
-	if (pw ? initgroups(pw->pw_name, gid) : setgroups(1, &gid))
-		return -1;
-	if (pw && (setenv("HOME", pw->pw_dir, 1) || setenv("USER", pw->pw_name, 1) ||
-		   setenv("LOGNAME", pw->pw_name, 1)))
-		return -1;
-	if (setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
-		return -1;
-	if (getuid() != uid || geteuid() != uid || (uid && !setuid(0))) {
-		errno = EPERM;
-		return -1;
-	}
-	return 0;
+	return pw && (setenv("HOME", pw->pw_dir, 1) || setenv("USER", pw->pw_name, 1) ||
+		      setenv("LOGNAME", pw->pw_name, 1)) ? -1 : 0;
 }
 
 /* If we die before it may go, the pipe ends. */
@@ -56,7 +44,7 @@ static void __attribute__((noreturn)) run(char **argv, bool stay_root, int go_fd
 	if (uid && terminal_protect()) {
 		failure.err = errno;
 		failure.at = AT_TERMINAL;
-	} else if (!stay_root && become(uid, gid)) {
+	} else if (!stay_root && (set_home(uid) || owner_become(uid, gid))) {
 		failure.err = errno;
 	} else {
 		if (read(go_fd, &go, 1) != 1)

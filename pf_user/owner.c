@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -61,6 +64,32 @@ bool owner_is_user(uid_t uid)
 bool owner_is_ours(uid_t uid)
 {
 	return uid == geteuid() || owner_is_user(uid);
+}
+
+/* Of what a process can have left after setresuid() by securebits, ambient or inheritable sets. */
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) && errno != EINVAL)
+		return -1;
+	return (int)syscall(SYS_capset, &head, none);
+}
+
+int owner_become(uid_t uid, gid_t gid)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	if (pw ? initgroups(pw->pw_name, gid) : setgroups(1, &gid))
+		return -1;
+	if (setresgid(gid, gid, gid) || setresuid(uid, uid, uid) || (uid && drop_capabilities()))
+		return -1;
+	if (getuid() != uid || geteuid() != uid || (uid && !setuid(0))) {
+		errno = EPERM;
+		return -1;
+	}
+	return 0;
 }
 
 /* Is a user a member of the group by /etc/passwd, whom /etc/group does not list? */

@@ -21,6 +21,12 @@ bool owner_is_user(uid_t uid);
 /* That user, or the one that we are. */
 bool owner_is_ours(uid_t uid);
 
+/*
+ * For good: this process is that user's, with the groups that this user has and no capability.
+ * Returns 0, or -1 and errno: then it must not go on.
+ */
+int owner_become(uid_t uid, gid_t gid);
+
 /**
  * owner_alone() - Can nobody but root and the user change this file or folder?
  * @fd: it; O_PATH is enough

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A command's status is known, and its signals are those of whoever has started us. */
+/* A command's status is known. Its signals are those of whoever has started us; root's rights end. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/securebits.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 
 #include "tap.h"
 
@@ -15,10 +15,12 @@
 
 struct options opt;
 
-static int status_of(char **argv)
+#define USER	65534
+
+static int status_of(char **argv, bool stay_root)
 {
 	struct command c = { 0 };
-	int status = command_start(&c, argv, true);
+	int status = command_start(&c, argv, stay_root);
 
 	return status || command_go(&c) ? EXIT_OURSELVES : command_wait(&c);
 }
@@ -32,7 +34,7 @@ static int status_after(void (*prepare)(void), char **argv)
 	if (!pid) {
 		prepare();
 		catch_stops(true);
-		_exit(status_of(argv));
+		_exit(status_of(argv, !getenv("SUDO_UID")));
 	}
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
@@ -55,6 +57,46 @@ static void block_sigterm(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+static void be_sudo(void)
+{
+	setenv("SUDO_UID", "65534", 1);
+	setenv("SUDO_GID", "65534", 1);
+}
+
+/* All capabilities in all sets, kept even if the user changes. */
+static void keep_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct all[_LINUX_CAPABILITY_U32S_3];
+
+	syscall(SYS_capget, &head, all);
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		all[i].inheritable = all[i].permitted;
+	if (syscall(SYS_capset, &head, all) ||
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0) ||
+	    prctl(PR_SET_SECUREBITS, SECBIT_KEEP_CAPS | SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
+		_exit(9);
+	be_sudo();
+}
+
+static void have_groups(void)
+{
+	gid_t groups[] = { 0, 4242 };
+
+	setgroups(2, groups);
+	be_sudo();
+}
+
+/* What the process itself opens, and a file that whoever has started us passes on, as 7. */
+static void open_files(void)
+{
+	for (int fd = 3; fd < 1024; fd++)
+		close(fd);
+	dup2(open("/dev/null", O_RDONLY), 7);
+	close(3);
+	be_sudo();
+}
+
 #define COMMAND(...)	((char *[]) { __VA_ARGS__, NULL })
 #define STATUS		"/proc/self/status"
 
@@ -66,6 +108,10 @@ int main(void)
 				 STATUS);
 	char **blocks = COMMAND("grep", "-q", "^SigBlk:.*[4567cdef]...$",
 				STATUS);
+	char **capable = COMMAND("grep", "-qE", "^Cap(Inh|Prm|Eff|Amb):.*[1-9a-f]", STATUS);
+	char **grouped = COMMAND("grep", "-qE", "^Groups:.*\\<(0|4242)\\>", STATUS);
+	/* And the descriptor of the folder itself, 3. */
+	char **files = COMMAND("sh", "-c", "set -- $(ls /proc/self/fd); [ \"$*\" = '0 1 2 3 7' ]");
 
 	setbuf(stdout, NULL);
 	ok(status_after(leave_as_it_is, exit_3) == 3, "a command's status");
@@ -74,5 +120,13 @@ int main(void)
 	ok(status_after(leave_as_it_is, ignores) == 1, "and else does not");
 	ok(status_after(block_sigterm, blocks) == 0, "what was blocked is blocked in the command");
 	ok(status_after(leave_as_it_is, blocks) == 1, "and else is not");
+	if (getuid()) {
+		ok(true, "the rest # SKIP not root");
+		return tap_done();
+	}
+	ok(status_after(be_sudo, capable) == 1, "no capability is left");
+	ok(status_after(keep_capabilities, capable) == 1, "nor where they are to be kept");
+	ok(status_after(have_groups, grouped) == 1, "and no group of root's");
+	ok(status_after(open_files, files) == 0, "files are those that were passed on");
 	return tap_done();
 }
