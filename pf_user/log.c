@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/fsuid.h>
 #include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -29,23 +29,26 @@ static int told(const char *name, const char *what)
 
 /*
  * What root makes in a folder that others can write may be another one when it is given away: so it
- * is made as the user, with no right of root's to files.
+ * is made as the user, by a process with the user's groups and no right of root's.
  */
 static int make_dir_as_user(const char *name)
 {
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	int ret, err;
+	int status = 0;
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
 
-	sudo_user(&uid, &gid);
-	setfsgid(gid);
-	setfsuid(uid);
-	ret = mkdir(name, 0755);
-	err = errno;
-	setfsuid(geteuid());
-	setfsgid(getegid());
-	errno = err;
-	return ret;
+	if (!sudo_user(&uid, &gid))
+		return mkdir(name, 0755);
+	pid = fork();
+	if (!pid)
+		_exit(owner_become(uid, gid) || mkdir(name, 0755) ? errno : 0);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	if (pid > 0)
+		errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+	return pid < 0 || errno ? -1 : 0;
 }
 
 /* The plotter is to write its pictures there. */

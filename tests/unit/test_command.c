@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A command's status is known. Its signals are those of whoever has started us; root's rights end. */
+/* A command's status is known, its signals are those that we got, and it has no right of root's. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/securebits.h>

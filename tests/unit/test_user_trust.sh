@@ -265,6 +265,23 @@ out_is_the_users_where_that_is_safe() {
 	END
 }
 
+# Only the user's groups count, neither none nor those of root.
+out_is_made_with_the_users_groups() {
+	shared || return
+	mkdir -m 775 here
+	chown 65533:4242 here
+	(cd here && SUDO_UID=65534 SUDO_GID=65534 \
+		setpriv --groups 0,4242 timeout 60 "$user" ../in) >msg 2>err
+	check [ "$(stat -c %u:%a here/out)" = 0:755 ]
+	rm -r here/out
+	printf 'root:x:0:0::/:/bin/sh\nme:x:65534:65534::/:/bin/sh\n' >users
+	printf 'root:x:0:\nme:x:65534:\nshared:x:4242:me\n' >groups
+	among users groups true 2>among.err || { skip='no mount namespace' && return; }
+	SUDO_UID=65534 SUDO_GID=65534 among users groups \
+		sh -c 'cd here && exec timeout 60 "$1" ../in' sh "$user" >msg 2>err
+	check [ "$(stat -c %u:%a here/out)" = 65534:755 ]
+}
+
 a_growing_log_is_out_of_its_users_reach() {
 	shared || return
 	mkfifo pipe
