@@ -401,7 +401,9 @@ int log_cut(struct log *log, off_t size)
 	return log->failed ? -1 : 0;
 }
 
-/* Whatever had the log's name when it began. */
+#define OF_OTHERS	1	/* beside 0, and -1 with errno */
+
+/* Whatever had the log's name when the run began. */
 static bool is_of_others(const struct log *log)
 {
 	struct stat st;
@@ -410,8 +412,57 @@ static bool is_of_others(const struct log *log)
 	       !owner_is_ours(st.st_uid);
 }
 
+/*
+ * What has the log's name may have come after the last look. So it is looked at when it has the
+ * part's name, where it does no harm, and put back if it is not to be replaced.
+ */
+static int exchange(const struct log *log)
+{
+	const char *part = path_base(log->part_name), *name = path_base(log->name);
+	int dir = log->dir_fd, ret = -1;
+	struct stat st;
+
+	if (renameat2(dir, part, dir, name, RENAME_EXCHANGE))
+		return -1;
+	if (fstatat(dir, part, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : -1;
+	if (!owner_is_ours(st.st_uid))
+		ret = OF_OTHERS;
+	else if (!S_ISDIR(st.st_mode))
+		return unlinkat(dir, part, 0) && errno != ENOENT ? -1 : 0;
+	/* If nothing has the log's name any more, that is free. */
+	if (renameat2(dir, part, dir, name, RENAME_EXCHANGE))
+		renameat2(dir, part, dir, name, RENAME_NOREPLACE);
+	errno = EISDIR;
+	return ret;
+}
+
+static int take_name(const struct log *log)
+{
+	const char *part = path_base(log->part_name), *name = path_base(log->name);
+	int dir = log->dir_fd, ret = -1;
+
+	/* Where nobody else can put a file there, an older log has the name up to that moment. */
+	for (int tries = 0; !owner_alone(dir) && tries < TRIES_MAX; tries++) {
+		if (!renameat2(dir, part, dir, name, RENAME_NOREPLACE))
+			return 0;
+		if (errno == EEXIST) {
+			ret = exchange(log);
+			if (ret >= 0)
+				return ret;
+		}
+		if (errno == EINVAL)
+			break;		/* not on this file system */
+		if (errno != ENOENT)
+			return -1;
+	}
+	return is_of_others(log) ? OF_OTHERS : renameat(dir, part, dir, name);
+}
+
 int log_finish(struct log *log)
 {
+	int ret;
+
 	log_flush(log);
 	if (!log->failed && close_copy(log->fd))
 		fail(log);
@@ -420,19 +471,16 @@ int log_finish(struct log *log)
 			log->failed = true;
 			return -1;
 		}
-		if (is_of_others(log)) {
-			told(log->name, "belongs to another user by now");
-			log->failed = true;
-		} else {
-			give(log, log->mode);
-			if (renameat(log->dir_fd, path_base(log->part_name), log->dir_fd,
-				     path_base(log->name)))
-				fail(log);
-			else if (leads_to(log, log->name, log->fd))
-				log->renamed = true;
-			else
-				log->failed = told(log->name, "somebody has put another file there");
-		}
+		give(log, log->mode);
+		ret = take_name(log);
+		if (ret == OF_OTHERS)
+			log->failed = told(log->name, "belongs to another user by now");
+		else if (ret)
+			fail(log);
+		else if (leads_to(log, log->name, log->fd))
+			log->renamed = true;
+		else
+			log->failed = told(log->name, "somebody has put another file there");
 	}
 	if (log->failed)
 		log_keep_part(log);

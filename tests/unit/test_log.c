@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A log gets its name in a folder where others can write (as /tmp): what another user puts there at
+ * the last moment stays. The moment is made here, between the reader's last look and its rename.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+static void before_rename(void);
+static unsigned int refused_flags;
+
+static int rename_2(int from_dir, const char *from, int to_dir, const char *to, unsigned int flags)
+{
+	before_rename();
+	if (flags & refused_flags) {
+		errno = EINVAL;
+		return -1;
+	}
+	return renameat2(from_dir, from, to_dir, to, flags);
+}
+
+static int rename_1(int from_dir, const char *from, int to_dir, const char *to)
+{
+	before_rename();
+	return renameat(from_dir, from, to_dir, to);
+}
+
+#define renameat2	rename_2
+#define renameat	rename_1
+#include "pf_user/log.c"
+#undef renameat2
+#undef renameat
+
+#include "tap.h"
+
+#include "pf_user/owner.c"
+#include "pf_user/path.c"
+#include "pf_user/say.c"
+#include "pf_user/stop.c"
+
+#define OTHER		65533
+#define NAME		"x.log"
+#define NEW		"new\n"
+#define THEIRS		"theirs\n"
+#define OLD		"old\n"
+
+struct options opt;
+
+static struct log the_log;
+static void (*at_last)(void);
+
+static void before_rename(void)
+{
+	void (*what)(void) = at_last;
+
+	at_last = NULL;
+	if (what)
+		what();
+}
+
+static void put_file(const char *name, const char *text, uid_t uid)
+{
+	FILE *file;
+
+	unlink(name);
+	file = fopen(name, "w");
+	if (!file || fputs(text, file) < 0 || fclose(file) || chown(name, uid, (gid_t)uid))
+		perror(name);
+}
+
+static bool holds(const char *name, const char *text)
+{
+	char got[64];
+	FILE *file = fopen(name, "r");
+	size_t len = file ? fread(got, 1, sizeof(got) - 1, file) : 0;
+
+	got[len] = '\0';
+	if (file)
+		fclose(file);
+	return file && !strcmp(got, text);
+}
+
+/* What log_finish() returns, where something happens at the last moment. */
+static int log_to(const char *older, void (*what)(void), mode_t mode)
+{
+	int ret;
+
+	if (chmod(".", mode))
+		perror("chmod");
+	unlink(NAME);
+	rmdir(NAME);
+	unlink(NAME ".part");
+	if (older)
+		put_file(NAME, older, 0);
+	the_log = (struct log) { 0 };
+	ret = log_open(&the_log, NAME, "stream");
+	if (!ret) {
+		log_put(&the_log, NEW, strlen(NEW));
+		at_last = what;
+		ret = log_finish(&the_log);
+	}
+	close(the_log.fd);
+	close(the_log.dir_fd);
+	free(the_log.name);
+	free(the_log.part_name);
+	return ret;
+}
+
+static void put_theirs(void)
+{
+	put_file(NAME, THEIRS, OTHER);
+}
+
+static void put_ours(void)
+{
+	put_file(NAME, OLD, 0);
+}
+
+static void put_folder(void)
+{
+	unlink(NAME);
+	if (mkdir(NAME, 0755))
+		perror(NAME);
+}
+
+static void take_away(void)
+{
+	unlink(NAME);
+}
+
+static bool is_saved(void)
+{
+	return holds(NAME ".part", NEW);
+}
+
+/* A file system that knows one of the flags, or none: what another user had there is left alone. */
+static void check_all(const char *where)
+{
+	ok(!log_to(NULL, NULL, 01777) && holds(NAME, NEW), "%s: a new log", where);
+	ok(!log_to(OLD, NULL, 01777) && holds(NAME, NEW), "%s: an older one is replaced", where);
+	ok(access(NAME ".part", F_OK) != 0, "%s: and nothing else is left", where);
+	ok(!log_to(NULL, put_ours, 01777) && holds(NAME, NEW), "%s: one's own that came later",
+	   where);
+	ok(!log_to(OLD, take_away, 01777) && holds(NAME, NEW), "%s: an older one that goes", where);
+	ok(log_to(NULL, put_folder, 01777) == -1 && is_saved(), "%s: no folder is replaced", where);
+}
+
+int main(void)
+{
+	char folder[] = "/tmp/test_log.XXXXXX";
+
+	if (getuid()) {
+		puts("1..0 # SKIP not root");
+		return 0;
+	}
+	if (!mkdtemp(folder) || chdir(folder)) {
+		perror(folder);
+		return 1;
+	}
+	setbuf(stdout, NULL);
+	umask(022);
+	check_all("all can write");
+	ok(log_to(NULL, put_theirs, 01777) == -1 && holds(NAME, THEIRS) && is_saved(),
+	   "where nothing was, another user's file stays");
+	ok(log_to(OLD, put_theirs, 01777) == -1 && holds(NAME, THEIRS) && is_saved(),
+	   "where an older log was, too");
+	refused_flags = RENAME_EXCHANGE;
+	check_all("without RENAME_EXCHANGE");
+	ok(log_to(NULL, put_theirs, 01777) == -1 && holds(NAME, THEIRS) && is_saved(),
+	   "without RENAME_EXCHANGE another user's file stays where nothing was");
+	refused_flags = RENAME_EXCHANGE | RENAME_NOREPLACE;
+	check_all("without both");
+	refused_flags = 0;
+	ok(!log_to(OLD, NULL, 0755) && holds(NAME, NEW), "in a folder of root's");
+	unlink(NAME);
+	unlink(NAME ".part");
+	rmdir(NAME);
+	if (chdir("/") || rmdir(folder))
+		perror(folder);
+	return tap_done();
+}
