@@ -190,12 +190,15 @@ def replacing(job: Job) -> Iterator[BinaryIO]:
     """
     output = job.output
     part = _part(output)
+    made = None
     try:
         with open(part, "xb", opener=_opener(output, job.name)) as file:
+            made = os.fstat(file.fileno())
             yield file
         os.replace(part, output)
     except BaseException as err:
-        part.unlink(missing_ok=True)
+        if made and part.exists() and os.path.samestat(made, part.lstat()):
+            part.unlink()
         if isinstance(err, OSError):
             err.filename = str(output)
         raise

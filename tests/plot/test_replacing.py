@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How an output takes its place: what is not its own is left alone."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from faultlog.outputs import _part, replacing
+
+
+@pytest.fixture
+def job(tmp_path):
+    log = tmp_path / "x.log"
+    log.write_text("")
+    log.chmod(0o600)
+    return SimpleNamespace(output=tmp_path / "x.csv", name=str(log))
+
+
+def test_a_part_that_another_program_has_made_is_left_alone(job):
+    _part(job.output).write_text("theirs")
+    with pytest.raises(FileExistsError) as caught, replacing(job):
+        pass
+    assert caught.value.filename == str(job.output)
+    assert _part(job.output).read_text() == "theirs"
+
+
+def test_what_takes_the_parts_name_meanwhile_is_left_alone(job):
+    with pytest.raises(ValueError), replacing(job):
+        _part(job.output).unlink()
+        _part(job.output).write_text("theirs")
+        raise ValueError
+    assert _part(job.output).read_text() == "theirs"
+
+
+def test_a_part_of_ones_own_is_removed(job):
+    with pytest.raises(ValueError), replacing(job) as file:
+        file.write(b"x")
+        raise ValueError
+    assert [path.name for path in job.output.parent.iterdir()] == ["x.log"]
