@@ -138,6 +138,15 @@ def prepare(output: ModuleType) -> None:
         getattr(output, "prepare", lambda: None)()
 
 
+def _has_acl(path: Path) -> bool:
+    """Then the mode shows as the group's rights the most that any entry of the ACL allows."""
+    try:
+        os.getxattr(path, "system.posix_acl_access")
+    except OSError as err:
+        return err.errno not in (errno.ENODATA, errno.EOPNOTSUPP)
+    return True
+
+
 def _opener(output: Path, log: str) -> Callable[[str, int], int]:
     """What opens a file with the mode of output, or else of the log if that is a file.
 
@@ -152,7 +161,7 @@ def _opener(output: Path, log: str) -> Callable[[str, int], int]:
             continue
         is_ours = status.st_uid == os.geteuid() or str(status.st_uid) == sudo
         if stat.S_ISREG(status.st_mode) and (is_ours or path != output):
-            mode = status.st_mode & 0o666 | 0o600
+            mode = status.st_mode & (0o606 if _has_acl(path) else 0o666) | 0o600
             break
 
     def opened(path: str, flags: int) -> int:

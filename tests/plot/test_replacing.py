@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How an output takes its place: what is not its own is left alone."""
+"""How an output takes its place: what is not its own is left alone, its mode is no ACL's mask."""
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
+import struct
 from types import SimpleNamespace
 
 import pytest
@@ -38,3 +42,19 @@ def test_a_part_of_ones_own_is_removed(job):
         file.write(b"x")
         raise ValueError
     assert [path.name for path in job.output.parent.iterdir()] == ["x.log"]
+
+
+def test_the_mask_of_an_acl_is_not_the_mode_of_a_group(job):
+    acl = [(1, 6, -1), (2, 6, 65533), (4, 0, -1), (16, 6, -1), (32, 0, -1)]
+    value = struct.pack("<I", 2) + b"".join(
+        struct.pack("<HHi", *entry) for entry in acl
+    )
+    try:
+        os.setxattr(job.name, "system.posix_acl_access", value)
+    except OSError as err:
+        assert err.errno == errno.EOPNOTSUPP
+        pytest.skip("no ACLs here")
+    assert stat.S_IMODE(os.stat(job.name).st_mode) == 0o660
+    with replacing(job):
+        pass
+    assert stat.S_IMODE(job.output.stat().st_mode) == 0o600
