@@ -161,6 +161,7 @@ int main(void)
 	}
 	setbuf(stdout, NULL);
 	umask(022);
+	dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);	/* messages */
 	check_all("all can write");
 	ok(log_to(NULL, put_theirs, 01777) == -1 && holds(NAME, THEIRS) && is_saved(),
 	   "where nothing was, another user's file stays");
