@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * user - traces a command or a process, or drains /proc/pf_probe_X into a log: its options. The
- * rest is in pf_user/.
+ * user - the options of the reader, which traces a command or a process, or drains
+ * /proc/pf_probe_X into a log. The rest is in pf_user/.
  */
 #include <argp.h>
 #include <errno.h>
@@ -46,7 +46,7 @@ struct options opt = {
 
 static struct stream *streams;
 
-/* Returns the exit status as of this stream. */
+/* Returns the exit status for this stream. */
 static int end_stream(struct stream *s)
 {
 	bool stopped = s->state == READING;
@@ -73,21 +73,21 @@ static int end_stream(struct stream *s)
 	return stopped ? 128 + stop_signal : 0;
 }
 
-/* Says so if it can't. */
-static int open_probe(struct stream *s, const char *probe)
+/* Returns 0, or -1 after a message. */
+static int open_module(struct stream *s, const char *module)
 {
-	const char *letter = probe;
-	bool is_path = strchr(probe, '/');
+	const char *letter = module;
+	bool is_path = strchr(module, '/');
 
-	if (!strncmp(probe, PROBE_NAME, strlen(PROBE_NAME)))
-		letter += strlen(PROBE_NAME);
-	if (!is_path && (strlen(letter) != 1 || !strchr(PROBE_LETTERS, *letter))) {
-		say("no such probe: %s (A, B, C or a path with a slash; a command stands behind --)",
-		    probe);
-		exit(argp_err_exit_status);	/* no log is there yet */
+	if (!strncmp(module, MODULE_PREFIX, strlen(MODULE_PREFIX)))
+		letter += strlen(MODULE_PREFIX);
+	if (!is_path && (strlen(letter) != 1 || !strchr(MODULE_LETTERS, *letter))) {
+		say("no such module: %s (A, B, C or a path with a slash; a command goes after --)",
+		    module);
+		exit(argp_err_exit_status);	/* no log exists yet */
 	}
-	if (!stream_open(s, is_path ? format("%s", probe) :
-			    format("/proc/" PROBE_NAME "%s", letter)))
+	if (!stream_open(s, is_path ? format("%s", module) :
+			    format("/proc/" MODULE_PREFIX "%s", letter)))
 		return 0;
 	if (errno == ENOENT && !is_path)
 		say("%s is not loaded; " LOAD_IT, strrchr(s->path, '/') + 1,
@@ -98,27 +98,27 @@ static int open_probe(struct stream *s, const char *probe)
 	return -1;
 }
 
-/* All streams and logs, or none: an error leaves no file behind. */
+/* Opens all streams and logs, or none: after an error no new file is left. */
 static int open_all(void)
 {
 	size_t i, j;
 
-	for (i = 0; i < opt.nr_probes; i++)
-		if (open_probe(&streams[i], opt.probes[i]))
+	for (i = 0; i < opt.nr_modules; i++)
+		if (open_module(&streams[i], opt.modules[i]))
 			return -1;
 
-	for (i = 0; !opt.output && i < opt.nr_probes; i++) {
+	for (i = 0; !opt.output && i < opt.nr_modules; i++) {
 		for (j = 0; j < i; j++) {
 			const char *name = strrchr(streams[i].path, '/') + 1;
 
 			if (strcmp(name, strrchr(streams[j].path, '/') + 1))
 				continue;
-			say(OUT_DIR "/%s.log: wanted for two probes", name);
+			say(OUT_DIR "/%s.log: would be written by two modules", name);
 			return -1;
 		}
 	}
 
-	for (i = 0; i < opt.nr_probes; i++) {
+	for (i = 0; i < opt.nr_modules; i++) {
 		if (log_open(&streams[i].log, opt.output, streams[i].path)) {
 			for (j = 0; j < i; j++)
 				log_discard(&streams[j].log);
@@ -131,8 +131,8 @@ static int open_all(void)
 }
 
 /*
- * Standard streams that are closed, or the first files that are opened would take their places and
- * be written to as such. Whom we start finds them closed again.
+ * If a standard stream is closed, the next file that is opened gets its number, and messages would
+ * be written to that file. So the number is taken here. For a command it is closed again.
  */
 static void hold_standard_streams(void)
 {
@@ -146,29 +146,29 @@ const char *argp_program_version = "pf_probe " PF_VERSION;
 enum { KEY_DURATION = 256, KEY_ROOT };
 
 static const struct argp_option options[] = {
-	{ NULL, 0, NULL, 0, "To trace:", 1 },
+	{ NULL, 0, NULL, 0, "To trace a command or a process:", 1 },
 	{ NULL, 'A', NULL, 0, "Load pf_probe_A, which prints each fault to the kernel's log", 1 },
-	{ NULL, 'B', NULL, 0, "pf_probe_B, which draws a plot at the end (default)", 1 },
-	{ NULL, 'C', NULL, 0, "pf_probe_C, which draws one for each kind of memory", 1 },
-	{ "pid", 'p', "PID", 0, "Trace a process that runs already, until it exits or Ctrl-C", 1 },
-	{ "duration", KEY_DURATION, "SECONDS", 0, "Trace no longer than that; a command then runs "
-	  "on untraced", 1 },
-	{ "root", KEY_ROOT, NULL, 0, "Run the command as root, not as the user who typed sudo", 1 },
-	{ NULL, 0, NULL, 0, "To drain what a loaded probe has:", 2 },
-	{ "follow", 'f', NULL, 0, "Go on with the faults to come until the traced process exits "
-	  "or Ctrl-C", 2 },
-	{ NULL, 0, NULL, 0, "Both:", 3 },
-	{ "top", 't', NULL, 0, "Meanwhile show what faults there are, once a second; when draining, "
-	  "--follow as well", 3 },
+	{ NULL, 'B', NULL, 0, "Load pf_probe_B, which draws a plot at the end (default)", 1 },
+	{ NULL, 'C', NULL, 0, "Load pf_probe_C, which draws a plot for each kind of memory", 1 },
+	{ "pid", 'p', "PID", 0, "Trace a running process until it exits or Ctrl-C", 1 },
+	{ "duration", KEY_DURATION, "SECONDS", 0, "Stop tracing after this time; a command then "
+	  "continues untraced", 1 },
+	{ "root", KEY_ROOT, NULL, 0, "Run the command as root, not as the user who ran sudo", 1 },
+	{ NULL, 0, NULL, 0, "To drain a module that is already loaded:", 2 },
+	{ "follow", 'f', NULL, 0, "Continue with new faults until the traced process exits or "
+	  "Ctrl-C", 2 },
+	{ NULL, 0, NULL, 0, "For both:", 3 },
+	{ "top", 't', NULL, 0, "Show the faults once a second; when draining, continue as with "
+	  "--follow", 3 },
 	{ "output", 'o', "FILE", 0, "Write to FILE, or to standard output if it is -, "
 	  "instead of to " OUT_DIR "/pf_probe_X.log", 3 },
-	{ "sleep", 's', "MS", 0, "Sleep MS milliseconds between reads, default "
-	  AS_TEXT(USER_SLEEP), 3 },
-	{ "debug", 'd', NULL, 0, "Tell what is opened, loaded, read and drained", 3 },
+	{ "sleep", 's', "MS", 0, "Sleep MS milliseconds between reads (default "
+	  AS_TEXT(USER_SLEEP) ")", 3 },
+	{ "debug", 'd', NULL, 0, "Print what is opened, loaded, read and drained", 3 },
 	{ 0 }
 };
 
-/* Takes decimal digits and nothing else; -1 if it is not a number up to `max`. */
+/* Returns a decimal number from 0 to `max`, or -1 if the text is not one. */
 static long parse_number(const char *text, size_t len, long max)
 {
 	long number = 0;
@@ -185,7 +185,7 @@ static long parse_number(const char *text, size_t len, long max)
 	return number;
 }
 
-/* Seconds with up to three decimals, in milliseconds; 0 if it is not that, or nothing. */
+/* Returns seconds with up to three decimals in milliseconds, or 0 if the text is not that. */
 static unsigned long long parse_seconds(const char *text)
 {
 	size_t whole = strcspn(text, "."), nr_decimals = text[whole] ? strlen(text + whole + 1) : 0;
@@ -202,17 +202,17 @@ static unsigned long long parse_seconds(const char *text)
 	return (unsigned long long)(seconds * 1000 + ms);
 }
 
-/* What can't be meant for the module, or would be more than one parameter there. */
+/* Refuses words that are no parameter, and those that the kernel would split into several. */
 static void check_param(struct argp_state *state, const char *param)
 {
 	size_t len = strspn(param, "abcdefghijklmnopqrstuvwxyz_");
 
 	if (!len || param[len] != '=')
-		argp_error(state, "'%s' is no parameter NAME=VALUE; a command comes after --", param);
+		argp_error(state, "'%s' is not a parameter NAME=VALUE; a command goes after --", param);
 	if (strpbrk(param, " \t\n\"'"))
-		argp_error(state, "'%s': no blanks or quotes in a parameter", param);
+		argp_error(state, "'%s': a parameter cannot contain blanks or quotes", param);
 	if (!strncmp(param, "process_id=", len + 1))
-		argp_error(state, "process_id= is given by %s itself: use --pid",
+		argp_error(state, "process_id= is set by %s: use --pid",
 			   program_invocation_short_name);
 }
 
@@ -222,19 +222,19 @@ static void check_options(struct argp_state *state)
 	static char *none[] = { NULL };
 
 	if (opt.command && opt.pid)
-		argp_error(state, "--pid and a command: one of them");
+		argp_error(state, "give either --pid or a command, not both");
 	if (!traces && (opt.letter || opt.duration_ms || opt.stay_root))
-		argp_error(state, "-A, -B, -C, --duration and --root go with --pid or -- COMMAND");
+		argp_error(state, "-A, -B, -C, --duration and --root need --pid or -- COMMAND");
 	if (opt.pid && opt.stay_root)
-		argp_error(state, "--root goes with -- COMMAND");
+		argp_error(state, "--root needs -- COMMAND");
 	if (!traces)
 		return;
 	opt.follow = true;
 	opt.letter = opt.letter ? opt.letter : 'B';
-	opt.params = opt.nr_probes ? opt.probes : none;
-	for (size_t i = 0; i < opt.nr_probes; i++)
+	opt.params = opt.nr_modules ? opt.modules : none;
+	for (size_t i = 0; i < opt.nr_modules; i++)
 		check_param(state, opt.params[i]);
-	opt.nr_probes = 0;
+	opt.nr_modules = 0;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -246,18 +246,18 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'B':
 	case 'C':
 		if (opt.letter && opt.letter != key)
-			argp_error(state, "-%c and -%c: one of them", opt.letter, key);
+			argp_error(state, "give either -%c or -%c, not both", opt.letter, key);
 		opt.letter = (char)key;
 		return 0;
 	case 'p':
 		opt.pid = (int)parse_number(arg, strlen(arg), PID_MAX);
 		if (opt.pid <= 0)
-			argp_error(state, "--pid wants the number of a process, not '%s'", arg);
+			argp_error(state, "--pid takes the number of a process, not '%s'", arg);
 		return 0;
 	case KEY_DURATION:
 		opt.duration_ms = parse_seconds(arg);
 		if (!opt.duration_ms)
-			argp_error(state, "--duration wants seconds, 0.001 to %d, not '%s'",
+			argp_error(state, "--duration takes seconds, 0.001 to %d, not '%s'",
 				   DURATION_S_MAX, arg);
 		return 0;
 	case KEY_ROOT:
@@ -275,7 +275,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 's':
 		number = parse_number(arg, strlen(arg), SLEEP_MS_MAX);
 		if (number < 0)
-			argp_error(state, "--sleep wants milliseconds, 0 to %d, not '%s'",
+			argp_error(state, "--sleep takes milliseconds, 0 to %d, not '%s'",
 				   SLEEP_MS_MAX, arg);
 		opt.sleep_ms = (unsigned int)number;
 		return 0;
@@ -283,8 +283,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		opt.debug = true;
 		return 0;
 	case ARGP_KEY_ARGS:
-		opt.probes = state->argv + state->next;
-		opt.nr_probes = (size_t)(state->argc - state->next);
+		opt.modules = state->argv + state->next;
+		opt.nr_modules = (size_t)(state->argc - state->next);
 		return 0;
 	case ARGP_KEY_END:
 		check_options(state);
@@ -294,7 +294,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Under the name that it was called by. */
+/* The examples use the name that the program was called by. */
 static char *add_examples(int key, const char *text, void *input)
 {
 	(void)input;
@@ -302,14 +302,14 @@ static char *add_examples(int key, const char *text, void *input)
 		return (char *)text;
 	return format("EXAMPLES\n"
 		      "    sudo %1$s -- gcc -c x.c             trace a command\n"
-		      "    sudo %1$s children=1 -- make        and what it starts\n"
-		      "    sudo %1$s --pid 4494                one that runs already\n"
-		      "    sudo %1$s                           what each loaded probe has\n"
+		      "    sudo %1$s children=1 -- make        and the processes that it starts\n"
+		      "    sudo %1$s --pid 4494                trace a running process\n"
+		      "    sudo %1$s                           drain all loaded modules\n"
 		      "    sudo %1$s -o - B | grep region=heap\n\n"
-		      "Ctrl-C leaves a log of what was read. Exit status: of a command its own, "
-		      "as shells give it (128 + the number of a signal, 126 not executable, 127 not "
-		      "found), or 125 if tracing it failed; else 0, 1 on an error, 128 + its number "
-		      "when stopped by a signal. 64 on wrong usage.",
+		      "After Ctrl-C the log contains what was read until then. Exit status: with a "
+		      "command its own, as in a shell (128 + N if signal N ended it, 126 not "
+		      "executable, 127 not found), or 125 if tracing it failed; without a command 0, "
+		      "1 after an error, 128 + N if signal N ended the run; 64 after wrong usage.",
 		      program_invocation_name);
 }
 
@@ -318,14 +318,14 @@ static const struct argp argp = {
 	.parser = parse_option,
 	.args_doc = "[-A|-B|-C] [NAME=VALUE...] -- COMMAND [ARG...]\n"
 		    "[-A|-B|-C] [NAME=VALUE...] --pid=PID\n"
-		    "[PROBE...]",
-	.doc = "Trace all page faults of a command, or of a process, to a log; NAME=VALUE is a "
-	       "parameter of the module. Or drain what a loaded probe has recorded: PROBE is A, B, "
-	       "C or a path with a slash in it; without one, all probes that are loaded.\v",
+		    "[MODULE...]",
+	.doc = "Record all page faults of a command or a process in a log; NAME=VALUE is a "
+	       "parameter of the kernel module. Or drain what a loaded module has recorded: MODULE "
+	       "is A, B, C or a path with a slash; without it, all loaded modules.\v",
 	.help_filter = add_examples,
 };
 
-/* What comes after the first -- is the command's; returns how many words come before. */
+/* The command begins after the first --. Returns the number of words before that. */
 static int split_command(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -355,31 +355,31 @@ int main(int argc, char **argv)
 	if (opt.letter)
 		return trace();
 
-	if (!opt.nr_probes && !glob("/proc/" PROBE_NAME "[" PROBE_LETTERS "]", 0, NULL, &found)) {
-		opt.probes = found.gl_pathv;
-		opt.nr_probes = found.gl_pathc;
+	if (!opt.nr_modules && !glob("/proc/" MODULE_PREFIX "[" MODULE_LETTERS "]", 0, NULL, &found)) {
+		opt.modules = found.gl_pathv;
+		opt.nr_modules = found.gl_pathc;
 	}
-	if (!opt.nr_probes) {
-		say("no probe is loaded; " LOAD_IT, program_invocation_name, "B");
+	if (!opt.nr_modules) {
+		say("no module is loaded; " LOAD_IT, program_invocation_name, "B");
 		return 1;
 	}
-	if (opt.output && opt.nr_probes > 1) {
-		say("--output takes one probe, not %zu: name it", opt.nr_probes);
+	if (opt.output && opt.nr_modules > 1) {
+		say("--output needs one module, not %zu: name it", opt.nr_modules);
 		return argp_err_exit_status;
 	}
 
-	if (opt.top && opt.nr_probes > 1) {
-		say("--top takes one probe, not %zu: name it", opt.nr_probes);
+	if (opt.top && opt.nr_modules > 1) {
+		say("--top needs one module, not %zu: name it", opt.nr_modules);
 		return argp_err_exit_status;
 	}
 
-	streams = need(calloc(opt.nr_probes, sizeof(*streams)));
+	streams = need(calloc(opt.nr_modules, sizeof(*streams)));
 	catch_stops(false);
 	if (open_all())
 		return stop_signal ? 128 + stop_signal : 1;
 
-	drain(streams, opt.nr_probes, 0);
-	for (size_t i = 0; i < opt.nr_probes; i++) {
+	drain(streams, opt.nr_modules, 0);
+	for (size_t i = 0; i < opt.nr_modules; i++) {
 		int this = end_stream(&streams[i]);
 
 		status = this ? this : status;

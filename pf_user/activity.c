@@ -11,7 +11,7 @@ static void lanes_init(struct lanes *lanes)
 	lanes->list = need(calloc(ACTIVITY_NAMES_MAX + 1, sizeof(*lanes->list)));
 }
 
-/* Only what was used: mostly a few of many. */
+/* Clears only the lanes that were used: usually a few. */
 static void lanes_clear(struct lanes *lanes)
 {
 	memset(lanes->list, 0, lanes->names.nr * sizeof(*lanes->list));
@@ -85,10 +85,10 @@ void activity_add(struct activity *a, const struct fault *f)
 		lane_add(lane_of(&a->threads, f->tid, strcspn(f->tid, " \n")), f);
 }
 
-/* For qsort(), which knows no context: whose numbers they are. */
+/* The lanes that compare() looks up: qsort() has no argument for them. */
 static const struct lane *sorted;
 
-/* Equal ones stay in the order in which they came. */
+/* Equal lanes keep the order of their numbers. */
 static int compare(const void *left, const void *right)
 {
 	size_t i = *(const size_t *)left, j = *(const size_t *)right;

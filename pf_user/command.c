@@ -16,7 +16,7 @@
 #include "stop.h"
 #include "terminal.h"
 
-/* What a child that could not exec tells. */
+/* Why the child did not exec; it writes this to a pipe. */
 struct failure {
 	int err;
 	enum { AT_USER, AT_TERMINAL, AT_EXEC } at;
@@ -30,7 +30,7 @@ static int set_home(uid_t uid)
 		      setenv("LOGNAME", pw->pw_name, 1)) ? -1 : 0;
 }
 
-/* If we die before it may go, the pipe ends. */
+/* In the child. If the parent dies, the pipe ends, and so does the child. */
 static void __attribute__((noreturn)) run(char **argv, bool stay_root, int go_fd, int failure_fd)
 {
 	struct failure failure = { 0 };
@@ -58,7 +58,7 @@ static void __attribute__((noreturn)) run(char **argv, bool stay_root, int go_fd
 	_exit(EXIT_NOT_EXECUTABLE);
 }
 
-/* Waits until the exec is done; true then. What comes before that on the way is passed on. */
+/* Waits for the end of the exec. Returns true then. Signals before that are passed on. */
 static bool wait_for_exec(pid_t pid)
 {
 	int status;
@@ -80,7 +80,7 @@ static bool wait_for_exec(pid_t pid)
 	}
 }
 
-/* Fields 10 to 13 of /proc/PID/stat, which is there until the process has been waited for. */
+/* Fields 10 to 13 of /proc/PID/stat, which exists until the process has been waited for. */
 static void count_faults(pid_t pid, struct fault_counts *counts)
 {
 	unsigned long long minor = 0, child_minor = 0, major = 0, child_major = 0;
@@ -122,7 +122,7 @@ int command_start(struct command *c, char **argv, bool stay_root)
 		say("%s: %s", *argv, strerror(errno));
 	} else if (ptrace(PTRACE_SEIZE, c->pid, NULL,
 			  (void *)(PTRACE_O_EXITKILL | PTRACE_O_TRACEEXEC))) {
-		say("%s: can't be held: %s", *argv, strerror(errno));
+		say("%s: cannot be held before it starts: %s", *argv, strerror(errno));
 		command_kill(c);
 	} else if (write(go[1], "", 1) == 1 && wait_for_exec(c->pid)) {
 		c->held = true;
@@ -130,9 +130,9 @@ int command_start(struct command *c, char **argv, bool stay_root)
 		count_faults(c->pid, &c->at_start);
 		pass_stops_to(c->pid);
 	} else if (read(failures[0], &failure, sizeof(failure)) != sizeof(failure)) {
-		say("%s: ended before it was started", *argv);
+		say("%s: ended before it started", *argv);
 	} else if (failure.at == AT_TERMINAL) {
-		say("%s: can't be kept from typing into this terminal: %s; give it one of its own: "
+		say("%s: cannot be prevented from typing into this terminal: %s; use a session without it: "
 		    "setsid -w %s ...", *argv, strerror(failure.err), program_invocation_name);
 	} else {
 		say("%s: %s", *argv, strerror(failure.err));
@@ -147,7 +147,7 @@ int command_start(struct command *c, char **argv, bool stay_root)
 int command_go(struct command *c)
 {
 	if (ptrace(PTRACE_DETACH, c->pid, NULL, NULL)) {
-		say("PID %d: ended before it was started", c->pid);
+		say("PID %d: ended before it started", c->pid);
 		return -1;
 	}
 	c->held = false;
@@ -175,7 +175,7 @@ int command_wait(struct command *c)
 	siginfo_t info = { 0 };
 	int status;
 
-	/* Its number is its own until it is waited for: no signal goes to another process. */
+	/* Not waitpid() yet: a signal passed on to this PID must not reach another process. */
 	while (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
 		if (stop_signal)
 			return 128 + stop_signal;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * command - a program that is started, held at its first instruction, and let go
+ * command - starts a program, holds it at its first instruction, and lets it go
  *
- * It is held by ptrace, at the end of its exec: so it is known to have started, none of what it
- * took to start it is in the log, and if we are killed meanwhile, the kernel kills it. Once it is
- * let go, nothing of that is left.
+ * ptrace holds it at the end of its exec. So the exec has succeeded, the log contains nothing from
+ * before it, and if we are killed meanwhile, the kernel kills the program. After it is let go, it
+ * is no longer traced by ptrace.
  */
 #ifndef PF_USER_COMMAND_H
 #define PF_USER_COMMAND_H
@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* As the kernel counts them; those of children are of those that have been waited for. */
+/* The kernel's own counts. Children are counted when they have been waited for. */
 struct fault_counts {
 	unsigned long long own, children;
 };
@@ -23,7 +23,7 @@ struct command {
 	struct fault_counts at_start;
 };
 
-/* As shells have them, and as env(1) and its like for what goes wrong in themselves. */
+/* As in shells; 125 is an error of our own, as in env(1). */
 #define EXIT_NOT_FOUND		127
 #define EXIT_NOT_EXECUTABLE	126
 #define EXIT_OURSELVES		125
@@ -31,25 +31,26 @@ struct command {
 /**
  * command_start() - Start a command and hold it at its first instruction.
  * @c: to be filled in
- * @argv: the command, up to a NULL
- * @stay_root: else it runs as who typed sudo, who must be known, and can't type into our terminal
+ * @argv: the command, which ends with a NULL
+ * @stay_root: run it as root. Else it runs as the user who ran sudo, and cannot type into our
+ * terminal
  *
  * From now on signals to stop are passed on to it (see stop.h).
  *
- * Return: 0, or one of EXIT_* after a message, no process being left.
+ * Return: 0, or one of EXIT_* after a message; then no process is left.
  */
 int command_start(struct command *c, char **argv, bool stay_root);
 
 /* Lets it go. Returns 0, or -1 after a message. */
 int command_go(struct command *c);
 
-/* For one that is still held, and is never to run. */
+/* Kills a command that is still held. */
 void command_kill(struct command *c);
 
-/* It may still have to be waited for. */
+/* True even if it has not been waited for. */
 bool command_has_ended(const struct command *c);
 
-/* Waits for its end; at once if it has ended. Returns the exit status of a shell. */
+/* Waits for its end. Returns its exit status as in a shell. */
 int command_wait(struct command *c);
 
 #endif

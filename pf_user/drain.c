@@ -17,7 +17,7 @@ static void show_progress(const struct stream *streams, size_t nr_streams)
 	progress_show(nr_faults);
 }
 
-/* The time to wait for, at most `ms` (if that is not negative); less than 0 for any. */
+/* How long to wait: until the deadline, but at most `ms`. Negative is without limit, for both. */
 static long limit_ms(long ms, u64 deadline_ms)
 {
 	u64 now = deadline_ms ? now_ms() : 0, left;
@@ -30,7 +30,7 @@ static long limit_ms(long ms, u64 deadline_ms)
 	return left < LONG_MAX ? (long)left : LONG_MAX;
 }
 
-/* Who may have nothing to say is polled: fifos, all between drains. */
+/* Polls only the streams whose read() may find nothing: pipes, and all streams between drains. */
 void drain(struct stream *streams, size_t nr_streams, u64 deadline_ms)
 {
 	struct pollfd *pollfds = need(calloc(nr_streams, sizeof(*pollfds)));
@@ -50,7 +50,7 @@ void drain(struct stream *streams, size_t nr_streams, u64 deadline_ms)
 			struct stream *s = &streams[i];
 			bool polled = s->between || !s->regular;
 
-			/* One that is under way began before the end: it is not the last. */
+			/* A drain in progress began before the end: one more is due. */
 			if (ending && s->between)
 				s->last_drain = true;
 			pollfds[i] = (struct pollfd) { .fd = -1, .events = POLLIN };

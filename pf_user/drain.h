@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* drain - all streams to their ends, in one loop. */
+/* drain - reads all streams in one loop, each to its end. */
 #ifndef PF_USER_DRAIN_H
 #define PF_USER_DRAIN_H
 
 #include "stream.h"
 
 /*
- * Until each stream is DONE or FAILED, or stop_signal is set. From end_signal or the deadline on,
- * what there is at that moment is still taken. @deadline_ms: see now_ms(); 0 is none
+ * Returns when each stream is DONE or FAILED, or when stop_signal is set. After end_signal or the
+ * deadline, the faults recorded until then are still read. @deadline_ms: as now_ms(), 0 for none
  */
 void drain(struct stream *streams, size_t nr_streams, u64 deadline_ms);
 

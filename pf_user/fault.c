@@ -11,9 +11,9 @@ const char *const region_names[REGIONS] = {
 #define ONES		0x0101010101010101ULL
 #define HIGH_DIGITS	6
 #define LOW_DIGITS	6
-#define BYTES(nr)	(~0ULL >> (64 - 8 * (nr)))	/* the first ones of a word, 1 to 8 */
+#define BYTES(nr)	(~0ULL >> (64 - 8 * (nr)))	/* a mask for the first 1 to 8 bytes */
 
-/* Eight bytes, the first one lowest. */
+/* Eight bytes as a word; the first is the lowest. */
 static inline u64 load(const char *p)
 {
 	u64 word;
@@ -22,7 +22,7 @@ static inline u64 load(const char *p)
 	return le64toh(word);
 }
 
-/* Up to eight letters as load() has them. */
+/* Up to eight letters, in the order of load(). */
 static inline u64 letters(const char *text)
 {
 	u64 word = 0;
@@ -31,10 +31,7 @@ static inline u64 letters(const char *text)
 	return le64toh(word);
 }
 
-/*
- * The digits that a word begins with: returns how many, and their value. What is in front of fewer
- * than eight are zeros.
- */
+/* Reads the digits at the start of a word. Returns their number, 0 to 8, and their value. */
 static inline unsigned int take_digits(u64 word, u64 *value)
 {
 	u64 others;
@@ -48,14 +45,14 @@ static inline unsigned int take_digits(u64 word, u64 *value)
 			return 0;
 		word <<= 64 - 8 * nr;
 	}
-	/* Pairs, fours, all eight. */
+	/* Joins digits to pairs, pairs to fours, fours to eight. */
 	word = (word * (1 + (10 << 8)) >> 8) & 0x00ff00ff00ff00ff;
 	word = (word * (1 + (100 << 16)) >> 16) & 0x0000ffff0000ffff;
 	*value = word * (1 + (10000ULL << 32)) >> 32;
 	return nr;
 }
 
-/* The number of which `number` is the value of the digits before `p`. */
+/* Goes on with a number, of which `number` is the value of the digits before `p`. */
 static inline const char *take_more(const char *p, u64 *number)
 {
 	static const unsigned int power[] = {
@@ -80,7 +77,7 @@ static inline const char *take_number(const char *p, u64 *number)
 	return take_more(p, number);
 }
 
-/* What comes soon after the latest one begins with the same six digits. */
+/* Times that are close to each other begin with the same six digits. */
 static inline const char *take_time(struct fault *f, const char *p)
 {
 	u64 word = load(p) & BYTES(HIGH_DIGITS);
@@ -93,7 +90,7 @@ static inline const char *take_time(struct fault *f, const char *p)
 	return take_number(p, &f->time_ns);
 }
 
-/* -1, and all that it is put into, for what is none. */
+/* -1 for other characters: then all results have their highest bit set. */
 static const signed char hex_digits[256] = {
 	[0 ... '0' - 1] = -1,
 	['0'] = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
@@ -109,7 +106,7 @@ static inline u64 hex_digit(char c)
 	return (u64)(long long)hex_digits[(unsigned char)c];
 }
 
-/* The six digits in front of a blank, which is what is left of an address mostly. */
+/* Six digits and a blank, which usually are the rest of an address. */
 static inline u64 take_low_digits(const char *p)
 {
 	if (p[LOW_DIGITS] != ' ')
@@ -118,7 +115,7 @@ static inline u64 take_low_digits(const char *p)
 	       hex_digit(p[3]) << 8 | hex_digit(p[4]) << 4 | hex_digit(p[5]);
 }
 
-/* Addresses that are near each other begin alike: with the same six digits. */
+/* Addresses that are close to each other begin with the same six digits. */
 static inline const char *take_address(struct fault *f, const char *p)
 {
 	u64 word = load(p) & BYTES(HIGH_DIGITS), value = 0, digit;
@@ -147,8 +144,8 @@ static inline const char *take_address(struct fault *f, const char *p)
 }
 
 /*
- * Are these bytes there, 8 or more, of which none is a newline? As a line has one at its end, none
- * of what follows that is taken for them, nor more than the slack looked at.
+ * Does `p` begin with this text, which has at least 8 bytes and no newline? A line ends with a
+ * newline, so the comparison ends there, and reads no more than the slack behind it.
  */
 static inline bool has_text(const char *p, const char *text, size_t len)
 {
@@ -160,7 +157,7 @@ static inline bool has_text(const char *p, const char *text, size_t len)
 	return load(p + len - sizeof(u64)) == load(text + len - sizeof(u64));
 }
 
-/* Returns what follows `word`, or NULL. */
+/* Returns the end of `word` at `p`, or NULL if it is not there. */
 static inline const char *skip_word(const char *p, const char *word)
 {
 	size_t len = strlen(word);
@@ -170,14 +167,14 @@ static inline const char *skip_word(const char *p, const char *word)
 	return found ? p + len : NULL;
 }
 
-/* The first blank in a word is the lowest bit of these. */
+/* The lowest bit that is set marks the first blank in the word. */
 static inline u64 blanks(u64 word)
 {
 	word ^= ' ' * ONES;
 	return (word - ONES) & ~word & 0x80 * ONES;
 }
 
-/* The next blank, or the newline before the end: eight bytes a step. */
+/* The next blank, or the newline at the end. Goes in steps of eight bytes. */
 static inline const char *next_blank(const char *p, const char *end)
 {
 	u64 found = blanks(load(p));
@@ -190,7 +187,7 @@ static inline const char *next_blank(const char *p, const char *end)
 	return p < end ? p : end - 1;
 }
 
-/* A word of up to seven letters and a blank, be it the newline in truth; 0 for any longer one. */
+/* A word of up to seven letters, and a blank (also for the newline); 0 for a longer word. */
 static inline u64 take_word(const char **p, const char *end)
 {
 	const char *start = *p;
@@ -204,7 +201,7 @@ static inline u64 take_word(const char **p, const char *end)
 	return (word & ((1ULL << 8 * len) - 1)) | (u64)' ' << 8 * len;
 }
 
-/* Mostly it is the one of the last line. */
+/* Usually it is the region of the last line. */
 static inline int region_of(u64 word, int last)
 {
 	static const char words[REGIONS - 1][sizeof("special ")] = {
@@ -236,13 +233,13 @@ static inline enum result take_result(const char **p, const char *end)
 	for (size_t i = 0; i < sizeof(failed) / sizeof(failed[0]); i++)
 		if (word == load(failed[i]))
 			return RESULT_FAILED;
-	/* Too long for take_word(). */
+	/* This word is too long for take_word(). */
 	if (*p - start == (long)strlen("hwpoison") && load(start) == letters("hwpoison"))
 		return RESULT_FAILED;
 	return RESULT_NEW;
 }
 
-/* Is all from the region on as it was in the latest line, but for the latency? */
+/* Is everything after the region as in the latest line, except the latency? */
 static inline bool take_same_tail(struct fault *f, const char *p, const char *end)
 {
 	const struct fault_tail *tail = &f->tail;
@@ -267,7 +264,7 @@ static inline bool take_same_tail(struct fault *f, const char *p, const char *en
 	return true;
 }
 
-/* @digits, @after: the latency's, NULL if there is none. */
+/* @digits, @after: begin and end of the latency, NULL without one. */
 static void keep_tail(struct fault *f, const char *region, const char *digits, const char *after)
 {
 	size_t front_len, back_len;
@@ -301,7 +298,7 @@ static void take_map(struct fault *f, const char *p, const char *end)
 		      !memcmp(p, tail->text + tail->front_len + tail->back_len - len, len);
 }
 
-/* Up to the mapping, behind which nothing matters. */
+/* Reads the keys up to the mapping. Nothing after that is needed. */
 static __attribute__((noinline)) void take_pairs(struct fault *f, const char *line, const char *p,
 						 const char *end)
 {
@@ -340,8 +337,8 @@ static __attribute__((noinline)) void take_pairs(struct fault *f, const char *li
 }
 
 /*
- * What is between @p and the region does not matter, and mostly is as long as in the last line, or
- * by one longer or shorter: access=write after access=read.
+ * The keys between @p and the region are not needed. Their length is usually that of the last line,
+ * or differs by one, as access=write after access=read.
  */
 static inline const char *find_region(const struct fault *f, const char *line, const char *p,
 				      const char *end)
@@ -357,7 +354,7 @@ static inline const char *find_region(const struct fault *f, const char *line, c
 	return load(last - 1) == letters(" region=") ? last - 1 : p;
 }
 
-/* What comes before the address; NULL if something else does. */
+/* Reads the text before the address. Returns NULL if it is not that of a fault. */
 static __attribute__((noinline)) const char *take_pid(struct fault *f, const char *line)
 {
 	const char *p = skip_word(line, "PID =");
@@ -372,7 +369,7 @@ static __attribute__((noinline)) const char *take_pid(struct fault *f, const cha
 	return p;
 }
 
-/* Each step ends at the newline at the latest. */
+/* No step goes beyond the newline. */
 bool fault_parse(struct fault *f, const char *line, size_t len)
 {
 	const char *end = line + len, *p;

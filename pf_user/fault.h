@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fault - one fault line as numbers and words. */
+/* fault - takes a fault line apart. */
 #ifndef PF_USER_FAULT_H
 #define PF_USER_FAULT_H
 
@@ -9,17 +9,17 @@
 typedef unsigned long long u64;
 
 #define FAULT_SLACK	8
-#define REGIONS		8		/* the last one is for words that aren't known */
+#define REGIONS		8		/* the last one is for unknown words */
 
 extern const char *const region_names[REGIONS];
 
-/* RESULT_UNKNOWN: the line has none; RESULT_NEW: it has a word of which nothing is known. */
+/* RESULT_UNKNOWN: the line has no result; RESULT_NEW: its result is an unknown word. */
 enum result { RESULT_UNKNOWN, RESULT_MINOR, RESULT_MAJOR, RESULT_FAILED, RESULT_NEW, RESULTS };
 
-/* From ` region=` to the end of the mapping, but for the latency's digits in between. */
+/* The text from ` region=` to the end of the mapping, without the digits of the latency. */
 struct fault_tail {
-	size_t front_len, back_len;	/* 0 if nothing is kept; 0 if there is no latency */
-	size_t map_len;			/* with which the text ends, 0 if nothing is kept */
+	size_t front_len, back_len;	/* before and after the digits; 0 if there is none */
+	size_t map_len;			/* of the mapping at the end of the text */
 	int region;
 	enum result result;
 	char text[256];
@@ -27,33 +27,33 @@ struct fault_tail {
 
 struct fault {
 	u64 pid, address;
-	u64 time_ns, latency_ns;	/* of its begin; 0 if it was not watched */
-	int region;			/* an index, -1 if the line tells none */
+	u64 time_ns, latency_ns;	/* the begin; 0 without outcome=1 */
+	int region;			/* an index, -1 if the line has none */
 	enum result result;
-	const char *tid;		/* in the line, up to a blank or its end; NULL if it tells none */
-	const char *map;		/* in the line, as escaped there; NULL if it tells none */
+	const char *tid;		/* in the line, up to a blank or newline; NULL: none */
+	const char *map;		/* in the line, escaped as there; NULL: none */
 	size_t map_len;
-	bool same_map;			/* as of the latest line before that had one */
+	bool same_map;			/* the same as in the latest line that had one */
 
-	/* Of the latest line, for the next, which mostly is the same there. */
-	size_t region_at;		/* where ` region=` was */
-	char beginning[39];		/* up to the address, with the usual width of the number */
-	u64 high, high_text;		/* the first digits of the address, and as in the line */
-	u64 time_high, time_high_text;	/* and of the time */
+	/* From the latest line; the next one is usually the same there. */
+	size_t region_at;		/* the position of ` region=` */
+	char beginning[39];		/* up to the address, with a PID of the usual width */
+	u64 high, high_text;		/* the first digits of the address, as number and text */
+	u64 time_high, time_high_text;	/* the same of the time */
 	struct fault_tail tail;
 };
 
 /**
  * fault_parse() - Take a fault line apart.
- * @f: what is in it; all 0 before the first line, as it was left before each further one
- * @line: as the kernel wrote it
- * @len: with the newline, behind which FAULT_SLACK bytes can be read, whatever they are
+ * @f: the result; all 0 before the first line, unchanged before each other line
+ * @line: the line from the kernel
+ * @len: its length, with the newline. FAULT_SLACK bytes after that must be readable
  *
- * Return: false if it is no whole fault line
+ * Return: false if it is not a whole fault line
  */
 bool fault_parse(struct fault *f, const char *line, size_t len);
 
-/* When it ended, as far as that is known. */
+/* When it ended; without a latency, when it began. */
 static inline u64 fault_end_ns(const struct fault *f)
 {
 	return f->time_ns + f->latency_ns;

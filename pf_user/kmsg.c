@@ -9,7 +9,7 @@
 #include "kmsg.h"
 #include "say.h"
 
-#define RECORD_SIZE	8192	/* the kernel's own limit is less than that */
+#define RECORD_SIZE	8192	/* more than the kernel's own limit */
 
 static int fd = -1;
 static char *marker;
@@ -22,7 +22,7 @@ void kmsg_mark(const char *text)
 		fd = open("/dev/kmsg", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return;
-	/* Also where it's written nowhere, as with printk.devkmsg=off, what comes begins here. */
+	/* This also works if writing is switched off (printk.devkmsg=off). */
 	lseek(fd, 0, SEEK_END);
 	free(marker);
 	marker = format("%s[%d]: %s", program_invocation_short_name, getpid(), text);
@@ -32,7 +32,7 @@ void kmsg_mark(const char *text)
 	free(line);
 }
 
-/* `6,1234,5678901,-,caller=T99`: the last part is there if the kernel was built so. */
+/* `6,1234,5678901,-,caller=T99`: only some kernels write the last part. */
 static bool is_ours(const char *head)
 {
 	const char *caller = strstr(head, ",caller=T");
@@ -40,7 +40,7 @@ static bool is_ours(const char *head)
 	return !caller || atoi(caller + strlen(",caller=T")) == getpid();
 }
 
-/* The kernel writes what is not printable, and a backslash, as \x5c. */
+/* The kernel writes unprintable characters as \x1b, and a backslash as \x5c. */
 static void put_text(FILE *to, const char *text)
 {
 	for (; *text; text++) {
@@ -64,7 +64,7 @@ void kmsg_show(FILE *to, const char *prefix)
 		char *text;
 
 		if (len < 0 && errno == EPIPE) {
-			gap = true;	/* overwritten before we came to it; the next one is there */
+			gap = true;	/* the record was overwritten; read the next one */
 			continue;
 		}
 		if (len < 0 && errno == EINTR)

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* kmsg - the kernel's log, as far as it is about us. */
+/* kmsg - shows the lines that a module has printed to the kernel's log. */
 #ifndef PF_USER_KMSG_H
 #define PF_USER_KMSG_H
 
 #include <stdio.h>
 
-/* Puts a marker into the log; what is shown later comes after it. Without the log, all is quiet. */
+/* Writes a marker, at which kmsg_show() begins. Without access to the log both do nothing. */
 void kmsg_mark(const char *text);
 
 /*
- * Writes what this thread has had the kernel write since the marker. If the kernel does not tell
- * whose a line is, that is all that came. @prefix: only lines that begin so, NULL for all.
+ * Writes the lines that the kernel has printed in this thread since the marker. A kernel that does
+ * not record the thread of a line gives all lines. @prefix: only lines that begin with
+ * this, NULL for all.
  */
 void kmsg_show(FILE *to, const char *prefix);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "latency.h"
 
-/* Up to 3 ns a bucket each; then the highest bit and the two below it choose. */
+/* Up to 3 ns there is a bucket for each; then one for each value of the three highest bits. */
 static unsigned int bucket_of(u64 ns)
 {
 	unsigned int bit;
@@ -12,7 +12,7 @@ static unsigned int bucket_of(u64 ns)
 	return (bit - 1) * 4 + (unsigned int)(ns >> (bit - 2) & 3);
 }
 
-/* The middle of what it is for. */
+/* The middle of a bucket. */
 static u64 bucket_ns(unsigned int bucket)
 {
 	unsigned int shift;

@@ -17,19 +17,19 @@
 #include "path.h"
 #include "say.h"
 
-#define PARTS_MAX 999	/* that are kept of one log */
-#define TRIES_MAX 100	/* to be faster than who else makes the part */
+#define PARTS_MAX 999	/* left parts that are kept of one log */
+#define TRIES_MAX 100	/* where another program keeps changing the names */
 
-/* Says so and returns -1: for `return told(...)`. */
-static int told(const char *name, const char *what)
+/* Prints a message and returns -1: for `return complain(...)`. */
+static int complain(const char *name, const char *why)
 {
-	say("%s: %s", name, what);
+	say("%s: %s", name, why);
 	return -1;
 }
 
 /*
- * What root makes in a folder that others can write may be another one when it is given away: so it
- * is made as the user, by a process with the user's groups and no right of root's.
+ * If root made the folder where others can write, they could exchange it before it is given to the
+ * user. So a process with the user's rights and groups makes it.
  */
 static int make_dir_as_user(const char *name)
 {
@@ -51,7 +51,7 @@ static int make_dir_as_user(const char *name)
 	return pid < 0 || errno ? -1 : 0;
 }
 
-/* The plotter is to write its pictures there. */
+/* The folder belongs to the user, because the plotter writes its pictures there. */
 static int make_out_dir(void)
 {
 	int here, fd;
@@ -61,13 +61,13 @@ static int make_out_dir(void)
 	if (!make_dir_as_user(OUT_DIR) || errno == EEXIST)
 		return 0;
 	if (errno != EACCES || geteuid() || mkdir(OUT_DIR, 0755))
-		return errno == EEXIST ? 0 : told(OUT_DIR, strerror(errno));
-	/* In a folder of root's nobody else can have exchanged it. */
+		return errno == EEXIST ? 0 : complain(OUT_DIR, strerror(errno));
+	/* Where only root can write, nobody can have exchanged it. */
 	here = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fd = open(OUT_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (here >= 0 && fd >= 0 && owner_roots_alone(here) && sudo_user(&uid, &gid) &&
 	    fchown(fd, uid, gid))
-		say(OUT_DIR " stays root's: %s", strerror(errno));
+		say(OUT_DIR " still belongs to root: %s", strerror(errno));
 	close(here);
 	close(fd);
 	return 0;
@@ -82,15 +82,15 @@ static int open_dir(struct log *log)
 	log->dir_fd = path_open_dir(dir);
 	free(dir);
 	if (log->dir_fd < 0)
-		return told(log->name, path_error());
+		return complain(log->name, path_error());
 	if (fstat(log->dir_fd, &st))
-		return told(log->name, strerror(errno));
+		return complain(log->name, strerror(errno));
 	if (st.st_uid && !owner_is_ours(st.st_uid))
-		say("%s: in a folder of another user, who can take it away", log->name);
+		say("%s: is in a folder of another user, who can remove it", log->name);
 	return 0;
 }
 
-/* Does the name still lead to what is open as `fd`? */
+/* Is `name` still the file that is open as `fd`? */
 static bool leads_to(const struct log *log, const char *name, int fd)
 {
 	struct stat ours, there;
@@ -100,7 +100,7 @@ static bool leads_to(const struct log *log, const char *name, int fd)
 	       ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
 }
 
-/* `suffix` behind the log's name, of which the end is left out if it would be too long. */
+/* The log's name and `suffix`. If that is too long, the end of the log's name is left out. */
 static char *name_with(const struct log *log, const char *suffix)
 {
 	size_t dir_len = (size_t)(path_base(log->name) - log->name);
@@ -120,7 +120,7 @@ static bool part_is(const struct log *log, int fd)
 	return leads_to(log, log->part_name, fd);
 }
 
-/* A part that is there already: of a run that goes on, of one that was killed. */
+/* Moves away a part that a killed run has left. Fails if another run is still writing it. */
 static int set_part_aside(const struct log *log)
 {
 	const char *part = path_base(log->part_name);
@@ -128,19 +128,19 @@ static int set_part_aside(const struct log *log)
 	struct stat st;
 
 	if (looked < 0)
-		return errno == ENOENT ? 0 : told(log->part_name, strerror(errno));
+		return errno == ENOENT ? 0 : complain(log->part_name, strerror(errno));
 	if (fstat(looked, &st) || S_ISLNK(st.st_mode)) {
-		told(log->part_name, "is a symbolic link");
+		complain(log->part_name, "is a symbolic link");
 	} else if (!S_ISREG(st.st_mode)) {
-		told(log->part_name, "is in the way, and not a file");
+		complain(log->part_name, "exists and is not a file");
 	} else if (!owner_is_ours(st.st_uid)) {
-		told(log->part_name, "is in the way, and belongs to another user");
+		complain(log->part_name, "exists and belongs to another user");
 	} else if ((fd = path_reopen(looked, O_RDONLY | O_CLOEXEC)) < 0) {
-		told(log->part_name, strerror(errno));
+		complain(log->part_name, strerror(errno));
 	} else if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
-		told(log->part_name, "is being written by another run");
+		complain(log->part_name, "is being written by another run");
 	} else if (!part_is(log, fd)) {
-		ret = 0;		/* somebody else was faster */
+		ret = 0;		/* another run has already moved it */
 	} else if (!st.st_size) {
 		ret = unlinkat(log->dir_fd, part, 0);
 	} else {
@@ -152,21 +152,21 @@ static int set_part_aside(const struct log *log)
 			ret = renameat2(log->dir_fd, part, log->dir_fd, path_base(name),
 					RENAME_NOREPLACE);
 			if (!ret)
-				say("%s was left by a run that did not end well: kept as %s",
+				say("%s was left by a run that failed: kept as %s",
 				    log->part_name, name);
 			free(name);
 			if (ret && errno != EEXIST)
 				break;
 		}
 		if (ret)
-			say("%s: left by a run that did not end well, and can't be renamed: %s",
+			say("%s: left by a run that failed, and cannot be renamed: %s",
 			    log->part_name, strerror(errno));
 	}
 	close(fd);
 	return ret;
 }
 
-/* The lock is ours once the name leads to what is locked. */
+/* Another run may take the name before the file is locked: then tries again. */
 static int open_part(struct log *log)
 {
 	const char *part;
@@ -177,7 +177,7 @@ static int open_part(struct log *log)
 		log->fd = openat(log->dir_fd, part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
 				 O_CLOEXEC, 0600);
 		if (log->fd < 0 && errno != EEXIST)
-			return told(log->part_name, strerror(errno));
+			return complain(log->part_name, strerror(errno));
 		if (log->fd < 0) {
 			if (set_part_aside(log))
 				return -1;
@@ -188,24 +188,24 @@ static int open_part(struct log *log)
 			return 0;
 		close(log->fd);
 	}
-	return told(log->part_name, "somebody else makes it again and again");
+	return complain(log->part_name, "another program creates it again and again");
 }
 
-/* A pipe, a device: never to be replaced by a file. */
+/* Opens a pipe or device, which is written in place: a file must not replace it. */
 static int open_in_place(struct log *log, int looked, const struct stat *st, bool by_link)
 {
 	if (S_ISBLK(st->st_mode))
-		return told(log->name, "is a block device");
-	/* Behind a link of root's, as /dev/stdout is, may be a pipe or terminal of anybody. */
+		return complain(log->name, "is a block device");
+	/* A link of root's such as /dev/stdout may lead to a pipe or terminal of any user. */
 	if (!by_link && st->st_uid && !owner_is_ours(st->st_uid))
-		return told(log->name, "belongs to another user, to whom the log would go");
+		return complain(log->name, "belongs to another user, who would get the log");
 	log->fd = path_reopen(looked, O_WRONLY | O_NOCTTY | O_CLOEXEC);
-	return log->fd < 0 ? told(log->name, strerror(errno)) : 0;
+	return log->fd < 0 ? complain(log->name, strerror(errno)) : 0;
 }
 
 /*
- * Owner and mode of an older log are kept where nobody else can have put that one. @fd: it, O_PATH.
- * An ACL is not kept.
+ * The owner and mode of an older log are kept if nobody else can have put it there, but not an ACL.
+ * @fd: the older log, O_PATH
  */
 static void choose_owner(struct log *log, const struct stat *old, int fd)
 {
@@ -236,15 +236,15 @@ static int open_file(struct log *log)
 		return open_part(log);
 	}
 	if (looked < 0 && errno != ELOOP)
-		return told(log->name, path_error());
+		return complain(log->name, path_error());
 	if (looked < 0 || fstat(looked, &st) || (by_link && S_ISREG(st.st_mode))) {
-		told(log->name, "is a symbolic link: name what it leads to, or -");
+		complain(log->name, "is a symbolic link: name its target, or -");
 	} else if (S_ISDIR(st.st_mode)) {
-		told(log->name, strerror(EISDIR));
+		complain(log->name, strerror(EISDIR));
 	} else if (!S_ISREG(st.st_mode)) {
 		ret = open_in_place(log, looked, &st, by_link);
 	} else if (!owner_is_ours(st.st_uid)) {
-		told(log->name, "belongs to another user: name another file");
+		complain(log->name, "belongs to another user: name another file");
 	} else {
 		choose_owner(log, &st, looked);
 		ret = open_part(log);
@@ -280,8 +280,8 @@ void log_discard(struct log *log)
 }
 
 /*
- * The part is no longer ours alone. What can't be given, as on some file systems, stays root's. It
- * may have an ACL from its folder, of which the group's bits would be the mask.
+ * Gives the part its owner and mode. Some file systems do not allow that: then it remains root's.
+ * If it has got an ACL from its folder, the group's bits would be the mask of that ACL.
  */
 static void give(const struct log *log, mode_t mode)
 {
@@ -289,10 +289,10 @@ static void give(const struct log *log, mode_t mode)
 		mode &= ~(mode_t)0070;
 	if ((log->uid != (uid_t)-1 && fchown(log->fd, log->uid, log->gid) && !geteuid()) ||
 	    fchmod(log->fd, mode))
-		say("%s stays as it is, root's: %s", log->part_name, strerror(errno));
+		say("%s still belongs to root: %s", log->part_name, strerror(errno));
 }
 
-/* Some file systems tell only when it is closed that a write came to nothing. */
+/* Some file systems report a failed write only when the file is closed. */
 static int close_copy(int fd)
 {
 	int copy = dup(fd);
@@ -311,7 +311,7 @@ static int copy_all(int from, int to)
 	return (int)done;
 }
 
-/* If somebody has taken the part's name away, what is in it gets one that nobody can guess. */
+/* If the part was removed or renamed, copies it to a new one, with a name that nobody can guess. */
 static int hold_part(struct log *log)
 {
 	unsigned long long random = 0;
@@ -327,14 +327,14 @@ static int hold_part(struct log *log)
 	fd = openat(log->dir_fd, path_base(name), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 		    0600);
 	if (fd < 0 || copy_all(log->fd, fd) || close_copy(fd)) {
-		say("%s: somebody has taken it away, and %s has not all of it: %s", log->part_name,
+		say("%s: was removed or renamed, and %s is incomplete: %s", log->part_name,
 		    name, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		free(name);
 		return -1;
 	}
-	say("%s: somebody has taken it away; what was written is saved", log->part_name);
+	say("%s: was removed or renamed; its contents are saved", log->part_name);
 	close(log->fd);
 	free(log->part_name);
 	log->fd = fd;
@@ -363,7 +363,7 @@ static void fail(struct log *log)
 	log->failed = true;
 }
 
-/* Patient with a pipe that nobody empties, until it is told to stop for the second time. */
+/* Waits for the reader of a full pipe, until the second signal to stop. */
 void log_flush(struct log *log)
 {
 	const char *line;
@@ -377,7 +377,7 @@ void log_flush(struct log *log)
 	if (done < log->len)
 		fail(log);
 	if (done < log->len && log->part_name) {
-		/* Back to the last whole line. */
+		/* Cut it after the last whole line. */
 		line = memrchr(log->buffer, '\n', done);
 		if (ftruncate(log->fd, log->size - (off_t)log->len +
 			      (line ? line + 1 - log->buffer : 0)))
@@ -392,7 +392,7 @@ int log_cut(struct log *log, off_t size)
 
 	if (log->failed || (written > size && !log->part_name))
 		return -1;
-	/* What is buffered begins at `written`. */
+	/* The buffer's text begins at `written`. */
 	log->len = written < size ? (size_t)(size - written) : 0;
 	log->size = size;
 	if (written > size &&
@@ -401,9 +401,8 @@ int log_cut(struct log *log, off_t size)
 	return log->failed ? -1 : 0;
 }
 
-#define OF_OTHERS	1	/* beside 0, and -1 with errno */
+#define OF_OTHERS	1	/* another user's file has the log's name; else 0, or -1 and errno */
 
-/* Whatever had the log's name when the run began. */
 static bool is_of_others(const struct log *log)
 {
 	struct stat st;
@@ -413,8 +412,8 @@ static bool is_of_others(const struct log *log)
 }
 
 /*
- * What has the log's name may have come after the last look. So it is looked at when it has the
- * part's name, where it does no harm, and put back if it is not to be replaced.
+ * Another user may create a file with the log's name at any moment. So first exchanges that file
+ * and the part, then looks at the file, and exchanges the two again if it must not be replaced.
  */
 static int exchange(const struct log *log)
 {
@@ -430,7 +429,7 @@ static int exchange(const struct log *log)
 		ret = OF_OTHERS;
 	else if (!S_ISDIR(st.st_mode))
 		return unlinkat(dir, part, 0) && errno != ENOENT ? -1 : 0;
-	/* If nothing has the log's name any more, that is free. */
+	/* If the log's name was removed meanwhile, there is nothing to exchange. */
 	if (renameat2(dir, part, dir, name, RENAME_EXCHANGE))
 		renameat2(dir, part, dir, name, RENAME_NOREPLACE);
 	errno = EISDIR;
@@ -442,7 +441,7 @@ static int take_name(const struct log *log)
 	const char *part = path_base(log->part_name), *name = path_base(log->name);
 	int dir = log->dir_fd, ret = -1;
 
-	/* Where nobody else can put a file there, an older log has the name up to that moment. */
+	/* Where nobody else can write, one rename is enough, and the log's name always exists. */
 	for (int tries = 0; !owner_alone(dir) && tries < TRIES_MAX; tries++) {
 		if (!renameat2(dir, part, dir, name, RENAME_NOREPLACE))
 			return 0;
@@ -452,7 +451,7 @@ static int take_name(const struct log *log)
 				return ret;
 		}
 		if (errno == EINVAL)
-			break;		/* not on this file system */
+			break;		/* this file system does not have the flags */
 		if (errno != ENOENT)
 			return -1;
 	}
@@ -474,13 +473,13 @@ int log_finish(struct log *log)
 		give(log, log->mode);
 		ret = take_name(log);
 		if (ret == OF_OTHERS)
-			log->failed = told(log->name, "belongs to another user by now");
+			log->failed = complain(log->name, "now belongs to another user");
 		else if (ret)
 			fail(log);
 		else if (leads_to(log, log->name, log->fd))
 			log->renamed = true;
 		else
-			log->failed = told(log->name, "somebody has put another file there");
+			log->failed = complain(log->name, "was replaced by another program");
 	}
 	if (log->failed)
 		log_keep_part(log);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * log - the file that a stream becomes
+ * log - the file that the faults of a stream are written to
  *
- * It grows as NAME.part, locked, and gets its name when it is whole. Until then it is root's under
- * sudo: the traced command, which runs as the user, can neither read nor write it. A part that is
- * not locked was left by a run that was killed: it is told and set aside, never written over.
+ * While it grows its name is NAME.part, and it is locked. It gets its own name when it is complete.
+ * Under sudo it belongs to root until then: the traced command, which runs as the user, can neither
+ * read nor write it. A part that is not locked was left by a run that was killed. It is renamed,
+ * and a message gives its new name; it is never overwritten.
  */
 #ifndef PF_USER_LOG_H
 #define PF_USER_LOG_H
@@ -19,52 +20,52 @@
 
 struct log {
 	char *name;
-	char *part_name;		/* NULL if written in place: pipes, devices */
-	int dir_fd;			/* where the two are */
+	char *part_name;		/* NULL for a pipe or device, which is written in place */
+	int dir_fd;			/* the folder of both */
 	int fd;
-	uid_t uid;			/* whose it is to be when it is whole; -1: as it is */
+	uid_t uid;			/* the owner when it is complete; -1: do not change it */
 	gid_t gid;
 	mode_t mode;
 	bool failed;
-	bool renamed;			/* it has its final name, whatever came then */
-	off_t size;			/* what was put in, the buffered text too */
+	bool renamed;			/* it has its own name */
+	off_t size;			/* including the text in the buffer */
 	size_t len;
-	char buffer[LOG_BUFFER_SIZE];	/* begins at the beginning of a line */
+	char buffer[LOG_BUFFER_SIZE];	/* starts at the start of a line */
 };
 
 /**
  * log_open() - Begin a log.
  * @log: all zero
- * @output: its name, "-" for standard output, or NULL for the usual one of the stream
- * @stream_path: what it is the log of
+ * @output: its name, "-" for standard output, or NULL for the default name of the stream
+ * @stream_path: the stream
  *
- * A new one is its owner's (see owner.h) and private, as the streams are; one that is there already
- * keeps its owner and mode if nobody else can write in its folder. Files of other users are left
- * alone. Names are followed as path.h says.
+ * A new log belongs to the user (see owner.h) and is private, as the streams are. An existing log
+ * keeps its owner and mode if nobody else can write in its folder. Files of other users are not
+ * touched. Symbolic links are followed as path.h says.
  *
- * Return: 0, or -1 after a message, nothing being left behind.
+ * Return: 0, or -1 after a message; then no new file is left.
  */
 int log_open(struct log *log, const char *output, const char *stream_path);
 
-/* Writes out what is buffered. A failure is told, and noted in log->failed. */
+/* Writes the buffer. After an error there is a message, and log->failed is set. */
 void log_flush(struct log *log);
 
-/* Takes back what was put in behind the first `size` bytes. Returns -1 if that can't be. */
+/* Cuts the log to its first `size` bytes. Returns 0, or -1 if that is not possible. */
 int log_cut(struct log *log, off_t size);
 
 /*
- * Gives the log its name and owner. Returns -1 after a message; what was written stays in the part
- * then, up to the last whole line.
+ * Gives the log its name and owner. Returns 0, or -1 after a message; then the part keeps what was
+ * written, up to the last whole line.
  */
 int log_finish(struct log *log);
 
-/* The log is not whole: what there is stays in the part, and is told. */
+/* For a log that is not complete: keeps the part, and a message gives its name. */
 void log_keep_part(struct log *log);
 
-/* Nothing of it stays. */
+/* Removes the part. */
 void log_discard(struct log *log);
 
-/* Room for `len` bytes, at most LOG_BUFFER_SIZE: to be called at the beginning of a line. */
+/* Makes room for `len` bytes, at most LOG_BUFFER_SIZE. Only at the start of a line. */
 static inline void log_reserve(struct log *log, size_t len)
 {
 	if (len > LOG_BUFFER_SIZE - log->len)

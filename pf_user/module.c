@@ -89,28 +89,28 @@ static void word_of(const char *line, const char *key, char *word, size_t size)
 			*c = '?';
 }
 
-/* Says for whom, by whom, and how to go on. */
-static void tell_loaded(const struct module *m)
+/* Prints the traced process, the reader, and what to do. */
+static void report_loaded(const struct module *m)
 {
 	char head[512], pid[16], comm[72];
 	pid_t reader;
 
 	read_line(m->proc, head, sizeof(head));
 	if (!*head) {
-		say("%s is just being loaded or unloaded by somebody else: try again", m->name);
+		say("%s is being loaded or unloaded by another program: try again", m->name);
 		return;
 	}
 	word_of(head, " pid=", pid, sizeof(pid));
 	word_of(head, " comm=", comm, sizeof(comm));
 	reader = find_reader(m);
 	if (reader) {
-		say("%s is loaded already, for PID %s (%s), and read by PID %d: wait for that one, "
-		    "or take another of -A, -B, -C", m->name, pid, comm, reader);
+		say("%s is already loaded, for PID %s (%s), and PID %d is reading it: wait until "
+		    "that ends, or use another of -A, -B, -C", m->name, pid, comm, reader);
 		return;
 	}
-	say("%s is loaded already, for PID %s (%s), and nobody reads it. To save what it has: "
+	say("%s is already loaded, for PID %s (%s), and nothing is reading it. To save its records: "
 	    "sudo %s %c; then: sudo rmmod %s", m->name, pid, comm, program_invocation_name,
-	    m->name[strlen(PROBE_NAME)], m->name);
+	    m->name[strlen(MODULE_PREFIX)], m->name);
 }
 
 static bool is_loaded(const struct module *m)
@@ -122,17 +122,17 @@ static bool is_loaded(const struct module *m)
 	return loaded;
 }
 
-/* What the kernel would run as ours: says so if another user can have put it there. */
+/* The kernel will run this code. Prints a message if another user can have written it. */
 static bool is_safe(const char *path, int fd, const char *what)
 {
 	if (owner_alone(fd))
 		return true;
-	say("%s: not loaded: others than root and you can change %s; see ls -l, chown, chmod go-w",
+	say("%s: not loaded: users other than root and you can change %s; see ls -l, chown, chmod go-w",
 	    path, what);
 	return false;
 }
 
-/* Returns 0, 1 if there is none, -1 after a message if it is not to be loaded. */
+/* Returns 0, 1 if there is no such file, or -1 after a message if it must not be loaded. */
 static int try_open(struct module *m, char *path)
 {
 	char *folder = format("%.*s", (int)(path_base(path) - path), path);
@@ -150,7 +150,7 @@ static int try_open(struct module *m, char *path)
 	} else if (file >= 0) {
 		ret = -1;
 		if (fstat(file, &st) || !S_ISREG(st.st_mode)) {
-			say("%s: is no file", path);
+			say("%s: is not a file", path);
 		} else if (is_safe(path, dir, "its folder") && is_safe(path, file, "it")) {
 			m->fd = path_reopen(file, O_RDONLY | O_CLOEXEC);
 			ret = m->fd < 0 ? -1 : 0;
@@ -168,7 +168,7 @@ static int try_open(struct module *m, char *path)
 	return ret;
 }
 
-/* In modules.dep, which has a line `updates/x.ko.xz: what it needs` for each module. */
+/* By modules.dep, which has a line `updates/x.ko.xz: OTHER MODULES` for each module. */
 static int find_by_depmod(struct module *m, const char *dir)
 {
 	char *path = format("%s/modules.dep", dir), *line = NULL;
@@ -194,7 +194,7 @@ static int find_by_depmod(struct module *m, const char *dir)
 	return ret;
 }
 
-/* Where an installation puts it, if depmod has not run since. */
+/* In the folders of an installation, for the case that depmod has not run since. */
 static int find_installed(struct module *m, const char *dir)
 {
 	static const char *const places[] = { "updates", "updates/dkms", "extra" };
@@ -233,10 +233,10 @@ int module_find(struct module *m, char letter)
 	char *dir;
 	int ret;
 
-	m->name = format(PROBE_NAME "%c", letter);
+	m->name = format(MODULE_PREFIX "%c", letter);
 	m->proc = format("/proc/%s", m->name);
 	if (is_loaded(m)) {
-		tell_loaded(m);
+		report_loaded(m);
 		return -1;
 	}
 	uname(&kernel);
@@ -245,13 +245,13 @@ int module_find(struct module *m, char letter)
 	ret = ret > 0 ? find_by_depmod(m, dir) : ret;
 	ret = ret > 0 ? find_installed(m, dir) : ret;
 	if (ret > 0)
-		say("no %s.ko for Linux %s, neither beside %s nor in %s: make, or make install",
+		say("no %s.ko for Linux %s beside %s or in %s: run make, or make install",
 		    m->name, kernel.release, program_invocation_name, dir);
 	free(dir);
 	return ret ? -1 : 0;
 }
 
-/* The file by way of a program that unpacks it; the caller frees. */
+/* Returns the contents, unpacked by a program; the caller frees them. */
 static char *unpack(const struct module *m, const char *program, size_t *size)
 {
 	size_t room = 1 << 20;
@@ -270,7 +270,7 @@ static char *unpack(const struct module *m, const char *program, size_t *size)
 		restore_signals();
 		dup2(m->fd, STDIN_FILENO);
 		dup2(fds[1], STDOUT_FILENO);
-		environ = env;		/* where the program is looked for, too */
+		environ = env;		/* execvp() uses this PATH */
 		execvp(program, args);
 		_exit(127);
 	}
@@ -294,7 +294,7 @@ static char *unpack(const struct module *m, const char *program, size_t *size)
 	return NULL;
 }
 
-/* Returns 0, the errno, or -1 if what is wrong has been told. */
+/* Returns 0, an errno, or -1 after a message. */
 static int load_file(const struct module *m, const char *params)
 {
 	const char *program = NULL;
@@ -311,13 +311,13 @@ static int load_file(const struct module *m, const char *params)
 	if (!syscall(SYS_finit_module, m->fd, params, program ? COMPRESSED_FILE : 0))
 		return 0;
 	err = errno;
-	/* What a kernel says that can't unpack, or not this. */
+	/* The errors of a kernel that cannot unpack, or not this format. */
 	if (!program || (err != EINVAL && err != EOPNOTSUPP && err != ENOEXEC))
 		return err;
 	lseek(m->fd, 0, SEEK_SET);
 	image = unpack(m, program, &size);
 	if (!image) {
-		say("%s: can't be unpacked by %s", m->path, program);
+		say("%s: %s cannot unpack it", m->path, program);
 		return -1;
 	}
 	err = syscall(SYS_init_module, image, size, params) ? errno : 0;
@@ -325,53 +325,53 @@ static int load_file(const struct module *m, const char *params)
 	return err;
 }
 
-static void tell_why_not(const struct module *m, int err)
+static void explain_error(const struct module *m, int err)
 {
 	char text[80];
 
 	say("%s: %s", m->path, strerror(err));
 	switch (err) {
 	case EEXIST:
-		tell_loaded(m);
+		report_loaded(m);
 		break;
 	case EPERM:
 		read_line("/proc/sys/kernel/modules_disabled", text, sizeof(text));
 		if (*text == '1') {
-			say("no module can be loaded until the next boot, as "
+			say("no module can be loaded until the next boot: "
 			    "/proc/sys/kernel/modules_disabled is 1");
 			break;
 		}
 		read_line("/sys/kernel/security/lockdown", text, sizeof(text));
 		if (strstr(text, "[integrity]") || strstr(text, "[confidentiality]"))
-			say("the kernel is locked down, mostly by Secure Boot: sign the module with "
-			    "a key enrolled by mokutil, or turn that off");
+			say("the kernel is locked down, usually because of Secure Boot: sign the "
+			    "module with a key enrolled by mokutil, or turn Secure Boot off");
 		else
-			say("it takes root with CAP_SYS_MODULE, which containers do not have");
+			say("loading a module needs CAP_SYS_MODULE, which containers do not have");
 		break;
 	case EKEYREJECTED:
 	case ENOKEY:
 	case EBADMSG:
-		say("the kernel takes signed modules only, mostly for Secure Boot: sign it with a "
-		    "key enrolled by mokutil, or turn that off");
+		say("the kernel accepts only signed modules, usually because of Secure Boot: sign "
+		    "it with a key enrolled by mokutil, or turn Secure Boot off");
 		break;
 	case ENOEXEC:
 		say("it was not built for this kernel: make clean, then make");
 		break;
 	case ENOENT:
-		say("the kernel lacks what it needs: CONFIG_KPROBES, CONFIG_KRETPROBES and "
-		    "CONFIG_TRACEPOINTS");
+		say("the kernel lacks an option that the module needs: CONFIG_KPROBES, "
+		    "CONFIG_KRETPROBES or CONFIG_TRACEPOINTS");
 		break;
 	case ENOSYS:
-		say("this kernel has no loadable modules");
+		say("this kernel does not support loadable modules");
 		break;
 	case EOPNOTSUPP:
-		say("the kernel lets nobody probe: is CONFIG_KPROBES set, and "
+		say("the kernel does not allow kprobes: is CONFIG_KPROBES set, and "
 		    "/sys/kernel/debug/kprobes/enabled 1?");
 		break;
 	}
 }
 
-/* The kernel loads a module in spite of a parameter that it does not have. */
+/* The kernel loads a module even if it has no such parameter. */
 static bool has_param(const struct module *m, const char *param)
 {
 	char *path = format("/sys/module/%s/parameters/%.*s", m->name, (int)strcspn(param, "="),
@@ -401,7 +401,7 @@ int module_load(const struct module *m, pid_t pid, char *const *params)
 	debug("loading %s with %s", m->path, text);
 	err = load_file(m, text);
 	if (err > 0) {
-		tell_why_not(m, err);
+		explain_error(m, err);
 		kmsg_show(stderr, prefix);
 	}
 	free(text);
@@ -425,7 +425,7 @@ int module_unload(const struct module *m)
 	free(mark);
 	if (!syscall(SYS_delete_module, m->name, O_NONBLOCK))
 		return 0;
-	say("%s can't be unloaded: %s; to try again: sudo rmmod %s", m->name, strerror(errno),
+	say("%s cannot be unloaded: %s; to try again: sudo rmmod %s", m->name, strerror(errno),
 	    m->name);
 	return -1;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* module - pf_probe_X.ko, found as modprobe finds it; loaded, unloaded. */
+/* module - finds pf_probe_X.ko as modprobe does, loads and unloads it. */
 #ifndef PF_USER_MODULE_H
 #define PF_USER_MODULE_H
 
@@ -17,8 +17,8 @@ struct module {
  * @m: to be filled in
  * @letter: A, B or C
  *
- * It is beside the program, or where depmod or an installation puts it. The file, its folder and
- * the program beside it must be what nobody but root and the user can change (see owner.h).
+ * Looks beside the program, in modules.dep, and in the folders of an installation. Only root and
+ * the user may be able to change the file, its folder, and the program beside it (see owner.h).
  *
  * Return: 0, or -1 after a message that says what to do.
  */
@@ -26,11 +26,11 @@ int module_find(struct module *m, char letter);
 
 /**
  * module_load() - Load it for a process.
- * @m: that was found
+ * @m: from module_find()
  * @pid: the process
- * @params: further parameters, as name=value, each without blanks; up to a NULL
+ * @params: more parameters, each NAME=VALUE without blanks; ends with a NULL
  *
- * Return: 0, or -1 after a message that says what to do, nothing being loaded then.
+ * Return: 0, or -1 after a message that says what to do; then nothing is loaded.
  */
 int module_load(const struct module *m, pid_t pid, char *const *params);
 

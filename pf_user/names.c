@@ -7,7 +7,7 @@
 #include "names.h"
 #include "say.h"
 
-/* So that nobody can choose names and addresses that all fall into one slot. */
+/* Without it, a process could choose names and addresses that all get the same slot. */
 static u64 secret[2];
 
 static u64 mix(u64 a, u64 b)
@@ -40,7 +40,7 @@ static void draw_secret(void)
 	if (secret[1])
 		return;
 	if (getrandom(secret, sizeof(secret), GRND_NONBLOCK) != sizeof(secret))
-		secret[0] = (u64)(size_t)&secret;	/* early at boot: better than nothing */
+		secret[0] = (u64)(size_t)&secret;	/* early at boot there may be no random */
 	secret[1] |= 1;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * names - a set of texts, each with a number, in bounded memory
+ * names - numbers texts, in bounded memory
  *
- * The traced process chooses them: how many, how long, and if it could, all in one slot.
+ * The traced process chooses the texts: their number, their length, and their contents, so that the
+ * hash is seeded with a secret.
  */
 #ifndef PF_USER_NAMES_H
 #define PF_USER_NAMES_H
@@ -22,18 +23,18 @@ struct names {
 	struct name *list;
 	size_t nr, max;
 	size_t size, max_size;		/* of all texts together, in bytes */
-	unsigned int *slots;		/* a name's number and 1, by hash */
+	unsigned int *slots;		/* a hash table of number + 1 */
 	size_t nr_slots;
-	size_t latest;			/* the one found last, most often the next one, too */
+	size_t latest;			/* the one found last; usually the next one, too */
 };
 
-/* Begins an empty set. */
+/* Begins with no names. `max_size` is for all texts together. */
 void names_init(struct names *n, size_t max, size_t max_size);
 
-/* As names_find(). */
+/* As names_find(), without the short cut. */
 size_t names_look_up(struct names *n, const char *text, size_t len);
 
-/* The text's number, from 0 on as they come; n->max if there is no room for it. */
+/* The number of a text: new ones get the next number, from 0; n->max if there is no room. */
 static inline size_t names_find(struct names *n, const char *text, size_t len)
 {
 	const struct name *latest = &n->list[n->latest];
@@ -43,12 +44,12 @@ static inline size_t names_find(struct names *n, const char *text, size_t len)
 	return names_look_up(n, text, len);
 }
 
-/* Forgets all of them; the memory is kept for the next. */
+/* Removes all names, and keeps the memory for new ones. */
 void names_clear(struct names *n);
 
 void names_free(struct names *n);
 
-/* A hash of a number that nobody can foresee, for tables as this one. */
+/* A hash of a number, seeded with the secret, for other tables. */
 u64 names_mix(u64 number);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* options - what was asked for on the command line; user.c fills it in. */
+/* options - the options of the command line; user.c fills them in. */
 #ifndef PF_USER_OPTIONS_H
 #define PF_USER_OPTIONS_H
 
@@ -7,8 +7,8 @@
 #include <stddef.h>
 
 #define OUT_DIR		"out"
-#define PROBE_NAME	"pf_probe_"
-#define PROBE_LETTERS	"ABC"
+#define MODULE_PREFIX	"pf_probe_"
+#define MODULE_LETTERS	"ABC"
 
 struct options {
 	char *output;
@@ -17,14 +17,14 @@ struct options {
 	bool follow;
 	bool top;
 	bool debug;
-	char **probes;
-	size_t nr_probes;
+	char **modules;			/* to drain: letters or paths */
+	size_t nr_modules;
 
-	/* For a trace, in place of probes: */
-	char letter;			/* of the module, 0 if none was named */
-	int pid;			/* whom to attach to */
+	/* To trace: */
+	char letter;			/* of the module, 0 if none was given */
+	int pid;			/* the process to attach to */
 	bool stay_root;
-	char **command;			/* up to a NULL, as the parameters */
+	char **command;			/* ends with a NULL, as do the parameters */
 	char **params;
 };
 

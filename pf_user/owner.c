@@ -22,7 +22,7 @@
 #define FUSE_SUPER_MAGIC	0x65735546
 #endif
 
-/* All ones is nobody: to chown() it means "as it is". */
+/* All ones is no user: chown() takes it as "do not change". */
 static bool read_id(const char *name, unsigned int *id)
 {
 	const char *text = getenv(name);
@@ -49,7 +49,7 @@ int owner_check(void)
 
 	if (geteuid() != 0 || (!getenv("SUDO_UID") && !getenv("SUDO_GID")) || sudo_user(&uid, &gid))
 		return 0;
-	say("SUDO_UID and SUDO_GID are not the numbers of a user and a group: sudo sets both");
+	say("SUDO_UID and SUDO_GID must be the numbers of a user and a group, as sudo sets them");
 	return -1;
 }
 
@@ -66,7 +66,7 @@ bool owner_is_ours(uid_t uid)
 	return uid == geteuid() || owner_is_user(uid);
 }
 
-/* Of what a process can have left after setresuid() by securebits, ambient or inheritable sets. */
+/* setresuid() keeps the inheritable set, and with some securebits all of them. */
 static int drop_capabilities(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
@@ -92,7 +92,7 @@ int owner_become(uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* Is a user a member of the group by /etc/passwd, whom /etc/group does not list? */
+/* /etc/group does not list the users whose primary group it is in /etc/passwd. */
 static bool is_primary_of_others(gid_t gid, uid_t uid)
 {
 	const struct passwd *pw;
@@ -105,7 +105,7 @@ static bool is_primary_of_others(gid_t gid, uid_t uid)
 	return found;
 }
 
-/* Root's group, or the one that has the user's name; only if nobody else is a member. */
+/* Is this root's group, or a group with the user's name, without other members? */
 static bool group_is_private(gid_t gid)
 {
 	uid_t uid = geteuid();
@@ -122,7 +122,7 @@ static bool group_is_private(gid_t gid)
 		return false;
 	name = format("%s", pw ? pw->pw_name : "root");
 	private = !is_primary_of_others(gid, uid);
-	/* Several lines of /etc/group may have one number. */
+	/* Several groups can have the same number. */
 	setgrent();
 	while (private && (group = getgrent()))
 		for (char **member = group->gr_mem; group->gr_gid == gid && *member; member++)
@@ -143,8 +143,8 @@ bool owner_has_acl(int fd)
 }
 
 /*
- * A file system that a user's program serves says what it likes of owners; it is always nosuid. One
- * that does not say its own kind is not trusted.
+ * The program behind a FUSE file system reports any owner and mode that it likes. Such a file
+ * system is nosuid if a user has mounted it. One whose type is unknown is not trusted, either.
  */
 static bool may_lie(int fd)
 {

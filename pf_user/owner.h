@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * owner - for whom this runs, whose files are taken for the user's own, and which files nobody else
- * can change. SECURITY.md has the rules.
+ * owner - the user for whom this program runs, the owners that it trusts, and the files that nobody
+ * else can change. The rules are in SECURITY.md.
  */
 #ifndef PF_USER_OWNER_H
 #define PF_USER_OWNER_H
@@ -9,42 +9,41 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* As root: SUDO_UID and SUDO_GID are both numbers or both absent; else -1 after a message. */
+/* Returns 0 if, as root, SUDO_UID and SUDO_GID are both numbers or both unset; else -1. */
 int owner_check(void);
 
-/* Is this root by sudo? Then by whom. */
+/* Does this run as root under sudo? Then gets the user who ran sudo. */
 bool sudo_user(uid_t *uid, gid_t *gid);
 
-/* The user for whom this runs: the one behind sudo, else the one that we are. */
+/* Is it the user who ran sudo, or without sudo our own user? */
 bool owner_is_user(uid_t uid);
 
-/* That user, or the one that we are. */
+/* Is it that user, or our own effective user? */
 bool owner_is_ours(uid_t uid);
 
 /*
- * For good: this process is that user's, with the groups that this user has and no capability.
- * Returns 0, or -1 and errno: then it must not go on.
+ * Changes this process for good to that user, with that user's groups and without capabilities.
+ * Returns 0, or -1 and errno: then the process must exit.
  */
 int owner_become(uid_t uid, gid_t gid);
 
 /**
  * owner_alone() - Can nobody but root and the user change this file or folder?
- * @fd: it; O_PATH is enough
+ * @fd: the file or folder; O_PATH is enough
  *
- * It belongs to one of the two, and neither its mode nor an ACL lets others write; and who it
- * belongs to is not what another user's file system (FUSE) says. A group that has
- * the user's name and no other member is not others: on some distributions each user has one, and
- * writes for it by default.
+ * True if it belongs to one of the two, neither its mode nor an ACL lets others write, and it is
+ * not on a FUSE file system of another user. A group with the user's name and without other members
+ * may write: on some distributions each user has such a group, and umask lets it write.
  */
 bool owner_alone(int fd);
 
 /*
- * Does this file have an ACL? Then the group's bits of its mode are the most that any entry of the
- * ACL allows, not the rights of its group. True, too, if that can't be found out.
+ * Does this file have an ACL? Then the group's bits of its mode are the ACL's mask, not the rights
+ * of its group. Also true if that is unknown.
  */
 bool owner_has_acl(int fd);
 
-/* It is root's, and nobody else can write: no name in such a folder can be exchanged. */
+/* Does it belong to root, and nobody else can write? Then nobody else can rename files in it. */
 bool owner_roots_alone(int fd);
 
 #endif

@@ -12,9 +12,9 @@
 #include "path.h"
 #include "say.h"
 
-#define LINKS_MAX	40	/* as the kernel has it */
+#define LINKS_MAX	40	/* as in the kernel */
 
-static const char *refusal;	/* NULL: errno says all */
+static const char *refusal;	/* NULL: strerror(errno) is the reason */
 
 const char *path_base(const char *name)
 {
@@ -49,7 +49,7 @@ static int open_top(const char *name)
 	return open(*name == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* A folder, else a symbolic link. Only as a folder is it mounted if it is to be, by automount. */
+/* Opens a folder or symbolic link. Tries O_DIRECTORY first, because that triggers an automount. */
 static int open_step(int dir, const char *name)
 {
 	int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -59,7 +59,7 @@ static int open_step(int dir, const char *name)
 	return openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* Puts what a link says before what is left of the name; frees that. Returns NULL and errno. */
+/* Returns the target of a link and the rest of the name, or NULL and errno. Frees `whole`. */
 static char *put_before(int link, char *whole, const char *left)
 {
 	char text[PATH_MAX], *name = NULL;
@@ -101,7 +101,7 @@ int path_open_dir(const char *name)
 			by_link = by_link || st.st_uid;
 			if (st.st_uid && !owner_is_ours(st.st_uid)) {
 				close_quietly(dir);
-				dir = refuse("behind a symbolic link of another user");
+				dir = refuse("its path contains a symbolic link of another user");
 			} else if (++nr_links > LINKS_MAX) {
 				close_quietly(dir);
 				dir = -1;
@@ -131,12 +131,12 @@ int path_open_dir(const char *name)
 	free(rest);
 	if (dir >= 0 && by_link && !geteuid() && (fstat(dir, &st) || !owner_is_user(st.st_uid))) {
 		close(dir);
-		return refuse("behind a symbolic link to a folder that is not the user's own");
+		return refuse("its path contains a symbolic link to a folder that is not the user's own");
 	}
 	return dir;
 }
 
-/* As root nothing is opened by a link that a program of the user may have made. */
+/* Root does not follow a link that a program of the user may have made. */
 static bool may_follow(int dir_fd, const struct stat *link)
 {
 	if (geteuid())
@@ -156,10 +156,10 @@ int path_look(int dir_fd, const char *base, bool *by_link)
 	close(fd);
 	*by_link = true;
 	if (!may_follow(dir_fd, &st))
-		return refuse("is a symbolic link: name what it leads to");
+		return refuse("is a symbolic link: name its target");
 	fd = openat(dir_fd, base, O_PATH | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
-		return refuse("is a symbolic link to nothing");
+		return refuse("is a symbolic link to a file that does not exist");
 	return fd;
 }
 

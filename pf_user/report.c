@@ -16,7 +16,7 @@ static const char *plural(u64 number, const char *one, const char *many)
 	return number == 1 ? one : many;
 }
 
-/* Names come from the traced process: nothing in them may be an order to the terminal. */
+/* The traced process chooses names: no escape sequence may reach the terminal. */
 static void put_name(FILE *to, const char *name, size_t len, size_t width)
 {
 	if (len > width) {
@@ -28,7 +28,7 @@ static void put_name(FILE *to, const char *name, size_t len, size_t width)
 		fputc(*name >= ' ' && *name <= '~' ? *name : '?', to);
 }
 
-/* Of any number of them: what is added to round must not go beyond 64 bits. */
+/* Rounds without overflow, also for numbers near 2^64. */
 static u64 rounded(u64 number, u64 unit)
 {
 	return number / unit + (number % unit >= unit - unit / 2);
@@ -39,7 +39,7 @@ static bool has_results(const struct tally *t)
 	return t->by_result[RESULT_UNKNOWN] < t->nr_faults;
 }
 
-/* What has a word for its result that isn't known may be any of the summary's. */
+/* A fault whose result is an unknown word may count as any result in the summary. */
 static bool has_other_results(const struct summary *sum, const struct tally *t)
 {
 	u64 nr_known = t->by_result[RESULT_MINOR] + t->by_result[RESULT_MAJOR] +
@@ -51,8 +51,8 @@ static bool has_other_results(const struct summary *sum, const struct tally *t)
 	       nr_known + t->by_result[RESULT_NEW] != sum->minor + sum->major + sum->failed;
 }
 
-/* Each is told in a line; returns how many there are. */
-static int report_losses(const struct stream *s, bool tell)
+/* Prints each loss in a line, if `print` is set. Returns the number of losses. */
+static int report_losses(const struct stream *s, bool print)
 {
 	const struct summary *sum = &s->sum;
 	const struct tally *t = &s->tally;
@@ -61,34 +61,36 @@ static int report_losses(const struct stream *s, bool tell)
 #define LOSS(condition, ...) do {			\
 		if (condition) {			\
 			nr++;				\
-			if (tell)			\
+			if (print)			\
 				say("LOST: " __VA_ARGS__);	\
 		}					\
 	} while (0)
 
-	LOSS(sum->dropped, "%llu faults, the list was full: max_faults=%llu or cont_store=1",
+	LOSS(sum->dropped,
+	     "%llu faults, because the list was full: use max_faults=%llu or cont_store=1",
 	     sum->dropped, sum->recorded + sum->dropped);
-	LOSS(sum->overwritten, "the oldest %llu faults: max_faults=%llu or --follow",
+	LOSS(sum->overwritten, "the oldest %llu faults: use max_faults=%llu or --follow",
 	     sum->overwritten, sum->recorded);
-	LOSS(sum->missed, "up to %llu faults: other tracers at work, or a small maxactive",
-	     sum->missed);
-	LOSS(sum->unseen, "%llu faults that the kernel counted and the probe did not see",
+	LOSS(sum->missed,
+	     "up to %llu faults: another tracer is active, or maxactive is too small", sum->missed);
+	LOSS(sum->unseen, "%llu faults that the kernel counted and the module did not see",
 	     sum->unseen);
-	LOSS(sum->names_lost, "the names of files, %llu times: many were mapped, or renamed",
+	LOSS(sum->names_lost,
+	     "the file names of %llu faults: too many files were mapped, or some were renamed",
 	     sum->names_lost);
 	if (sum->surplus) {
 		nr++;
-		if (tell)
+		if (print)
 			say("TOO MANY: %llu more faults were recorded than the kernel counted",
 			    sum->surplus);
 	}
-	LOSS(sum->disarmed, "the probe is off at the moment: are kprobes or ftrace disabled?");
-	/* `overwritten` counts for this reader, so that this holds at the end of every drain. */
+	LOSS(sum->disarmed, "the module sees no faults at the moment: are kprobes or ftrace disabled?");
+	/* `overwritten` is this reader's count, so the sum is right at the end of each drain. */
 	LOSS(sum->line && s->between && s->nr_faults + sum->overwritten != sum->recorded,
 	     "%llu faults were read, but %llu recorded: read once more",
 	     s->nr_faults + sum->overwritten, sum->recorded);
 	LOSS(sum->has_results && s->between && s->has_tally && has_other_results(sum, t),
-	     "the lines' results are not those of the summary: read once more");
+	     "the results of the faults do not add up to those of the summary: read once more");
 #undef LOSS
 	return nr;
 }
@@ -107,7 +109,7 @@ static void report_head(const struct stream *s, FILE *to)
 	fputc('\n', to);
 }
 
-/* Returns the number of lines. */
+/* Returns the number of lines printed. */
 static int report_kinds(const struct stream *s, FILE *to)
 {
 	const struct tally *t = &s->tally;
@@ -129,7 +131,7 @@ static int report_kinds(const struct stream *s, FILE *to)
 	fprintf(to, "  %llu minor, %llu major, %llu failed", t->by_result[RESULT_MINOR],
 		t->by_result[RESULT_MAJOR], t->by_result[RESULT_FAILED]);
 	if (t->by_result[RESULT_NEW])
-		fprintf(to, ", %llu with a result not known here", t->by_result[RESULT_NEW]);
+		fprintf(to, ", %llu with an unknown result", t->by_result[RESULT_NEW]);
 	fputc('\n', to);
 	return 2;
 }
@@ -167,7 +169,7 @@ static int report_regions(const struct tally *t, FILE *to)
 	return nr_lines;
 }
 
-/* In as many lines, and one more. */
+/* Prints a title and at most `nr_lines` lines. */
 static void report_maps(const struct tally *t, int nr_lines, FILE *to)
 {
 	bool has_time = has_results(t);
@@ -212,7 +214,7 @@ static void put_word(FILE *to, const char *word)
 	fputc('\'', to);
 }
 
-/* The plotter beside us, or the one that is installed. */
+/* Names the plotter beside this program, else the installed one. */
 static void report_next(const struct stream *s, FILE *to)
 {
 	const char *called = program_invocation_name, *slash = strrchr(called, '/');

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* report - what a log holds, and what was lost: at most 12 lines at the end of a run. */
+/* report - a summary of the log and the losses at the end of a run, in at most 12 lines. */
 #ifndef PF_USER_REPORT_H
 #define PF_USER_REPORT_H
 
@@ -7,7 +7,7 @@
 
 #include "stream.h"
 
-/* To @to, and what was lost to standard error. Returns 0, or -1 after a message. */
+/* Prints the summary to @to, and the losses to standard error. Returns 0, or -1 after a message. */
 int report(const struct stream *s, FILE *to);
 
 #endif

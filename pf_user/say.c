@@ -12,7 +12,7 @@
 #include "say.h"
 #include "stop.h"
 
-#define POLL_MS	1000	/* a signal may come just before poll() */
+#define POLL_MS	1000	/* not longer: a signal may arrive just before poll() */
 
 static struct {
 	bool on, shown;
@@ -53,7 +53,10 @@ void progress_clear(void)
 
 void (*say_before)(void);
 
-/* Not what the user stops by Ctrl-S. If SIGTTOU is not ignored, it would stop us instead. */
+/*
+ * TCOON does not undo a Ctrl-S of the user. In the background, tcflow() sends SIGTTOU, which would
+ * stop us if it is not ignored.
+ */
 static void start_output(int fd)
 {
 	struct sigaction act;
@@ -89,7 +92,7 @@ size_t write_all(int fd, const char *text, size_t len)
 	return done;
 }
 
-/* What the C library wants to have here is 0 after an error. */
+/* fopencookie() wants 0, not -1, after an error. */
 static ssize_t write_cookie(void *cookie, const char *text, size_t len)
 {
 	return write_all((int)(long)cookie, text, len) == len ? (ssize_t)len : 0;
@@ -102,7 +105,7 @@ FILE *open_to_write_all(int fd)
 	return need(fopencookie((void *)(long)fd, "w", functions));
 }
 
-/* In one piece: what else is written there does not get in between. */
+/* Written in one piece, so that the text of other programs does not get into the line. */
 void say(const char *fmt, ...)
 {
 	char *text, *line;

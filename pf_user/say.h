@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* say - messages and the progress on standard error; and memory, without which nothing goes on. */
+/* say - messages and progress on standard error; allocations that exit if there is no memory. */
 #ifndef PF_USER_SAY_H
 #define PF_USER_SAY_H
 
@@ -8,18 +8,19 @@
 
 #include "options.h"
 
-/* A line that begins with the name that the program was called by. */
+/* Prints a line that begins with the program's name. */
 __attribute__((format(printf, 1, 2)))
 void say(const char *fmt, ...);
 
 /*
- * Writes all of it. Waits, too, where a program that shares the file has made it O_NONBLOCK; where
- * the command has stopped the terminal's output (TCOOFF), starts that again. Returns how much was
- * written: less, and errno, after an error, or the second signal to stop.
+ * Writes all of the text. If a program that shares the file has made it O_NONBLOCK, waits by
+ * poll(); if the command has stopped the terminal's output (TCOOFF), starts it again. Returns the
+ * number of bytes written, which is less than @len, with errno set, after an error or the second
+ * signal to stop.
  */
 size_t write_all(int fd, const char *text, size_t len);
 
-/* A stream that is written in that way. */
+/* Returns a stream that is written by write_all(). */
 FILE *open_to_write_all(int fd);
 
 #define debug(...) do { if (opt.debug) say("debug: " __VA_ARGS__); } while (0)
@@ -27,18 +28,18 @@ FILE *open_to_write_all(int fd);
 /* CLOCK_MONOTONIC */
 unsigned long long now_ms(void);
 
-/* If set, called before each message, as the screen may be in use. */
+/* If set, called before each message: the live view then gives the screen back. */
 extern void (*say_before)(void);
 
-/* The count of faults read so far, in place, five times a second; on a terminal only. */
+/* On a terminal, shows the number of faults read so far, five times a second. */
 void progress_begin(void);
 void progress_show(unsigned long long nr_faults);
 void progress_clear(void);
 
-/* Returns mem; without memory, says so and exits. */
+/* Returns mem; exits after a message if that is NULL. */
 void *need(void *mem);
 
-/* Returns a text that the caller frees. */
+/* As asprintf(). Returns the text, which the caller frees. */
 __attribute__((format(printf, 1, 2)))
 char *format(const char *fmt, ...);
 

@@ -12,10 +12,10 @@ static bool end_in_order;
 static sigset_t stop_signals;
 
 static const int signals[] = {
-	SIGINT, SIGQUIT, SIGTERM, SIGHUP,	/* that are caught */
-	SIGPIPE, SIGXFSZ,			/* that are ignored, as those behind when tracing */
-	SIGTTOU, SIGTTIN,
-	SIGCHLD,				/* not to be ignored, or no status is left */
+	SIGINT, SIGQUIT, SIGTERM, SIGHUP,	/* caught */
+	SIGPIPE, SIGXFSZ,			/* ignored */
+	SIGTTOU, SIGTTIN,			/* ignored when tracing */
+	SIGCHLD,				/* default: if ignored, exit statuses are lost */
 };
 #define NR_STOPS	4
 #define NR_DRAINING	6
@@ -34,7 +34,7 @@ static void on_stop(int sig, siginfo_t *info, void *context)
 		if (info->si_code == SI_KERNEL)
 			return;
 		kill(command, sig);
-		/* It is being asked a second time: it has not gone at the first. */
+		/* The second one: the command did not end after the first. */
 		if (++nr_stops > 1)
 			end_signal = sig;
 		if (nr_stops > 2)
@@ -48,7 +48,7 @@ static void on_stop(int sig, siginfo_t *info, void *context)
 	errno = err;
 }
 
-/* Without SA_RESTART: an open() or write() that sleeps is to end. */
+/* Without SA_RESTART, so that a signal interrupts open() and write(). */
 void catch_stops(bool in_order)
 {
 	struct sigaction act = { .sa_sigaction = on_stop, .sa_flags = SA_SIGINFO };
@@ -63,7 +63,7 @@ void catch_stops(bool in_order)
 			continue;
 		}
 		if (i >= NR_STOPS) {
-			/* Have write() fail instead, or go on if a command has taken the terminal. */
+			/* write() fails instead, or works although a command has the terminal. */
 			if (in_order || i < NR_DRAINING)
 				sigaction(signals[i], &ignore, NULL);
 			continue;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stop - the signals that end a run, and waiting without sleeping through one
+ * stop - the signals that end a run, and waiting that they interrupt
  *
- * Who drains stops at once. Who traces ends in order first, and stops at the second signal. While
- * there is a command, signals are its own: those that somebody sends to us are passed on to it,
- * those of the terminal it has got already.
+ * Draining stops at the first signal. Tracing ends in order at the first signal, and stops at the
+ * second. While a command runs, signals are meant for it: those that another process sends to us
+ * are passed on to it; those from the terminal have reached it already.
  */
 #ifndef PF_USER_STOP_H
 #define PF_USER_STOP_H
@@ -14,24 +14,24 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The latest signal to stop at once, 0 if none has come; and how many signals have. */
+/* The latest signal to stop at once, 0 if there was none; the number of signals. */
 extern volatile sig_atomic_t stop_signal, nr_stops;
 
 /* The latest signal to end in order. */
 extern volatile sig_atomic_t end_signal;
 
-/* From now on SIGINT, SIGQUIT, SIGTERM and SIGHUP (unless ignored, as by nohup) are caught. */
+/* Catches SIGINT, SIGQUIT, SIGTERM, and SIGHUP unless that is ignored, as under nohup. */
 void catch_stops(bool in_order);
 
-/* In a new process: signals are again as they were before. */
+/* In a child: restores the signals as they were before catch_stops(). */
 void restore_signals(void);
 
-/* 0: to nobody any more. */
+/* From now on passes signals on to this process; 0: to none. */
 void pass_stops_to(pid_t pid);
 
 /*
- * As poll(); ms < 0 is no time limit. Returns -1 at once if stop_signal is set, or end_signal has
- * been since the last call; or when one is being set, which is noticed within this call only.
+ * As poll(); ms < 0 is no time limit. Also returns -1 when stop_signal is set, or when end_signal
+ * was set since the last call. A signal that arrives just before the call is not missed.
  */
 int wait_for(struct pollfd *pfd, nfds_t nr, long ms);
 

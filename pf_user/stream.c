@@ -35,7 +35,7 @@ static inline bool starts(const char *line, size_t len, const char *prefix)
 	return len >= strlen(prefix) && !memcmp(line, prefix, strlen(prefix));
 }
 
-/* What follows ` key=`, or an empty text. Lines end with a newline: nothing reads beyond it. */
+/* The text after ` key=`, or an empty text. Each line ends with a newline, where readers stop. */
 static const char *find_value(const char *line, size_t len, const char *key)
 {
 	const char *value = memmem(line, len, key, strlen(key));
@@ -101,7 +101,7 @@ static void take_exit_code(struct stream *s)
 	s->nr_drains++;
 	debug("%s: drain %u ends, %llu faults so far", s->path, s->nr_drains, s->nr_faults);
 
-	/* The target may have exited within this drain: one more look is due. */
+	/* Faults may have come after this drain and before the exit: one more drain is due. */
 	if (!opt.follow || s->last_drain)
 		s->state = DONE;
 	else
@@ -116,7 +116,7 @@ static void take_line(struct stream *s, const char *line, size_t len)
 	} else if (starts(line, len, "# recorded=")) {
 		take_summary(s, line, len);
 	} else {
-		if (starts(line, len, "# " PROBE_NAME)) {
+		if (starts(line, len, "# " MODULE_PREFIX)) {
 			copy_value(s->pid, sizeof(s->pid), line, len, " pid=");
 			copy_value(s->comm, sizeof(s->comm), line, len, " comm=");
 			if (!s->nr_faults)
@@ -144,7 +144,7 @@ static void take_fault(struct stream *s, const char *line, size_t len)
 	s->between = false;
 }
 
-/* Takes the whole lines of the input buffer. Up to `fresh` it is known to have no newline. */
+/* Takes the whole lines of the input buffer. There is no newline before `fresh`. */
 static void take_lines(struct stream *s, const char *fresh)
 {
 	const char *line = s->in, *end = s->in + s->in_len, *newline;
@@ -163,7 +163,7 @@ static void take_lines(struct stream *s, const char *fresh)
 	memmove(s->in, line, s->in_len);
 }
 
-/* Counts what is in the log anew, from the file. */
+/* Counts the faults of the log again, from the file. */
 static void tally_again(struct stream *s)
 {
 	FILE *file = NULL;
@@ -189,22 +189,22 @@ static void tally_again(struct stream *s)
 			size = (size_t)len + FAULT_SLACK;
 			line = need(realloc(line, size));
 		}
-		memset(line + len, 0, FAULT_SLACK);	/* it is looked at, whatever it is */
+		memset(line + len, 0, FAULT_SLACK);	/* fault_parse() reads these bytes */
 		fault = line + strspn(line, " 0123456789");
 		if (!strncmp(fault, ":: PID =", strlen(":: PID =")) &&
 		    fault_parse(&s->fault, fault + 3, (size_t)(line + len - fault - 3)))
 			tally_add(&s->tally, &s->fault);
 	}
-	/* More there can be if the stream had lines that look like numbered ones. */
+	/* There are more if the stream had lines that look like numbered faults. */
 	s->has_tally = !ferror(file) && s->tally.nr_faults <= s->whole_nr_faults;
 	free(line);
 	fclose(file);
-	lseek(s->log.fd, s->whole_size, SEEK_SET);	/* which the two share */
+	lseek(s->log.fd, s->whole_size, SEEK_SET);	/* the copy shares the position */
 }
 
 /*
- * A stream that breaks off within its first drain leaves no log but its part. What was followed for
- * longer is a log up to the end of the latest whole drain.
+ * For a stream that ends in the middle of a drain. If that is the first drain, only the part is
+ * left. Else the log ends with the last whole drain.
  */
 static void cut_stream(struct stream *s)
 {
@@ -256,16 +256,16 @@ void stream_read(struct stream *s)
 		s->in_len += (size_t)got;
 		take_lines(s, s->in + s->in_len - got);
 		if (s->in_len == STREAM_BUFFER_SIZE) {
-			say("%s: a line of over %d bytes: no fault log", s->path,
+			say("%s: not a fault log: a line has more than %d bytes", s->path,
 			    STREAM_BUFFER_SIZE);
 			s->state = FAILED;
 		}
 	} else if (!s->between || s->in_len) {
 		say("%s: ends without EXIT_CODE: %s", s->path, s->nr_faults || *s->pid ?
-		    "was the module unloaded?" : "is it a probe's?");
+		    "was the module unloaded?" : "is it the output of a module?");
 		cut_stream(s);
 	} else if (again) {
-		s->state = DONE;	/* two ends in a row: nobody writes any more */
+		s->state = DONE;	/* two ends of file in a row: the writer has gone */
 	}
 	if (s->log.failed)
 		s->state = FAILED;

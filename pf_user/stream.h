@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stream - what is read from /proc/pf_probe_X, and how it becomes a log
+ * stream - reads /proc/pf_probe_X and writes the log
  *
- * A stream is a head line, fault lines, a summary line, EXIT_CODE and an end of file: one drain.
- * Reading on gives the next drain: what came since, a new summary, EXIT_CODE. The log has the lines
- * as read, the fault lines numbered, the latest summary last and no EXIT_CODE.
+ * A stream consists of drains. The first has a head line, fault lines, a summary line, EXIT_CODE
+ * and an end of file. Later reads give the next drain: the new faults, a new summary, EXIT_CODE.
+ * The log has the same lines, but the fault lines are numbered, only the latest summary is kept, as
+ * the last line, and there is no EXIT_CODE.
  */
 #ifndef PF_USER_STREAM_H
 #define PF_USER_STREAM_H
@@ -20,25 +21,25 @@
 #endif
 
 _Static_assert(LOG_BUFFER_SIZE > STREAM_BUFFER_SIZE + 24,
-	       "a numbered line has to fit into the log's buffer");
+	       "a numbered line must fit into the log's buffer");
 
-/* The latest summary line: the kernel's own account of the recording so far. */
+/* The latest summary line: what the module has counted so far. */
 struct summary {
 	char *line;
 	size_t len;
 	u64 recorded, retries, dropped, overwritten, missed;
 	u64 minor, major, failed;	/* if has_results */
-	u64 children;			/* 0 if not watched */
-	u64 unseen;			/* faults of the kernel's count that are nowhere in ours */
-	u64 surplus;			/* recorded beyond the kernel's count */
+	u64 children;			/* 0 without children=1 */
+	u64 unseen;			/* faults that only the kernel counted */
+	u64 surplus;			/* recorded faults beyond the kernel's count */
 	u64 names_lost;			/* faults whose file could not be named */
-	u64 incomplete;			/* recorded, never completed; if not has_results */
+	u64 incomplete;			/* recorded, but not completed; if !has_results */
 	bool has_results;
 	bool exited;
-	bool disarmed;			/* the probe is not in the code at the moment */
+	bool disarmed;			/* the hook is not in the kernel's code at the moment */
 };
 
-/* `%4d:: ` before a fault line, kept as text: adding one is cheaper than printing it. */
+/* `%4d:: ` before a fault line, as text: adding one is faster than printf(). */
 struct counter {
 	char text[24];			/* right-aligned */
 	char *start, *units, *end;
@@ -47,21 +48,21 @@ struct counter {
 struct stream {
 	char *path;
 	int fd;
-	bool regular;			/* read() never sleeps; so it is with /proc */
+	bool regular;			/* read() does not sleep; true for /proc */
 	enum { READING, DONE, FAILED } state;
-	bool cut;			/* it broke off; the log ends before that */
-	bool between;			/* two drains: the latest line was EXIT_CODE */
-	bool last_drain;		/* the target has exited: take what there is, then end */
-	bool at_eof;			/* the latest read() gave nothing */
+	bool cut;			/* it ended in the middle of a drain */
+	bool between;			/* between drains: the latest line was EXIT_CODE */
+	bool last_drain;		/* the target has exited: read this drain, then end */
+	bool at_eof;			/* the latest read() returned 0 */
 	unsigned int nr_drains;
 
 	u64 nr_faults;			/* in the log */
-	u64 whole_nr_faults;		/* as of the latest summary ... */
-	off_t whole_size;		/* ... and the log's size then, in bytes */
+	u64 whole_nr_faults;		/* at the latest summary */
+	off_t whole_size;		/* the log's size there, in bytes */
 	struct fault fault;		/* the latest */
-	struct tally tally;		/* of the log's faults; no longer if !has_tally */
+	struct tally tally;		/* of the log's faults; invalid if !has_tally */
 	bool has_tally;
-	struct activity *activity;	/* where else to count faults, NULL: nowhere */
+	struct activity *activity;	/* counts faults for the live view, or NULL */
 	struct summary sum;
 	struct counter counter;
 	char pid[16], comm[72];
@@ -72,20 +73,20 @@ struct stream {
 };
 
 /**
- * stream_open() - Open what is to be read.
+ * stream_open() - Open a stream.
  * @s: all zero
- * @path: of the stream, followed as path.h says
+ * @path: its file; symbolic links are followed as path.h says
  *
- * Return: 0, or -1; path_error() says why.
+ * Return: 0, or -1; path_error() gives the reason.
  */
 int stream_open(struct stream *s, char *path);
 
-/* Reads once, and takes the whole lines. Where the stream ends or breaks off, s->state tells. */
+/* Reads once, and takes the whole lines. Sets s->state if the stream has ended. */
 void stream_read(struct stream *s);
 
 /*
- * Ends the log: the summary goes in last, unless a drain that it knows nothing of has begun.
- * Returns 0, or -1 if it could not be whole, all having been told.
+ * Ends the log with the summary, unless a new drain has begun after that. Returns 0, or -1 after a
+ * message if the log is not complete.
  */
 int stream_finish(struct stream *s);
 

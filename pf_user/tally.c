@@ -25,7 +25,7 @@ void tally_reset(struct tally *t, u64 page_size)
 			(unsigned int)__builtin_ctzll(page_size) : 12;
 }
 
-/* Where the block is or would be. */
+/* The slot of the block, or the free slot for it. */
 static struct tally_block *find_block(const struct tally *t, u64 key)
 {
 	size_t slot = names_mix(key) & (t->nr_block_slots - 1);
@@ -48,7 +48,7 @@ static void grow_blocks(struct tally *t)
 	free(old);
 }
 
-/* Finds or makes the block of this key; NULL if there is no room for it. */
+/* Finds or adds the block with this key. Returns NULL if there is no room for it. */
 static struct tally_block *get_block(struct tally *t, u64 key)
 {
 	struct tally_block *block = find_block(t, key);
@@ -67,7 +67,7 @@ static struct tally_block *get_block(struct tally *t, u64 key)
 	return block;
 }
 
-/* A number for the fault's page. Processes' have up to 22 bits, pages' 42 up to 16 PiB. */
+/* A number for the page in its process: page numbers have 42 bits up to 16 PiB, PIDs 22. */
 static inline u64 page_of(const struct tally *t, const struct fault *f)
 {
 	return f->address >> t->page_shift ^ f->pid << 42;
@@ -92,7 +92,7 @@ static inline void add_to_map(struct tally_map *map, const struct fault *f)
 	map->time_ns += f->latency_ns;
 }
 
-/* With what has to be looked up first. */
+/* For a fault in another mapping or block than the latest one. */
 static __attribute__((noinline)) void add_elsewhere(struct tally *t, const struct fault *f)
 {
 	u64 page = page_of(t, f);

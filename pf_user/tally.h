@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tally - what a log's fault lines come to: by result, by region, by mapping, in pages
+ * tally - counts a log's faults by result, region and mapping, and the pages that they are in
  *
- * The traced process chooses addresses and names. So memory is bounded: what doesn't fit is counted
- * together, and that it is so can be seen.
+ * The traced process chooses addresses and names, so memory is bounded. Faults for which there is
+ * no room are counted together, and a flag or count shows that.
  */
 #ifndef PF_USER_TALLY_H
 #define PF_USER_TALLY_H
@@ -24,42 +24,42 @@ struct tally_map {
 	u64 time_ns;
 };
 
-/* Pages side by side, as many as a word has bits. */
+/* 64 adjacent pages. */
 struct tally_block {
 	u64 key;
-	u64 pages;				/* 0: no block is here */
+	u64 pages;				/* a bit for each; 0: the slot is free */
 };
 
 struct tally {
 	u64 nr_faults;
 	u64 by_result[RESULTS];
-	u64 first_ns, last_ns;			/* of any fault; the end, if that is known */
+	u64 first_ns, last_ns;			/* the first begin; the last end, if known */
 	u64 by_region[REGIONS];
 	struct names map_names;
-	struct tally_map *maps;		/* by number; the last is those for which there was no room */
+	struct tally_map *maps;			/* by number; the last is all others */
 	struct tally_map *latest_map;
 
 	unsigned int page_shift;
-	struct tally_block *blocks;		/* a set, by hash */
-	struct tally_block *latest_block;	/* most often the next one, too */
+	struct tally_block *blocks;		/* a hash table */
+	struct tally_block *latest_block;	/* usually the next one, too */
 	size_t nr_blocks, nr_block_slots;
 	u64 nr_pages;
-	bool pages_full;			/* there were more */
+	bool pages_full;			/* there was no room for more pages */
 };
 
-/* Empties it; a page has @page_size bytes from now on. */
+/* Empties the tally, and sets the page size in bytes. */
 void tally_reset(struct tally *t, u64 page_size);
 
-/* Each fault that was parsed into the same @f, in their order: it tells what is as before. */
+/* Call it for each fault that was parsed into @f, in order: @f knows what has not changed. */
 void tally_add(struct tally *t, const struct fault *f);
 
 /**
- * tally_top_maps() - The mappings with the most time in them, or the most faults without times.
+ * tally_top_maps() - Find the mappings with the most time, or without times the most faults.
  * @t: the tally
  * @top: the numbers of the mappings, in order
  * @nr: room in @top
  *
- * Return: how many there are in @top.
+ * Return: the number of mappings in @top.
  */
 size_t tally_top_maps(const struct tally *t, size_t *top, size_t nr);
 

@@ -11,18 +11,18 @@
 
 #include "terminal.h"
 
-/* ioctl() by number: those of compat calls are in no header of the other architecture. */
+/* The numbers of ioctl(). Headers have only those of their own architecture. */
 #define IOCTL_X86_64	16
-#define IOCTL_X32	514	/* some kernels take either with and without the bit */
+#define IOCTL_X32	514	/* some kernels take both numbers, with and without the bit */
 #define IOCTL_32	54	/* i386 and arm */
 #define IOCTL_GENERIC	29	/* arm64 and all newer ones */
 #define X32_BIT		0x40000000
 
 #define LOAD(field)	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-/* Skips so many of the next statements. */
+/* Skips `yes` or `no` statements. */
 #define SKIP_IF(value, yes, no)	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
 
-/* The kernel looks at the lower half of an ioctl()'s command alone; both are little-endian. */
+/* The kernel uses only the lower half of an ioctl()'s command. All of these are little-endian. */
 static struct sock_filter statements[] = {
 	LOAD(arch),
 	SKIP_IF(AUDIT_ARCH_X86_64, 0, 4),
@@ -38,7 +38,7 @@ static struct sock_filter statements[] = {
 	SKIP_IF(IOCTL_GENERIC, 0, 3),
 	LOAD(args[1]),
 	SKIP_IF(TIOCSTI, 2, 0),
-	SKIP_IF(TIOCLINUX, 1, 0),	/* pastes what is marked on a console */
+	SKIP_IF(TIOCLINUX, 1, 0),	/* pastes the selection on a console */
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 };
@@ -55,7 +55,7 @@ int terminal_protect(void)
 		return 0;
 	if (fd >= 0)
 		close(fd);
-	/* The flag: the traced program is not to run slower for it. */
+	/* Without the flag, speculation would be restricted, and the program slower. */
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
 		       &program) ? -1 : 0;
 }

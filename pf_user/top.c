@@ -20,7 +20,7 @@
 #define COLUMNS_MAX	500
 #define ROWS_MAX	500
 
-/* The other screen, so that what was on this one comes back; without a cursor. */
+/* The alternate screen, without a cursor: the old contents come back at the end. */
 #define ENTER		"\033[?1049h\033[?25l\033[2J"
 #define LEAVE_MS	1000
 #define LEAVE		"\033[?25h\033[?1049l"
@@ -28,15 +28,15 @@
 static struct {
 	struct stream *stream;		/* NULL: no view */
 	struct activity activity;
-	u64 begin_ns, moment_ns;	/* when the view began, and what it is showing next */
-	char *text;			/* what it showed last */
+	u64 begin_ns, moment_ns;	/* when the view and the current interval began */
+	char *text;			/* the latest view */
 	size_t len;
 	int fd;
 	bool full_screen;
-	bool broken;			/* nobody reads it any more */
+	bool broken;			/* its reader has gone */
 } top;
 
-/* Set in the signals' handlers, too. */
+/* Also set by signal handlers. */
 static volatile sig_atomic_t entered, resized;
 
 static u64 now_ns(void)
@@ -47,7 +47,7 @@ static u64 now_ns(void)
 	return (u64)now.tv_sec * SECOND_NS + (u64)now.tv_nsec;
 }
 
-/* Not if that would wait for a terminal that is held by Ctrl-S, or a pipe: the stream goes on. */
+/* Drops the text if a terminal (Ctrl-S) or pipe takes none now: reading the stream must go on. */
 static void put(const char *text, size_t len)
 {
 	struct pollfd pfd = { .fd = top.fd, .events = POLLOUT };
@@ -73,7 +73,7 @@ static void leave(void)
 	if (!entered)
 		return;
 	entered = 0;
-	poll(&pfd, 1, LEAVE_MS);	/* it may be O_NONBLOCK */
+	poll(&pfd, 1, LEAVE_MS);	/* write() may not wait (O_NONBLOCK) */
 	if (write(top.fd, LEAVE, strlen(LEAVE)) < 0)
 		top.broken = true;
 }
@@ -84,7 +84,7 @@ static void on_resize(int sig)
 	resized = 1;
 }
 
-/* Ctrl-Z and Ctrl-\ find the screen as it was. Only what a handler may call is called. */
+/* Restores the screen before Ctrl-Z or Ctrl-\ takes effect. Async-signal-safe. */
 static void on_suspend(int sig)
 {
 	int err = errno;
@@ -116,12 +116,12 @@ static void size_of_screen(unsigned int *columns, unsigned int *rows)
 	ioctl(top.fd, TIOCGWINSZ, &size);
 	*columns = size.ws_col ? size.ws_col : PLAIN_COLUMNS;
 	*rows = size.ws_row ? size.ws_row : PLAIN_ROWS;
-	/* In the last column a terminal may go to the next row. */
+	/* After the last column a terminal may wrap to the next row. */
 	*columns = *columns > COLUMNS_MAX ? COLUMNS_MAX : *columns > 1 ? *columns - 1 : 1;
 	*rows = *rows > ROWS_MAX ? ROWS_MAX : *rows;
 }
 
-/* The latest text, as much of it as fits. */
+/* Shows as much of the latest view as fits. */
 static void show_screen(void)
 {
 	unsigned int columns, rows, row = 0;
@@ -165,7 +165,7 @@ static void show(u64 now)
 	};
 	FILE *to;
 
-	/* Only where a drain is under way: who has read all is not behind, however long ago it was. */
+	/* Between drains everything has been read, however long ago that was. */
 	if (!s->between && top.activity.newest_ns + SECOND_NS < now &&
 	    top.activity.newest_ns >= top.begin_ns)
 		view.behind_ns = now - top.activity.newest_ns;
@@ -187,8 +187,8 @@ static void show(u64 now)
 }
 
 /*
- * A command may write to the terminal, where the screen is not for both: the view is plain text
- * then. If it does not, the view has the terminal, and the command's streams have nothing of it.
+ * If the command's output goes to the terminal, the view cannot have the screen, and is plain text.
+ * Else the view uses the terminal, and does not write to the command's streams.
  */
 static void choose_place(const struct stream *s)
 {

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * top - the live view: what the stream that is being logged tells, once a second
+ * top - the live view of the stream that is being logged, once a second
  *
- * On a terminal it takes the whole screen, and gives it back; elsewhere it is plain text.
+ * On a terminal it uses the whole screen, and restores it at the end; elsewhere it is plain text.
  */
 #ifndef PF_USER_TOP_H
 #define PF_USER_TOP_H
 
 #include "stream.h"
 
-/* All of these do nothing without --top. */
+/* Without --top all of these do nothing. */
 
 void top_begin(struct stream *s);
 
-/* The time until the next view, or `ms` if that is less and not negative: for wait_for(). */
+/* How long to wait until the next view, but at most `ms` unless that is negative. */
 long top_limit_ms(long ms);
 
-/* Shows the view, if it is time. */
+/* Shows the view, if a second is over. */
 void top_tick(void);
 
-/* Shows the rest, and gives back the screen. */
+/* Shows the last view, and restores the screen. */
 void top_end(void);
 
 #endif

@@ -16,7 +16,7 @@
 #include "stop.h"
 #include "trace.h"
 
-/* Says so if there is nothing to attach to. */
+/* Returns 0, or -1 after a message if there is no process to attach to. */
 static int check_process(pid_t pid)
 {
 	if (!kill(pid, 0) || errno != ESRCH)
@@ -25,7 +25,7 @@ static int check_process(pid_t pid)
 	return -1;
 }
 
-/* Root is not what a command runs as by mistake: doas, pkexec and su do not say who called them. */
+/* A command must not run as root by mistake: doas, pkexec and su do not set SUDO_UID. */
 static int check_user(void)
 {
 	uid_t uid;
@@ -33,20 +33,20 @@ static int check_user(void)
 
 	if (!opt.command || opt.stay_root || sudo_user(&uid, &gid))
 		return 0;
-	say("as whom is the command to run? Without sudo there is no SUDO_UID and SUDO_GID; "
+	say("which user should run the command? Without sudo, SUDO_UID and SUDO_GID are not set; "
 	    "--root runs it as root");
 	return -1;
 }
 
 /*
- * With the module loaded and the log open: until the traced process has ended, or it is enough.
- * Returns 0, or -1 after a message if the log is not whole.
+ * With the module loaded and the log open, records until the traced process ends, the time is over
+ * or a signal arrives. Returns 0, or -1 after a message if the log is not complete.
  */
 static int record(struct stream *s, struct command *c)
 {
 	u64 deadline_ms = opt.duration_ms ? now_ms() + opt.duration_ms : 0;
 
-	/* Before the command can hold up the terminal. */
+	/* Before the command runs: it may stop the terminal's output. */
 	if (s->log.part_name)
 		say("the log grows in %s", s->log.part_name);
 	if (c && command_go(c)) {
@@ -61,7 +61,7 @@ static int record(struct stream *s, struct command *c)
 	return stream_finish(s) || s->cut ? -1 : 0;
 }
 
-/* Everything is undone in reverse. Returns 0 or -1. */
+/* Returns 0, or -1 after a message. In both cases the module is unloaded, if that is possible. */
 static int load_and_record(struct stream *s, const struct module *m, pid_t pid, struct command *c)
 {
 	int ret = -1;
@@ -82,7 +82,7 @@ static int load_and_record(struct stream *s, const struct module *m, pid_t pid, 
 		return -1;
 	to = open_to_write_all(STDERR_FILENO);
 	if (opt.letter == 'A')
-		say("pf_probe_A has printed each fault to the kernel's log: dmesg");
+		say("pf_probe_A has printed each fault to the kernel's log: see dmesg");
 	else
 		kmsg_show(to, NULL);
 	if (!ret && report(s, to))
@@ -110,7 +110,7 @@ static int trace_command(struct stream *s, const struct module *m)
 		return EXIT_OURSELVES;
 	}
 	if (end_signal && !command_has_ended(&c)) {
-		say("stopped (%s), while PID %d runs on", strsignal(end_signal), c.pid);
+		say("stopped (%s); PID %d continues", strsignal(end_signal), c.pid);
 		return 128 + end_signal;
 	}
 	status = command_wait(&c);
@@ -119,7 +119,7 @@ static int trace_command(struct stream *s, const struct module *m)
 
 int trace(void)
 {
-	/* Kept to the end, as those of a drain are. */
+	/* Static: in use until the program exits, as the streams of a drain. */
 	static struct stream *s;
 	static struct module m;
 	int failure = opt.command ? EXIT_OURSELVES : 1, ret;

@@ -6,12 +6,12 @@
 
 #define LINE_SIZE	512
 
-/* How much of a lane there is room for. */
+/* Which columns there is room for. */
 enum detail { FAULTS, KINDS, TIMES };
 
 struct page {
 	FILE *to;
-	unsigned int columns, rows;	/* rows: that are left */
+	unsigned int columns, rows;	/* columns in all; rows that are left */
 	enum detail detail;
 	double seconds;
 	size_t order[ACTIVITY_NAMES_MAX];
@@ -22,7 +22,7 @@ static const char *plural(u64 number)
 	return number == 1 ? "" : "s";
 }
 
-/* As much of the line as fits. */
+/* Puts as much of the line as fits. */
 __attribute__((format(printf, 2, 3)))
 static void put_line(struct page *p, const char *fmt, ...)
 {
@@ -46,9 +46,9 @@ static unsigned int letter_width(char letter)
 }
 
 /*
- * Escapes what is not plain ASCII, as the kernel does it with blanks: a letter of another alphabet
- * could be of any width, or none. Of a name too long the end is kept, which tells more of a path.
- * Returns `to`, terminated, of at most `width` letters.
+ * Escapes all but printable ASCII, as the kernel escapes blanks: other characters may have any
+ * width. If a name is too long, its end is kept, which is the file of a path. Returns `to`, a
+ * terminated text of at most `width` characters.
  */
 static char *escape(char *to, size_t width, const char *name, size_t len)
 {
@@ -72,7 +72,7 @@ static char *escape(char *to, size_t width, const char *name, size_t len)
 	return to;
 }
 
-/* In at most five letters. */
+/* At most five characters. */
 static void put_ns(char to[8], u64 ns, bool known)
 {
 	static const char units[][3] = { "ns", "us", "ms", "s" };
@@ -88,7 +88,7 @@ static void put_ns(char to[8], u64 ns, bool known)
 			 number > 9999 ? 9999 : number, units[i]);
 }
 
-/* In at most eight letters. */
+/* At most eight characters. */
 static void put_rate(char to[12], u64 nr, double seconds)
 {
 	static const char units[][2] = { "", "k", "M", "G", "T" };
@@ -145,7 +145,7 @@ static void put_lane(struct page *p, const struct lane *lane, const char *what, 
 	put_line(p, "%s  %s%s", numbers, what, escape(text, width, name, len));
 }
 
-/* Of `nr` lanes, in order, as many as there are rows for. */
+/* @nr_shown: of `nr` lanes, those for which there are rows. */
 static void put_title(struct page *p, const char *title, size_t nr, size_t nr_shown)
 {
 	if (nr && !nr_shown)
@@ -188,7 +188,7 @@ static size_t count_lanes(struct page *p, const struct lanes *lanes)
 	return lanes_sort(lanes, p->order) + (lanes->list[ACTIVITY_NAMES_MAX].nr_faults > 0);
 }
 
-/* Each of the three has a third of the rows, and what the ones before have left. */
+/* Each of the three tables gets a third of the rows, and those that the ones before left. */
 static void put_tables(struct page *p, const struct activity *a)
 {
 	size_t nr_titles = 3, left = p->rows > nr_titles ? p->rows - nr_titles : 0;
@@ -199,7 +199,7 @@ static void put_tables(struct page *p, const struct activity *a)
 	threads = nr_threads < left / 2 ? nr_threads : left / 2;
 	put_regions(p, a, regions);
 	put_lanes(p, "by mapping", "", &a->maps, left - threads);
-	/* The mappings may have been fewer than that. */
+	/* There may be fewer mappings than that. */
 	left = p->rows > 1 ? p->rows - 1 : 0;
 	put_lanes(p, "by thread", "tid ", &a->threads, left);
 }
@@ -211,12 +211,12 @@ static void put_totals(struct page *p, const struct view *v, const struct stream
 	char text[LINE_SIZE];
 	int len = snprintf(text, sizeof(text), "%llu fault%s", a->nr_faults, plural(a->nr_faults));
 
-	/* Numbers of 20 digits at most: all of this fits. */
+	/* A number has at most 20 digits, so all of this fits. */
 	if (a->has_results)
 		len += sprintf(text + len, ": %llu minor, %llu major, %llu failed", a->nr_minor,
 			       a->nr_major, a->nr_failed);
 	if (a->nr_new)
-		len += sprintf(text + len, ", %llu not known here", a->nr_new);
+		len += sprintf(text + len, ", %llu unknown", a->nr_new);
 	if (a->nr_earlier)
 		len += sprintf(text + len, "; %llu of them before", a->nr_earlier);
 	if (lost)

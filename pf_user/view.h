@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* view - an activity as lines of text, for a terminal of a given size or for none. */
+/* view - the live view as lines of text that fit a terminal. */
 #ifndef PF_USER_VIEW_H
 #define PF_USER_VIEW_H
 
@@ -9,15 +9,15 @@
 #include "stream.h"
 
 struct view {
-	unsigned int columns, rows;	/* of which none are exceeded, however small */
-	u64 moment_ns;			/* how long the moment was */
-	u64 running_ns;			/* since the view began */
-	u64 behind_ns;			/* the reader, 0 if it isn't */
+	unsigned int columns, rows;	/* the text never exceeds these */
+	u64 moment_ns;			/* the length of the interval */
+	u64 running_ns;			/* the time since the view began */
+	u64 behind_ns;			/* how far the reader is behind, or 0 */
 };
 
 /*
- * Lines of plain letters, each with a newline: what the traced process put into names is escaped
- * as in the log.
+ * Writes lines of printable ASCII, each with a newline. Names, which the traced process chooses,
+ * are escaped as in the log.
  */
 void view_put(FILE *to, const struct view *v, const struct stream *s, const struct activity *a);
 

@@ -48,7 +48,7 @@ long_lines_fit_up_to_the_buffer() {
 		check cmp want out/$i.log
 	done
 	run 1 ./too_long
-	check grep -q '^user: ./too_long: a line of over 262144 bytes: no fault log$' err
+	check grep -q '^user: ./too_long: not a fault log: a line has more than 262144 bytes$' err
 	check only out long.log longer.log too_long.log.part
 }
 
@@ -89,10 +89,10 @@ output_goes_to_standard_output() {
 	check grep -q '^standard output: 2 page faults' err
 }
 
-one_output_takes_one_probe() {
+one_output_takes_one_module() {
 	stream 2 2 >in
 	run 64 -o - ./in ./in
-	check grep -q '^user: --output takes one probe, not 2: name it$' err
+	check grep -q '^user: --output needs one module, not 2: name it$' err
 }
 
 a_stream_without_EXIT_CODE_leaves_its_part_and_no_log() {
@@ -108,7 +108,7 @@ a_stream_without_EXIT_CODE_leaves_its_part_and_no_log() {
 	sed '$d' mid_line | reference >want
 	check cmp want out/mid_line.log.part
 	run 1 ./empty
-	check grep -q "^user: ./empty: ends without EXIT_CODE: is it a probe's?$" err
+	check grep -q "^user: ./empty: ends without EXIT_CODE: is it the output of a module?$" err
 	check [ ! -s msg ]
 	check only out mid_line.log.part no_end.log.part
 }
@@ -144,11 +144,11 @@ no_right_to_read_is_told() {
 
 without_a_probe_one_is_told_how_to_load_it() {
 	if compgen -G '/proc/pf_probe_*' >compgen.out; then
-		skip='a probe is loaded'
+		skip='a module is loaded'
 		return
 	fi
 	run 1
-	check grep -q '^user: no probe is loaded; to trace a command: sudo .*user -B -- COMMAND$' err
+	check grep -q '^user: no module is loaded; to trace a command: sudo .*user -B -- COMMAND$' err
 	for i in C pf_probe_C; do
 		run 1 $i
 		check grep -q '^user: pf_probe_C is not loaded; to trace a command: sudo .* -C -- ' err
@@ -159,13 +159,13 @@ without_a_probe_one_is_told_how_to_load_it() {
 wrong_usage_is_refused() {
 	for i in D AB '' pf_probe_ pf_probe_D; do
 		run 64 "$i"
-		check grep -q "^user: no such probe: $i (A, B, C or a path with a slash; a command stands behind --)$" err
+		check grep -q "^user: no such module: $i (A, B, C or a path with a slash; a command goes after --)$" err
 	done
 	run 1 ./missing
 	check grep -q '^user: ./missing: No such file or directory$' err
 	for i in x -1 1x '' 3600001 99999999999999999999 ' 1'; do
 		run 64 --sleep="$i" ./missing
-		check grep -q -e "--sleep wants milliseconds, 0 to 3600000, not '$i'" err
+		check grep -q -e "--sleep takes milliseconds, 0 to 3600000, not '$i'" err
 	done
 	run 64 --nonsense
 }
@@ -173,33 +173,33 @@ wrong_usage_is_refused() {
 wrong_usage_of_tracing_is_refused() {
 	for i in 0 -1 x '' 1x 4194305 99999999999999999999; do
 		run 64 --pid="$i"
-		check grep -qF -e "user: --pid wants the number of a process, not '$i'" err
+		check grep -qF -e "user: --pid takes the number of a process, not '$i'" err
 	done
 	for i in 0 0.0 -1 x '' 1. .5 1.2345 1.-5 31536001 1e3 0.0001; do
 		run 64 --duration="$i" -- true
-		check grep -qF -e "user: --duration wants seconds, 0.001 to 31536000, not '$i'" err
+		check grep -qF -e "user: --duration takes seconds, 0.001 to 31536000, not '$i'" err
 	done
 	run 64 --
 	check [ "$(cat err)" = 'user: no command after --' ]
 	run 64 -B gcc -- true
-	check grep -qF "user: 'gcc' is no parameter NAME=VALUE; a command comes after --" err
+	check grep -qF "user: 'gcc' is not a parameter NAME=VALUE; a command goes after --" err
 	for i in '=1' 'a b=1' Outcome=1; do
 		run 64 "$i" -- true
-		check grep -qF "user: '$i' is no parameter NAME=VALUE" err
+		check grep -qF "user: '$i' is not a parameter NAME=VALUE" err
 	done
 	run 64 'placement=x max_faults=1' -- true
-	check grep -qF "user: 'placement=x max_faults=1': no blanks or quotes in a parameter" err
+	check grep -qF "user: 'placement=x max_faults=1': a parameter cannot contain blanks or quotes" err
 	run 64 process_id=1 -- true
-	check grep -qF 'user: process_id= is given by user itself: use --pid' err
+	check grep -qF 'user: process_id= is set by user: use --pid' err
 	run 64 -A -B -- true
-	check grep -qF 'user: -A and -B: one of them' err
+	check grep -qF 'user: give either -A or -B, not both' err
 	run 64 --pid 1 -- true
-	check grep -qF 'user: --pid and a command: one of them' err
+	check grep -qF 'user: give either --pid or a command, not both' err
 	run 64 --pid 1 --root
-	check grep -qF 'user: --root goes with -- COMMAND' err
+	check grep -qF 'user: --root needs -- COMMAND' err
 	for i in -A --duration=1 --root; do
 		run 64 $i
-		check grep -qF 'user: -A, -B, -C, --duration and --root go with --pid or -- COMMAND' err
+		check grep -qF 'user: -A, -B, -C, --duration and --root need --pid or -- COMMAND' err
 	done
 	check only . err msg
 }
@@ -228,7 +228,7 @@ help_and_version() {
 it_goes_by_the_name_that_it_is_called_by() {
 	ln -s "$user" pf_user
 	./pf_user D 2>err
-	check grep -q '^pf_user: no such probe: D ' err
+	check grep -q '^pf_user: no such module: D ' err
 	./pf_user --help >msg
 	check grep -q '^    sudo ./pf_user -- gcc -c x.c ' msg
 }
@@ -324,7 +324,7 @@ follow_counts_faults_overwritten_unread_over_all_drains() {
 	{ stream 5 5 0 0 0 running; faults 10 12; summary 12 0 4; echo EXIT_CODE; } >&3
 	finish 0
 	exec 3>&-
-	check [ "$(grep LOST err)" = 'user: LOST: the oldest 4 faults: max_faults=12 or --follow' ]
+	check [ "$(grep LOST err)" = 'user: LOST: the oldest 4 faults: use max_faults=12 or --follow' ]
 }
 
 a_followed_stream_that_breaks_off_keeps_its_whole_drains() {

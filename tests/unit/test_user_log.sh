@@ -93,15 +93,15 @@ files_of_other_users_are_left_alone() {
 	SUDO_UID=65534 SUDO_GID=65533 run 1 -o theirs/x.log ./in
 	check grep -q '^user: theirs/x.log: belongs to another user: name another file$' err
 	SUDO_UID=65534 SUDO_GID=65533 run 1 -o theirs/y.log ./in
-	check grep -q '^user: theirs/y.log.part: is in the way, and belongs to another user$' err
+	check grep -q '^user: theirs/y.log.part: exists and belongs to another user$' err
 	check [ "$(cat theirs/*)" = $'theirs\ntheirs' ]
 	SUDO_UID=65534 SUDO_GID=65533 run 0 -o theirs/z.log ./in
-	check grep -q '^user: theirs/z.log: in a folder of another user, who can take it away$' err
+	check grep -q '^user: theirs/z.log: is in a folder of another user, who can remove it$' err
 	check only theirs x.log y.log.part z.log
 	ln -s theirs out
 	chown -h 1234 out
 	SUDO_UID=65534 SUDO_GID=65533 run 1 ./in
-	check grep -q '^user: out/in.log: behind a symbolic link of another user$' err
+	check grep -q '^user: out/in.log: its path contains a symbolic link of another user$' err
 	check only theirs x.log y.log.part z.log
 }
 
@@ -112,7 +112,7 @@ symbolic_links_are_not_followed_to_files() {
 	ln -s nowhere dangling
 	for i in link dangling; do
 		run 1 -o $i ./in
-		check grep -q "^user: $i: is a symbolic link: name what it leads to, or -$" err
+		check grep -q "^user: $i: is a symbolic link: name its target, or -$" err
 	done
 	ln -s precious x.log.part
 	run 1 -o x.log ./in
@@ -164,7 +164,7 @@ what_a_killed_run_left_is_told_and_kept() {
 		pid=
 		exec 3>&-
 		run 0 -o x.log ./in
-		check grep -qx 'user: x.log.part was left by a run that did not end well: '\
+		check grep -qx 'user: x.log.part was left by a run that failed: '\
 "kept as x.log.part.$i" err
 		check [ "$(grep -c PID x.log.part.$i)" = $((i * 10)) ]
 		check [ "$(grep -c PID x.log)" = 3 ]
@@ -178,7 +178,7 @@ what_a_killed_run_left_is_told_and_kept() {
 	check [ ! -e x.log.part ]
 	mkdir x.log.part
 	run 1 -o x.log ./in
-	check grep -q '^user: x.log.part: is in the way, and not a file$' err
+	check grep -q '^user: x.log.part: exists and is not a file$' err
 }
 
 two_runs_do_not_write_one_log() {
@@ -210,7 +210,7 @@ a_part_that_was_taken_away_is_saved() {
 		{ summary 7; echo EXIT_CODE; } >&3
 		finish 0
 		exec 3>&-
-		check grep -q '^user: x.log.part: somebody has taken it away; what was written is saved$' err
+		check grep -q '^user: x.log.part: was removed or renamed; its contents are saved$' err
 		check cmp want x.log
 		check [ "$(cat other x.log.part 2>/dev/null)" = other ]
 		rm x.log x.log.part elsewhere 2>/dev/null
@@ -363,7 +363,7 @@ two_probes_of_one_name_are_refused() {
 	mkdir a b
 	stream 2 2 | tee a/x >b/x
 	run 1 a/x b/x
-	check grep -q '^user: out/x.log: wanted for two probes$' err
+	check grep -q '^user: out/x.log: would be written by two modules$' err
 	check [ ! -e out ]
 }
 

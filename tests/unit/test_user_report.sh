@@ -82,12 +82,12 @@ a_result_that_is_not_known_is_counted_as_such() {
 		results 2 1 1
 	} >in
 	run 0 ./in
-	check grep -qx '  1 minor, 0 major, 1 failed, 2 with a result not known here' msg
+	check grep -qx '  1 minor, 0 major, 1 failed, 2 with an unknown result' msg
 	check grep -qx '  by region: anon 3, other 1' msg
 	check [ ! -s err ]
 	sed 's/ minor=2 major=1/ minor=2 major=2/' in >more
 	run 0 ./more
-	check [ "$(grep -c "the lines' results are not those of the summary" err)" = 1 ]
+	check [ "$(grep -c 'the results of the faults do not add up' err)" = 1 ]
 }
 
 times_are_rounded_to_the_nearest() {
@@ -237,23 +237,23 @@ losses_are_told() {
 	stream 10 10 | sed 's/^# recorded.*/& counted=10 unseen=0 probe=disarmed/' >disarmed
 	stream 10 10 | sed 's/^# recorded.*/& counted=10 unseen=0 probe=armed/' >nothing
 	run 0 ./dropped
-	check [ "$(cat err)" = 'user: LOST: 4000 faults, the list was full:'\
-' max_faults=5000 or cont_store=1' ]
+	check [ "$(cat err)" = 'user: LOST: 4000 faults, because the list was full:'\
+' use max_faults=5000 or cont_store=1' ]
 	run 0 ./overwritten
-	check [ "$(cat err)" = 'user: LOST: the oldest 4000 faults: max_faults=5000 or --follow' ]
+	check [ "$(cat err)" = 'user: LOST: the oldest 4000 faults: use max_faults=5000 or --follow' ]
 	run 0 ./missed
-	check [ "$(cat err)" = 'user: LOST: up to 3 faults: other tracers at work, or a small maxactive' ]
+	check [ "$(cat err)" = 'user: LOST: up to 3 faults: another tracer is active, or maxactive is too small' ]
 	run 0 ./unseen
-	check [ "$(cat err)" = 'user: LOST: 2 faults that the kernel counted and the probe did not see' ]
+	check [ "$(cat err)" = 'user: LOST: 2 faults that the kernel counted and the module did not see' ]
 	stream 10 10 | sed 's/^# recorded.*/& counted=7 unseen=0 incomplete=1 surplus=2/' >surplus
 	run 0 ./surplus
 	check [ "$(cat err)" = 'user: TOO MANY: 2 more faults were recorded than the kernel counted' ]
 	check grep -q ', 1 incomplete$' msg
 	stream 10 10 | sed 's/^# recorded.*/& counted=10 unseen=0 names_lost=4/' >names
 	run 0 ./names
-	check [ "$(cat err)" = 'user: LOST: the names of files, 4 times: many were mapped, or renamed' ]
+	check [ "$(cat err)" = 'user: LOST: the file names of 4 faults: too many files were mapped, or some were renamed' ]
 	run 0 ./disarmed
-	check [ "$(cat err)" = 'user: LOST: the probe is off at the moment:'\
+	check [ "$(cat err)" = 'user: LOST: the module sees no faults at the moment:'\
 ' are kprobes or ftrace disabled?' ]
 	run 0 ./nothing
 	check [ ! -s err ]
@@ -286,7 +286,7 @@ a_wrong_number_of_faults_is_told() {
 results_other_than_in_the_summary_are_told() {
 	{ fault 0x1000 1 minor 1 anon anon; results 0 1 0; } >in
 	run 0 ./in
-	check [ "$(cat err)" = "user: LOST: the lines' results are not those of the summary:"\
+	check [ "$(cat err)" = "user: LOST: the results of the faults do not add up to those of the summary:"\
 ' read once more' ]
 }
 

@@ -131,10 +131,10 @@ faults_from_before_are_told_apart() {
 	finish 0
 }
 
-it_takes_one_probe() {
+it_takes_one_module() {
 	stream 2 2 >in
 	run 64 --top ./in ./in
-	check grep -q '^user: --top takes one probe, not 2: name it$' err
+	check grep -q '^user: --top needs one module, not 2: name it$' err
 	check only . err in msg
 }
 

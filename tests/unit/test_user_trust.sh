@@ -66,7 +66,7 @@ a_module_that_others_can_change_is_not_loaded() {
 		timeout 60 env SUDO_UID=65534 SUDO_GID=65534 beside/user -- true >msg 2>err
 		check [ $? = 125 ]
 		if [ -n "$what" ]; then
-			check grep -q "^user: .*/beside/pf_probe_B.ko: not loaded: others than root and you \
+			check grep -q "^user: .*/beside/pf_probe_B.ko: not loaded: users other than root and you \
 can change $what; " err
 		else
 			# The kernel was asked, and does not take it.
@@ -101,7 +101,7 @@ acl = [(1, 6, -1), (2, 6, 65533), (4, 4, -1), (16, 6, -1), (32, 4, -1)]
 os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".join(
     struct.pack("<HHi", *entry) for entry in acl))' beside/pf_probe_B.ko 2>acl.err; then
 			SUDO_UID=1 SUDO_GID=1 timeout 60 beside/user -- true >msg 2>err
-			check grep -q ': not loaded: others than root and you can change it; ' err
+			check grep -q ': not loaded: users other than root and you can change it; ' err
 		fi
 		rm -r beside
 	fi
@@ -111,7 +111,7 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".j
 	echo bogus >beside/pf_probe_B.ko
 	chown 65534 beside/pf_probe_B.ko
 	timeout 60 beside/user --pid $$ >msg 2>err
-	check grep -q ': not loaded: others than root and you can change it; ' err
+	check grep -q ': not loaded: users other than root and you can change it; ' err
 	ln -sf "$PWD/in" beside/pf_probe_B.ko
 	chown -h 65533 beside/pf_probe_B.ko
 	timeout 60 beside/user --pid $$ >msg 2>err
@@ -143,9 +143,9 @@ a_group_that_is_the_primary_one_of_another_user_is_not_private() {
 	chmod g+w beside/pf_probe_B.ko
 	export SUDO_UID=65534 SUDO_GID=4242
 	among primary groups timeout 60 beside/user -- true >msg 2>err
-	check grep -q ': not loaded: others than root and you can change it; ' err
+	check grep -q ': not loaded: users other than root and you can change it; ' err
 	among listed groups.listed timeout 60 beside/user -- true >msg 2>err
-	check grep -q ': not loaded: others than root and you can change it; ' err
+	check grep -q ': not loaded: users other than root and you can change it; ' err
 	for i in alone same; do
 		among $i groups timeout 60 beside/user -- true >msg 2>err
 		check grep -q '^user: .*/beside/pf_probe_B.ko: [A-Z]' err
@@ -161,11 +161,11 @@ a_pipe_of_another_user_gets_no_log() {
 	cat out/in.log >got &
 	reader=$!
 	sudoed 1 ./in
-	check grep -q '^user: out/in.log: belongs to another user, to whom the log would go$' err
+	check grep -q '^user: out/in.log: belongs to another user, who would get the log$' err
 	sudoed 1 -o out/in.log ./in
-	check grep -q '^user: out/in.log: belongs to another user, to whom the log would go$' err
+	check grep -q '^user: out/in.log: belongs to another user, who would get the log$' err
 	run 1 -o out/in.log ./in
-	check grep -q '^user: out/in.log: belongs to another user, to whom the log would go$' err
+	check grep -q '^user: out/in.log: belongs to another user, who would get the log$' err
 	kill $reader
 	wait $reader 2>/dev/null
 	check [ ! -s got ]
@@ -186,7 +186,7 @@ out_is_followed_only_to_a_folder_of_the_users_own() {
 	for i in roots theirs; do
 		by 65534 ln -s $i out
 		sudoed 1 ./in
-		check grep -q "^user: out/in.log: behind a symbolic link to a folder that is not the \
+		check grep -q "^user: out/in.log: its path contains a symbolic link to a folder that is not the \
 user's own$" err
 		sudoed 1 -o out/x.log ./in
 		check only $i
@@ -302,7 +302,7 @@ a_growing_log_is_out_of_its_users_reach() {
 	{ summary 5; echo EXIT_CODE; } >&3
 	finish 0
 	exec 3>&-
-	check grep -q 'somebody has taken it away; what was written is saved$' err
+	check grep -q 'was removed or renamed; its contents are saved$' err
 	check [ "$(grep -c PID out/pipe.log)$(grep -c forged out/pipe.log)" = 50 ]
 	check [ "$(stat -c %u:%g:%a out/pipe.log)" = 65534:65534:600 ]
 	check [ "$(stat -c %u:%a out/mine)" = 0:600 ]
@@ -330,17 +330,17 @@ a_file_of_roots_is_not_given_away_as_a_part() {
 without_sudo_a_command_runs_as_root_only_by_name() {
 	shared || return
 	run 125 -- touch ran
-	check grep -q '^user: as whom is the command to run? .*; --root runs it as root$' err
+	check grep -q '^user: which user should run the command? .*; --root runs it as root$' err
 	check [ ! -e ran ]
 	# Past that, whatever stops it here.
 	run 125 --root pf_probe_nothing=1 -- touch ran
-	check [ "$(grep -c 'as whom' err)" = 0 ]
+	check [ "$(grep -c 'which user' err)" = 0 ]
 	check [ ! -e ran ]
 }
 
 numbers_of_sudo_that_are_none_are_refused() {
 	shared || return
-	want='^user: SUDO_UID and SUDO_GID are not the numbers of a user and a group: sudo sets both$'
+	want='^user: SUDO_UID and SUDO_GID must be the numbers of a user and a group, as sudo sets them$'
 	for i in x '' -1 4294967295 99999999999999999999 1x; do
 		SUDO_UID=$i SUDO_GID=65533 run 1 -o new.log ./in
 		check grep -q "$want" err
@@ -383,7 +383,7 @@ a_log_that_another_user_has_made_meanwhile_is_left_alone() {
 	{ summary 5; echo EXIT_CODE; } >&3
 	finish 1
 	exec 3>&-
-	check grep -q '^user: x.log: belongs to another user by now$' err
+	check grep -q '^user: x.log: now belongs to another user$' err
 	check grep -q '^user: what was read is in x.log.part$' err
 	check [ "$(cat x.log)" = theirs ]
 	check [ "$(grep -c PID x.log.part)" = 5 ]
@@ -413,10 +413,10 @@ rules() {
 	chmod 1777 .
 	by "$other" mkfifo -m 666 fifo
 	by "$other" sh -c 'umask 0; echo theirs | tee x.log >y.log.part; ln -s out link'
-	for i in fifo:'belongs to another user, to whom the log would go' \
+	for i in fifo:'belongs to another user, who would get the log' \
 			x.log:'belongs to another user: name another file' \
-			y.log:'y.log.part: is in the way, and belongs to another user' \
-			link/z.log:'behind a symbolic link of another user'; do
+			y.log:'y.log.part: exists and belongs to another user' \
+			link/z.log:'its path contains a symbolic link of another user'; do
 		timeout 60 "$@" -o "${i%%:*}" ./in >msg 2>err
 		check [ $? = 1 ]
 		check grep -q ": ${i#*:}$" err
@@ -477,15 +477,15 @@ a_link_to_a_device_is_no_log() {
 	mknod -m 666 device c 1 3
 	by 65534 ln -s device link
 	sudoed 1 -o link ./in
-	check grep -q '^user: link: is a symbolic link: name what it leads to, or -$' err
+	check grep -q '^user: link: is a symbolic link: name its target, or -$' err
 	by 65534 mkdir out
 	by 65534 ln -s /dev/null out/in.log
 	sudoed 1 ./in
-	check grep -q '^user: out/in.log: is a symbolic link: name what it leads to, or -$' err
+	check grep -q '^user: out/in.log: is a symbolic link: name its target, or -$' err
 	# Nor is one of root's that the user can have moved to where it is.
 	ln -s /dev/null moved
 	sudoed 1 -o moved ./in
-	check grep -q '^user: moved: is a symbolic link: name what it leads to, or -$' err
+	check grep -q '^user: moved: is a symbolic link: name its target, or -$' err
 	SUDO_UID=65534 SUDO_GID=65534 "$user" -o /dev/stdout ./in 2>err | grep '^ *[0-9]*::' >got
 	check [ "$(wc -l <got)" = 2 ]
 	sudoed 0 -o /dev/null ./in
@@ -499,7 +499,7 @@ a_stream_behind_a_link_of_another_user_is_not_read() {
 		ln -sf secret link
 		chown -h $uid link
 		sudoed 1 ./link
-		check grep -q '^user: ./link: is a symbolic link: name what it leads to$' err
+		check grep -q '^user: ./link: is a symbolic link: name its target$' err
 		check [ ! -e out ]
 	done
 }

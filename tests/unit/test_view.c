@@ -134,7 +134,7 @@ static void test_numbers(void)
 	add_fault(&a, 999 * MS, 4500, "file", "postponed", 1, "/tmp/gone");
 	is_text(shown(&a, 79, 2, 2000),
 		"pf_probe_B of PID 4494 (my\\040prog), running, for 7 s\n"
-		"67 faults: 61 minor, 4 major, 1 failed, 1 not known here; 2 of them before\n",
+		"67 faults: 61 minor, 4 major, 1 failed, 1 unknown; 2 of them before\n",
 		"a result that is not known is none that failed");
 	a.nr_faults--, a.nr_new--, a.nr_earlier--;
 	is_text(shown(&a, 50, 8, 2000),

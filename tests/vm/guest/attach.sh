@@ -110,19 +110,20 @@ wait_for recording B
 $by_sudo /user -B --pid $$ 2>told
 is "already loaded: status" $? 1
 like "and read: by whom is told" "$(cat told)" \
-	"^user: pf_probe_B is loaded already, for PID $pid \(workload\), and read by PID $user: wait"
+	"^user: pf_probe_B is already loaded, for PID $pid \(workload\), and PID $user is reading it: wait"
 kill -KILL $user
 wait $user
 ok "kill -9 leaves the module loaded" loaded
 ok "and the part of the log" recording B
 $by_sudo /user -B --pid $$ 2>told
 is "the next run: status" $? 1
-like "it tells how to go on" "$(cat told)" "^user: pf_probe_B is loaded already, for PID $pid \
-\(workload\), and nobody reads it. To save what it has: sudo /user B; then: sudo rmmod pf_probe_B$"
+like "it tells how to go on" "$(cat told)" "^user: pf_probe_B is already loaded, for PID $pid \
+\(workload\), and nothing is reading it. To save its records: sudo /user B; then: sudo \
+rmmod pf_probe_B$"
 $by_sudo /user B >/dev/null 2>told
 is "and so it goes on" $? 0
 like "the part is set aside" "$(cat told)" \
-	"^user: out/pf_probe_B.log.part was left by a run that did not end well: kept as .*.part.1$"
+	"^user: out/pf_probe_B.log.part was left by a run that failed: kept as .*.part.1$"
 ok "nothing of it is lost" test -s out/pf_probe_B.log.part.1
 ok "there is a log" test -s out/pf_probe_B.log
 ok "rmmod" rmmod pf_probe_B

@@ -102,7 +102,7 @@ again() {
 wait_for again
 wait $user
 is "a command that ignores SIGTERM: status" $? 143
-like "and is told" "$(cat err)" "^user: stopped \(Terminated\), while PID $pid runs on$"
+like "and is told" "$(cat err)" "^user: stopped \(Terminated\); PID $pid continues$"
 ok "nothing is loaded" fails loaded
 ok "the log is there" test -s out/pf_probe_B.log
 kill -KILL $pid

@@ -40,7 +40,7 @@ beside() {
 
 refused "not root" 125 "only root can load a module: run it with sudo$" \
 	su tester -c "/user -- true"
-refused "root, but not by sudo" 125 "as whom is the command to run\?" /user -- true
+refused "root, but not by sudo" 125 "which user should run the command\?" /user -- true
 refused "no such command" 127 "nothing-there: No such file or directory$" \
 	/user --root -- nothing-there
 refused "a folder" 126 "/tmp: Permission denied$" /user --root -- /tmp
@@ -58,7 +58,7 @@ echo 1 >/sys/kernel/debug/kprobes/enabled
 beside planted
 chown 1000 planted/pf_probe_B.ko
 refused "a module of another user" 125 \
-	"/work/planted/pf_probe_B.ko: not loaded: others than root and you can change it" \
+	"/work/planted/pf_probe_B.ko: not loaded: users other than root and you can change it" \
 	planted/user --root -- true
 # A file system that a user serves says of its owners what it likes.
 mkdir served
@@ -80,7 +80,8 @@ wait $server
 beside lacking
 changed lacking/pf_probe_B.ko si_mem_available 0 x
 refused "a kernel that lacks a symbol" 125 \
-	"the kernel lacks what it needs: CONFIG_KPROBES, CONFIG_KRETPROBES and CONFIG_TRACEPOINTS$" \
+	"the kernel lacks an option that the module needs: CONFIG_KPROBES, CONFIG_KRETPROBES or \
+CONFIG_TRACEPOINTS$" \
 	lacking/user --root -- true
 like "in the kernel's words" "$(cat err)" "^pf_probe_B: Unknown symbol xi_mem_available"
 beside foreign
@@ -100,13 +101,13 @@ refused "a module for another kernel" 125 \
 	head -c 4096 /dev/zero
 } >unmappable
 chmod 755 unmappable
-refused "a program that can't be mapped" 125 "./unmappable: ended before it was started$" \
+refused "a program that can't be mapped" 125 "./unmappable: ended before it started$" \
 	/user --root -- ./unmappable
 cp /bin/busybox victim
 until killall -q -KILL victim; do :; done &
 killer=$!
 refused "a command killed while the module is being loaded" 125 \
-	"(PID [0-9]+: ended before it was started|/pf_probe_B.ko: Invalid argument)$" \
+	"(PID [0-9]+: ended before it started|/pf_probe_B.ko: Invalid argument)$" \
 	/user --root max_faults=8000000 -- ./victim sleep 60
 wait $killer
 
@@ -146,14 +147,14 @@ packed "zstd"
 mkdir -p /sys/kernel/security
 mount -t securityfs security /sys/kernel/security 2>/dev/null
 if echo integrity >/sys/kernel/security/lockdown; then
-	refused "lockdown" 125 "the kernel is locked down, mostly by Secure Boot: sign the module" \
-		/user --root -- true
+	refused "lockdown" 125 \
+		"the kernel is locked down, usually because of Secure Boot: sign the module" /user --root -- true
 else
 	skip 3 "no lockdown in this kernel"
 fi
 if echo 1 >/sys/module/module/parameters/sig_enforce; then
-	refused "only signed modules" 125 "the kernel takes signed modules only, mostly for Secure Boot" \
-		/user --root -- true
+	refused "only signed modules" 125 \
+		"the kernel accepts only signed modules, usually because of Secure Boot" /user --root -- true
 else
 	skip 3 "no signatures in this kernel"
 fi

@@ -54,7 +54,7 @@ is "user counts from 0" "$(grep -c '^   0:: PID' out/pf_probe_B.log)" 1
 like "user shows what came" "$(/user B)" "$recorded page faults"
 is "user to standard output" "$(/user -o - B 2>/dev/null | grep -c PID)" "$recorded"
 rmmod pf_probe_B
-like "user without a probe" "$(/user 2>&1)" "no probe is loaded; to trace a command: "
+like "user without a probe" "$(/user 2>&1)" "no module is loaded; to trace a command: "
 is "and its exit status" "$(/user >/dev/null 2>&1; echo $?)" 1
 
 start_stopped /workload run touch 200
