@@ -120,7 +120,7 @@ void say(const char *fmt, ...)
 	va_end(args);
 	if (asprintf(&line, "%s: %s\n", program_invocation_short_name,
 		     text ? text : strerror(ENOMEM)) >= 0) {
-		write_all(STDERR_FILENO, line, strlen(line));
+		write_all(fileno(stderr), line, strlen(line));
 		free(line);
 	}
 	free(text);
