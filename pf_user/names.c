@@ -40,7 +40,7 @@ static void draw_secret(void)
 	if (secret[1])
 		return;
 	if (getrandom(secret, sizeof(secret), GRND_NONBLOCK) != sizeof(secret))
-		secret[0] = (u64)(size_t)&secret;	/* early at boot there may be no random */
+		secret[0] = (u64)(size_t)&secret;	/* not random: only early at boot */
 	secret[1] |= 1;
 }
 

@@ -92,7 +92,7 @@ int owner_become(uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* /etc/group does not list the users whose primary group it is in /etc/passwd. */
+/* /etc/passwd has the primary groups of users; /etc/group does not list these users. */
 static bool is_primary_of_others(gid_t gid, uid_t uid)
 {
 	const struct passwd *pw;

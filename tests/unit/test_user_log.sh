@@ -233,7 +233,7 @@ a_part_with_a_long_name_that_was_taken_away_is_saved() {
 	mkfifo pipe
 	{ stream 7 7 0 0 0 running; summary 7; echo EXIT_CODE; } | reference >want
 	for len in 233 234 250; do
-		name=$(printf '%*s' $len | tr ' ' x)
+		name=$(printf "%${len}s" '' | tr ' ' x)
 		start --follow -o "$name" ./pipe
 		exec 3>pipe
 		stream 7 7 0 0 0 running >&3
@@ -251,7 +251,7 @@ a_part_with_a_long_name_that_was_taken_away_is_saved() {
 		rm ./*.part.1
 	done
 	# A part would have no room: before the run.
-	name=$(printf '%*s' 251 | tr ' ' x)
+	name=$(printf '%251s' '' | tr ' ' x)
 	run 1 -o "$name" ./in
 	check grep -q ': File name too long$' err
 	check [ ! -e "$name" ]
