@@ -3,12 +3,14 @@
  *	terminal COMMAND...
  *	terminal --take COMMAND...
  *	terminal --type TEXT
+ *	terminal --halt COMMAND...
  *
  * Runs a command in the foreground of a terminal of its own, as a shell would, for the guest tests:
  * what standard input gives is typed there, Ctrl-C as \003, and what the terminal shows comes out
  * of standard output, a line `terminal: stopped` when the command is. Ends with its exit status.
  * --take: runs a command that takes the foreground of the terminal that there is, and stops others
- * that write to it. --type: what a program may try, to give the shell something to read.
+ * that write to it. --type: what a program may try, to give the shell something to read. --halt: runs
+ * a command after it has stopped the terminal's output.
  */
 #include <err.h>
 #include <errno.h>
@@ -88,6 +90,14 @@ static void type(const char *text)
 			err(2, "TIOCSTI");
 }
 
+static void halt(char **command)
+{
+	if (tcflow(STDIN_FILENO, TCOOFF))
+		err(2, "TCOOFF");
+	execvp(*command, command);
+	err(2, "%s", *command);
+}
+
 int main(int argc, char **argv)
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), status;
@@ -101,6 +111,8 @@ int main(int argc, char **argv)
 		errx(2, "usage: terminal COMMAND...");
 	if (argc > 2 && !strcmp(argv[1], "--take"))
 		take(argv + 2);
+	if (argc > 2 && !strcmp(argv[1], "--halt"))
+		halt(argv + 2);
 	if (argc == 3 && !strcmp(argv[1], "--type")) {
 		type(argv[2]);
 		return 0;

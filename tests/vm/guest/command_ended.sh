@@ -3,7 +3,7 @@
 # vm: long
 . /tap.sh
 . /tracing.sh
-plan 26
+plan 29
 
 mkdir -p /dev/pts
 mount -t devpts pts /dev/pts
@@ -80,6 +80,14 @@ ok "a command that takes the terminal does not stop the tracer" wait_for over $!
 ok "nothing is loaded" fails loaded
 ok "the log is there" test -s out/pf_probe_B.log
 ok "nobody was stopped" fails shown 'terminal: stopped$'
+loaded && rmmod -f pf_probe_B
+
+# A command that stops the terminal's output, in which the tracer writes messages.
+rm -rf out err shown
+$by_sudo /terminal /user -B -- /terminal --halt /workload run touch 30 </dev/null >shown &
+ok "a command that stops the terminal's output does not stop the tracer" wait_for over $!
+ok "the messages are there" shown 'page faults of PID'
+ok "and nothing is loaded" fails loaded
 loaded && rmmod -f pf_probe_B
 
 # What it types would be read by the shell, which may be root's.
