@@ -127,7 +127,7 @@ a_folder_is_no_stream() {
 	check only out
 }
 
-no_right_to_read_is_told() {
+no_right_to_read_is_reported() {
 	stream 2 2 >in
 	chmod 0 in
 	if [ "$(id -u)" = 0 ]; then
@@ -142,7 +142,7 @@ no_right_to_read_is_told() {
 	check grep -q '^prog: ./in: Permission denied: run it with sudo$' err
 }
 
-without_a_probe_one_is_told_how_to_load_it() {
+without_a_module_a_message_says_how_to_load_it() {
 	if compgen -G '/proc/pf_probe_*' >compgen.out; then
 		skip='a module is loaded'
 		return
@@ -241,7 +241,7 @@ sleep_waits_between_reads() {
 	check [ "$(grep -c PID out/in.log)" = 5000 ]
 }
 
-debug_tells_reads_and_drains() {
+debug_prints_reads_and_drains() {
 	stream 2 2 >in
 	run 0 --debug ./in
 	check grep -q '^user: debug: ./in goes to out/in.log.part$' err
@@ -327,14 +327,14 @@ follow_counts_faults_overwritten_unread_over_all_drains() {
 	check [ "$(grep LOST err)" = 'user: LOST: the oldest 4 faults: use max_faults=12 or --follow' ]
 }
 
-a_followed_stream_that_breaks_off_keeps_its_whole_drains() {
+a_followed_stream_that_ends_early_keeps_its_whole_drains() {
 	stream 500 500 0 0 0 running >whole
 	{ cat whole; faults 501 900; } >in
 	run 1 --follow ./in
 	reference <whole >want
 	check cmp want out/in.log
 	check grep -q '^user: out/in.log: ends with the last whole drain$' err
-	# Twice the output buffer behind the drain: to be taken back from the file.
+	# Twice the output buffer after the drain, so that the file must be cut.
 	{ cat whole; faults 501 9000; } >in
 	run 1 --follow ./in
 	check cmp want out/in.log
@@ -402,7 +402,7 @@ interrupt_before_anything_was_read_leaves_no_log() {
 	exec 3>&-
 	check grep -q 'nothing was read, so there is no log$' err
 	check only out
-	# Nor when nobody ever opens the other end.
+	# Also if nothing ever opens the other end.
 	start ./pipe
 	check until_true grep -q '^SigCgt:.*4..7$' /proc/$pid/status
 	check until_true opening

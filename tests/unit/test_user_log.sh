@@ -1,7 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The log of `user`: its name while it grows and then, whose it is, what stays of it if all goes
-# wrong.
+# The log of `user`: its names, its owner and mode, and what is left of it after errors.
 
 . "$(dirname "$0")/user.sh"
 
@@ -49,7 +48,7 @@ the_mask_of_an_acl_is_not_the_mode_of_a_group() {
 	check [ "$(stat -c %a old.log)" = 660 ]
 	run 0 -o old.log ./in
 	check [ "$(stat -c %a old.log)" = 600 ]
-	# Nor is what a folder gives to all files in it.
+	# Neither is an ACL that the folder gives to its files.
 	mkdir folder
 	acl folder default
 	echo old >plain
@@ -71,7 +70,7 @@ a_log_made_by_sudo_belongs_to_its_user() {
 	cd x || return
 	SUDO_UID=65534 SUDO_GID=65533 run 0 ../in
 	check [ "$(stat -c %u out)" = 0 ]
-	# One that is there keeps its owner, also if that is root.
+	# An older log keeps its owner, even if that is root.
 	: >old.log
 	SUDO_UID=65534 SUDO_GID=65533 run 0 -o old.log ../in
 	check [ "$(stat -c %u:%g old.log)" = 0:0 ]
@@ -119,7 +118,7 @@ symbolic_links_are_not_followed_to_files() {
 	check grep -q '^user: x.log.part: is a symbolic link$' err
 	check [ "$(cat precious)" = precious ]
 	check [ -L link ]
-	# What is no file may be meant: /dev/stdout is such a link.
+	# A link to a device is followed, as /dev/stdout is.
 	ln -s /dev/null null
 	run 0 -o null ./in
 	check [ -L null ]
@@ -151,7 +150,7 @@ a_log_can_be_read_while_it_grows() {
 	check only out pipe.log
 }
 
-what_a_killed_run_left_is_told_and_kept() {
+the_part_of_a_killed_run_is_kept_and_reported() {
 	mkfifo pipe
 	stream 3 3 >in
 	for i in 1 2 3; do
@@ -171,7 +170,7 @@ what_a_killed_run_left_is_told_and_kept() {
 		check [ ! -e x.log.part ]
 	done
 	check only . err in msg pipe wait.err x.log x.log.part.1 x.log.part.2 x.log.part.3
-	# Nothing of nothing.
+	# An empty part is removed without a message.
 	: >x.log.part
 	run 0 -o x.log ./in
 	check [ ! -s err ]
@@ -216,7 +215,7 @@ a_part_that_was_taken_away_is_saved() {
 		rm x.log x.log.part elsewhere 2>/dev/null
 		check [ -z "$(find . -name 'x.log*')" ]
 	done
-	# Also if what was read is not whole.
+	# Also if the stream is not complete.
 	start -o x.log ./pipe
 	exec 3>pipe
 	{ echo "$head_line"; faults 1 5000; } | tee sent >&3
@@ -243,14 +242,14 @@ a_part_with_a_long_name_that_was_taken_away_is_saved() {
 		finish 0
 		exec 3>&-
 		check cmp want "$name"
-		# What was left by a killed run gets a number, and is kept.
+		# The part of a killed run is renamed, too.
 		echo left >"$name.part"
 		stream 3 3 >in
 		run 0 -o "$name" ./in
 		check [ "$(cat ./*.part.1)" = left ]
 		rm ./*.part.1
 	done
-	# A part would have no room: before the run.
+	# There is no room for `.part`: refused before the run.
 	name=$(printf '%251s' '' | tr ' ' x)
 	run 1 -o "$name" ./in
 	check grep -q ': File name too long$' err
@@ -279,7 +278,7 @@ closed_standard_streams_stay_closed_and_nothing_goes_astray() {
 	check only out in.log
 }
 
-a_full_disk_is_told() {
+a_full_disk_is_reported() {
 	stream 2 2 >in
 	run 1 -o /dev/full ./in
 	check grep -q '^user: /dev/full: No space left on device$' err
@@ -301,7 +300,7 @@ what_a_full_disk_had_room_for_is_kept() {
 	check [ "$(sed -n 2p err)" = 'user: what was read is in out.log.part' ]
 	check [ "$(wc -l <err)" = 2 ]
 	check [ "$(cat out.log)" = old ]
-	# Whole lines, and as many as there was room for.
+	# Whole lines, as many as fit.
 	reference <in | head -n "$(wc -l <out.log.part)" >want
 	check cmp want out.log.part
 	check [ "$(stat -c %s out.log.part)" -gt 1023000 ]
@@ -315,7 +314,7 @@ a_closed_pipe_is_quiet_but_no_success() {
 	check [ "$(cat first)" = "$head_line" ]
 }
 
-# As a command can make the standard streams that it shares; read only after a while.
+# A command can make the standard streams that it shares O_NONBLOCK. They are read late here.
 a_stream_that_does_not_wait_gets_all_of_it() {
 	cat >slow.py <<-'END'
 		import fcntl, os, subprocess, sys, time
@@ -348,7 +347,7 @@ a_stream_that_does_not_wait_gets_all_of_it() {
 	check [ "$(cat got)" = "user: ./nothing: No such file or directory" ]
 }
 
-an_output_folder_that_cannot_be_made_or_written_is_told() {
+an_output_folder_that_cannot_be_made_or_written_is_reported() {
 	stream 2 2 >in
 	: >out
 	run 1 ./in

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What `user` tells at its end.
+# The report of `user` at its end.
 
 . "$(dirname "$0")/user.sh"
 
-# fault ADDRESS TIME RESULT LATENCY REGION MAP [PID]: a line of one's own.
+# fault ADDRESS TIME RESULT LATENCY REGION MAP [PID]: a line with these values.
 fault() {
 	printf 'PID = %8d Page Fault at Address 0x%x at Time %u tid=4497 cpu=1 ip=0x0 access=read' \
 		"${7:-4494}" "$1" "$2"
@@ -20,7 +20,7 @@ narrow() { # FILE: at most 12 lines of at most 79 columns
 	[ "$(awk 'length > 79' "$1" | wc -l)" = 0 ] && [ "$(wc -l <"$1")" -le 12 ]
 }
 
-the_report_tells_log_count_process_retries_and_span() {
+the_report_has_log_count_process_retries_and_span() {
 	stream 3201 3201 >pf_probe_B
 	cp "$user" user
 	: >page_fault_plot.py
@@ -44,7 +44,7 @@ no_fault_and_one_fault() {
 	check only out none.log one.log
 }
 
-results_regions_and_mappings_are_told() {
+results_regions_and_mappings_are_reported() {
 	{
 		echo "$head_line page=4096"
 		fault 0x7000 2000000000 minor 1000 anon anon
@@ -72,7 +72,7 @@ results_regions_and_mappings_are_told() {
 	check grep -qx '           2  anon' msg
 }
 
-a_result_that_is_not_known_is_counted_as_such() {
+an_unknown_result_is_counted_as_unknown() {
 	{
 		echo "$head_line page=4096"
 		fault 0x1000 2000000000 minor 1000 anon anon
@@ -122,7 +122,7 @@ the_span_is_right_if_lines_are_in_the_order_of_ends() {
 	check grep -q '^  in 5.000 s, 2 pages' msg
 }
 
-pages_are_told_apart_by_process_and_counted_once() {
+pages_are_counted_once_in_each_process() {
 	{
 		echo "$head_line page=16384"
 		for i in 0 0x3fff 0x4000 0x7fff 0x7000000000000; do
@@ -174,7 +174,7 @@ hostile_names_and_numbers_are_harmless() {
 	check narrow msg
 }
 
-a_region_with_a_zero_byte_is_none_that_is_known() {
+a_region_with_a_zero_byte_is_unknown() {
 	{
 		printf 'PID = 1 Page Fault at Address 0x1 at Time 1 region=code\0data map=anon\n'
 		printf 'PID = 1 Page Fault at Address 0x1 at Time 1 region=heap\0 map=anon\n'
@@ -199,7 +199,7 @@ more_mappings_than_there_is_room_for_are_counted() {
 	check narrow msg
 }
 
-children_are_told() {
+children_are_reported() {
 	{
 		echo "$head_line"
 		faults 1 2
@@ -229,7 +229,7 @@ a_stream_without_head_or_summary_has_a_report() {
   0 minor, 2 major, 0 failed' ]
 }
 
-losses_are_told() {
+losses_are_reported() {
 	stream 1000 1000 4000 >dropped
 	stream 1000 5000 0 4000 >overwritten
 	stream 10 10 0 0 3 >missed
@@ -272,7 +272,7 @@ lines_that_look_like_the_logs_own_are_not_counted_as_faults() {
 	check [ "$(grep -c /b msg)" = 0 ]
 }
 
-a_wrong_number_of_faults_is_told() {
+a_wrong_number_of_faults_is_reported() {
 	stream 10 12 >too_few
 	stream 10 8 >too_many
 	stream 10 30 0 18 >too_few_overwritten
@@ -283,7 +283,7 @@ a_wrong_number_of_faults_is_told() {
 	done
 }
 
-results_other_than_in_the_summary_are_told() {
+results_that_differ_from_the_summary_are_reported() {
 	{ fault 0x1000 1 minor 1 anon anon; results 0 1 0; } >in
 	run 0 ./in
 	check [ "$(cat err)" = "user: LOST: the results of the faults do not add up to those of the summary:"\

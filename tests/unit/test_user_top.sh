@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The live view of `user`: as plain text, and on a terminal, which is tmux's. What is in its lines
-# is tested in test_view.c.
+# The live view of `user`: as plain text, and on a terminal of tmux. Its lines are tested in
+# test_view.c.
 
 . "$(dirname "$0")/user.sh"
 
-# busy NR [NAME]: faults of this moment, a tenth of them major, and the end of a drain. A bit into
-# the future, as the clock here tells hundredths of seconds.
+# busy NR [NAME]: faults of this moment, a tenth of them major, and the end of a drain. Their times
+# are a little in the future, because the clock used here has hundredths of seconds.
 nr_busy=0
 busy() {
 	awk -v nr="$1" -v name="${2:-/lib/libc.so.6}" -v now="$(cut -d ' ' -f 1 /proc/uptime)" 'BEGIN {
@@ -29,7 +29,7 @@ drain_end() { # [TARGET]
 	echo EXIT_CODE
 }
 
-# A terminal of its own for `user ARG...`, in which the shell says how it ended.
+# Runs `user ARG...` in a terminal of its own, where the shell prints its exit status.
 terminal() { # COLUMNS ROWS ARG...
 	local columns=$1 rows=$2
 	shift 2
@@ -43,7 +43,7 @@ terminal() { # COLUMNS ROWS ARG...
 	$tmux send-keys "user $*" Enter
 }
 
-# The view of a pipe in a terminal, from some faults on.
+# Shows the view of a pipe in a terminal, after some faults.
 viewing() { # COLUMNS ROWS NR [NAME]
 	mkfifo pipe
 	terminal "$1" "$2" --top ./pipe
@@ -52,7 +52,7 @@ viewing() { # COLUMNS ROWS NR [NAME]
 	{ echo "$head_line"; busy "${@:3}"; } >&3
 }
 
-# The traced process exits: the view has ended when the shell, or what is given, is on the screen.
+# The traced process exits. Waits until the text of the shell, or the given one, is on the screen.
 exiting() {
 	drain_end exited >&3
 	exec 3>&-
@@ -84,7 +84,7 @@ elsewhere_it_is_plain_text_once_a_second() {
 	{ echo "$head_line"; busy 200; } >sent
 	cat sent >&3
 	check until_true grep -q '^200 faults: 180 minor, 20 major, 0 failed$' msg
-	# A second without faults, and the rest at the end.
+	# A second without faults, and the last view at the end.
 	check until_true shown_again
 	busy 10 >more
 	drain_end exited >>more
@@ -120,7 +120,7 @@ it_is_on_standard_error_if_the_log_is_on_standard_output() {
 	check cmp want msg
 }
 
-faults_from_before_are_told_apart() {
+faults_from_before_are_counted_separately() {
 	mkfifo pipe
 	start --top ./pipe
 	exec 3>pipe

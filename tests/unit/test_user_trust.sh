@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# `user` as root, among other users: 65534 is the one behind sudo, 65533 another one. SECURITY.md
-# says what each may do, and names these cases.
+# `user` as root, with other users: 65534 has run sudo, 65533 is another one. SECURITY.md has the
+# rules, and names these cases.
 
 . "$(dirname "$0")/user.sh"
 python=${PYTHON:-/usr/bin/python3}
 
-# The beginning of a case: a folder of the user's, in which other users can look.
+# Begins a case: the folder belongs to the user, and other users can read it.
 shared() {
 	if [ "$(id -u)" != 0 ]; then
 		skip='not root'
@@ -28,7 +28,7 @@ sudoed() {
 	SUDO_UID=65534 SUDO_GID=65534 run "$@"
 }
 
-# racing UID FROM TO: in the background, as $racer: the two names are exchanged all the time.
+# racing UID FROM TO: exchanges the two names again and again, in the background, as $racer.
 racing() {
 	by "$1" "$python" -c '
 import ctypes, os, sys
@@ -40,7 +40,7 @@ while os.getppid() == parent:
 	racer=$!
 }
 
-# repeat N COMMAND...: again and again, as long as it succeeds.
+# repeat N COMMAND...: repeats it for N seconds, as long as the case is ok.
 repeat() {
 	local end=$((SECONDS + $1))
 	shift
@@ -57,7 +57,7 @@ unloaded() {
 
 a_module_that_others_can_change_is_not_loaded() {
 	shared && unloaded || return
-	# what to do to it, what is wrong then
+	# how to change it : what the message names
 	while IFS=: read -r how what; do
 		mkdir beside
 		cp "$user" beside/user
@@ -69,7 +69,7 @@ a_module_that_others_can_change_is_not_loaded() {
 			check grep -q "^user: .*/beside/pf_probe_B.ko: not loaded: users other than root and you \
 can change $what; " err
 		else
-			# The kernel was asked, and does not take it.
+			# The kernel was asked to load it, and refused.
 			check grep -q '^user: .*/beside/pf_probe_B.ko: [A-Z]' err
 		fi
 		rm -r beside
@@ -86,7 +86,7 @@ can change $what; " err
 		chown 65533 user:this program
 		chmod 757 user:this program
 	END
-	# A group of the user's own, as that of this one is everywhere; but no ACL.
+	# daemon has a group of its own name everywhere. It may write, but no ACL may be there.
 	if [ "$(id -un 1):$(getent group daemon)" = daemon:daemon:x:1: ]; then
 		mkdir beside
 		cp "$user" beside/user
@@ -95,7 +95,7 @@ can change $what; " err
 		chmod g+w beside beside/*
 		SUDO_UID=1 SUDO_GID=1 timeout 60 beside/user -- true >msg 2>err
 		check grep -q '^user: .*/beside/pf_probe_B.ko: [A-Z]' err
-		# A user with rw-, that is what the mode shows as the group's.
+		# Another user may write; the mode shows that as the group's right.
 		if "$python" -c 'import os, struct, sys
 acl = [(1, 6, -1), (2, 6, 65533), (4, 4, -1), (16, 6, -1), (32, 4, -1)]
 os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".join(
@@ -105,7 +105,7 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".j
 		fi
 		rm -r beside
 	fi
-	# Root that is not there by sudo trusts no user.
+	# Root without sudo trusts no user.
 	mkdir beside
 	cp "$user" beside/user
 	echo bogus >beside/pf_probe_B.ko
@@ -118,7 +118,7 @@ os.setxattr(sys.argv[1], "system.posix_acl_access", struct.pack("<I", 2) + b"".j
 	check grep -q '/beside/pf_probe_B.ko: is a symbolic link: ' err
 }
 
-# among PASSWD GROUP COMMAND...: with these files in /etc.
+# among PASSWD GROUP COMMAND...: runs it with these files as /etc/passwd and /etc/group.
 among() {
 	local passwd=$1 group=$2
 	shift 2
@@ -169,7 +169,7 @@ a_pipe_of_another_user_gets_no_log() {
 	kill $reader
 	wait $reader 2>/dev/null
 	check [ ! -s got ]
-	# One's own is as good as any.
+	# The user's own pipe gets the log.
 	chown 65534 out/in.log
 	cat out/in.log >got &
 	sudoed 0 -o out/in.log ./in
@@ -195,7 +195,7 @@ user's own$" err
 	by 65534 ln -s mine out
 	sudoed 0 ./in
 	check only mine in.log
-	# Links to links, and round in circles.
+	# Links to links, and a loop of links.
 	rm out
 	by 65534 ln -s "$PWD/mine/../once" out
 	by 65534 ln -s mine/.. once
@@ -207,7 +207,7 @@ user's own$" err
 	by 65534 ln -sfn out out
 	sudoed 1 ./in
 	check grep -q '^user: out/in.log: Too many levels of symbolic links$' err
-	# One of root's is followed anywhere.
+	# A link of root's is followed to any folder.
 	rm out
 	ln -s roots out
 	sudoed 0 ./in
@@ -248,7 +248,7 @@ a_folder_of_roots_is_not_given_away_as_out() {
 
 out_is_the_users_where_that_is_safe() {
 	shared || return
-	# where, by whom and how it is writable, whose out is then
+	# owner and mode of the folder, owner and mode of out
 	while read -r owner mode want; do
 		mkdir -m "$mode" here
 		chown "$owner" here
@@ -265,7 +265,7 @@ out_is_the_users_where_that_is_safe() {
 	END
 }
 
-# Only the user's groups count, neither none nor those of root.
+# With the user's groups, not without them or with those of root.
 out_is_made_with_the_users_groups() {
 	shared || return
 	mkdir -m 775 here
@@ -296,7 +296,7 @@ a_growing_log_is_out_of_its_users_reach() {
 		by $uid sh -c 'echo forged >>out/pipe.log.part' 2>sh.err
 		check [ ! -s got ]
 	done
-	# Its name is all that the user can have of it; also if that is put back over it.
+	# The user can rename it, and put another file there.
 	by 65534 mv out/pipe.log.part out/mine
 	by 65534 sh -c 'echo forged >out/pipe.log.part'
 	{ summary 5; echo EXIT_CODE; } >&3
@@ -332,13 +332,13 @@ without_sudo_a_command_runs_as_root_only_by_name() {
 	run 125 -- touch ran
 	check grep -q '^user: which user should run the command? .*; --root runs it as root$' err
 	check [ ! -e ran ]
-	# Past that, whatever stops it here.
+	# With --root another error comes later.
 	run 125 --root pf_probe_nothing=1 -- touch ran
 	check [ "$(grep -c 'which user' err)" = 0 ]
 	check [ ! -e ran ]
 }
 
-numbers_of_sudo_that_are_none_are_refused() {
+malformed_numbers_of_sudo_are_refused() {
 	shared || return
 	want='^user: SUDO_UID and SUDO_GID must be the numbers of a user and a group, as sudo sets them$'
 	for i in x '' -1 4294967295 99999999999999999999 1x; do
@@ -389,11 +389,11 @@ a_log_that_another_user_has_made_meanwhile_is_left_alone() {
 	check [ "$(grep -c PID x.log.part)" = 5 ]
 }
 
-# What both of the following have in common: OWN_UID OTHER_UID COMMAND..., that runs the program.
+# rules OWN_UID OTHER_UID COMMAND...: checks the rules for a COMMAND that runs as OWN_UID.
 rules() {
 	local own=$1 other=$2
 	shift 2
-	# The log while it grows, and then; out/.
+	# The log while it grows and when it is complete; out/.
 	mkfifo -m 666 pipe
 	"$@" --follow ./pipe >msg 2>err &
 	pid=$!
@@ -409,7 +409,7 @@ rules() {
 	by "$own" cp in out/pipe
 	"$@" out/pipe >msg 2>err
 	check [ "$(stat -c %u:%a out/pipe.log)" = "$own:640" ]
-	# Another user's pipe, log, part, link, and a log of another user that comes later.
+	# Another user's pipe, log, part and link, and a log that appears during the run.
 	chmod 1777 .
 	by "$other" mkfifo -m 666 fifo
 	by "$other" sh -c 'umask 0; echo theirs | tee x.log >y.log.part; ln -s out link'
@@ -433,7 +433,7 @@ rules() {
 	finish 1
 	exec 3>&-
 	check [ "$(cat w.log)" = theirs ]
-	# Links and a left part of one's own.
+	# Own links, and an own part that was left.
 	by "$own" ln -s out mine
 	echo left >mine/v.log.part
 	chown "$own" out/v.log.part
@@ -482,7 +482,7 @@ a_link_to_a_device_is_no_log() {
 	by 65534 ln -s /dev/null out/in.log
 	sudoed 1 ./in
 	check grep -q '^user: out/in.log: is a symbolic link: name its target, or -$' err
-	# Nor is one of root's that the user can have moved to where it is.
+	# Neither is a link of root's in a folder of the user, who may have moved it there.
 	ln -s /dev/null moved
 	sudoed 1 -o moved ./in
 	check grep -q '^user: moved: is a symbolic link: name its target, or -$' err

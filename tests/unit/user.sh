@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What the tests of `user` are written with, where its streams come from files and fifos. USER_BIN
-# names the program (default: ./user at the top of the tree). Each function of the test that sources
-# this is a case if its name is of several words; at its end the test calls run_cases, which leaves
-# out those named in SKIP_CASES. The output is TAP: `prove tests/unit/test_*.sh`.
+# Functions for the tests of `user`, which get their streams from files and fifos. USER_BIN is the
+# program (default: ./user at the top of the tree). In a test that sources this, each function whose
+# name has several words is a case. The test ends with run_cases, which runs them, except those in
+# SKIP_CASES. The output is TAP: `prove tests/unit/test_*.sh`.
 
 set -u
 user=$(realpath -- "${USER_BIN:-$(dirname "$0")/../../user}")
@@ -14,13 +14,13 @@ if [ ! -x "$user" ]; then
 fi
 top=$(mktemp -d)
 pid=
-unset SUDO_UID SUDO_GID	# of who runs the tests
+unset SUDO_UID SUDO_GID	# of whoever runs the tests
 trap : PIPE	# a program that ended early fails its case, not the script
 trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null; rm -rf "$top"' EXIT
 
 nr=0 nr_failed=0 case_ok=1
 
-# Each case is a function, run in an empty folder of its own; `check` notes what does not hold.
+# Each case runs in an empty folder of its own. `check` fails the case if the command fails.
 check() {
 	"$@" && return
 	case_ok=0
@@ -73,7 +73,7 @@ stream() { # NR_FAULTS [the summary's]
 	echo EXIT_CODE
 }
 
-# The log that a stream (standard input) should become.
+# The expected log of a stream (standard input).
 reference() {
 	awk '/^PID =/ { printf "%4d:: %s\n", n++, $0; next }
 		/^# recorded=/ { summary = $0; next }
@@ -102,8 +102,8 @@ opening() { [ "/proc/$pid/exe" -ef "$user" ] && grep -q '^State:.S' "/proc/$pid/
 interrupting() { ! kill -INT "$pid"; }
 stopped() { ! kill -0 "$pid" 2>/dev/null; }
 
-# start ARG...: in the background, to be ended by `finish STATUS`. SIGHUP is as usual, also if the
-# tests run under nohup.
+# start ARG...: runs the program in the background; `finish STATUS` waits for it. SIGHUP has its
+# default action, even if the tests run under nohup.
 start() {
 	env --default-signal=HUP "$user" "$@" >msg 2>err &
 	pid=$!
