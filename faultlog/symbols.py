@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import bisect
 import ctypes
+import itertools
 import os
 import re
 import struct
@@ -29,6 +30,8 @@ from .packed import pack
 EXEC = COLUMNS["access"].words.index("exec")
 AROUND = 16 * 4096  # the kernel maps so much along with a file's page
 MAX_HEADERS = 128
+MAX_CODE = 16  # loaded segments with code; a program has one or two
+MAX_HOLDING = 8  # segments that a page can be of; in a small file all of them share one
 MAX_OVERLAP = 8  # so many files that were mapped at one address can be told apart
 MAX_LOADS = 16  # of one file at several places of one address space
 MAX_BASES = 256  # of one file in one address space; those beyond are not looked at
@@ -75,13 +78,15 @@ def read_segments(path: bytes) -> list[Segment]:
     except (OSError, ValueError):
         return []
     whole = table[: len(table) // 56 * 56]
-    return [
+    segments = [
         Segment(offset, vaddr, size, bool(flags & 1))
         for kind, flags, offset, vaddr, _, size, _, _ in struct.iter_unpack(
             "<IIQQQQQQ", whole
         )
         if kind == 1 and max(offset, vaddr, size) < 1 << 62
     ]
+    # Each place where the file is loaded has all of its code.
+    return segments if sum(s.is_code for s in segments) <= MAX_CODE else []
 
 
 @dataclass(frozen=True)
@@ -117,8 +122,9 @@ def _loads(base: tuple, segments: list[Segment], page: int) -> dict[int, int]:
     """
     at, low, high, _, ran = base
     found: dict[int, int] = {}
-    for s in segments:
-        if s.holds(low, high, page) and (s.is_code or not ran):
+    holding = (s for s in segments if s.holds(low, high, page))
+    for s in itertools.islice(holding, MAX_HOLDING):
+        if s.is_code or not ran:
             load = at + s.offset - s.vaddr
             found[load] = max(found.get(load, 0), 2 * MAX_BASES + s.is_code)
     return found
@@ -225,23 +231,24 @@ class Placer:
         if file not in self.segments:
             path, _ = self.log.roots.find(self.log.paths[file])
             self.segments[file] = read_segments(path)
-        segments, page, found = self.segments[file], self.page, []
+        segments, found = self.segments[file], []
         left = sorted(bases, key=lambda base: not base[4])[:MAX_BASES]
+        loads = {base: _loads(base, segments, self.page) for base in left}
         for _ in range(MAX_LOADS):
             votes: Counter[int] = Counter()
             for base in left:
-                votes.update(_loads(base, segments, page))
+                votes.update(loads[base])
             if not votes:
                 break
-            load = min(at for at, n in votes.items() if n == max(votes.values()))
-            mine = [b for b in left if load in _loads(b, segments, page)]
+            load = min(votes, key=lambda at: (-votes[at], at))
+            mine = {base for base in left if load in loads[base]}
             since = min(b[3] for b in mine)
             for s in segments:
                 if s.is_code:
                     low, high = load + s.vaddr, load + s.vaddr + s.size
                     base = load + s.vaddr - s.offset
                     found.append(Range(low, high, file, base, since))
-            left = [b for b in left if b not in set(mine)]
+            left = [b for b in left if b not in mine]
         # What is not as the file is, or no file here: what ran before what was read.
         ran = [b for b in left if b[4]]
         for base, _, high, since, _ in ran or ([] if found else left):

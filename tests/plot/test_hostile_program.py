@@ -20,7 +20,7 @@ from faultlog.asking import NOBODY, Budget
 from faultlog.debug import Refused
 from faultlog.files import open_stored
 from faultlog.symbols import look_up, read_segments
-from logs import read, run, summary
+from logs import fault, read, run, summary
 from test_symbols import LOAD, address_of, head, library, line, parts, public
 
 MIB = 1 << 20
@@ -310,3 +310,28 @@ def test_links_of_a_file_with_odd_sections(tmp_path):
         path.write_bytes(data + bytes(640))
         with pytest.raises(Refused):
             look_up(os.fsencode(path), [1])
+
+
+def program(segments: list[tuple[int, int, int]]) -> bytes:
+    """An ELF file with nothing but loaded code: offsets, addresses and sizes."""
+    head = struct.pack("<6s26xQ14xHH6x", b"\x7fELF\2\1", 64, 56, len(segments))
+    rows = (struct.pack("<IIQQQQQQ", 1, 5, o, v, v, n, n, 1) for o, v, n in segments)
+    return head + b"".join(rows)
+
+
+@pytest.mark.parametrize("nr_segments", [16, 128])
+def test_code_that_could_be_loaded_anywhere(tmp_path, nr_segments):
+    """Each of its segments holds each page: 128 of them at 128 places took 35 s."""
+    path = tmp_path / "x.so"
+    path.write_bytes(program([(0, i << 30, 1 << 29) for i in range(nr_segments)]))
+    text = head(time.time() + 9)
+    for i in range(256):
+        at = LOAD + (i * i << 40)
+        keys = {"tid": 9, "ip": hex(at), "access": "exec", "result": "minor"}
+        text += fault(i, at, 9, **keys, map=path, offset="0x0", latency_ns=1)
+    began = time.process_time()
+    log = read(text + summary(256))
+    placer = symbols.Placer(log)
+    placer.place(log)
+    assert time.process_time() - began < 1
+    assert len(placer.ranges.low) <= 16 * symbols.MAX_LOADS + 256
