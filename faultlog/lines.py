@@ -32,6 +32,9 @@ MIN_PART_BYTES = 8 << 20  # a helper takes longer to start than to read less
 MAX_NAME = 4096  # bytes of a name, as it is written; a longer one is not told
 MAX_NAMES_BYTES = 32 << 20  # of all names of a column; the kernel keeps a half of that
 MAX_EVENTS = 1 << 18  # of children and programs; the kernel keeps a fourth of that
+MAX_EVENT_NS = (
+    1 << 63
+) - 1  # the kernel's clock is a signed number, as SQLite's integers are
 OTHER_LINE = re.compile(rb"\s*(?:\d+::\s*)?(?:EXIT_CODE\s*|#.*)?", re.DOTALL)
 OPTIONAL = ("kind", "offset")  # a line may lack them though its neighbours have them
 # What more than so many of the lines have, a line without it has lost; without a head it
@@ -393,12 +396,10 @@ class Reader:
 
     def _event(self, kind: str, pairs: dict[bytes, bytes], number: int) -> None:
         time_ns, pid = pairs.get(b"time", b""), pairs.get(b"pid", b"")
-        if not re.fullmatch(rb"\d{1,19}", time_ns) or not re.fullmatch(
-            rb"\d{1,9}", pid
-        ):
+        if not re.fullmatch(rb"\d{1,19}", time_ns) or int(time_ns) > MAX_EVENT_NS:
             self.bad(number)
             return
-        if len(self.events) >= MAX_EVENTS:
+        if not re.fullmatch(rb"\d{1,9}", pid) or len(self.events) >= MAX_EVENTS:
             self.bad(number)
             return
         ppid = pairs.get(b"ppid", b"")

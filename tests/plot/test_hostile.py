@@ -314,6 +314,24 @@ def test_a_database_of_many_processes_takes_no_longer(tmp_path: Path) -> None:
     assert count == (40000,)
 
 
+@pytest.mark.parametrize("kind", ["child", "exec"])
+@pytest.mark.parametrize("time_ns", [(1 << 63) - 1, 1 << 63, 10**19 - 1])
+def test_an_event_at_a_time_beyond_63_bits_is_a_bad_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture, kind: str, time_ns: int
+) -> None:
+    """SQLite has no such integer: that was a traceback."""
+    log, out = tmp_path / "x.log", tmp_path / "x.sqlite"
+    event = f"# {kind} time={time_ns} pid=4494 ppid=1 comm=x\n".encode()
+    log.write_bytes(HEAD + fault(1389595000001, 0x1000, tid=1) + event + summary(1))
+    assert main([str(log), "-o", str(out)]) == 0
+    is_bad = time_ns >= 1 << 63
+    text = "1 bad line left out, the first is line 3"
+    assert (text in capsys.readouterr().err) == is_bad
+    with closing(sqlite3.connect(out)) as database:
+        found = database.execute("SELECT max(since_ns) FROM process").fetchone()
+    assert found == (None if is_bad else time_ns,)
+
+
 def test_a_database_in_a_folder_of_an_odd_name(tmp_path: Path) -> None:
     """SQLite gets it as a URI."""
     folder = tmp_path / "a ?mode=memory#%41"
