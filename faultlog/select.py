@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -11,7 +12,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from .log import MAJOR, OUTCOME_HINT, Log, LogError
-from .words import size_text
+from .words import printable, size_text
 
 UNIT_NS = {
     "ns": 1,
@@ -116,7 +117,7 @@ class Filters:
             *self.words().items(),
         ):
             if values:
-                words.append(f"{key}={','.join(map(str, values))}")
+                words.append(printable(f"{key}={','.join(map(str, values))}"))
         for low, high in self.addresses:
             words.append(f"{low:#x}-{high:#x} ({size_text(high - low)})")
         if self.major:
@@ -145,8 +146,8 @@ class Filters:
         if self.tids:
             keep &= np.isin(log.tid, self.tids) & log.told("tid")
         if self.maps:
-            names = log.names["map"]
-            keep &= np.array([any_match(self.maps, name) for name in names])[log.map]
+            names = zip(log.names["map"], map(os.fsdecode, log.paths))
+            keep &= np.array([any_match(self.maps, *both) for both in names])[log.map]
         for column, wanted in self.words().items():
             if wanted:
                 is_it = np.array([name in wanted for name in log.names[column]])
@@ -182,10 +183,14 @@ def _is_from(time_ns: np.ndarray, begin_ns: int) -> np.ndarray:
     return time_ns >= np.uint64(begin_ns)
 
 
-def any_match(patterns: tuple[str, ...], name: str) -> bool:
-    """Is the name, or its last part, one of these or like one of these patterns?"""
-    parts = (name, name.removesuffix(" (deleted)").rpartition("/")[2])
-    return bool(name) and any(
+def any_match(patterns: tuple[str, ...], *names: str) -> bool:
+    """Does one of the names, or its last part, match one of these patterns?
+
+    names: a mapping's, as it is printed and as it is in the command line.
+    """
+    files = [name.removesuffix(" (deleted)").rpartition("/")[2] for name in names]
+    parts = {*names, *files}
+    return all(names) and any(
         part == pattern or fnmatchcase(part, pattern)
         for pattern in patterns
         for part in parts

@@ -343,6 +343,46 @@ def test_a_database_in_a_folder_of_an_odd_name(tmp_path: Path) -> None:
     assert count == (2,)
 
 
+BYTES = os.fsdecode(b"/f\xff\xfe\x80")
+PATTERNS = (BYTES[1:], BYTES[:3] + "*", "/f\ufffd*")
+
+
+@pytest.mark.parametrize(
+    "pattern, suffix",
+    [(BYTES, suffix) for suffix in [*OUTPUTS, ""]]
+    + [(pattern, suffix) for pattern in PATTERNS for suffix in (".sqlite", "")],
+)
+def test_a_filter_that_is_no_utf_8(
+    tmp_path: Path, capfd: pytest.CaptureFixture, pattern: str, suffix: str
+) -> None:
+    """It was a traceback in all outputs that repeat the filter, and matched nothing."""
+    log, out = tmp_path / "x.log", tmp_path / f"out{suffix}"
+    log.write_bytes(log_of([b"\xff\xfe\x80", b"other"]))
+    output = ["-o", str(out)] if suffix else ["--by"]
+    status = main([str(log), "--map", pattern, *output])
+    done = capfd.readouterr()
+    harmless(done.out + done.err)
+    if suffix == ".sh":  # the file is not here
+        assert (status, out.exists()) == (1, True)
+        return
+    assert status == 0
+    if suffix == ".sqlite":
+        with closing(sqlite3.connect(out)) as database:
+            assert database.execute("SELECT count(*) FROM fault").fetchone() == (1,)
+    elif suffix in (".csv", ".jsonl", ".trace.json", ".html", ".svg"):
+        assert "\\udc" not in out.read_text("utf-8")
+
+
+@pytest.mark.parametrize("option", ["--map", "--region", "--access"])
+def test_a_filter_of_other_bytes_leaves_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture, option: str
+) -> None:
+    log = tmp_path / "x.log"
+    log.write_bytes(log_of([b"\xff"]))
+    assert main([str(log), option, os.fsdecode(b"\xfe")]) == 1
+    assert f"(only {option[2:]}=\ufffd)" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("suffix", [".html", ".svg", ""])
 def test_the_log_itself_may_have_any_name(tmp_path: Path, suffix: str) -> None:
     log = tmp_path / "<script>\x1b[2J\u202e=1+1\n$x_{$.log"
