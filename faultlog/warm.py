@@ -162,9 +162,14 @@ def ranges(log: Log) -> list[Range]:
 
 
 def is_path(name: bytes) -> bool:
-    """Can a file on a disk be opened by this name of a mapping, and only be read by that?"""
+    """Can this name of a mapping be opened as a file on a disk, with no other effect?
+
+    A name with a //, . or .. in it could lead anywhere; the kernel writes none.
+    """
     is_whole = name.startswith(b"/") and b"\0" not in name
-    return is_whole and not name.endswith(DELETED) and not name.startswith(NO_DISK)
+    is_clean = name == b"/" + os.path.normpath(name).lstrip(b"/")
+    is_stored = not name.endswith(DELETED) and not name.startswith(NO_DISK)
+    return is_whole and is_clean and is_stored
 
 
 def file_systems() -> dict[int, str]:

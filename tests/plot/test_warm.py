@@ -81,6 +81,26 @@ def test_what_is_no_file_to_open_is_left_out():
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "//sys/kernel/x",
+        "///proc/kmsg",
+        "/./dev/watchdog",
+        "/x/../dev/watchdog",
+        "/../proc/kmsg",
+        "/x//.././/dev/../sys/x",
+        "/dev/",
+        "/x/..",
+        "/a/./b",
+    ],
+)
+def test_another_spelling_of_what_is_no_file_on_a_disk(name):
+    """These were in the script, as they do not begin with /dev/, /proc/ or /sys/."""
+    assert found(major(1, name, 0)) == []
+    assert found(major(1, "/...a/..b/.c", 0)) != []
+
+
+@pytest.mark.parametrize(
     "name, keys",
     [
         ("/dev/shm/x", {"region": "file", "kind": "shared"}),
