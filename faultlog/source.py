@@ -7,7 +7,7 @@ import gzip
 import io
 import lzma
 import os
-import shutil
+import select
 import signal
 import stat
 import subprocess
@@ -126,10 +126,23 @@ class Counted(io.FileIO):
         return nr_bytes
 
 
+class Arriving:
+    """A file to unpack; what has arrived in a pipe is read without waiting for more."""
+
+    LEAST = 1 << 10  # fields of a header, of fewer bytes than this, are read whole
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self.file = file
+
+    def read(self, size: int) -> bytes:
+        """At most size bytes; none at the end."""
+        return self.file.read(size) if size < self.LEAST else self.file.read1(size)
+
+
 class Xz:
     """What xz has packed, in any number of streams; lzma's own takes 4 GiB if a file says so."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Arriving) -> None:
         self.file = file
         self.unpacker = lzma.LZMADecompressor(memlimit=XZ_MEMORY)
 
@@ -170,6 +183,8 @@ def unpacked_name(name: str) -> Path:
 @contextmanager
 def open_log(name: str) -> Iterator[Source]:
     """Open a log for reading; raises OSError, LogError where zstd is missing."""
+    if is_standard_input(name) and sys.stdin is None:
+        raise LogError("-: standard input is closed")
     if is_standard_input(name):
         raw = Counted(sys.stdin.fileno(), closefd=False)
     else:
@@ -181,9 +196,10 @@ def open_log(name: str) -> Iterator[Source]:
             err.filename = name
             raise
         if magic.startswith(GZIP):
-            yield Source(gzip.GzipFile(fileobj=file), is_packed=True, packed=raw)
+            unpacked = gzip.GzipFile(fileobj=Arriving(file), mode="rb")
+            yield Source(unpacked, is_packed=True, packed=raw)
         elif magic.startswith(XZ):
-            yield Source(Xz(file), is_packed=True, packed=raw)
+            yield Source(Xz(Arriving(file)), is_packed=True, packed=raw)
         elif magic.startswith(ZSTD):
             with _zstd(name, file, raw) as source:
                 yield source
@@ -205,9 +221,20 @@ def _zstd(name: str, file: io.BufferedReader, raw: Counted) -> Iterator[Source]:
     except FileNotFoundError:
         raise LogError(f"{name}: it takes zstd to unpack it (Debian: apt install zstd)")
 
+    done, stop = os.pipe()
+
     def feed() -> None:
+        """Copy until the end, or until stop is closed: a pipe may stay open for ever."""
+        ready = select.poll()
+        ready.register(done, 0)
+        ready.register(raw.fileno(), select.POLLIN)
+        data = file.read1(CHUNK_BYTES)  # what open_log() has looked at
         with suppress(BrokenPipeError), process.stdin:
-            shutil.copyfileobj(file, process.stdin)
+            while data:
+                process.stdin.write(data)
+                if any(fd == done for fd, _ in ready.poll()):
+                    break
+                data = file.read1(CHUNK_BYTES)
 
     # If it gives up on a damaged file, that must not end us as well.
     on_pipe = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -218,7 +245,9 @@ def _zstd(name: str, file: io.BufferedReader, raw: Counted) -> Iterator[Source]:
         yield source
     finally:
         process.stdout.close()
+        os.close(stop)
         feeder.join()
+        os.close(done)
         process.wait()
         signal.signal(signal.SIGPIPE, on_pipe)
 

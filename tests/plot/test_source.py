@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import os
+import random
 import re
 import subprocess
 import sys
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,6 +59,41 @@ def test_a_packed_log_that_breaks_off_is_drawn_and_told(suffix, tmp_path):
     assert "the packed file is damaged" in done.stderr
     assert done.stderr.count("\n") == 1
     assert (tmp_path / "a.png").exists()
+
+
+# Of a damaged file, zstd itself waits for the next 128 KiB before it gives up.
+@pytest.mark.parametrize(
+    "suffix, kind",
+    [(".gz", "damaged"), (".xz", "damaged"), *((s, "too much") for s in PACKERS)],
+)
+def test_what_cannot_be_unpacked_ends_though_the_pipe_stays_open(
+    suffix, kind, tmp_path
+):
+    """zstd had given up, and the plotter waited for more to feed it with."""
+    text = TEXT if kind == "damaged" else OLD + b"#\n" * (16 << 20)
+    packed = bytearray(PACKERS[suffix](text))
+    if kind == "damaged":
+        packed[len(packed) // 2] ^= 0xFF
+    # zstd has given up by then, and the plotter has nothing more for it.
+    packed += random.Random(1).randbytes((3 << 16) - len(packed))
+    ours, theirs = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-B", SCRIPT, "-", "-o", tmp_path / "x.csv"],
+        stdin=ours,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=ENV,
+    )
+    os.close(ours)
+    try:
+        with suppress(BrokenPipeError):
+            while packed:
+                packed = packed[os.write(theirs, packed) :]
+        _, told = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        os.close(theirs)
+    assert told.count(b"\n") == 1 and b"the packed file" in told
 
 
 @pytest.mark.parametrize("line", [OLD, b"# child time=1 pid=1 comm=x\n"])
