@@ -5,6 +5,11 @@
 import os
 import sys
 
+# Where a standard stream is closed, no file that is opened later may take its number.
+while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+    pass
+os.close(number)
+
 # No module is looked for in the current folder, as an empty word of PYTHONPATH says, nor beside
 # this file, where others' programs are once it is installed.
 HERE = os.path.dirname(os.path.realpath(__file__))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import os
 import signal
 import stat
@@ -197,14 +198,56 @@ def _say(text: str) -> None:
     print(f"{PROG}: {printable(text)}", file=sys.stderr)
 
 
-def main(argv: Iterable[str] | None = None) -> int:
-    """Run; every error is one line on stderr and status 1.
+class Errors(io.TextIOBase):
+    """Standard error: what cannot be written there is dropped, which is noted."""
 
-    The process's own ways with signals are the caller's, see page_fault_plot.py.
+    def __init__(self, file: TextIO | None) -> None:
+        """file: None if standard error is closed."""
+        self.file, self.has_dropped = file, False
+
+    def write(self, text: str) -> int:
+        """Write at once."""
+        try:
+            if self.file is None:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            self.file.write(text)
+            self.file.flush()
+        except OSError:
+            self.has_dropped = True
+        return len(text)
+
+    def fileno(self) -> int:
+        """The descriptor; raises OSError if there is none."""
+        if self.file is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self.file.fileno()
+
+    def isatty(self) -> bool:
+        """Is it a terminal?"""
+        return self.file is not None and self.file.isatty()
+
+
+def main(argv: Iterable[str] | None = None) -> int:
+    """Run; an error is one line on stderr and status 1, as is a line that cannot be written.
+
+    The caller sets the process's handling of signals, see page_fault_plot.py.
     """
-    if sys.stdout:
-        sys.stdout.reconfigure(errors="surrogateescape")
+    stderr = sys.stderr
+    sys.stderr = errors = Errors(stderr)  # print() would take None for standard output
     try:
+        status = _status(argv)
+    finally:
+        if not errors.has_dropped:  # else Python would try again at its end
+            sys.stderr = stderr
+    return 1 if errors.has_dropped and not status else status
+
+
+def _status(argv: Iterable[str] | None) -> int:
+    """Run, and report errors; the exit status."""
+    try:
+        if sys.stdout is None:
+            raise LogError("standard output is closed")
+        sys.stdout.reconfigure(errors="surrogateescape")
         run(argv)
     except LogError as err:
         _say(f"{err}")
@@ -212,7 +255,7 @@ def main(argv: Iterable[str] | None = None) -> int:
         where = f"{err.filename}: " if err.filename else ""
         _say(f"{where}{err.strerror or err}")
     except MemoryError:
-        _say(f"not enough memory for this log")
+        _say("not enough memory for this log")
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     else:

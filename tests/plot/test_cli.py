@@ -72,6 +72,59 @@ def test_bad_lines_are_said_and_the_plot_is_made(log_path):
     assert log_path.with_suffix(".png").exists()
 
 
+def shell(log_path: Path, command: str) -> subprocess.CompletedProcess:
+    """Run the program, PLOT in a shell's command."""
+    return subprocess.run(
+        ["sh", "-c", command.replace("PLOT", f"{sys.executable} -B {SCRIPT}")],
+        cwd=log_path.parent,
+        env=ENV,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+NO_OUTPUT = "page_fault_plot.py: standard output is closed\n"
+
+
+@pytest.mark.parametrize(
+    "command, status, message",
+    [
+        ("PLOT pf_probe_B.log -o x.csv >&-", 1, NO_OUTPUT),
+        ("PLOT pf_probe_B.log --by >&-", 1, NO_OUTPUT),
+        ("PLOT --help >&-", 1, NO_OUTPUT),
+        ("PLOT --by >&- 2>&-", 1, ""),
+        ("PLOT none.log 2>&-", 1, ""),
+        ("PLOT pf_probe_B.log --by nosuch 2>&-", 2, ""),
+        ("PLOT bad.log -o x.csv 2>&-", 1, ""),
+        ("PLOT bad.log --by --csv 2>&-", 1, ""),
+        ("PLOT bad.log -o x.csv 2>/dev/full", 1, ""),
+        ("PLOT none.log 2>/dev/full", 1, ""),
+        ("PLOT pf_probe_B.log -o x.csv 2>&-", 0, ""),
+        ("PLOT - -o x.csv <&-", 1, "page_fault_plot.py: -: standard input is closed\n"),
+        ("PLOT pf_probe_B.log -o x.csv <&-", 0, ""),
+    ],
+)
+def test_a_closed_stream(log_path, command, status, message):
+    """It was a traceback, or messages went to standard output."""
+    log_path.with_name("bad.log").write_bytes(OLD + b"junk\n")
+    done = shell(log_path, command)
+    assert (done.returncode, done.stderr) == (status, message)
+    assert "page_fault_plot.py: " not in done.stdout
+
+
+def test_no_file_gets_the_number_of_a_closed_stream(log_path):
+    """What is printed then would be in the output."""
+    shell(log_path, "PLOT pf_probe_B.log -o x.csv <&- >&- 2>&-")
+    assert not log_path.with_name("x.csv").exists()
+    shell(log_path, "PLOT pf_probe_B.log -o x.csv <&- 2>&-")
+    shell(log_path, "PLOT pf_probe_B.log -o y.csv")
+    first, second = (
+        log_path.with_name(name).read_bytes() for name in ("x.csv", "y.csv")
+    )
+    assert first == second
+
+
 def test_version_is_the_modules():
     header = SCRIPT.with_name("pf_common.h").read_text()
     assert f'#define PF_VERSION "{VERSION}"\n' in header
