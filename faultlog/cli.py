@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command: options, one log in, one output out, one line for what is wrong."""
+"""The command line: reads a log, writes one output, and reports an error in one line."""
 
 from __future__ import annotations
 
@@ -20,36 +20,39 @@ from .lines import read_log
 from .log import LogError
 from .words import printable
 
-ROOT_USE = "it is about files; add --by function, --by line, or -o FILE.html or FILE.sh"
-PROG = Path(sys.argv[0]).name  # another where it is installed
+ROOT_USE = (
+    "it is for names of files; add --by function, --by line, or -o FILE.html or FILE.sh"
+)
+PROG = Path(sys.argv[0]).name  # differs once it is installed
 
 
 class _Parser(argparse.ArgumentParser):
-    """Tells what is wrong in one line, as all other errors are told."""
+    """Reports wrong usage in one line, like all other errors."""
 
     def error(self, message: str) -> NoReturn:
         if "required: LOG" in message:
             message = "which LOG? It comes before --by and --compare"
-        _say(f"{message} (--help tells more)")
+        _say(f"{message} (see --help)")
         self.exit(2)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROG,
-        description="Draw a log of page faults: time on X, the touched addresses on Y.",
-        epilog="Without -o: a picture beside the log, its suffix .png. The path of what "
-        "was written is printed. With --by, or --compare without -o, a table is printed "
-        "instead.",
+        description="Draw a log of page faults: time on the horizontal axis, addresses on the "
+        "vertical axis.",
+        epilog="Without -o, the picture is written beside the log, with the suffix .png. The "
+        "path of the output is printed. With --by, or --compare without -o, a table is "
+        "printed instead.",
     )
     parser.add_argument(
         "log",
         metavar="LOG",
-        help="what user wrote, as out/pf_probe_B.log; packed by gzip, xz or zstd, too; "
-        "- is standard input",
+        help="log that user wrote, as out/pf_probe_B.log; may be compressed by gzip, xz or "
+        "zstd; - is standard input",
     )
     parser.add_argument(
-        "more", metavar="LOG", nargs="*", help="with --compare: more runs"
+        "more", metavar="LOG", nargs="*", help="with --compare: more logs"
     )
     suffixes = ", ".join(outputs.MODULE_OF_SUFFIX)
     parser.add_argument(
@@ -58,9 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--view",
         choices=outputs.VIEWS,
-        help="what a picture has on Y: "
+        help="vertical axis of a picture: "
         + "; ".join(f"{name}: {what}" for name, what in outputs.VIEWS.items())
-        + ". By default address, and mapping for a log of several processes",
+        + ". Default: address; for a log of several processes, mapping",
     )
     table.add_options(parser)
     compare.add_options(parser)
@@ -71,22 +74,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
-    """The module that writes, and the file to write; None: standard output."""
+    """The module of the output, and the file; None: standard output."""
     if args.more and args.compare is None:
-        raise LogError("several logs: --compare LOG tells what to hold them against")
+        raise LogError("several logs: use --compare LOG to compare them with others")
     compares = args.compare is not None
     if args.by is not None or compares and args.output is None:
         if args.output is not None:
-            raise LogError("a table goes to standard output; it takes no -o")
+            raise LogError("a table goes to standard output; leave out -o")
         if args.root and not set(args.by or ()) & set(table.OF_CODE):
             raise LogError(f"--root: {ROOT_USE}")
         if args.view is not None:
-            raise LogError("--view is about a picture; leave it or the table out")
+            raise LogError("--view is for a picture; leave it or the table out")
         return "compare" if compares else "table", None
     if args.output is not None:
         output = Path(args.output)
     elif source.is_standard_input(args.log):
-        raise LogError("-: for a log from standard input, -o must say what to write")
+        raise LogError("-: for a log from standard input, use -o to name the output")
     else:
         log = source.unpacked_name(args.log)
         output = log.parent / f"{log.stem}.png"
@@ -96,12 +99,12 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
             raise LogError("--compare makes a table, or with -o a picture")
         name = "sides"
     if args.view is not None and name not in ("picture", "page", "sides"):
-        raise LogError("--view is about a picture or a page")
+        raise LogError("--view is for a picture or a page")
     if args.root and name not in ("warm", "page"):
         raise LogError(f"--root: {ROOT_USE}")
     for option in ("sort", "csv") if name == "warm" else ("sort", "top", "csv"):
         if getattr(args, option) is not None:
-            raise LogError(f"--{option} is about a table; add --by KEY")
+            raise LogError(f"--{option} is for a table; add --by KEY")
     for log in (args.log, *args.more, *(args.compare or ())):
         both = (str(output), log)
         if all(map(os.path.exists, both)) and os.path.samefile(*both):
@@ -110,7 +113,7 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
 
 
 def _require_logs(args: argparse.Namespace) -> None:
-    """Raise OSError for a log that can't be read: of several, before any is."""
+    """Raise OSError if any of the logs can't be read, before the first is read."""
     for log in (args.log, *args.more, *(args.compare or ())):
         if source.is_standard_input(log):
             continue
@@ -121,9 +124,9 @@ def _require_logs(args: argparse.Namespace) -> None:
 
 
 def run(argv: Iterable[str] | None = None) -> None:
-    """The program, but for what becomes of its errors.
+    """Run the program; errors are raised.
 
-    What can't be is refused before a log is read, which may take long.
+    Options that can't work are refused before a log is read, which may take long.
     """
     args = _parser().parse_args(argv)
     name, output = _output(args)
@@ -136,7 +139,7 @@ def run(argv: Iterable[str] | None = None) -> None:
     takes = {*writer.columns(args), *filters.columns(), "tid"}
     if args.compare is not None:
         read = writer.summed if name == "compare" else lambda job: job
-        reasons = []  # why logs have no fault: a run may have none
+        reasons = []  # why a log has no fault, which is an error only if all have none
 
         def taken(log: str) -> object:
             job = _job(args, log, takes, filters, output)
@@ -155,9 +158,9 @@ def run(argv: Iterable[str] | None = None) -> None:
         prepare = partial(outputs.prepare, writer)
         writer.write(_job(args, args.log, takes, filters, output, prepare))
     if output:
-        # As it is for a program; the log, of which it may be made, can have any name.
-        told = printable(str(output)) if sys.stdout.isatty() else output
-        print(told, flush=True)
+        # A program gets the path as it is; on a terminal it must do no harm.
+        path = printable(str(output)) if sys.stdout.isatty() else output
+        print(path, flush=True)
 
 
 def _job(
@@ -168,9 +171,9 @@ def _job(
     output: Path | None,
     prepare: Callable[[], None] = lambda: None,
 ) -> outputs.Job:
-    """Read and judge a log; takes: columns; prepare: what else to do while it's read.
+    """Read and check a log; takes: columns; prepare: called while the log is read.
 
-    What is wrong with the log goes to stderr, unless a table is printed there that has it.
+    What is missing or wrong is printed on stderr, unless a table in the same place shows it.
     """
     with source.open_log(name) as file:
         log = read_log(file, takes, meanwhile=prepare)
@@ -186,7 +189,7 @@ def _job(
 
 
 def _are_one(one: TextIO, other: TextIO) -> bool:
-    """Does what is written to both appear in one place, as a terminal?"""
+    """Do both write to the same place, as a terminal?"""
     try:
         return os.path.sameopenfile(one.fileno(), other.fileno())
     except (AttributeError, OSError):
@@ -194,7 +197,7 @@ def _are_one(one: TextIO, other: TextIO) -> bool:
 
 
 def _say(text: str) -> None:
-    """A line on stderr: a file on the command line, too, may have any name."""
+    """Print a line on stderr; names from the command line may contain anything."""
     print(f"{PROG}: {printable(text)}", file=sys.stderr)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the files of a log's paths are on this machine, if the log is of another."""
+"""Where the files of a log from another machine are on this one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEBUG = b"usr/lib/debug"  # below a root: debug information, by build-id
 
 
 def root(text: str) -> tuple[bytes, bytes]:
-    """What --root takes: DIR for all paths, or FROM=TO for those that are in FROM."""
+    """Parse the value of --root: DIR for all paths, or FROM=TO for those below FROM."""
     before, equals, after = text.partition("=")
     is_pair = bool(equals) and text.startswith("/")
     where = os.fsencode(after if is_pair else text)
@@ -21,21 +21,21 @@ def root(text: str) -> tuple[bytes, bytes]:
 
 
 def _absolute(path: bytes) -> bytes:
-    """From / on, without . and .. in it; normpath() would leave a // in front."""
+    """The absolute path without . and ..; normpath() would keep a leading //."""
     return b"/" + os.path.abspath(path).lstrip(b"/")
 
 
 @dataclass(frozen=True)
 class Roots:
-    """What --root said: pairs of a folder in the log's paths and the folder here."""
+    """The values of --root: pairs of a folder in the log's paths and the folder here."""
 
     pairs: tuple[tuple[bytes, bytes], ...] = ()
 
     def find(self, path: bytes) -> tuple[bytes, bytes]:
-        """Where the file of this path is, and the folder here that took it there; b"": none.
+        """Where the file of this path is, and the folder of --root that was used; b"": none.
 
-        The longest FROM that fits counts; of equal ones the first below which the file is.
-        A path that leaves its root by .. does not: no kernel makes one, but a log may.
+        The longest FROM that matches is used; of equal ones the first below which the file
+        exists. A path cannot leave its root by ..: no kernel writes one, but a log may.
         """
         if not self.pairs or not path.startswith(b"/"):
             return path, b""
@@ -52,25 +52,25 @@ class Roots:
         return there, here
 
     def debug_folders(self) -> list[bytes]:
-        """Where debug information may be, apart from this machine's own place for it."""
+        """More folders for debug information, beside this machine's own."""
         folders = [os.path.join(here, DEBUG) for _, here in self.pairs]
         return [folder for folder in folders if os.path.isdir(folder)]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The option."""
+    """Add the option."""
     parser.add_argument(
         "--root",
         metavar="DIR",
         type=root,
         action="append",
         default=[],
-        help="for --by function or line, -o FILE.html and FILE.sh: the files of the "
-        "log's paths are below DIR, as in a copy of another machine's; or FROM=TO, as /host=/: "
-        "those whose paths begin with FROM are in TO; may be given several times",
+        help="the files of the log are below DIR, a copy of another machine's files; with "
+        "FROM=TO, as /host=/, only paths that begin with FROM change, to TO; may be repeated; "
+        "for --by function or line, -o FILE.html and FILE.sh",
     )
 
 
 def roots(args: argparse.Namespace) -> Roots:
-    """What the option says."""
+    """The roots that the option gives."""
     return Roots(tuple(args.root))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which faults of a log an output is about: the filters that all outputs share."""
+"""The filters, which choose faults of a log for all outputs."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ TOP = (1 << 64) - 1
 
 @dataclass(frozen=True)
 class Time:
-    """A point of time in ns: since the first fault, or by CLOCK_MONOTONIC."""
+    """A time in ns, since the first fault or by CLOCK_MONOTONIC."""
 
     text: str
     ns: int
     is_absolute: bool
 
     def monotonic_ns(self, first_ns: int) -> int:
-        """By CLOCK_MONOTONIC; first_ns: when the log's first fault was."""
+        """The time by CLOCK_MONOTONIC; first_ns: that of the log's first fault."""
         return min(self.ns + (0 if self.is_absolute else first_ns), TOP + 1)
 
 
 def time(text: str) -> Time:
-    """What --from and --to take: 1.5, 20ms since the first fault; @4928859895, in ns."""
+    """Parse the value of --from or --to: 1.5, 20ms (since the first fault), or @NS."""
     match = re.fullmatch(r"(\d{1,18}(?:\.\d{0,9})?)(ns|us|µs|ms|s|min|h|d|)", text)
     if match:
         whole, _, part = match[1].partition(".")
@@ -51,23 +51,23 @@ def time(text: str) -> Time:
     if match:
         return Time(text, int(match[1]), True)
     raise argparse.ArgumentTypeError(
-        f"{text}: not a time as 1.5, 20ms (since the first fault) or @NS (its Time)"
+        f"{text}: not a time; use 1.5 or 20ms (since the first fault), or @NS (a Time of the log)"
     )
 
 
 def address_range(text: str) -> tuple[int, int]:
-    """What --address takes: LO-HI in hexadecimal, HI not in it."""
+    """Parse the value of --address: LO-HI in hexadecimal, without HI."""
     match = re.fullmatch(r"(?:0x)?([0-9a-fA-F]{1,17})-(?:0x)?([0-9a-fA-F]{1,17})", text)
     low, high = (int(match[1], 16), int(match[2], 16)) if match else (0, 0)
-    if low >= high or high > TOP + 1:  # at the top it is behind all 64 bits
+    if low >= high or high > TOP + 1:  # HI may be one above the largest address
         raise argparse.ArgumentTypeError(
-            f"{text}: not a range as 0x7f0000000000-0x7f0000200000"
+            f"{text}: not a range like 0x7f0000000000-0x7f0000200000"
         )
     return low, high
 
 
 def number(text: str) -> int:
-    """What --pid and --tid take."""
+    """Parse the value of --pid or --tid."""
     if not re.fullmatch(r"\d{1,10}", text):
         raise argparse.ArgumentTypeError(f"{text}: not a number")
     return int(text)
@@ -75,20 +75,20 @@ def number(text: str) -> int:
 
 @dataclass(frozen=True)
 class Filters:
-    """What is wanted; of each kind any of those given, and every kind given."""
+    """The filters given. A fault must match one value of each kind that has any."""
 
     from_time: Time | None = None
-    to_time: Time | None = None  # not in it
+    to_time: Time | None = None  # excluded
     pids: tuple[int, ...] = ()
     tids: tuple[int, ...] = ()
     maps: tuple[str, ...] = ()  # a path, its last part, or a pattern of one of them
     regions: tuple[str, ...] = ()
     accesses: tuple[str, ...] = ()
-    addresses: tuple[tuple[int, int], ...] = ()  # first and behind last
+    addresses: tuple[tuple[int, int], ...] = ()  # [low, high)
     major: bool = False
 
     def columns(self) -> set[str]:
-        """The columns that it takes."""
+        """The columns that the filters need."""
         wanted = {
             "tid": self.tids,
             "map": self.maps,
@@ -103,7 +103,7 @@ class Filters:
         return self != Filters()
 
     def text(self) -> str:
-        """What is left out, told by what is kept: "only region=heap, major faults"."""
+        """What is kept, for people: "only region=heap, major faults"; "": no filter."""
         words = []
         if self.from_time or self.to_time:
             begin = f"from {self.from_time.text}" if self.from_time else ""
@@ -125,11 +125,11 @@ class Filters:
         return "only " + ", ".join(words) if words else ""
 
     def words(self) -> dict[str, tuple[str, ...]]:
-        """Those that are words of a column, by its name."""
+        """The filters that compare the words of a column, by its name."""
         return {"region": self.regions, "access": self.accesses}
 
     def apply(self, log: Log, may_be_none: bool = False) -> Log:
-        """The log of those faults alone; raises LogError if there is none and may not."""
+        """A log of the faults that match; raises LogError if none does, unless may_be_none."""
         if not self:
             return log
         keep = np.ones(len(log), dtype=bool)
@@ -165,7 +165,7 @@ class Filters:
         return log.take(keep)
 
     def why_none(self, log: Log) -> str:
-        """Why no fault is left of this log."""
+        """Why no fault of this log matches."""
         text = f"no fault is left ({self.text()})" if self else "no fault is left"
         for column, wanted in self.words().items():
             codes = np.unique(getattr(log, column)) if wanted else ()
@@ -177,7 +177,7 @@ class Filters:
 
 
 def _is_from(time_ns: np.ndarray, begin_ns: int) -> np.ndarray:
-    """Which times are not before one, which may be behind all 64 bits; bool (n,)."""
+    """Which times are begin_ns, which may exceed 64 bits, or later; bool (n,)."""
     if begin_ns > TOP:
         return np.zeros(len(time_ns), dtype=bool)
     return time_ns >= np.uint64(begin_ns)
@@ -198,22 +198,22 @@ def any_match(patterns: tuple[str, ...], *names: str) -> bool:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The filters' options."""
+    """Add the filters' options."""
     group = parser.add_argument_group(
         "filters",
-        "Which faults it is about. One that is given several times takes any of its "
-        "values; those of different kinds must all fit.",
+        "They choose faults. A filter that is repeated takes any of its values; different "
+        "filters must all match.",
     )
     group.add_argument(
         "--from",
         dest="from_time",
         metavar="TIME",
         type=time,
-        help="under way then or later: 1.5 or 20ms since the first fault, or @NS as in the "
-        "log",
+        help="in progress at this time or later: 1.5 or 20ms since the first fault, or @NS, a "
+        "Time of the log",
     )
     group.add_argument(
-        "--to", dest="to_time", metavar="TIME", type=time, help="begun before that time"
+        "--to", dest="to_time", metavar="TIME", type=time, help="begun before this time"
     )
     many = {"action": "append", "default": []}
     group.add_argument("--pid", type=number, help="of this process", **many)
@@ -222,19 +222,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--map", help="in this mapping: path, file name or pattern (lib*.so*)", **many
     )
     group.add_argument("--region", help="in code, data, heap, stack, file ...", **many)
-    group.add_argument("--access", help="of this kind: read, write or exec", **many)
+    group.add_argument("--access", help="with this access: read, write or exec", **many)
     group.add_argument(
         "--address",
         metavar="LO-HI",
         type=address_range,
-        help="at these addresses, in hexadecimal, HI left out",
+        help="at these addresses, in hexadecimal, without HI",
         **many,
     )
-    group.add_argument("--major", action="store_true", help="major faults alone")
+    group.add_argument("--major", action="store_true", help="only major faults")
 
 
 def filters(args: argparse.Namespace) -> Filters:
-    """What the options say."""
+    """The filters that the options give."""
     return Filters(
         from_time=args.from_time,
         to_time=args.to_time,

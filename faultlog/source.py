@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where a log's text comes from: a file, a pipe, "-"; packed by gzip, xz or zstd or not."""
+"""Opens a log: a file, a pipe or "-" (standard input), also compressed by gzip, xz or zstd."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from .log import LogError
 GZIP, XZ, ZSTD = b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 PACKED_SUFFIXES = (".gz", ".xz", ".zst")
 CHUNK_BYTES = 1 << 17
-LINE_BYTES = 1 << 20  # no line is longer; what follows in one that is, is not looked at
-# Of a log, each line takes some bytes packed, as each has a time of its own. What takes less than
-# these is made to fill the memory; those of a small file don't matter.
+LINE_BYTES = 1 << 20  # the rest of a longer line is ignored
+# In a compressed log each line takes some bytes, as its time is unique. A file with fewer bytes per
+# line was made to exhaust memory; a small number of lines is always read.
 LEAST_BYTES = 2
 FREE_LINES = 1 << 18
 LONG_LINE = 1 << 12  # bytes that count as a line
-XZ_MEMORY = 256 << 20  # bytes; what xz -9 packs takes 65 MiB
+XZ_MEMORY = 256 << 20  # bytes; a file of xz -9 needs 65 MiB
 
 
 @dataclass
 class Range:
-    """A part of a file, which others may read meanwhile; whole lines."""
+    """A part of a file, of whole lines. Several can be read at the same time."""
 
     fd: int
     at: int
@@ -49,37 +49,37 @@ class Range:
 
 
 class Source:
-    """A stream to read. If its packing breaks off, it ends there, and trouble says so."""
+    """A stream to read. It ends where compressed data are damaged; trouble has the reason."""
 
     def __init__(
         self, file: BinaryIO, is_packed: bool, packed: Counted | None = None
     ) -> None:
-        """packed: what it is unpacked from."""
+        """packed: the compressed file."""
         self.file, self.is_packed, self.packed = file, is_packed, packed
         self.nr_lines = 0
         self.trouble = ""
 
     def _bounded(self, data: bytes) -> bytes:
-        """What was unpacked; none, and trouble, if that has become too much."""
+        """The data, or none and a trouble if too many lines were unpacked."""
         self.nr_lines += max(data.count(b"\n"), len(data) // LONG_LINE)
         most = FREE_LINES + self.packed.nr_bytes // LEAST_BYTES
         if self.nr_lines > most:
             self.trouble = (
-                f"of the packed file no more than {most:,} lines were unpacked"
+                f"only the first {most:,} lines of the compressed file were read"
             )
             return b""
         return data
 
     def take_ranges(self, nr_ranges: int, min_bytes: int) -> list[Range]:
-        """So many ranges of whole lines, of like size; what is left to read() is small.
+        """Up to nr_ranges ranges of whole lines, of equal size; read() returns the rest.
 
-        There are fewer if they would be smaller than min_bytes, and none of what is no
-        file, or packed.
+        There are fewer if they would be smaller than min_bytes, and none unless it is an
+        uncompressed regular file.
         """
         if self.is_packed or not stat.S_ISREG(os.fstat(self.file.fileno()).st_mode):
             return []
         fd, begin = self.file.fileno(), self.file.tell()
-        # It may grow, so the end is nobody's range; nor is a last line without a newline.
+        # No range contains the end, as the file may grow or end without a newline.
         size = os.fstat(fd).st_size - LINE_BYTES - begin
         nr_ranges = max(min(nr_ranges, size // min_bytes), 0)
         ranges: list[Range] = []
@@ -96,7 +96,8 @@ class Source:
     def read(self, size: int) -> bytes:
         """At most size bytes; none at the end.
 
-        As it comes: /proc/pf_probe_X goes on behind an end, which is the log's end to us.
+        It returns what is available: /proc/pf_probe_X may continue after its end, which is
+        the end of the log here.
         """
         if not self.is_packed:
             return self.file.read1(size)
@@ -105,7 +106,7 @@ class Source:
             try:
                 data = self.file.read(min(size, CHUNK_BYTES))
             except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as err:
-                self.trouble = f"the packed file is damaged ({err})"
+                self.trouble = f"the compressed file is damaged ({err})"
                 break
             data = self._bounded(data)
             if not data:
@@ -116,7 +117,7 @@ class Source:
 
 
 class Counted(io.FileIO):
-    """A file of which it's counted how much was read."""
+    """A file that counts the bytes read."""
 
     nr_bytes = 0
 
@@ -127,9 +128,11 @@ class Counted(io.FileIO):
 
 
 class Arriving:
-    """A file to unpack; what has arrived in a pipe is read without waiting for more."""
+    """A file to unpack; a read from a pipe does not wait for more than has arrived."""
 
-    LEAST = 1 << 10  # fields of a header, of fewer bytes than this, are read whole
+    LEAST = (
+        1 << 10
+    )  # shorter reads, as of a header's fields, return all that was asked for
 
     def __init__(self, file: io.BufferedReader) -> None:
         self.file = file
@@ -140,7 +143,7 @@ class Arriving:
 
 
 class Xz:
-    """What xz has packed, in any number of streams; lzma's own takes 4 GiB if a file says so."""
+    """Unpacks streams of xz; LZMAFile would take 4 GiB of memory if a file asks for that."""
 
     def __init__(self, file: Arriving) -> None:
         self.file = file
@@ -157,7 +160,7 @@ class Xz:
                     if not data:
                         return b""
                     data = data.lstrip(b"\0")
-                if not data.startswith(XZ[: len(data)]):  # it's not for us
+                if not data.startswith(XZ[: len(data)]):  # something else follows
                     return b""
                 self.unpacker = lzma.LZMADecompressor(memlimit=XZ_MEMORY)
             elif self.unpacker.needs_input:
@@ -170,19 +173,19 @@ class Xz:
 
 
 def is_standard_input(name: str) -> bool:
-    """Is it to be read from standard input?"""
+    """Does the name stand for standard input?"""
     return name == "-"
 
 
 def unpacked_name(name: str) -> Path:
-    """The log's path without the suffix of its packing."""
+    """The log's path without the suffix of its compression."""
     path = Path(name)
     return path.with_suffix("") if path.suffix in PACKED_SUFFIXES else path
 
 
 @contextmanager
 def open_log(name: str) -> Iterator[Source]:
-    """Open a log for reading; raises OSError, LogError where zstd is missing."""
+    """Open a log for reading; raises OSError, and LogError if zstd is missing."""
     if is_standard_input(name) and sys.stdin is None:
         raise LogError("-: standard input is closed")
     if is_standard_input(name):
@@ -209,17 +212,19 @@ def open_log(name: str) -> Iterator[Source]:
 
 @contextmanager
 def _zstd(name: str, file: io.BufferedReader, raw: Counted) -> Iterator[Source]:
-    """Python has no zstd before 3.14: the program unpacks; a thread feeds it the file."""
+    """Python has no zstd before 3.14, so the program zstd unpacks; a thread feeds it."""
     try:
         process = subprocess.Popen(
             ["zstd", "-dcq"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            cwd="/",  # so a PATH with . or an empty word in it does not find one here
+            cwd="/",  # a relative PATH must not find a program in the current folder
         )
     except FileNotFoundError:
-        raise LogError(f"{name}: it takes zstd to unpack it (Debian: apt install zstd)")
+        raise LogError(
+            f"{name}: zstd is needed to unpack it (Debian: apt install zstd)"
+        )
 
     done, stop = os.pipe()
 
@@ -228,7 +233,7 @@ def _zstd(name: str, file: io.BufferedReader, raw: Counted) -> Iterator[Source]:
         ready = select.poll()
         ready.register(done, 0)
         ready.register(raw.fileno(), select.POLLIN)
-        data = file.read1(CHUNK_BYTES)  # what open_log() has looked at
+        data = file.read1(CHUNK_BYTES)  # that open_log() has peeked at
         with suppress(BrokenPipeError), process.stdin:
             while data:
                 process.stdin.write(data)
@@ -236,7 +241,7 @@ def _zstd(name: str, file: io.BufferedReader, raw: Counted) -> Iterator[Source]:
                     break
                 data = file.read1(CHUNK_BYTES)
 
-    # If it gives up on a damaged file, that must not end us as well.
+    # If zstd ends early, the signal must not end this process.
     on_pipe = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     feeder = threading.Thread(target=feed, daemon=True)
     feeder.start()
@@ -253,7 +258,7 @@ def _zstd(name: str, file: io.BufferedReader, raw: Counted) -> Iterator[Source]:
 
 
 class _Zstd(Source):
-    """What zstd writes; at its end it tells whether that is all."""
+    """The output of zstd, whose exit status shows whether it is complete."""
 
     def __init__(self, process: subprocess.Popen, raw: Counted) -> None:
         super().__init__(process.stdout, is_packed=False, packed=raw)
@@ -265,5 +270,5 @@ class _Zstd(Source):
             return b""
         data = super().read(size)
         if not data and self.process.wait():
-            self.trouble = "the packed file is damaged (zstd failed)"
+            self.trouble = "the compressed file is damaged (zstd failed)"
         return self._bounded(data)

@@ -519,6 +519,6 @@ def find(log: Log, whole: Log) -> Places:
         listed = ", ".join(of_files[:MAX_NOTES]) + (
             f" and {more} more" if more > 0 else ""
         )
-        hint = "; --root tells where a copy is" * (reason == ABSENT)
+        hint = "; use --root for a copy of them" * (reason == ABSENT)
         notes.append(f"Names: {reason}: {listed}{hint}")
     return Places(codes, files, offsets, names, has_ip[first].tolist(), notes)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A shell script that reads into memory the parts of files that had major faults.
 
-What a major fault waited for, a log does not know: userfaultfd and a lock count as well. A file
-that is in memory alone is no matter for the script.
+A log does not know what a major fault waited for: it may also be userfaultfd or a lock. Files
+that are only in memory are left out.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .log import MAJOR, Log, LogError
 from .outputs import Job, replacing
 from .words import plural, printable, size_text, time_text
 
-READAHEAD = 128 << 10  # bytes that the kernel reads around a major fault, by default
-AROUND = 64 << 10  # and that it maps around a fault, aligned to that
-TOP_OFFSET = 1 << 47  # of no file; also, offset and file fit in one number
+READAHEAD = 128 << 10  # bytes that the kernel reads around a major fault by default
+AROUND = 64 << 10  # bytes that it maps around a fault, aligned to this size
+TOP_OFFSET = 1 << 47  # beyond any file; offset and file fit in one number
 MAX_RANGES = 1000
 DELETED = b" (deleted)"
-# Names that are no files', or none on a disk; and of regions and kinds.
+# Names, regions and kinds of mappings that are no files on a disk.
 NO_DISK = (b"/dev/", b"/proc/", b"/sys/", b"/memfd:", b"/SYSV")
 OTHER_REGIONS, OTHER_KINDS = {"heap", "stack", "anon", "special"}, {"hugetlb", "swap"}
 IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs", "hugetlbfs", "proc", "sysfs"}
@@ -52,14 +52,14 @@ missing=0 failed=0
 
 """
 NAMED = """\
-named() { # a name with what can't be printed in it, as printf %b takes it
+named() { # a name with unprintable characters, escaped for printf %b
 	name=$(printf '%b.' "$1")
 	name=${name%.}
 }
 
 """
 END = """
-[ $missing = 0 ] || echo "$0: files that are not here have $missing of {nr_ranges} parts" >&2
+[ $missing = 0 ] || echo "$0: $missing of {nr_ranges} parts are in files that are not here" >&2
 [ $((missing + failed)) -lt {nr_ranges} ]
 """
 
@@ -72,20 +72,22 @@ class Range:
     low: int  # bytes, [low, high)
     high: int
     nr_major: int
-    cost_ns: int  # latencies of its major faults
+    cost_ns: int  # total latency of its major faults
     first_ns: int  # Time of the first fault in it
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
-    """What the script takes of a log."""
+    """The columns that the script needs."""
     return {"result", "latency_ns", "map", "offset", "region", "kind"}
 
 
 def write(job: Job) -> None:
-    """Write the script; raises LogError, too, where it has no use here."""
+    """Write the script; raises LogError, also if none of its files is here."""
     log = job.log
     if not log.has_outcomes:
-        raise LogError(f"{job.name}: it tells no major faults; record with outcome=1")
+        raise LogError(
+            f"{job.name}: the log has no results of faults; record with outcome=1"
+        )
     found = ranges(log)
     if not found:
         raise LogError(f"{job.name}: no major fault is in a file that could be read")
@@ -98,20 +100,19 @@ def write(job: Job) -> None:
     if missing:
         first = os.fsdecode(missing[0])
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
-        text = f"{job.output}: made, but of its {plural(len(files), 'file')} "
-        text += f"{len(missing):,} {'is' if len(missing) == 1 else 'are'} not here "
-        text += f"({first}{more}); --root says where the files are"
+        text = f"{job.output}: written, but {len(missing):,} of its "
+        text += f"{plural(len(files), 'file')} {'is' if len(missing) == 1 else 'are'} not here "
+        text += f"({first}{more}); use --root if they are elsewhere"
         if len(missing) == len(files):
             raise LogError(text)
         print(f"{Path(sys.argv[0]).name}: {printable(text)}", file=sys.stderr)
 
 
 def ranges(log: Log) -> list[Range]:
-    """The parts of files that were used and that have major faults; in no order.
+    """The parts of files that were used and have major faults, in no order.
 
-    Around a major fault the kernel reads on, and what it has so read makes minor faults
-    only. So a range has in it what was read around its major faults and what was mapped
-    around its minor ones.
+    The kernel reads ahead around a major fault, and faults in the pages that it read are minor.
+    So a range covers what was read around its major faults and mapped around its minor ones.
     """
     paths = [log.roots.find(path)[0] for path in log.paths]
     kept = [is_path(path) and is_path(there) for path, there in zip(log.paths, paths)]
@@ -173,7 +174,7 @@ def is_path(name: bytes) -> bool:
 
 
 def file_systems() -> dict[int, str]:
-    """The types of the file systems that are mounted here, by the number of their device."""
+    """The types of the mounted file systems, by device number."""
     types = {}
     with suppress(OSError, ValueError), open("/proc/self/mountinfo", "rb") as file:
         for line in file:
@@ -184,7 +185,7 @@ def file_systems() -> dict[int, str]:
 
 
 def type_of(path: bytes, types: dict[int, str]) -> str:
-    """The type of the file system that a file is in; "": it is not known, or no file is here."""
+    """The type of a file's file system; "": unknown, or no file is here."""
     try:
         return types.get(os.stat(path).st_dev, "")
     except OSError:
@@ -192,13 +193,13 @@ def type_of(path: bytes, types: dict[int, str]) -> str:
 
 
 def costliest(found: list[Range], top: int) -> list[Range]:
-    """The top ranges by what their major faults cost, in order of first use."""
+    """The ranges whose major faults cost most, in order of first use."""
     by_cost = sorted(found, key=lambda r: (-r.cost_ns, -r.nr_major, r.first_ns))
     return sorted(by_cost[:top], key=lambda r: (r.first_ns, r.path, r.low))
 
 
 def script(chosen: list[Range], nr_major: int) -> bytes:
-    """The script's text; nr_major: of the whole log."""
+    """The script's text; nr_major: major faults in the whole log."""
     cost_ns = sum(r.cost_ns for r in chosen)
     size = size_text(sum(r.high - r.low for r in chosen))
     nr_files = len({r.path for r in chosen})
@@ -209,21 +210,21 @@ def script(chosen: list[Range], nr_major: int) -> bytes:
     )
     head, lines = SCRIPT.format(what=what), []
     for r in chosen:
-        told = f"  # {r.nr_major} major, {time_text(r.cost_ns)}\n"
+        comment = f"  # {r.nr_major} major, {time_text(r.cost_ns)}\n"
         text = r.path.decode("utf-8", "surrogateescape")
         if text.isprintable():
-            lines.append(f"warm {r.low}-{r.high} {shlex.quote(text)}{told}")
+            lines.append(f"warm {r.low}-{r.high} {shlex.quote(text)}{comment}")
             continue
         if not head.endswith(NAMED):
             head += NAMED
         name = shlex.quote("".join(map(_for_printf, text)))
-        lines.append(f'named {name} && warm {r.low}-{r.high} "$name"{told}')
+        lines.append(f'named {name} && warm {r.low}-{r.high} "$name"{comment}')
     lines.append(END.format(nr_ranges=len(chosen)))
     return "".join([head, *lines]).encode()
 
 
 def _for_printf(character: str) -> str:
-    """A character of a name, as printf %b takes it: so nothing in it gets to a terminal."""
+    """A character of a name, escaped for printf %b, so that it cannot harm a terminal."""
     if character.isprintable():
         return character.replace("\\", "\\\\")
     octets = character.encode("utf-8", "surrogateescape")

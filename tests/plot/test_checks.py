@@ -48,7 +48,7 @@ def edited(old: bytes, new: bytes, text: bytes = WHOLE) -> bytes:
     return text.replace(old, new, 1)
 
 
-UNKNOWN = "Not known here: "
+UNKNOWN = "Unknown words: "
 WRONG = "Contradicts itself: "
 LOST = "Not complete: "
 ODD_LOGS = {
@@ -62,17 +62,17 @@ ODD_LOGS = {
     ),
     "a line twice": (
         edited(LINES[7], LINES[7] * 2),
-        [WRONG + "1 line there twice, 1 more lines than were recorded"],
+        [WRONG + "1 line repeated, 1 more lines than were recorded"],
     ),
     "a line twice, without counters": (
         HEAD + NEW + NEW + summary(1),
-        [WRONG + "1 line there twice, 1 more lines than were recorded"],
+        [WRONG + "1 line repeated, 1 more lines than were recorded"],
     ),
     "a line for another": (
         edited(LINES[7], LINES[8]),
         [
-            LOST + "1 line missing by the counter in front",
-            WRONG + "1 line there twice",
+            LOST + "1 line missing between the line counters",
+            WRONG + "1 line repeated",
         ],
     ),
     "lines in reverse order": (
@@ -94,12 +94,12 @@ ODD_LOGS = {
         edited(b"   6:: ", b"   x:: ", edited(b"   7:: ", b"   6:: ")).replace(
             b"   x:: ", b"   7:: "
         ),
-        [WRONG + "1 line not in order by the counter in front"],
+        [WRONG + "1 line not in the order of their counters"],
     ),
     "a line again later": (
         b"".join([*LINES[:41], LINES[7], LINES[41]]),
         [
-            WRONG + "1 line there twice, 1 line not in order of time, 1 more lines "
+            WRONG + "1 line repeated, 1 line not in order of time, 1 more lines "
             "than were recorded"
         ],
     ),
@@ -152,14 +152,14 @@ ODD_LOGS = {
     "a result for another": (
         edited(b"result=minor", b"result=major"),
         [
-            WRONG + f"minor={40 - n:,} in the summary, {39 - n} such lines, "
-            f"major={n} in the summary, {n + 1} such lines"
+            WRONG + f"minor={40 - n:,} in the summary, {39 - n} in the lines, "
+            f"major={n} in the summary, {n + 1} in the lines"
         ],
     ),
     "an unknown result": (
         edited(b"result=minor", b"result=postponed"),
         [
-            WRONG + f"minor={40 - n:,} in the summary, {39 - n} such lines",
+            WRONG + f"minor={40 - n:,} in the summary, {39 - n} in the lines",
             UNKNOWN + "result=postponed of 1 fault",
         ],
     ),
@@ -180,7 +180,10 @@ ODD_LOGS = {
     ),
     "unseen faults": (
         edited(b"target=exited", b"target=exited counted=43 unseen=3 probe=armed"),
-        [LOST + "3 faults that the kernel counted neither recorded nor told as lost"],
+        [
+            LOST
+            + "3 faults that the kernel counted neither recorded nor reported as lost"
+        ],
     ),
     "a surplus": (
         edited(b"target=exited", b"target=exited counted=38 unseen=0 surplus=2"),
@@ -196,7 +199,7 @@ ODD_LOGS = {
     ),
     "untold programs": (
         edited(b"target=exited", b"target=exited children=9 untold=2"),
-        [LOST + "2 '# child' and '# exec' lines untold"],
+        [LOST + "2 '# child' and '# exec' lines lost"],
     ),
     "a name of 3,000 bytes": (
         edited(b"comm=cc1plus", b"comm=" + b"W" * 3000),
@@ -274,5 +277,5 @@ def test_a_packed_log_of_which_nothing_can_be_read_says_why(tmp_path):
     path.write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\3" + b"\xff" * 100)
     done = run(path)
     assert done.returncode == 1
-    assert "no page fault can be read; the packed file is damaged" in done.stderr
+    assert "no page fault can be read; the compressed file is damaged" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -210,7 +210,7 @@ def test_hostile_names(tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ([CC1], "several logs: --compare LOG tells what to hold them against"),
+        ([CC1], "several logs: use --compare LOG to compare them with others"),
         (["--compare", CC1, "--by", "page"], "--by page: it can't be found again"),
         (
             ["--compare", CC1, "--sort", "p99"],

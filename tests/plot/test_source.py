@@ -56,7 +56,7 @@ def test_a_packed_log_that_breaks_off_is_drawn_and_told(suffix, tmp_path):
     path.write_bytes(packed[: len(packed) * 2 // 3])
     done = run(path)
     assert done.returncode == 0
-    assert "the packed file is damaged" in done.stderr
+    assert "the compressed file is damaged" in done.stderr
     assert done.stderr.count("\n") == 1
     assert (tmp_path / "a.png").exists()
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_unpacked_ends_though_the_pipe_stays_open(
     finally:
         process.kill()
         os.close(theirs)
-    assert told.count(b"\n") == 1 and b"the packed file" in told
+    assert told.count(b"\n") == 1 and b"the compressed file" in told
 
 
 @pytest.mark.parametrize("line", [OLD, b"# child time=1 pid=1 comm=x\n"])
@@ -108,7 +108,7 @@ def test_a_small_file_that_unpacks_to_much_is_read_in_part(
     most = 10_000 + path.stat().st_size // 2
     with open_log(str(path)) as file:
         log = read_log(file)
-    told = re.search("no more than ([0-9,]+) lines", log.oddities.source)
+    told = re.search("only the first ([0-9,]+) lines", log.oddities.source)
     assert 0 < int(told[1].replace(",", "")) <= most
     assert 0 < len(log) <= most and len(log.events) <= most
 
@@ -185,5 +185,5 @@ def test_standard_input_is_a_log(tmp_path):
         assert (done.returncode, done.stdout, done.stderr) == (0, b"a.png\n", b"")
     done = feed(TEXT)
     assert done.returncode == 1
-    assert b"-o must say what to write" in done.stderr
+    assert b"use -o to name the output" in done.stderr
     assert [p.name for p in Path(tmp_path).iterdir()] == ["a.png"]

@@ -376,10 +376,10 @@ def test_a_file_name_is_kept_whole():
         (["--by", "map", "--top", "-1"], "--top: "),
         (["--by", "map", "--sort", "size"], "invalid choice: 'size'"),
         (["--by", "map", "-o", "x.png"], "a table goes to standard output"),
-        (["--by", "map", "--view", "address"], "--view is about a picture"),
-        (["-o", "x.csv", "--view", "memory"], "--view is about a picture or a page"),
-        (["--top", "0"], "--top is about a table; add --by KEY"),
-        (["--csv"], "--csv is about a table; add --by KEY"),
+        (["--by", "map", "--view", "address"], "--view is for a picture"),
+        (["-o", "x.csv", "--view", "memory"], "--view is for a picture or a page"),
+        (["--top", "0"], "--top is for a table; add --by KEY"),
+        (["--csv"], "--csv is for a table; add --by KEY"),
     ],
 )
 def test_wrong_options(options, message):

@@ -210,15 +210,21 @@ def test_files_that_are_not_here_are_said_and_root_is_named(tmp_path, disk):
     log, script = tmp_path / "x.log", tmp_path / "warm.sh"
     for names, status, told in (
         (["a"], 0, ""),
-        (["a", "b"], 0, f"of its 2 files 1 is not here (/far{disk}/b); --root says"),
-        (["b"], 1, f"of its 1 file 1 is not here (/far{disk}/b); --root says"),
-        (["b", "c"], 1, f"2 files 2 are not here (/far{disk}/b and 1 more); --root"),
+        (["a", "b"], 0, f"1 of its 2 files is not here (/far{disk}/b); use --root"),
+        (["b"], 1, f"1 of its 1 file is not here (/far{disk}/b); use --root"),
+        (
+            ["b", "c"],
+            1,
+            f"2 of its 2 files are not here (/far{disk}/b and 1 more); use --root",
+        ),
     ):
         text = b"".join(major(i, f"/far{disk}/{n}", 0) for i, n in enumerate(names))
         log.write_bytes(HEAD_AT_0 + text + summary(len(names)))
         script.unlink(missing_ok=True)
         done = run(log, "-o", script)
-        assert done.returncode == 1 and "--root says where the files are" in done.stderr
+        assert (
+            done.returncode == 1 and "use --root if they are elsewhere" in done.stderr
+        )
         assert script.exists()  # it may be of use where they are
         done = run(log, "-o", script, "--root", "/far=/")
         assert done.returncode == status
@@ -284,7 +290,7 @@ def test_files_that_are_not_here_are_told(tmp_path, disk):
         (tmp_path / "x.log").write_bytes(HEAD_AT_0 + text + summary(2))
         assert run(tmp_path / "x.log", "-o", script).returncode == status
         done = subprocess.run(["sh", script], env=env, capture_output=True, text=True)
-        told = f"{script}: files that are not here have {1 + status} of 2 parts"
+        told = f"{script}: {1 + status} of 2 parts are in files that are not here"
         assert (done.returncode, done.stderr) == (status, told + "\n")
     tool.write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "x.log").write_bytes(HEAD_AT_0 + major(1, here, 0) + summary(1))
@@ -295,7 +301,7 @@ def test_files_that_are_not_here_are_told(tmp_path, disk):
 @pytest.mark.parametrize(
     "text, message",
     [
-        (OLD, "it tells no major faults; record with outcome=1"),
+        (OLD, "the log has no results of faults; record with outcome=1"),
         (minor(1, "/a", 0), "no major fault is in a file that could be read"),
         (major(1, "anon", 0), "no major fault is in a file that could be read"),
     ],
