@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Draw a log of page faults, or make other things of it: see faultlog/."""
+"""Draw, list or convert a log of page faults: see faultlog/."""
 
 import os
 import sys
@@ -10,11 +10,11 @@ while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
     pass
 os.close(number)
 
-# No module is looked for in the current folder, as an empty word of PYTHONPATH says, nor beside
-# this file, where others' programs are once it is installed.
+# No module is imported from the current folder, which an empty entry of PYTHONPATH means, or from
+# beside this file, where other programs are once it is installed.
 HERE = os.path.dirname(os.path.realpath(__file__))
-WORDS = os.environ.get("PYTHONPATH", "/").split(os.pathsep)
-RELATIVE = [os.path.abspath(word) for word in WORDS if not os.path.isabs(word)]
+ENTRIES = os.environ.get("PYTHONPATH", "/").split(os.pathsep)
+RELATIVE = [os.path.abspath(entry) for entry in ENTRIES if not os.path.isabs(entry)]
 sys.path[:] = [p for p in sys.path if os.path.isabs(p) and p not in (HERE, *RELATIVE)]
 INSTALLED = os.path.join(os.path.dirname(HERE), "share/pf_probe")  # for PREFIX/bin
 OWN = HERE if os.path.isdir(os.path.join(HERE, "faultlog")) else INSTALLED
@@ -29,7 +29,7 @@ try:
 except ModuleNotFoundError as err:
     if err.name != "numpy":
         raise
-    hint = f"; run it by /usr/bin/python3, not {sys.executable}"
+    hint = f"; run it with /usr/bin/python3, not {sys.executable}"
     sys.exit(
         f"{Path(sys.argv[0]).name}: numpy is needed (Debian: apt install python3-numpy"
         f"{hint if sys.executable != '/usr/bin/python3' else ''})"
@@ -37,6 +37,6 @@ except ModuleNotFoundError as err:
 
 if __name__ == "__main__":
     memory.keep()
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as head and the like expect
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # not ignored: a helper's end is told
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as head and others expect
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # not ignored: helpers are waited for
     sys.exit(main())

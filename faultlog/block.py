@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A block of text, cut into words; numbers and hashes of many words at a time.
+"""A block of text, split into words; numbers and hashes of many words at a time.
 
-numpy finds where words begin and end; the first 8 bytes of each become one integer, so that
+numpy finds where words begin and end. The first 8 bytes of each become one integer, so that
 whole columns of words are compared and converted at once.
 """
 
@@ -13,17 +13,19 @@ import numpy as np
 
 from .log import DECIMAL, HEXADECIMAL
 
-PAD = b" " * 16  # words are loaded 8 bytes at a time, past the end of the last one too
-END = b"\n" + PAD + b"." + PAD  # a word behind all lines, for who goes on
+PAD = b" " * 16  # loads of 8 bytes go past the end of the last word
+END = (
+    b"\n" + PAD + b"." + PAD
+)  # a word after all lines, so that the next word always exists
 KEEP_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], dtype=np.uint64)
 
-# Numbers are read 8 digits at a time, as the bytes of a word: these have one value in each.
+# Numbers are read 8 digits at a time, as the bytes of a word. Each byte of these has one value.
 EACH_1, EACH_6, EACH_9, EACH_F = (
     np.uint64(n * 0x0101010101010101) for n in (1, 6, 9, 15)
 )
 EACH_80, EACH_ZERO = EACH_1 << np.uint64(7), EACH_1 * np.uint64(ord("0"))
 MASKS = [np.uint64(m) for m in (0x00FF00FF00FF00FF, 0x0000FFFF0000FFFF, 0xFFFFFFFF)]
-# Times that, the first n bytes of a word are its last ones, zeros before them.
+# A word times TO_END[n] has its first n bytes at its end, and zeros before them.
 TO_END = np.array([0, *(1 << 8 * (8 - n) for n in range(1, 9))], dtype=np.uint64)
 MAX_DIGITS = {DECIMAL: 20, HEXADECIMAL: 16}  # of 64 bits
 TOP_DIGITS, TOP_REST = divmod(1 << 64, 10**16)
@@ -35,8 +37,10 @@ def word_of(text: bytes) -> int:
 
 
 def _joined(digits: np.ndarray, base: int) -> np.ndarray:
-    """The number of 8 digits, a byte each, the first one first; changes digits, (n,)."""
-    for i, mask in enumerate(MASKS):  # pairs of numbers to one of twice the bits
+    """Numbers of 8 digits, a byte each, the first digit lowest; changes digits, (n,)."""
+    for i, mask in enumerate(
+        MASKS
+    ):  # joins pairs of numbers into one of twice the bits
         bits = 8 << i
         digits *= np.uint64(base ** (1 << i) << bits | 1)
         digits >>= np.uint64(bits)
@@ -45,7 +49,7 @@ def _joined(digits: np.ndarray, base: int) -> np.ndarray:
 
 
 def _decimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of 8 digits, each less b"0", and which of them are some; changes text, (n,)."""
+    """The numbers of 8 characters, each ^ b"0", and which are valid; changes text, (n,)."""
     bad = text + (EACH_80 - EACH_9 - EACH_1)
     bad |= text
     bad &= EACH_80
@@ -53,7 +57,7 @@ def _decimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _hexadecimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """As _decimal(); of letters, which are 0x51 to 0x56 or 0x71 to 0x76 now, too."""
+    """Like _decimal(), for hexadecimal; letters are 0x51 to 0x56 or 0x71 to 0x76 here."""
     is_letter = text >> np.uint64(6) & EACH_1
     digits = text & EACH_F
     digits += is_letter * np.uint64(9)
@@ -67,20 +71,20 @@ def _hexadecimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Block:
-    """Whole lines of text, cut into words. All arrays of places are int64."""
+    """Whole lines of text, split into words. Arrays of positions are int64."""
 
     def __init__(self, *parts: bytes | memoryview) -> None:
-        """parts: of the text, whose last line has no newline."""
+        """parts: consecutive pieces of text; the last line has no newline."""
         self.framed = b"".join((b"\n", *parts, END))
         self.text = text = np.frombuffer(self.framed, dtype=np.uint8, offset=1)
         self.loads = np.ndarray(len(text) - 7, dtype="<u8", buffer=text, strides=1)
-        # Other control characters are no matter: NUL is looked for.
+        # Control characters separate words; Reader.feed() rejects lines with NUL.
         blank = np.frombuffer(self.framed, dtype=np.uint8) <= 32
         edges = np.flatnonzero(blank[1:] != blank[:-1])
-        # Of words; none spans lines. The last one is that of END.
+        # Begin and end of each word. The last one is from END.
         self.start, self.end = edges[0::2], edges[1::2]
         self.line_end = np.flatnonzero(text == 10)
-        # How many words begin before that: where lines end in words, that's quickly seen.
+        # How many words begin before the end of each line; fast if each line ends with a word.
         last = np.flatnonzero(text[self.end] == 10) + 1
         if len(last) != len(self.line_end):
             last = np.searchsorted(self.start, self.line_end)
@@ -95,14 +99,14 @@ class Block:
         return word
 
     def have(self, words: list[bytes], at: np.ndarray) -> np.ndarray:
-        """Where these words, of up to 7 bytes, follow one another from word at on; bool (n,)."""
+        """Where these words, of up to 7 bytes, are the next from word at on; bool (n,)."""
         phrase = b" ".join(words) + b" "
         start = self.start[at]
         fits = np.ones(len(at), dtype=bool)
         for i in range(0, len(phrase), 8):
             part = phrase[i : i + 8]
             fits &= self.loads[start + i] & KEEP_BYTES[len(part)] == word_of(part)
-        if not fits.all():  # there may be other blanks between them, and more
+        if not fits.all():  # other or more blanks may separate them
             left = np.flatnonzero(~fits)
             fits[left] = True
             for i, word in enumerate(words):
@@ -119,22 +123,22 @@ class Block:
         return self.framed[1 + start : 1 + end]
 
     def with_byte(self, value: int) -> np.ndarray:
-        """The lines that have this byte; indices."""
+        """Indices of the lines that contain this byte."""
         places = np.flatnonzero(self.text == value)
         return np.unique(np.searchsorted(self.line_end, places))
 
     def line_of_word(self) -> np.ndarray:
-        """The line that each word is of."""
+        """The line of each word."""
         return np.repeat(np.arange(len(self.line_end)), self.nr_words)
 
     def in_order(
         self, lines: np.ndarray, at: np.ndarray, prefixes: list[bytes]
     ) -> list[tuple[np.ndarray, np.ndarray | slice]] | None:
-        """The words that start with each prefix, where lines have them in this order.
+        """The words with each prefix, if all lines have the prefixes in this order.
 
-        lines: indices; at: their words, from which on each starts with another prefix, some
-        of which may be left out; (n,) each. Returns for each prefix its words, and which of
-        lines have one: indices, or a slice; None if any line is otherwise.
+        lines: indices; at: the first word of each that has a prefix; (n,) both. A line may
+        lack some prefixes. Returns for each prefix its words, and the rows in lines of
+        these, as indices or a slice; None if a line has another order.
         """
         found, start = [], self.start[at]
         for prefix in prefixes:
@@ -143,9 +147,9 @@ class Block:
                 found.append((at, slice(None)))
                 at = at + 1
             else:
-                such = np.flatnonzero(has_it)
-                found.append((at[such], such))
-                if not len(such):
+                rows = np.flatnonzero(has_it)
+                found.append((at[rows], rows))
+                if not len(rows):
                     continue
                 at = at + has_it
             start = self.start[at]
@@ -153,7 +157,7 @@ class Block:
         return found if (at == ends).all() else None
 
     def starting(self, prefixes: Prefixes) -> list[np.ndarray]:
-        """For each prefix the words that start with it; indices."""
+        """For each prefix the indices of the words that start with it."""
         kind = prefixes.kind_of_hash[prefixes.hashes(self.word)]
         order = np.argsort(kind, kind="stable")
         ends = np.cumsum(np.bincount(kind, minlength=len(prefixes.texts) + 1))
@@ -163,13 +167,13 @@ class Block:
         ]
 
     def _those_with(self, prefix: bytes, found: np.ndarray) -> np.ndarray:
-        """Of these words, those that start with prefix, of 3 to 16 bytes; indices."""
+        """Those of these words that start with prefix, of 3 to 16 bytes; indices."""
         return found[self.begin_with(prefix, self.start[found])]
 
     def begin_with(self, prefix: bytes, start: np.ndarray) -> np.ndarray:
-        """Which of the words that start there begin with it, of up to 16 bytes; bool (n,)."""
+        """Which words at start have this prefix, of up to 16 bytes; bool (n,)."""
         fits = self.loads[start] & KEEP_BYTES[min(len(prefix), 8)] == word_of(prefix)
-        if len(prefix) > 8:  # it has no blank, so a word with its bytes is as long
+        if len(prefix) > 8:  # a prefix has no blank, so the bytes are of one word
             rest = start[fits] + (len(prefix) - 8)
             fits[fits] = self.loads[rest] == word_of(prefix[-8:])
         return fits
@@ -177,7 +181,7 @@ class Block:
     def numbers(
         self, start: np.ndarray, end: np.ndarray, form: str
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers text[start:end], and which of them are numbers and fit in 64 bits.
+        """The numbers text[start:end], and which are valid numbers of 64 bits.
 
         start, end: shape (n,). Returns uint64 (n,) and bool (n,).
         """
@@ -193,11 +197,11 @@ class Block:
         read, step = (_decimal, 10**8) if form == DECIMAL else (_hexadecimal, 1 << 32)
         above_16 = None
         longest = int(width.max())
-        if width.min() == longest:  # as in most blocks: one number for all
+        if width.min() == longest:  # as in most blocks
             width = width[:1]
-        longest = min(longest, MAX_DIGITS[form])  # longer ones are no numbers
+        longest = min(longest, MAX_DIGITS[form])  # longer ones are invalid
         for left in range((longest - 1) // 8 * 8, -1, -8):
-            # The 8 digits with so many to their right; there may be fewer.
+            # Up to 8 digits, which have left more digits to their right.
             nr_digits = np.minimum(np.maximum(width - left, 0), 8)
             text = self.loads[np.maximum(end - (left + 8), start)] ^ EACH_ZERO
             text *= TO_END[nr_digits]
@@ -217,9 +221,9 @@ class Block:
     def hashes(
         self, start: np.ndarray, end: np.ndarray, secrets: np.ndarray
     ) -> np.ndarray:
-        """Hashes of the byte strings text[start:end]; secrets: of _mixed(); uint64 (n,).
+        """Hashes of the byte strings text[start:end]; secrets: see _mixed(); uint64 (n,).
 
-        Of strings of up to 8 bytes each has a hash of its own.
+        Different strings of up to 8 bytes have different hashes.
         """
         width = end - start
         value = width.astype(np.uint64)
@@ -237,10 +241,10 @@ class Block:
 
 
 def _mixed(value: np.ndarray, secrets: np.ndarray) -> np.ndarray:
-    """Each of its bits spread over most, by two odd numbers; changes value.
+    """Spread each bit over most others, by two odd numbers; changes value.
 
-    What becomes of a difference must not be known: one multiplication alone leaves one
-    in the highest bit as it is, whatever the number.
+    Nobody must be able to predict the result of a difference: after only one multiplication,
+    a difference in the highest bit stays there, whatever the number.
     """
     value *= secrets[0]
     value ^= value >> np.uint64(32)
@@ -250,17 +254,19 @@ def _mixed(value: np.ndarray, secrets: np.ndarray) -> np.ndarray:
 
 
 class Prefixes:
-    """What words can begin with, told apart by a hash of their first 3 bytes."""
+    """Prefixes of words, found by a hash of their first 3 bytes."""
 
     HEAD, BITS = 3, 8
 
     def __init__(self, texts: list[bytes]) -> None:
-        """texts: of 3 to 16 bytes each, of which the first 3 differ."""
+        """texts: of 3 to 16 bytes; their first 3 bytes differ."""
         self.texts = texts
         heads = np.array(
             [word_of(text[: self.HEAD]) for text in texts], dtype=np.uint64
         )
-        for factor in range(0x9E3779B97F4A7C15, 0, -2):  # soon one will do
+        for factor in range(
+            0x9E3779B97F4A7C15, 0, -2
+        ):  # one of the first has no collisions
             self.factor = np.uint64(factor)
             places = self.hashes(heads)
             if len(set(places.tolist())) == len(texts):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Numbers to text, a column at a time; the other way round is lines.py.
+"""Converts columns of numbers to text; lines.py does the opposite.
 
-A text is a row of bytes, its characters wherever they are in it, zeros in between: so
-columns are put side by side, and what is zero is left out of all rows at once.
+A text is a row of bytes, in which zeros stand for nothing. So columns can be put side by side,
+and the zeros of all rows are removed at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ HEX_POWERS = np.array([16**n for n in range(1, 16)], dtype=np.uint64)
 
 
 def decimal(values: np.ndarray, least: int = 1) -> np.ndarray:
-    """Decimal numbers of at least so many digits; uint64 (n,) to uint8 (n, width)."""
+    """Decimal numbers of at least least digits; uint64 (n,) to uint8 (n, width)."""
     nr_fours = (len(str(int(values.max(initial=0)))) + 3) // 4
     fours = np.empty((len(values), nr_fours), dtype=np.uint32)
     left = values
@@ -38,7 +38,7 @@ def hexadecimal(values: np.ndarray) -> np.ndarray:
 def _without_zeros(
     text: np.ndarray, values: np.ndarray, powers: np.ndarray, least: int
 ) -> np.ndarray:
-    """The text of these values, zeros in front left out."""
+    """The text of these values without leading zeros."""
     width = text.shape[1]
     nr_digits = np.maximum(np.searchsorted(powers, values, side="right") + 1, least)
     first = (width - nr_digits).astype(np.int8)
@@ -53,7 +53,7 @@ def constant(text: bytes, nr_rows: int) -> np.ndarray:
 
 
 def replaced(text: np.ndarray, which: np.ndarray, other: bytes) -> np.ndarray:
-    """The texts, but another in some rows; which: bool (n,)."""
+    """The texts, with other in the rows of which, bool (n,)."""
     if not which.any():
         return text
     room = max(len(other) - text.shape[1], 0)
@@ -63,13 +63,13 @@ def replaced(text: np.ndarray, which: np.ndarray, other: bytes) -> np.ndarray:
 
 
 def row_texts(*columns: np.ndarray) -> list[bytes]:
-    """Each row's text, the columns side by side; they have no newline."""
+    """The text of each row of columns, which have no newline."""
     side_by_side = np.concatenate([*columns, constant(b"\n", len(columns[0]))], axis=1)
     return side_by_side.tobytes().translate(None, b"\0").split(b"\n")[:-1]
 
 
 def interleaved(*lists: list[bytes]) -> bytes:
-    """The first of each, then the second of each ...: one text; lists of one length."""
+    """The first of each list, then the second of each ..., joined; lists of equal length."""
     texts: list[bytes] = [b""] * (len(lists) * len(lists[0]))
     for i, some in enumerate(lists):
         texts[i :: len(lists)] = some

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files that a log names, or that such a file names: opened only if that does nothing.
+"""Opens files that a log names, or that one of these names, only if that has no side effect.
 
-Whoever made the log chose the names. Opening some files does things, as of a watchdog or
-a FIFO, reading others does, as of /proc/kmsg, and some have no end.
+Whoever made the log chose the names. Opening a watchdog or a FIFO has effects, reading
+/proc/kmsg has, and some files have no end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import stat
 import struct
 
-# From <linux/magic.h>: file systems whose files are made up when they are opened or read.
+# From <linux/magic.h>: file systems whose files are generated when they are opened or read.
 MADE_UP = {
     0x9FA0,  # proc
     0x62656572,  # sysfs
@@ -44,9 +44,9 @@ STATFS_BYTES = 256  # more than struct statfs has anywhere
 
 
 def open_stored(path: bytes) -> int:
-    """Open for reading a regular file that is stored somewhere; raises OSError for others.
+    """Open a regular file on a real file system for reading; raises OSError for others.
 
-    What it is, is looked at before it is opened, and it is that which is opened.
+    The type is checked before the file is opened, and exactly that file is opened.
     """
     place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
@@ -58,11 +58,11 @@ def open_stored(path: bytes) -> int:
 
 
 def would_do_something(path: bytes) -> bool:
-    """Is there something at a path that open_stored() would not open?"""
+    """Does the path exist, as something that open_stored() refuses?"""
     try:
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except (OSError, ValueError):
-        return False  # nor would anybody else open it
+        return False  # other programs cannot open it either
     try:
         return not _is_stored(place)
     finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Names made to fit into columns of a terminal, and still told apart."""
+"""Shortens names for columns of a terminal; different names stay different."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DOTS = "…"
 
 
 def columns_of(text: str) -> int:
-    """How many columns of a terminal it takes: CJK two each, combining marks none."""
+    """The columns that text takes in a terminal: two for CJK, none for combining marks."""
     if text.isascii():
         return len(text)
     return sum(
@@ -37,7 +37,7 @@ def _end(text: str, room: int) -> str:
 
 
 def shortened(text: str, room: int) -> str:
-    """Text in at most room columns; what goes is in its middle, if it can be no file name."""
+    """Text in at most room columns; its middle is left out, but not the last part of a path."""
     if columns_of(text) <= room:
         return text
     name = text[text.rfind("/", 0, -1) :]
@@ -47,10 +47,10 @@ def shortened(text: str, room: int) -> str:
 
 
 def fitted(texts: list[str], room: int) -> list[str]:
-    """Texts in at most room columns each, of which different ones stay different.
+    """Texts in at most room columns each; different texts stay different.
 
-    Those that would be equal without their middles begin where they start to differ, or
-    before; if that is of no avail, they are numbered.
+    Texts that would be equal without their middles begin where they start to differ, or
+    before; if they are still equal, they are numbered.
     """
     short = {text: shortened(text, room) for text in texts}
     alike = defaultdict(list)
@@ -66,7 +66,9 @@ def fitted(texts: list[str], room: int) -> list[str]:
                     _end(text, room - 1) if fits else _start(rest, room - 1)
                 )
     seen: set[str] = set()
-    numbers: dict[str, int] = defaultdict(lambda: 1)  # the last, by what is numbered
+    numbers: dict[str, int] = defaultdict(
+        lambda: 1
+    )  # the last one used, by the shortened text
     for text, given in short.items():
         while short[text] in seen:
             numbers[given] += 1
@@ -77,5 +79,5 @@ def fitted(texts: list[str], room: int) -> list[str]:
 
 
 def padded(text: str, room: int) -> str:
-    """Text with blanks behind it, room columns in all."""
+    """Text with trailing blanks, room columns in all."""
     return text + " " * (room - columns_of(text))

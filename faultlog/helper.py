@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Work done by processes beside us, one for each processor."""
+"""Helper processes, one for each processor."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from itertools import islice
 from typing import Callable, Generic, Iterator, NoReturn, Sequence, TypeVar
 
 S, T = TypeVar("S"), TypeVar("T")
-MAX_HELPERS = 8  # what they give is taken by one
+MAX_HELPERS = 8  # one process takes all their results
 
 
 def nr_helpers() -> int:
-    """As many as there are processors that we may use; none besides our own."""
+    """The number of usable processors; 0 if there is only one."""
     nr_processors = min(len(os.sched_getaffinity(0)), MAX_HELPERS)
     return nr_processors if nr_processors > 1 else 0
 
 
 class Helper(Generic[T]):
-    """A fork of this process that does some work and tells what comes of it, piece by piece.
+    """A fork of this process that works and sends its results, piece by piece.
 
-    It has all that we have, so nothing has to be handed to it, and doesn't outlive us: what
-    it tells goes into a pipe. (Processes of concurrent.futures are left behind if we are
-    killed, and take longer to import than a small log to read.)
+    It has a copy of all data here, so it needs no input. It writes to a pipe, so it ends if
+    this process ends. (Processes of concurrent.futures stay if this process is killed, and
+    importing them takes longer than reading a small log.)
     """
 
     def __init__(self, work: Callable[[], Iterator[T]]) -> None:
         self.work = work
-        self.nr_told = 0
-        self.own: Iterator[T] | None = None  # ours, if it has failed
+        self.nr_pieces = 0
+        self.own: Iterator[T] | None = None  # made here, if the helper has failed
         self.pid = 0
         ours, theirs = os.pipe()
-        with suppress(OSError):  # no process to be had: as if it had failed
+        with suppress(OSError):  # without a process, as if it had failed
             self.pid = os.fork()
             if not self.pid:
                 os.close(ours)
@@ -44,21 +44,21 @@ class Helper(Generic[T]):
         self.pipe = open(ours, "rb")
 
     def next(self) -> T:
-        """The next piece. If the helper has failed, the work is done here, up to that piece.
+        """The next piece. If the helper has failed, the work is done again, in this process.
 
-        So whatever went wrong, such as no memory, is told as if there were no helper.
+        So an error, as of memory, is reported as it would be without helpers.
         """
         if self.own is None:
             try:
                 piece = pickle.load(self.pipe)
-                self.nr_told += 1
+                self.nr_pieces += 1
                 return piece
             except (EOFError, pickle.UnpicklingError):
-                self.own = islice(self.work(), self.nr_told, None)
+                self.own = islice(self.work(), self.nr_pieces, None)
         return next(self.own)
 
     def end(self) -> None:
-        """Let it go, whatever it does."""
+        """End it, whatever it does."""
         self.pipe.close()
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
@@ -67,9 +67,9 @@ class Helper(Generic[T]):
 
 
 def _help(work: Callable[[], Iterator[T]], pipe: int) -> NoReturn:
-    """Be the helper. Whatever happens, it ends here: what has called us is the parent's."""
+    """Work as the helper. It always ends here: the callers belong to the parent."""
     try:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent tells of it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent reports it
         with open(pipe, "wb") as out:
             for piece in work():
                 pickle.dump(piece, out, protocol=5)
@@ -79,9 +79,9 @@ def _help(work: Callable[[], Iterator[T]], pipe: int) -> NoReturn:
 
 
 class Helpers(Generic[S, T]):
-    """What a function makes of each item, in their order; helpers take turns with them.
+    """The results of a function for all items, in order; each helper takes every nth item.
 
-    They begin at once, and are gone behind the with statement that this is for.
+    For a with statement: the helpers start at its begin, and are gone after it.
     """
 
     def __init__(self, function: Callable[[S], T], items: Sequence[S]) -> None:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A log's text to columns.
+"""Reads a log's text into columns.
 
-A log of a million faults has 150 MB of text, so no Python statement runs once a fault.
-A block of lines is split into words (numpy finds where they begin and end), each word's
-first 8 bytes become one integer, and whole columns of words are compared and converted
-at once. The rule itself is the tables LINE and COLUMNS of log.py. Lines about the
-recording, some thousand at the most, are read one by one.
+A log of a million faults has 150 MB of text, so no Python statement runs for each fault.
+numpy splits a block of lines into words, the first 8 bytes of each word become one
+integer, and whole columns of words are compared and converted at once. The tables LINE
+and COLUMNS of log.py define the format. Other lines, a few thousand at most, are read one
+by one.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from .source import LINE_BYTES, Range, Source
 from .words import plain, unescaped
 
 BLOCK_BYTES = 1 << 20
-MIN_PART_BYTES = 8 << 20  # a helper takes longer to start than to read less
-MAX_NAME = 4096  # bytes of a name, as it is written; a longer one is not told
-MAX_NAMES_BYTES = 32 << 20  # of all names of a column; the kernel keeps a half of that
-MAX_EVENTS = 1 << 18  # of children and programs; the kernel keeps a fourth of that
+MIN_PART_BYTES = 8 << 20  # less is read faster than a helper starts
+MAX_NAME = 4096  # bytes of a name in the text; a longer one is dropped
+MAX_NAMES_BYTES = 32 << 20  # of all names of a column; the module keeps half of that
+MAX_EVENTS = 1 << 18  # child and exec lines; the module keeps a fourth of that
 MAX_EVENT_NS = (
     1 << 63
 ) - 1  # the kernel's clock is a signed number, as SQLite's integers are
 OTHER_LINE = re.compile(rb"\s*(?:\d+::\s*)?(?:EXIT_CODE\s*|#.*)?", re.DOTALL)
-OPTIONAL = ("kind", "offset")  # a line may lack them though its neighbours have them
-# What more than so many of the lines have, a line without it has lost; without a head it
-# may be of several logs.
+OPTIONAL = ("kind", "offset")  # some lines of a log have them, others do not
+# A line without a key that more than this share of the lines have was cut short. Without a head,
+# the lines may be from several logs.
 CUT_SHARE, CUT_SHARE_NO_HEAD = 0.5, 0.9
 LONGEST_NS = 366 * 86400 * 10**9  # no recording is longer
 
 KEYS = tuple(name for name in COLUMNS if name not in LINE)
-# LINE's columns, and what is between them: how many words are before, and those.
+# The columns of LINE by their index in it, and the words between them by the first one's index.
 PLACES = {LINE.index(name): COLUMNS[name] for name in LINE if name in COLUMNS}
 PHRASES = {
     before: [word.encode() for word in LINE[before:place]]
@@ -53,44 +53,46 @@ PHRASES = {
 
 
 def _prefix(key: str) -> bytes:
-    """What the word begins with that tells it."""
+    """The beginning of the words with this key."""
     return f"{key}=".encode()
 
 
 class _Names:
-    """The words that a column has had so far, and their codes."""
+    """The distinct words of a column so far, and their codes."""
 
     SLOT_BITS = 13
 
     def __init__(self, column: Column) -> None:
-        # Who chooses the names must not be able to choose two of one hash.
+        # The traced process chooses names; it must not be able to find two with one hash.
         self.secrets = np.frombuffer(os.urandom(16), dtype=np.uint64) | np.uint64(1)
         self.max_names = column.max_names
         self.codes: dict[bytes, int] = {}
         self.nr_bytes = 0
         self.code_of_hash: dict[int, int] = {}
-        # Where the hash's first bits are its own, code_at that has its code.
+        # A cache by the first bits of the hash: the whole hash, and the code.
         self.hash_at = np.ones(1 << self.SLOT_BITS, dtype=np.uint64)
-        self.hash_at[0] = 1 << 63  # as of none: these are of other slots
+        self.hash_at[0] = (
+            1 << 63
+        )  # no hash of slot 0; the others have 1, which is of slot 0
         self.code_at = np.zeros(1 << self.SLOT_BITS, dtype=np.uint16)
         for name in column.words:
             self.codes[name.encode()] = len(self.codes)
 
     def __getstate__(self) -> dict[str, object]:
-        """For another process: what was found, not how to find more."""
+        """What another process needs: the codes, and nothing for finding more."""
         return {"codes": self.codes}
 
     @property
     def are_too_many(self) -> bool:
-        """Were there some that could not be told apart any more?"""
+        """Did some words become OTHER?"""
         return OTHER.encode() in self.codes
 
     def codes_of(self, other: _Names) -> np.ndarray:
-        """Our codes, by those of other; names of theirs get one that are new; uint16 (n,)."""
+        """Our codes by the codes of other, whose new names are added; uint16 (n,)."""
         return np.array([self._code(name) for name in other.codes], dtype=np.uint16)
 
     def find(self, block: Block, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """The codes of block.text[start:end], which get one if they are new; (n,)."""
+        """The codes of the words block.text[start:end]; new words are added; (n,)."""
         too_long = end - start > MAX_NAME
         value = block.hashes(start, np.where(too_long, start, end), self.secrets)
         slot = (value >> np.uint64(64 - self.SLOT_BITS)).view(np.int64)
@@ -124,42 +126,44 @@ class _Names:
         return self.codes[name]
 
     def texts(self) -> list[str]:
-        """The names, by code."""
+        """The names by code, printable."""
         return [plain(name) if name != OTHER.encode() else OTHER for name in self.codes]
 
     def raw(self) -> list[bytes]:
-        """The names as they are, by code: with whatever bytes."""
+        """The names by code, as raw bytes."""
         return [unescaped(name) for name in self.codes]
 
 
 class Reader:
-    """Takes blocks of whole lines, gives a Log."""
+    """Makes a Log of blocks of whole lines."""
 
     def __init__(self, columns: Iterable[str]) -> None:
-        """columns: those wanted."""
+        """columns: names of those to read."""
         wanted = {*columns, *ALWAYS}
         self.columns = [c for c in COLUMNS.values() if c.name in wanted]
         self.keys = [column for column in self.columns if column.name not in LINE]
         self.parts: dict[str, list[np.ndarray]] = {c.name: [] for c in self.columns}
-        self.lines: list[np.ndarray] = []  # each fault's line number, while it matters
+        self.lines: list[np.ndarray] = []  # each fault's line number
         self.prefixes = Prefixes([_prefix(c.name) for c in self.keys])
         self.names = {c.name: _Names(c) for c in self.keys if c.form == WORD}
         self.nr_rows = 0
-        self.largest: defaultdict[str, list[np.ndarray]] = defaultdict(list)  # rows
+        self.largest: defaultdict[str, list[np.ndarray]] = defaultdict(
+            list
+        )  # row numbers
         self.events: list[Event] = []
         self.head: dict[str, str] = {}
         self.summary: dict[str, int | str] = {}
         self.nr_lines = self.nr_bad = self.first_bad = self.nr_cut = self.nr_nul = 0
         self.nr_heads = self.nr_repeated = 0
-        # Of a kernel's log: faults printed there, and its other lines, which then are no bad ones.
+        # Of a kernel's log: printed faults, and other lines, which are not bad there.
         self.nr_printed = self.nr_other = self.first_other = 0
-        # The counters in front that follow one another: the first and the last of each run.
+        # Runs of consecutive line counters: the first and the last of each.
         self.runs: list[np.ndarray] = []
 
     def feed(self, *parts: bytes | memoryview, can_be_printed: bool = True) -> None:
-        """Parse text in parts, of whole lines; the last one has no newline.
+        """Parse whole lines; the last one has no newline.
 
-        can_be_printed: faults may be as a kernel's log has them.
+        parts: consecutive pieces of text; can_be_printed: it may be a kernel's log.
         """
         block = Block(*parts)
         nr_lines = len(block.line_end)
@@ -174,7 +178,9 @@ class Reader:
                 self.nr_printed += nr_printed
                 self.feed(text, can_be_printed=False)
                 return
-        if b"\0" in block.framed:  # two words may differ in nothing but NUL bytes
+        if (
+            b"\0" in block.framed
+        ):  # words that differ only in NUL bytes would look equal
             with_nul = block.with_byte(0)
             self.nr_nul += len(with_nul)
             keep = ~np.isin(lines, with_nul)
@@ -195,10 +201,10 @@ class Reader:
     def _fixed(
         self, block: Block
     ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
-        """The lines that begin as LINE tells, behind a counter or without one.
+        """The lines that begin like LINE, with or without a counter before it.
 
-        Returns their indices, the words behind that, the columns of LINE, and the counters;
-        -1: there is none.
+        Returns their indices, the first word after LINE of each, the columns of LINE, and
+        the counters, -1 for none.
         """
         start, end = block.start, block.end
         line = np.flatnonzero(block.nr_words >= len(LINE))
@@ -235,12 +241,13 @@ class Reader:
     def _keyed(
         self, block: Block, lines: np.ndarray, at: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray | slice]]:
-        """For each of self.keys the words that begin with it, and of which of lines each is.
+        """For each of self.keys its words, and the row of each word.
 
-        lines: indices; at: their words, from which on there are key=value words; (n,) each.
+        lines: indices; at: the first key=value word of each line; (n,) both. Rows are
+        indices in lines.
         """
         in_order = block.in_order(lines, at, [_prefix(name) for name in KEYS])
-        if in_order:  # as the modules write them: this is several times faster
+        if in_order:  # that of the modules; several times faster
             wanted = {column.name for column in self.keys}
             yield from (x for name, x in zip(KEYS, in_order) if name in wanted)
             return
@@ -262,7 +269,7 @@ class Reader:
     ) -> np.ndarray:
         """A column of key=value words; (nr_rows,).
 
-        found: the words that begin with the key, indices; row: for each the row it is of.
+        found: indices of the key's words; row: the row of each.
         """
         start, end = block.start[found] + len(_prefix(column.name)), block.end[found]
         if column.form == WORD:
@@ -278,12 +285,12 @@ class Reader:
                 value[~fits] = column.unknown
         if isinstance(row, slice):
             return value.astype(column.dtype, copy=False)
-        told = np.full(nr_rows, column.unknown, dtype=column.dtype)
-        told[row] = value
-        return told
+        values = np.full(nr_rows, column.unknown, dtype=column.dtype)
+        values[row] = value
+        return values
 
     def _follow(self, rows: dict[str, np.ndarray], counter: np.ndarray) -> None:
-        """Do the counters go up by one, and are no two lines the same?"""
+        """Note the runs of counters; without counters, count lines that are repeated."""
         if not len(counter):
             return
         if counter[0] >= 0 and counter.min() >= 0:
@@ -298,7 +305,7 @@ class Reader:
             self.nr_repeated += int(np.count_nonzero(same))
 
     def _by_counter(self) -> tuple[int, int, int]:
-        """How many lines are there twice, are missing, and come before that of a lower number."""
+        """How many lines are repeated, are missing, and are followed by a lower counter."""
         if not self.runs:
             return 0, 0, 0
         first, last = np.concatenate(self.runs, axis=1)
@@ -312,9 +319,9 @@ class Reader:
         return nr_lines - nr_there, int(reach[-1]) + 1 - nr_there, nr_back
 
     def join(self, later: Reader) -> None:
-        """Take what another one has read, which is of the same columns and comes next.
+        """Add what another reader of the same columns has read from the text that follows.
 
-        later is used up: it may be there for longer, so it gives its arrays away.
+        later cannot be used any more: its arrays move here, which frees memory early.
         """
         for column in self.keys:
             if column.form == WORD:
@@ -347,11 +354,10 @@ class Reader:
         self.runs += later.runs
 
     def feed_cut_off(self, line: bytes) -> None:
-        """Parse a last line without a newline: its last word may have lost its end.
+        """Parse a last line without a newline, whose last word may be cut short.
 
-        With that word left out, the line is whole if it has the keys of the one above.
-        Of a log of 2020 the last word is the time; that it has lost digits is seen from
-        the one above.
+        A key=value word is left out: if it was the last key, the line counts as cut. In a
+        log of 2020 the last word is the time; it is cut if it is below the previous one.
         """
         last_time = self.parts["time_ns"][-1][-1:] if self.parts["time_ns"] else ()
         before, _, last_word = line.rpartition(b" ")
@@ -419,7 +425,7 @@ class Reader:
         self.first_bad = min(self.first_bad or line_number, line_number)
 
     def log(self, source: str = "") -> Log:
-        """What was read; the reader is used up. source: what is wrong with the file."""
+        """The log; the reader cannot be used any more. source: what is wrong with the file."""
         columns = {}
         for column in self.columns:
             parts = self.parts.pop(column.name)
@@ -428,7 +434,7 @@ class Reader:
         if self.nr_printed * 2 <= len(columns["time_ns"]) and self.nr_other:
             self.nr_bad += self.nr_other - 1
             self.bad(self.first_other)
-        nr_unread = self.nr_bad  # by the counter, they are missing
+        nr_unread = self.nr_bad  # their counters are missing
         nr_repeated, nr_skipped, nr_back = self._by_counter()
         largest = {}
         for name, found in self.largest.items():
@@ -470,25 +476,25 @@ class Reader:
         return log
 
     def _cut_short(self, log: Log) -> np.ndarray:
-        """The lines that end before a key that nearly all have; bool (n,).
+        """The lines without a key that nearly all others have; bool (n,).
 
-        What is left of the last number in such a line is wrong, be it the time itself.
+        The last number of a line that was cut is wrong, even if it is the time.
         """
         cut = np.zeros(len(log), dtype=bool)
         share = CUT_SHARE if log.head else CUT_SHARE_NO_HEAD
         for column in self.keys:
             if column.name not in OPTIONAL:
-                told = log.told(column.name)
-                nr_told = np.count_nonzero(told)
-                if share * len(log) < nr_told < len(log):
-                    cut |= ~told
+                has_value = log.told(column.name)
+                nr_values = np.count_nonzero(has_value)
+                if share * len(log) < nr_values < len(log):
+                    cut |= ~has_value
         return cut
 
 
 def impossible_times(log: Log) -> tuple[np.ndarray, np.ndarray]:
-    """The faults before the recording began, and those absurdly after; bool (n,) each.
+    """The faults before the recording began, and more than a year after; bool (n,) each.
 
-    If that is most of them, it's the beginning that is told wrongly: none then.
+    If those are most faults, the begin in the head is wrong, and none are returned.
     """
     none = np.zeros(len(log), dtype=bool)
     if log.loaded_ns is None:
@@ -510,11 +516,10 @@ def read_log(
     block_bytes: int = BLOCK_BYTES,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Log:
-    """Read a whole log, block_bytes of it at a time; columns: what is wanted of it.
+    """Read a whole log, block_bytes at a time; columns: names of those to read.
 
-    meanwhile: what else is to be done; a large log is read by helpers at the same time. A
-    file that can't be read to its end (see source.py) gives what could be read, and the log
-    says so.
+    meanwhile: called while helpers read a large log. Of a file that can't be read to its end
+    (see source.py), the log has what could be read, and Oddities.source the reason.
     """
     reader, parts = Reader(columns), []
     if isinstance(file, Source):
@@ -531,10 +536,9 @@ def read_log(
 
 
 def _part(columns: list[Column], block_bytes: int, part: Range) -> Reader | None:
-    """What a helper reads, of the middle of a file.
+    """Read a part of a file, in a helper.
 
-    None: there are more names than can be told apart. Which of them are, depends on what
-    is before.
+    None: there are too many names. Which of them become OTHER depends on the text before.
     """
     reader = Reader(column.name for column in columns)
     _read(replace(part), reader, block_bytes)
@@ -543,7 +547,7 @@ def _part(columns: list[Column], block_bytes: int, part: Range) -> Reader | None
 
 
 def _read(file: BinaryIO | Source | Range, reader: Reader, block_bytes: int) -> None:
-    """Feed the reader with all of the file."""
+    """Read the rest of a file."""
     carry = b""
     while True:
         data = file.read(block_bytes)
