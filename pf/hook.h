@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where the hook is, in the entry of handle_mm_fault(): a kprobe, or what ftrace offers. It tells
- * the target's faults from all others and makes a record of each, or with outcomes hands it to a
- * kretprobe.
+ * The hook at the entry of handle_mm_fault(): a kprobe, an ftrace callback or an ftrace direct
+ * call. It ignores faults of untracked processes, and records the others, or with outcome=1 passes
+ * them to a kretprobe.
  */
 #ifndef PF_HOOK_H
 #define PF_HOOK_H
@@ -23,14 +23,14 @@
 #include "ftrace.h"
 #include "outcome.h"
 
-/* How long the kernel may take to make a jump of a breakpoint. */
+/* How long to wait for the kernel to optimise a kprobe from a breakpoint into a jump. */
 #define PF_JUMP_TRIES 200
 #define PF_JUMP_TRY_MS 10
 
-/* Its flags are read by each fault of each process. */
+/* Every fault of every process reads its flags. */
 static struct kprobe pf_kprobe ____cacheline_aligned_in_smp;
 
-/* Out of line, or all would pay for the registers that it uses. */
+/* Out of line: inlined, it would make every fault of every process save the registers it uses. */
 static noinline notrace int pf_kprobe_capture(struct kprobe *kp, struct pt_regs *regs)
 {
 	pf_capture(regs);
@@ -47,8 +47,8 @@ static notrace int pf_kprobe_enter(struct kprobe *kp, struct pt_regs *regs)
 NOKPROBE_SYMBOL(pf_kprobe_enter);
 
 /*
- * At an address, or at the entry if that is NULL. The struct kprobe is filled anew for each
- * registration: the core leaves traces in it.
+ * Registers the kprobe at @addr, or at the function's entry if that is NULL. The struct is filled
+ * in again before each registration, because the kprobe core leaves state in it.
  */
 static int pf_kprobe_register(kprobe_opcode_t *addr, u32 flags)
 {
@@ -61,13 +61,13 @@ static int pf_kprobe_register(kprobe_opcode_t *addr, u32 flags)
 	return register_kprobe(&pf_kprobe);
 }
 
-/* The entry's address, maybe behind an endbr64, or an ERR_PTR. */
+/* The address of the function's entry, after an endbr64 if there is one, or an ERR_PTR. */
 static kprobe_opcode_t *pf_entry_addr(void)
 {
 	kprobe_opcode_t *addr;
 	int ret;
 
-	/* A disabled probe changes no code. */
+	/* Registering a disabled probe changes no code. */
 	ret = pf_kprobe_register(NULL, KPROBE_FLAG_DISABLED);
 	if (ret)
 		return ERR_PTR(ret);
@@ -76,15 +76,15 @@ static kprobe_opcode_t *pf_entry_addr(void)
 	return addr;
 }
 
-/* At the entry a kprobe may be a client of ftrace, which may be dead; also before it is enabled. */
+/* A kprobe at the entry can be a client of ftrace, also while it is disabled. */
 static bool pf_kprobe_lost_ftrace(kprobe_opcode_t *addr)
 {
 	return kprobe_ftrace(&pf_kprobe) && pf_ftrace_is_dead((unsigned long)addr);
 }
 
 /*
- * Does a kprobe that is a client of ftrace do nothing once ftrace is dead? It does since 6.10
- * (1a7d0890dd4a) and in some older stable kernels; until then it goes on.
+ * Once ftrace is dead, kprobes that are its clients do nothing since 6.10 (1a7d0890dd4a) and in some
+ * older stable kernels. In other kernels they go on.
  */
 static bool pf_kprobes_end_with_ftrace(void)
 {
@@ -99,8 +99,8 @@ static bool pf_kprobes_end_with_ftrace(void)
 static bool pf_kprobe_ends_with_ftrace;
 
 /*
- * If ftrace is dead, kprobes would warn and keep ours in their table. They return nothing, but take
- * the address away from a probe that they had to keep.
+ * If ftrace is dead, unregister_kprobe() would warn and leave our probe in its table. It returns
+ * void, but clears the address of a probe that it could not remove.
  */
 static void pf_kprobe_unregister(void)
 {
@@ -115,10 +115,10 @@ static void pf_kprobe_unregister(void)
 
 static bool pf_ftrace_is_armed(void)
 {
-	return true; /* it can't be switched off, see pf_ftrace_ops */
+	return true; /* it can't be switched off, see pf_callback_ops */
 }
 
-/* It may be taken out behind our back: debugfs' kprobes/enabled, kernel.ftrace_enabled. */
+/* root can disarm it at any time: kprobes/enabled in debugfs, sysctl kernel.ftrace_enabled. */
 static bool pf_kprobe_is_armed(void)
 {
 	if (pf_kprobe_ends_with_ftrace && pf_kprobe_lost_ftrace(pf_kprobe.addr))
@@ -127,9 +127,9 @@ static bool pf_kprobe_is_armed(void)
 }
 
 /*
- * A kprobe that is a jump, or none. As a breakpoint it would be far dearer than at the entry, so it
- * is kept only if it is seen to be a jump: kprobes may not be optimised at all
- * (debug.kprobes-optimization=0).
+ * Registers a kprobe after the entry, and keeps it only once the kernel has turned it into a jump.
+ * As a breakpoint it would cost far more than a kprobe at the entry, and it stays one if kprobes
+ * are not optimised (debug.kprobes-optimization=0).
  */
 static int pf_jump_try(void)
 {
@@ -158,7 +158,7 @@ static int pf_jump_register(void)
 	int ret = pf_jump_try();
 
 	if (ret)
-		pr_err("no jump can be placed in " PF_SYMBOL "() (error %d): use placement=auto\n",
+		pr_err("can't place a jump in " PF_SYMBOL "() (error %d): use placement=auto\n",
 		       ret);
 	return ret;
 }
@@ -168,14 +168,14 @@ static int pf_entry_register(void)
 	kprobe_opcode_t *entry = pf_entry_addr();
 	int ret;
 
-	/* Some kernels would register it, and could not take it back. */
+	/* Some kernels register it even so, and then can't remove it. */
 	if (!IS_ERR(entry) && pf_kprobe_lost_ftrace(entry)) {
 		pr_err("ftrace is dead, and with it kprobes in " PF_SYMBOL "(): reboot\n");
 		return -ENODEV;
 	}
 	ret = IS_ERR(entry) ? PTR_ERR(entry) : pf_kprobe_register(NULL, 0);
 	if (ret) {
-		pr_err("no kprobe in " PF_SYMBOL "() (error %d): are they enabled here?\n", ret);
+		pr_err("can't place a kprobe in " PF_SYMBOL "() (error %d)\n", ret);
 		return ret;
 	}
 	if (!pf_kprobe_is_armed()) {
@@ -194,11 +194,10 @@ static int pf_callback_register(void)
 
 	if (!IS_ERR(entry))
 		return pf_callback_hook((unsigned long)entry);
-	pr_err("no " PF_SYMBOL "() to be found (error %ld)\n", PTR_ERR(entry));
+	pr_err("can't find " PF_SYMBOL "() (error %ld)\n", PTR_ERR(entry));
 	return PTR_ERR(entry);
 }
 
-/* A direct call, or none. */
 static int pf_direct_try(void)
 {
 	kprobe_opcode_t *entry = pf_entry_addr();
@@ -211,17 +210,17 @@ static int pf_direct_register(void)
 	int ret = pf_direct_try();
 
 	if (ret)
-		pr_err("no direct call can be placed in " PF_SYMBOL "() (error %d): use "
+		pr_err("can't place a direct call in " PF_SYMBOL "() (error %d): use "
 		       "placement=ftrace\n", ret);
 	return ret;
 }
 
 /**
  * struct pf_placement - a way to hook the entry
- * @name: the parameter's value
- * @place: returns 0, or a negative errno after it has told the cause
- * @remove: after it no handler runs any more, on any CPU; sleeps
- * @is_armed: is the hook in the code at this moment, as far as can be seen?
+ * @name: the value of the module parameter
+ * @place: places the hook; returns 0, or a negative errno after printing the cause
+ * @remove: removes the hook; when it returns, no handler runs on any CPU. May sleep
+ * @is_armed: whether the hook is in the code now, as far as the module can see
  */
 struct pf_placement {
 	const char *name;
@@ -244,7 +243,7 @@ static const struct pf_placement *pf_placed;
 
 static int pf_hook_place(const char *name)
 {
-	/* Of each pair the first costs less, where it can be had. */
+	/* The first of each pair costs less, but is not always possible. */
 	if (sysfs_streq(name, "auto")) {
 		pf_placed = &pf_placements[PF_JUMP];
 		if (!pf_jump_try())
@@ -259,22 +258,22 @@ static int pf_hook_place(const char *name)
 	for (pf_placed = pf_placements; pf_placed < pf_placements + NR_PF_PLACEMENT; pf_placed++)
 		if (sysfs_streq(name, pf_placed->name))
 			return pf_placed->place();
-	pr_err("placement=%s: it has to be auto, jump, entry, ftrace, direct or callback\n", name);
+	pr_err("placement=%s: must be auto, jump, entry, ftrace, direct or callback\n", name);
 	return -EINVAL;
 }
 
 /**
- * pf_probe_register() - place the hook; faults are recorded from pf_target_begin() on, or with
- *	children from pf_family_begin()
- * @placement: one of pf_placements, "auto" for a jump where one is possible, else the entry, or
- *	"ftrace" for a direct call where one is possible, else a callback
- * @maxactive: outcomes are watched, of as many faults at a time; 0: they are not
+ * pf_probe_register() - place the hook
+ * @placement: the name of one of pf_placements, or "auto" (a jump if possible, else the entry), or
+ *	"ftrace" (a direct call if possible, else a callback)
+ * @maxactive: with outcome=1, the number of faults that can be in progress at once; otherwise 0
  *
- * Needs pf_asked_set(), pf_list_init(), pf_threads_init(), pf_life_start() and pf_map_init() done.
+ * Nothing is recorded until pf_target_begin(), or with children=1 pf_family_begin(). Call
+ * pf_asked_set(), pf_list_init(), pf_threads_init(), pf_life_start() and pf_map_init() first.
  *
  * Context: process context, sleeps for up to PF_JUMP_TRIES * PF_JUMP_TRY_MS.
- * Return: 0, -EINVAL for another placement, -EOPNOTSUPP or -EBUSY if the one asked for can't be
- * had, or what register_kprobe(), register_kretprobe() or register_ftrace_function() says
+ * Return: 0, -EINVAL for an unknown placement, -EOPNOTSUPP or -EBUSY if the requested one is not
+ * possible, or the error of register_kprobe(), register_kretprobe() or register_ftrace_function()
  */
 static int pf_probe_register(const char *placement, unsigned int maxactive)
 {
@@ -291,7 +290,6 @@ static int pf_probe_register(const char *placement, unsigned int maxactive)
 	return ret;
 }
 
-/* How the hook is placed, for people. */
 static const char *pf_probe_placement(void)
 {
 	return pf_placed->name;
@@ -303,9 +301,10 @@ static bool pf_probe_is_armed(void)
 }
 
 /*
- * After it no handler runs any more, on any CPU. Who still sleeps within a fault returns through
- * the kernel's own code, which knows that our handler is gone. If the hook stays nobody is traced
- * any more, and faults that are under way may still be recorded. Sleeps.
+ * Removes the hook. When this returns, no handler runs on any CPU. A thread that still sleeps in a
+ * watched fault returns through the kernel's kretprobe trampoline, which knows that our handler is
+ * gone. If the hook can't be removed, no new fault is recorded, but faults already in progress
+ * still may be. May sleep.
  */
 static void pf_probe_unregister(void)
 {
@@ -320,16 +319,17 @@ static void pf_probe_unregister(void)
 		unregister_kretprobe(&pf_kretprobe);
 }
 
-/* How often a thread that waits for good looks whether the machine is to be suspended. */
+/* How often the thread that waits in pf_probe_leave() checks whether the system is suspending. */
 #define PF_STAY_MS 5000
 
 /**
- * pf_probe_leave() - before anything is freed that the hook uses
+ * pf_probe_leave() - keep the module loaded for good if the hook could not be removed
  *
- * If the hook stays this never returns, so that the module does. A module's exit can't fail, and
- * for the module to refuse its removal it would have to hold a reference to itself while the hook
- * is placed, which a step before rmmod would have to drop: rmmod alone has to do. The caller
- * sleeps, can't be killed, is not taken for hung, adds no load and lets the machine be suspended.
+ * Call it before freeing anything that the hook uses. If the hook could not be removed, this never
+ * returns, so the module's code and data stay in memory. A module's exit function can't fail. A
+ * reference of the module to itself would make rmmod fail, but then something would have to drop
+ * it before every normal rmmod. The caller sleeps in TASK_IDLE: it can't be killed, does not
+ * trigger the hung-task detector, adds no load, and lets the machine suspend.
  *
  * Context: process context, no locks held.
  */
@@ -337,8 +337,8 @@ static void pf_probe_leave(void)
 {
 	if (!pf_hook_stays)
 		return;
-	pr_err("ftrace is dead, and the kernel still calls this module: it stays, and this command "
-	       "does not return, until you reboot\n");
+	pr_err("ftrace is dead, and the kernel still calls this module: it stays loaded, and this "
+	       "command does not return, until you reboot\n");
 	for (;;) {
 		try_to_freeze();
 		schedule_timeout_idle(msecs_to_jiffies(PF_STAY_MS));
@@ -346,8 +346,8 @@ static void pf_probe_leave(void)
 }
 
 /*
- * Entries that were skipped by the kprobe core, because a probe was hit inside a probe, or by
- * pf_ftrace_enter(), or whose return was not watched, because too many others were.
+ * Faults that were missed: the kprobe core or pf_ftrace_enter() skipped the entry because a probe
+ * was hit inside a probe, or maxactive faults were already being watched.
  */
 static unsigned long pf_probe_nr_missed(void)
 {
@@ -355,7 +355,7 @@ static unsigned long pf_probe_nr_missed(void)
 	       READ_ONCE(pf_kretprobe.nmissed);
 }
 
-/* All faults recorded or dropped but @nr_not. */
+/* The number of faults recorded or dropped, minus @nr_not. */
 static u64 pf_probe_nr_without(u64 nr_not)
 {
 	u64 nr = pf_list_nr_recorded() + pf_list_nr_dropped();
@@ -363,24 +363,24 @@ static u64 pf_probe_nr_without(u64 nr_not)
 	return nr > nr_not ? nr - nr_not : 0;
 }
 
-/* All faults recorded or dropped that the kernel may have counted, too. */
+/* Recorded and dropped faults that the kernel may have counted: it does not count failed ones. */
 static u64 pf_probe_nr_completed(const struct pf_totals *totals)
 {
 	return pf_probe_nr_without(totals->nr_failed + totals->nr_incomplete);
 }
 
-/* And those that were missed, or are still under way. */
+/* The same plus missed faults and those still in progress. */
 static u64 pf_probe_nr_seen(const struct pf_totals *totals)
 {
 	return pf_probe_nr_completed(totals) + pf_probe_nr_missed() + totals->nr_unfinished;
 }
 
 /**
- * struct pf_difference - what was seen, held against the kernel's own count
- * @is_known: there is such a count
- * @counted: it
+ * struct pf_difference - our count of faults compared with the kernel's own
+ * @is_known: whether the kernel's count is known
+ * @counted: the kernel's count
  * @nr_unseen: faults that the kernel counted, and that were neither recorded nor reported as lost
- * @nr_surplus: more were recorded than the kernel counted, by so many; 0 until all have exited
+ * @nr_surplus: by how much our count exceeds the kernel's; 0 until all processes have exited
  */
 struct pf_difference {
 	bool is_known;
@@ -390,15 +390,15 @@ struct pf_difference {
 };
 
 /**
- * pf_probe_difference() - hold what was seen against the kernel's count
- * @exited: pf_all_exited(), by a look at it before
- * @totals: is set to pf_probe_totals()
+ * pf_probe_difference() - compare our count of faults with the kernel's
+ * @exited: the result of an earlier pf_all_exited()
+ * @totals: set to the result of pf_probe_totals()
  *
  * Context: process context; not after pf_life_stop().
  */
 static struct pf_difference pf_probe_difference(bool exited, struct pf_totals *totals)
 {
-	/* Before the sums that it is held against. */
+	/* Read before our own sums: a fault that ends in between must not look unseen. */
 	struct pf_difference difference = { .counted = pf_account_counted() };
 
 	*totals = pf_probe_totals();

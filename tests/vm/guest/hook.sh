@@ -144,7 +144,7 @@ rmmod pf_probe_B
 dmesg_mark
 ok "placement=direct is refused beside it" fails insmod /pf_probe_B.ko process_id=$idle \
 	placement=direct
-like "in words" "$(dmesg_since)" "^pf_probe_B: no direct call can be placed .*use placement=ftrace$"
+like "in words" "$(dmesg_since)" "^pf_probe_B: can't place a direct call .*use placement=ftrace$"
 ok "and the others can go in any order" sh -c 'rmmod pf_probe_A && rmmod pf_probe_C'
 
 # ftrace switched off: it could be neither placed nor noticed.

@@ -79,7 +79,7 @@ for placement in entry auto; do
 done
 # A jump needs the kernel's leave; without it, auto falls back to the entry.
 echo 0 >/proc/sys/debug/kprobes-optimization 2>/dev/null
-refused "placement=jump without optimisation" "." "no jump can be placed" process_id=$target \
+refused "placement=jump without optimisation" "." "can't place a jump" process_id=$target \
 	placement=jump
 dmesg_mark
 insmod /pf_probe_B.ko process_id=$target
