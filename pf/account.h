@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel's own account of the faults, min_flt and maj_flt, to hold ours against. A probe can be
- * silenced from outside (kprobes or ftrace switched off, the function patched), and nobody reports
- * it.
+ * The kernel's own count of faults, min_flt + maj_flt, to compare with ours. Others can disable the
+ * probe without notice: by switching kprobes or ftrace off, or by live-patching the function.
  *
- * The tasks that are traced are counted, and no others: not what a parent sums up when it waits for
- * its children, as it may wait for strangers, and ignore its own. A process's dead threads are in
- * its signal_struct, and those of processes that are gone in pf_family.
+ * Only traced tasks are summed. The counts that a parent collects when it waits for its children
+ * (cmin_flt, cmaj_flt) are no use: it may wait for children that are not traced, and not wait for
+ * traced ones. The faults of a process's dead threads are in its signal_struct; those of processes
+ * that are gone are in pf_family.
  *
- * Each sum taken here may be too low for a moment, while a thread or a process comes to its end,
- * but never too high. When all have exited it is exact.
+ * A sum can be too low for a moment, while a thread or process exits, but never too high. When all
+ * processes have exited it is exact.
  */
 #ifndef PF_ACCOUNT_H
 #define PF_ACCOUNT_H
@@ -24,20 +24,20 @@
 #include "family.h"
 #include "target.h"
 
-/* How often to look again at a process of which a thread exits meanwhile ... */
+/* How often to sum a process again if one of its threads exited meanwhile ... */
 #define PF_ACCOUNT_TRIES 1000
-/* ... and at a family of which a process does. */
+/* ... and all processes if one of them did. */
 #define PF_ACCOUNT_FAMILY_TRIES 10
 
 static struct {
 	bool is_ended;
-	u64 before; /* the kernel's sum just before recording began ... */
+	u64 before; /* the kernel's count just before recording began ... */
 	u64 base; /* ... and just after */
-	u64 end; /* and when it ended, if it has */
-	u64 nr_under_way; /* threads that may have been within a fault when recording began */
+	u64 end; /* the count when recording ended; valid if is_ended */
+	u64 nr_under_way; /* threads that may have been in a fault when recording began */
 } pf_account;
 
-/* All that a process's threads have completed, dead ones too. Under rcu_read_lock(). */
+/* Faults completed by a process's threads, alive or dead. Call under rcu_read_lock(). */
 static u64 pf_account_of_process(struct signal_struct *signal)
 {
 	struct task_struct *thread;
@@ -47,7 +47,7 @@ static u64 pf_account_of_process(struct signal_struct *signal)
 
 	do {
 		seq = read_seqbegin(&signal->stats_lock);
-		/* First the dead: who dies in between is missing then, not there twice. */
+		/* Dead threads first: one that dies in between is missed, not counted twice. */
 		sum = READ_ONCE(signal->min_flt) + READ_ONCE(signal->maj_flt);
 		smp_rmb();
 		__for_each_thread(signal, thread)
@@ -70,7 +70,7 @@ static u64 pf_account_of_member(u32 i)
 	return sum;
 }
 
-/* First those that are gone: one that goes in between is missing then, not there twice. */
+/* Processes that are gone first: one that goes in between is missed, not counted twice. */
 static u64 pf_account_of_family(void)
 {
 	int tries = PF_ACCOUNT_FAMILY_TRIES;
@@ -104,14 +104,14 @@ static u64 pf_account_sum(void)
 	return pf_family.members ? pf_account_of_family() : pf_account_of_target();
 }
 
-/* Is the kernel's count known? Not if there were more processes than there is room for. */
+/* Is the kernel's count known? Not if there was no room for one of the processes. */
 static bool pf_account_is_known(void)
 {
 	return !READ_ONCE(pf_family.nr_uncounted);
 }
 
 /**
- * pf_account_prepare() - just before recording begins
+ * pf_account_prepare() - note the kernel's count just before recording begins
  *
  * Context: process context.
  */
@@ -121,7 +121,7 @@ static void pf_account_prepare(void)
 }
 
 /**
- * pf_account_begin() - from here on faults are recorded
+ * pf_account_begin() - note the kernel's count just after recording has begun
  *
  * Context: process context.
  */
@@ -138,9 +138,9 @@ static void pf_account_begin(void)
 }
 
 /**
- * pf_account_end() - no more will be recorded
+ * pf_account_end() - note the final count
  *
- * To be called before the probe is taken away.
+ * Call it before removing the probe.
  *
  * Context: process context.
  */
@@ -150,7 +150,7 @@ static void pf_account_end(void)
 	smp_store_release(&pf_account.is_ended, true);
 }
 
-/* The kernel's count of faults since @base, a sum of the target's. */
+/* Faults that the kernel has counted since its count for the target was @base. */
 static u64 pf_account_since(u64 base)
 {
 	u64 sum = smp_load_acquire(&pf_account.is_ended) ? pf_account.end : pf_account_sum();
@@ -159,7 +159,7 @@ static u64 pf_account_since(u64 base)
 }
 
 /**
- * pf_account_counted() - how many faults the kernel has counted since recording began
+ * pf_account_counted() - the number of faults the kernel has counted since recording began
  *
  * Context: process context.
  */
@@ -171,8 +171,8 @@ static u64 pf_account_counted(void)
 /**
  * pf_account_unseen() - how many of these were neither recorded nor counted as lost
  * @counted: the result of pf_account_counted()
- * @seen: all faults that were recorded, or counted as lost, by a look at them after that; without
- *	those known not to be in the kernel's count
+ * @seen: the number of faults recorded or counted as lost, read after @counted, without those
+ *	known not to be in the kernel's count
  */
 static u64 pf_account_unseen(u64 counted, u64 seen)
 {
@@ -181,9 +181,11 @@ static u64 pf_account_unseen(u64 counted, u64 seen)
 }
 
 /**
- * pf_account_surplus() - when all have exited: how many more were recorded than the kernel counted
- * @completed: all faults that were recorded or dropped, without those known not to be in the
+ * pf_account_surplus() - by how much our count exceeds the kernel's
+ * @completed: the number of faults recorded or dropped, without those known not to be in the
  *	kernel's count
+ *
+ * Valid once all processes have exited.
  *
  * Context: process context.
  */
