@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * /proc/pf_probe_X: the list as text. Each open file is a reader of its own: from the first fault
- * to the last of the moment, in the order of the list, then the summary, EXIT_CODE and an end of
- * file. When more has come, who reads on gets that, in the same way. Nothing is consumed.
+ * /proc/pf_probe_X: the list as text. Each open file is an independent reader. It gets all faults
+ * recorded so far, in time order, then the summary, EXIT_CODE and an end of file. Later reads
+ * return new faults, if there are any, in the same way. Reading consumes nothing.
  */
 #ifndef PF_PROC_H
 #define PF_PROC_H
@@ -38,10 +38,10 @@
 
 #define PF_PROC_BUFFER_BYTES (64 * 1024)
 
-/* How long poll() may sleep on after news: nothing in the fault path wakes anybody. */
+/* How late poll() may notice a new fault: the fault path wakes nobody, a worker looks for news. */
 #define PF_PROC_POLL_MS 20
 
-/* What a reader shows next. */
+/* What a reader prints next. */
 enum pf_item {
 	PF_ITEM_HEAD,
 	PF_ITEM_FAULT,
@@ -49,20 +49,20 @@ enum pf_item {
 	PF_ITEM_SUMMARY,
 	PF_ITEM_EXIT_CODE,
 	PF_ITEM_END, /* until read() has returned 0 */
-	PF_ITEM_NEWS, /* begin anew with what has come since */
+	PF_ITEM_NEWS, /* start another drain if there is something new */
 };
 
 /**
  * struct pf_reader - an open /proc/pf_probe_X
- * @item: what is to be shown at position @pos
+ * @item: what to print at position @pos
  * @pos: seq_file's count of items
- * @nr_shown: faults shown since the start
- * @nr_results: of these, by enum pf_result
- * @nr_events: events of the family shown since the start
- * @has_fault: there is a fault, to be shown next or after the event
+ * @nr_shown: number of faults printed since the start of the file
+ * @nr_results: the same by enum pf_result
+ * @nr_events: number of family events printed since the start of the file
+ * @has_fault: @cursor is at a fault that has not been printed yet
  * @known: pf_proc_mark() when the last drain began
- * @target_exited: as it was then
- * @cursor: at the fault, if @has_fault
+ * @target_exited: pf_all_exited() when the last drain began
+ * @cursor: the reader's place in the list
  */
 struct pf_reader {
 	enum pf_item item;
@@ -76,31 +76,33 @@ struct pf_reader {
 	struct pf_cursor *cursor;
 };
 
-static u64 pf_loaded_ns; /* CLOCK_MONOTONIC when pf_proc_create() was called ... */
-static struct timespec64 pf_loaded_epoch; /* ... and the time of day then */
-static char pf_loaded_host[PF_TEXT_MAX(__NEW_UTS_LEN)]; /* the machine's name then, escaped */
+/* As of pf_proc_create(): */
+static u64 pf_loaded_ns; /* CLOCK_MONOTONIC */
+static struct timespec64 pf_loaded_epoch; /* time of day */
+static char pf_loaded_host[PF_TEXT_MAX(__NEW_UTS_LEN)]; /* host name, escaped */
 
 static DECLARE_WAIT_QUEUE_HEAD(pf_proc_wait);
 static void pf_proc_wake(struct work_struct *work);
 static DECLARE_DELAYED_WORK(pf_proc_wake_work, pf_proc_wake);
-static u64 pf_proc_woken_mark; /* the pf_proc_mark() that waiters were woken for ... */
-static u64 *pf_proc_woken_lanes; /* ... and by CPU number, pf_list_lane_mark() ... */
-static unsigned int pf_proc_woken_cpu; /* ... and the CPU for which they were last */
+/* The state that waiters were last woken for: */
+static u64 pf_proc_woken_mark; /* pf_proc_mark() */
+static u64 *pf_proc_woken_lanes; /* pf_list_lane_mark() by CPU number */
+static unsigned int pf_proc_woken_cpu; /* the CPU that had something new */
 static bool pf_proc_closing;
 
 /* Room for any line. */
 #define PF_PROC_LINE_MAX (PF_FAULT_LINE_MAX + PF_MAP_NAME_MAX)
 
 /**
- * pf_proc_line() - the line of the record that a cursor read last
+ * pf_proc_line() - format the record that a cursor read last
  * @cursor: the cursor
- * @buf: where to
- * @size: its size in bytes, at least PF_FAULT_LINE_MAX; with less than PF_PROC_LINE_MAX the
- *	mapping's name may be cut
+ * @buf: where to write the line
+ * @size: size of @buf in bytes, at least PF_FAULT_LINE_MAX; below PF_PROC_LINE_MAX the mapping's
+ *	name may be truncated
  *
- * The mapping has its name only after pf_map_flush().
+ * Call pf_map_flush() first, or the mapping may have no name yet.
  *
- * Return: the line's length in bytes, newline included; it is not zero-terminated
+ * Return: the line's length in bytes, newline included; the line is not zero-terminated
  */
 static inline size_t pf_proc_line(const struct pf_cursor *cursor, char *buf, size_t size)
 {
@@ -115,8 +117,8 @@ static inline size_t pf_proc_line(const struct pf_cursor *cursor, char *buf, siz
 }
 
 /*
- * A number that changes whenever a reader would see something new that is no fault. @exited:
- * pf_all_exited()
+ * A number that changes whenever there is something new for readers other than a fault. @exited:
+ * the result of pf_all_exited().
  */
 static u64 pf_proc_mark(bool exited)
 {
@@ -130,7 +132,7 @@ static bool pf_proc_has_news(const struct pf_reader *reader)
 	       reader->known != pf_proc_mark(pf_all_exited());
 }
 
-/* Has the CPU recorded or lost a fault since this was asked last? */
+/* Has the CPU recorded or lost a fault since the last call? */
 static bool pf_proc_lane_has_news(unsigned int cpu)
 {
 	u64 mark = pf_list_lane_mark(cpu);
@@ -143,8 +145,8 @@ static bool pf_proc_lane_has_news(unsigned int cpu)
 }
 
 /*
- * Is there anything to wake waiters for? As long as the CPU that had something the last time has
- * more, no other's cache lines are touched; then all are looked at once.
+ * Is there anything to wake waiters for? Looks at the CPU that had news last time first, and reads
+ * the cache lines of the others only if that one has none.
  */
 static bool pf_proc_has_news_for_any(void)
 {
@@ -162,7 +164,7 @@ static bool pf_proc_has_news_for_any(void)
 	return has_news;
 }
 
-/* Looks for news, and again later as long as somebody waits for some. */
+/* Wakes waiters if there is news, and checks again later while somebody waits. */
 static void pf_proc_wake(struct work_struct *work)
 {
 	if (pf_proc_has_news_for_any())
@@ -179,7 +181,7 @@ static const struct pf_family_event *pf_proc_event(const struct pf_reader *reade
 						   reader->cursor->horizon_ns);
 }
 
-/* A child is told of before its first fault. */
+/* Events up to the time of the next fault come before it: a child is announced before it faults. */
 static void pf_proc_choose(struct pf_reader *reader)
 {
 	if (unlikely(pf_proc_event(reader)))
@@ -200,7 +202,7 @@ static void pf_proc_next_fault(struct pf_reader *reader)
 
 static void pf_proc_drain(struct pf_reader *reader)
 {
-	/* Before looking at the list: who reads "exited" has had all the faults there will be. */
+	/* Before reading the list: if the summary says "exited", this drain has all faults. */
 	reader->target_exited = pf_all_exited();
 	reader->known = pf_proc_mark(reader->target_exited);
 	if (reader->target_exited)
@@ -211,7 +213,7 @@ static void pf_proc_drain(struct pf_reader *reader)
 	pf_proc_next_fault(reader);
 }
 
-/* What was to be shown has been. */
+/* Goes on to the next item after one has been printed. */
 static void pf_proc_advance(struct pf_reader *reader)
 {
 	switch (reader->item) {
@@ -234,8 +236,9 @@ static void pf_proc_advance(struct pf_reader *reader)
 }
 
 /*
- * Only counts: pf_proc_show() goes on to the next item when it has shown one. To get to a place far
- * on, as for lseek(), seq_file comes here for all that is before it, without a pause of its own.
+ * Only counts: pf_proc_show() itself goes on to the next item. For lseek() or pread() to a far
+ * offset, seq_file calls this for every item before it, without rescheduling or checking for
+ * signals.
  */
 static void *pf_proc_next(struct seq_file *m, void *v, loff_t *pos)
 {
@@ -260,12 +263,12 @@ static void *pf_proc_start(struct seq_file *m, loff_t *pos)
 		memset(reader->nr_results, 0, sizeof(reader->nr_results));
 		pf_cursor_rewind(reader->cursor);
 	}
-	if (*pos != reader->pos) /* seq_file goes from 0 step by step; nothing else can be had */
+	if (*pos != reader->pos) /* seq_file goes from 0 step by step; we support nothing else */
 		return ERR_PTR(-EINVAL);
 	if (reader->item == PF_ITEM_END)
 		return NULL;
 	if (reader->item == PF_ITEM_NEWS) {
-		/* Still the end: tools that read until they get nothing twice have to stop, too. */
+		/* Still the end of file: some tools stop only after two reads that return 0. */
 		if (!pf_proc_has_news(reader))
 			return NULL;
 		pf_proc_drain(reader);
@@ -294,8 +297,8 @@ static void pf_proc_show_head(struct seq_file *m)
 }
 
 /*
- * The machine's name, not a container's. The lock that it is changed under is not for modules: so
- * it is copied twice, and left out if the copies differ.
+ * The host name of the machine, not of a container. The lock that protects it, uts_sem, is not
+ * exported to modules, so copy the name twice, and leave it out if the copies differ.
  */
 static void pf_proc_note_host(void)
 {
@@ -307,7 +310,7 @@ static void pf_proc_note_host(void)
 	if (memcmp(name, again, sizeof(name)))
 		return;
 	name[__NEW_UTS_LEN] = '\0';
-	if (strcmp(name, "(none)")) /* the kernel's word for it */
+	if (strcmp(name, "(none)")) /* the kernel's default: not set */
 		pf_text_escape(pf_loaded_host, sizeof(pf_loaded_host), name);
 }
 
@@ -357,7 +360,10 @@ static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *rea
 	seq_putc(m, '\n');
 }
 
-/* As many faults as there is room for: one call a fault would cost as much as its line. */
+/*
+ * Prints as many faults as there is room for: a call by seq_file for each fault would cost as much
+ * as formatting its line.
+ */
 static void pf_proc_show_faults(struct seq_file *m, struct pf_reader *reader)
 {
 	char *buf, *p, *end;
@@ -369,7 +375,7 @@ static void pf_proc_show_faults(struct seq_file *m, struct pf_reader *reader)
 		p += pf_proc_line(reader->cursor, p, end - p);
 		pf_proc_next_fault(reader);
 	}
-	/* If there is no room at all: shown again when the buffer has been read, or is bigger. */
+	/* -1, no room even for one: seq_file calls again with an empty or a bigger buffer. */
 	seq_commit(m, p == buf ? -1 : p - buf);
 }
 
@@ -405,7 +411,6 @@ static const struct seq_operations pf_proc_seq_ops = {
 	.show = pf_proc_show,
 };
 
-/* A reader may have any name, too. */
 static void pf_proc_print_opened(void)
 {
 	char name[TASK_COMM_LEN], comm[PF_COMM_MAX];
@@ -433,7 +438,7 @@ static int pf_proc_open(struct inode *inode, struct file *file)
 
 	m = file->private_data;
 	m->private = reader;
-	/* Larger than seq_file's own page, for fewer calls; without it things work as well. */
+	/* Bigger than the page seq_file would allocate, for fewer calls. Optional. */
 	m->buf = kvmalloc(PF_PROC_BUFFER_BYTES, GFP_KERNEL);
 	if (m->buf)
 		m->size = PF_PROC_BUFFER_BYTES;
@@ -459,8 +464,8 @@ static int pf_proc_release(struct inode *inode, struct file *file)
 }
 
 /*
- * read() and not read_iter(), which would bring splice() along: sendfile() goes on until it meets
- * an end of file and does not tell, so that `cat` would begin one drain after the other.
+ * read() and not read_iter(), which would enable splice(): sendfile() reads up to an end of file
+ * and does not report it to its caller, so `cat` would start one drain after the other.
  */
 static ssize_t pf_proc_read(struct file *file, char __user *buf, size_t size, loff_t *pos)
 {
@@ -468,7 +473,7 @@ static ssize_t pf_proc_read(struct file *file, char __user *buf, size_t size, lo
 	struct pf_reader *reader = m->private;
 	ssize_t ret = seq_read(file, buf, size, pos);
 
-	/* The end of file has been told: the next read begins a new drain. */
+	/* This read returned 0, the end of file; the next one starts a new drain. */
 	mutex_lock(&m->lock);
 	if (!ret && size && reader->item == PF_ITEM_END)
 		reader->item = PF_ITEM_NEWS;
@@ -476,7 +481,7 @@ static ssize_t pf_proc_read(struct file *file, char __user *buf, size_t size, lo
 	return ret;
 }
 
-/* PRI for who waits by select() for nothing but exceptional conditions: that is not told of ERR. */
+/* PRI for select() with exceptfds alone, which does not report ERR. */
 #define PF_PROC_GONE (EPOLLERR | EPOLLHUP | EPOLLPRI)
 
 static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
@@ -488,15 +493,15 @@ static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
 	if (READ_ONCE(pf_proc_closing))
 		return PF_PROC_GONE;
 	poll_wait(file, &pf_proc_wait, wait);
-	/* Pairs with the one in pf_proc_remove(): either that sees the waiter or we see closing. */
+	/* Pairs with smp_mb() in pf_proc_remove(): it sees the waiter, or we see the flag. */
 	smp_mb();
 	if (READ_ONCE(pf_proc_closing))
 		return PF_PROC_GONE;
 
 	mutex_lock(&m->lock);
 	/*
-	 * In any other state, or at another place, after lseek() or pread(), there is something to
-	 * read, if only the end.
+	 * In any other state, and at any other offset (after lseek() or pread()), there is
+	 * something to read, if only the end of file.
 	 */
 	if (reader->item != PF_ITEM_NEWS || m->index != reader->pos ||
 	    READ_ONCE(file->f_pos) != m->read_pos || pf_proc_has_news(reader))
@@ -517,7 +522,7 @@ static const struct proc_ops pf_proc_ops = {
 };
 
 /**
- * pf_proc_create() - make /proc/pf_probe_X, just before recording begins
+ * pf_proc_create() - create /proc/pf_probe_X, just before recording begins
  *
  * Context: process context, may sleep.
  * Return: 0 or -ENOMEM
@@ -530,7 +535,7 @@ static int pf_proc_create(void)
 	pf_proc_woken_lanes = kvcalloc(nr_cpu_ids, sizeof(*pf_proc_woken_lanes), GFP_KERNEL);
 	if (!pf_proc_woken_lanes ||
 	    !proc_create(KBUILD_MODNAME, 0400, NULL, &pf_proc_ops)) {
-		pr_err("can't make /proc/" KBUILD_MODNAME "\n");
+		pr_err("can't create /proc/" KBUILD_MODNAME "\n");
 		kvfree(pf_proc_woken_lanes);
 		return -ENOMEM;
 	}
@@ -538,8 +543,8 @@ static int pf_proc_create(void)
 }
 
 /*
- * Empties the wait queue: those who sleep on it go when they are told of the end, those who keep
- * an entry there (epoll) are told to let go of it by POLLFREE.
+ * Empties the wait queue. A thread that sleeps in poll() or select() leaves when poll() reports
+ * PF_PROC_GONE; epoll, which keeps its entry, removes it on POLLFREE.
  */
 static void pf_proc_send_away(void)
 {
@@ -550,12 +555,12 @@ static void pf_proc_send_away(void)
 }
 
 /**
- * pf_proc_remove() - take /proc/pf_probe_X away, under its readers if need be
+ * pf_proc_remove() - remove /proc/pf_probe_X, even while it is open
  *
- * remove_proc_entry() waits for calls under way and releases open files. But poll() leaves an entry
- * in our wait queue after the call, and once the file is gone, /proc answers poll() with "readable
- * and writable" on its own, which does not wake who waits for neither. So the queue is emptied
- * while we still answer, and nobody is let in any more.
+ * remove_proc_entry() waits for calls in progress and releases open files. But poll() leaves an
+ * entry in our wait queue after the call, and once the file is gone, procfs itself answers poll()
+ * with "readable and writable", which does not wake a thread that waits for neither. So empty the
+ * queue while pf_proc_poll() is still called, and let nobody else in.
  *
  * Context: process context, may sleep.
  */
@@ -565,9 +570,9 @@ static void pf_proc_remove(void)
 	smp_mb();
 	pf_proc_send_away();
 	remove_proc_entry(KBUILD_MODNAME, NULL);
-	pf_proc_send_away(); /* who came in between */
+	pf_proc_send_away(); /* entries added in between */
 	cancel_delayed_work_sync(&pf_proc_wake_work);
-	/* The last one to leave may still be on the way out of the queue's lock. */
+	/* The last waiter may still hold the queue's lock. */
 	spin_lock_irq(&pf_proc_wait.lock);
 	spin_unlock_irq(&pf_proc_wait.lock);
 	synchronize_rcu();
