@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which mapping a fault was in, as a number in the record and a name for the reader.
+ * The mapping of a fault: a number in the record, a name for readers.
  *
- * A mapping is a file and where the file would begin in memory: that gives the offset of any
- * address in it, and is the same for most parts of a library. The first fault of a file notes its
- * path within its mount and leaves the rest to a worker, which puts the mount's path before it.
- * The file itself is never kept open: to be the last to close it could take as long as its file
- * system likes. Later faults know it by what tells it from others, dead or alive: its places in
- * memory may be used again, not together with inode number and generation. (Anonymous inodes, as
- * of perf, all have the same: one may be told by a former one's name.)
+ * A mapping is a file and the address at which the file's first byte is or would be mapped. From
+ * that follows the file offset of any address, and most segments of a library share one mapping.
  *
- * The tables are allocated at load and do not grow. If that of mappings is full, names come without
- * an offset; if that of files is full, the name is a question mark, which is counted. So is a fault
- * whose file was just being renamed; the file's next fault tries again.
+ * The first fault in a file reads the file's path within its mount. A worker adds the path of the
+ * mount later. No reference to the file is kept: whoever drops the last one closes the file, which
+ * can take as long as its file system likes. Later faults identify the file by its struct
+ * pf_file_id. Dentries and mounts that have been freed may be allocated again at the same address,
+ * but not with the same inode number and generation. (All anonymous inodes, such as those of perf,
+ * have the same; one may get the name of an earlier one.)
+ *
+ * The tables are allocated at load and do not grow. When the table of mappings is full, faults have
+ * a name but no offset. When the table of files is full, the name is "?", and the fault is counted
+ * in names_lost; likewise if the file is being renamed, but then its next fault tries again.
  */
 #ifndef PF_MAP_H
 #define PF_MAP_H
@@ -46,28 +48,31 @@
 #define PF_NR_MAPS 16384
 #define PF_MAP_HASH_BITS 15 /* at most half full */
 
-/* There is room for so many files at least: what is tried and never recorded may be noted, too. */
+/* Room for at least so many files: a fault that is retried and never recorded takes room, too. */
 #define PF_NR_FILES_MIN 256UL
 
-/* For a file that has no more room in the table. */
+/* The mapping number of a fault whose file can't be named. */
 #define PF_MAP_UNKNOWN 0xffff
 
-/* No name is longer: a path, escaped, or the end of one. */
+/* Longest name in bytes: an escaped path, or its end. */
 #define PF_MAP_NAME_MAX PATH_MAX
 
-/* Of a path within its mount: more than a name has room for, so what is cut here is told as cut. */
+/* Longest path within a mount: longer than a name, so that a cut path is also marked as cut. */
 #define PF_MAP_PATH_MAX (PF_MAP_NAME_MAX + 1)
 
-/* For the paths that the worker has not come to, of each file: mostly enough for a quarter. */
+/*
+ * Memory for paths that the worker has not processed yet, in bytes per file in the table. Usually
+ * enough if a quarter of all files are new at once.
+ */
 #define PF_PATH_BYTES_OF_FILE 64
 
-/* How long a reader waits for names: the worker waits for nothing but memory, so never long. */
+/* How long a reader waits for names. The worker waits only for memory, so it is never long. */
 #define PF_MAP_NAME_MS 1000
 
-/* No mapping begins at an odd address: that is the file's name alone. */
+/* The start of an entry for the file itself, without an offset. No mapping starts at 1. */
 #define PF_NO_START 1
 
-/* What tells a file from others. For a special mapping @dentry is its name, the rest is 0. */
+/* Identifies a file. For a special mapping @dentry is its name, and the rest is 0. */
 struct pf_file_id {
 	const void *dentry;
 	const void *mnt;
@@ -76,13 +81,13 @@ struct pf_file_id {
 };
 
 /**
- * struct pf_file - a file that was mapped, or a special mapping
- * @id: how it is known
- * @len: the name's length in bytes
- * @path_len: the path's length in bytes
- * @path: within the mount, not escaped; until the worker has made the name
- * @mnt: the mount, of which there is a reference until then; NULL if the path is the whole name
- * @name: escaped, NULL until the worker has made it, or if there was no memory for it
+ * struct pf_file - a mapped file, or a special mapping
+ * @id: identifies it
+ * @len: length of @name in bytes
+ * @path_len: length of @path in bytes
+ * @path: path within the mount, not escaped; valid until the worker has set @name
+ * @mnt: the mount, with a reference that the worker drops; NULL if @path is the whole path
+ * @name: the escaped path; NULL until the worker has set it, or if there was no memory for it
  */
 struct pf_file {
 	struct pf_file_id id;
@@ -93,40 +98,40 @@ struct pf_file {
 	const char *name;
 };
 
-/* @start: where the file's first byte is, or would be, in memory. It wraps. */
+/* @start: the address at which the file's first byte is or would be mapped, modulo 2^64. */
 struct pf_map {
 	u64 start;
 	u16 file;
 };
 
-/* In one piece: each fault in a file pays for one pointer, not for one to each. */
+/* In one allocation, so that a fault in a file loads one pointer instead of three. */
 struct pf_map_tables {
-	u16 hash[1 << PF_MAP_HASH_BITS]; /* numbers of maps, 0 for none */
-	struct pf_map maps[PF_NR_MAPS]; /* by number; that of none, 0, is not used */
+	u16 hash[1 << PF_MAP_HASH_BITS]; /* indices of @maps, 0 if empty */
+	struct pf_map maps[PF_NR_MAPS]; /* by number; 0 means no mapping and is not used */
 	struct pf_file files[];
 };
 
 static struct pf_map_tables *pf_map_tables __read_mostly;
 
 static struct {
-	raw_spinlock_t lock; /* whoever adds */
+	raw_spinlock_t lock; /* held to add files and mappings */
 	u32 nr_files;
 	u32 nr_maps;
-	u32 nr_named; /* files that the worker is done with */
+	u32 nr_named; /* files that the worker has processed */
 	u32 nr_files_max;
-	u32 nr_path_bytes;
-	u32 paths_used; /* bytes of paths[] */
-	char *paths; /* of the files from nr_named on */
-	char __percpu *path; /* where a path is read, of PF_MAP_PATH_MAX bytes */
+	u32 nr_path_bytes; /* size of paths */
+	u32 paths_used; /* bytes of paths in use */
+	char *paths; /* the paths of files from nr_named on */
+	char __percpu *path; /* buffer to read a path into, PF_MAP_PATH_MAX bytes */
 	struct irq_work added;
 } pf_map = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(pf_map.lock),
 };
 
-/* How often a name was wanted and could not be had. */
+/* How often a file could not be named. */
 static DEFINE_PER_CPU(u64, pf_map_nr_lost);
 
-/* Of a file, or of a special mapping by its @name. */
+/* The ID of a file, or if @file is NULL, of the special mapping with this @name. */
 static __always_inline struct pf_file_id pf_file_id_of(const struct file *file, const char *name)
 {
 	const struct inode *inode;
@@ -147,7 +152,7 @@ static __always_inline u32 pf_map_hash(struct pf_file_id id, u64 start)
 	return hash_64((uintptr_t)id.dentry ^ start >> PAGE_SHIFT, PF_MAP_HASH_BITS);
 }
 
-/* The number of a mapping, or 0. */
+/* The number of a mapping, or 0 if it is not in the table. */
 static __always_inline u32 pf_map_find(struct pf_file_id id, u64 start)
 {
 	const struct pf_map_tables *tables = pf_map_tables;
@@ -179,7 +184,7 @@ static u32 pf_map_insert(struct pf_file_id id, u64 start, u16 file)
 	return nr;
 }
 
-/* Each file that may still come has to find a place for its name alone. */
+/* Is there no room for mappings? One entry is reserved for each file that may still be added. */
 static bool pf_map_is_full(void)
 {
 	return READ_ONCE(pf_map.nr_maps) + 1 + pf_map.nr_files_max -
@@ -187,7 +192,7 @@ static bool pf_map_is_full(void)
 	       PF_NR_MAPS;
 }
 
-/* The fault has no name. */
+/* Counts a fault whose file can't be named. */
 static u32 pf_map_lose(void)
 {
 	this_cpu_inc(pf_map_nr_lost);
@@ -196,8 +201,8 @@ static u32 pf_map_lose(void)
 NOKPROBE_SYMBOL(pf_map_lose);
 
 /*
- * Reads the path of a file, or a special mapping's @name, to this CPU's buffer: no other fault can
- * come to it before this one is done. False if it can't be had.
+ * Reads the path of a file, or the @name of a special mapping, into this CPU's buffer, which is
+ * ours until preemption is enabled. Returns false if the path can't be read.
  */
 static bool pf_map_read_path(struct pf_path *p, struct file *file, const char *name)
 {
@@ -214,7 +219,7 @@ static bool pf_map_read_path(struct pf_path *p, struct file *file, const char *n
 }
 NOKPROBE_SYMBOL(pf_map_read_path);
 
-/* Enters a file with its path, which has been read; the number, or PF_MAP_UNKNOWN. */
+/* Adds a file with its path @p. Returns the number of its mapping, or PF_MAP_UNKNOWN. */
 static u32 pf_map_insert_file(struct pf_file_id id, struct file *mapped, const struct pf_path *p)
 {
 	u32 nr = pf_map.nr_files, len = p->end - p->at;
@@ -224,10 +229,10 @@ static u32 pf_map_insert_file(struct pf_file_id id, struct file *mapped, const s
 
 	if (nr == pf_map.nr_files_max)
 		return PF_MAP_UNKNOWN;
-	/* Pairs with the worker's release: all paths have been used. */
+	/* The worker has processed all paths. Pairs with its smp_store_release(). */
 	if (smp_load_acquire(&pf_map.nr_named) == nr)
 		pf_map.paths_used = 0;
-	/* Too many new ones at a time: the file's next fault tries again. */
+	/* Too many new files at once: the file's next fault tries again. */
 	if (pf_map.nr_path_bytes - pf_map.paths_used < len)
 		return PF_MAP_UNKNOWN;
 	file->id = id;
@@ -244,13 +249,14 @@ static u32 pf_map_insert_file(struct pf_file_id id, struct file *mapped, const s
 NOKPROBE_SYMBOL(pf_map_insert_file);
 
 /**
- * pf_map_add() - find or enter a mapping that pf_map_find() does not know
- * @start: the mapping's, PF_NO_START for a special mapping
+ * pf_map_add() - add a mapping that pf_map_find() did not find
+ * @start: the start of the mapping as in struct pf_map, PF_NO_START for a special mapping
  * @file: the file, NULL for a special mapping
- * @name: a special mapping's name, else NULL
+ * @name: the name of a special mapping, else NULL
  *
- * Context: preemption off; takes a raw spinlock. What the worker is woken by can be used anywhere.
- * Return: its number, or PF_MAP_UNKNOWN, which has been counted
+ * Context: preemption off; takes a raw spinlock. Wakes the worker by irq_work, so any context will
+ * do.
+ * Return: the mapping's number, or PF_MAP_UNKNOWN after counting it
  */
 static noinline notrace u32 pf_map_add(u64 start, struct file *file, const char *name)
 {
@@ -258,7 +264,7 @@ static noinline notrace u32 pf_map_add(u64 start, struct file *file, const char 
 	u32 nr = 0, of_file;
 	struct pf_path path;
 
-	/* With nothing left to enter there is no need for the lock. */
+	/* If there is nothing to add, the lock is not needed. */
 	of_file = pf_map_find(id, PF_NO_START);
 	if (of_file && pf_map_is_full())
 		return of_file;
@@ -269,7 +275,7 @@ static noinline notrace u32 pf_map_add(u64 start, struct file *file, const char 
 	if (!of_file)
 		of_file = pf_map_find(id, PF_NO_START) ?: pf_map_insert_file(id, file, &path);
 	if (start != PF_NO_START && of_file != PF_MAP_UNKNOWN) {
-		nr = pf_map_find(id, start); /* another CPU may have come first */
+		nr = pf_map_find(id, start); /* another CPU may have added it */
 		if (!nr && !pf_map_is_full())
 			nr = pf_map_insert(id, start, pf_map_tables->maps[of_file].file);
 	}
@@ -282,8 +288,8 @@ NOKPROBE_SYMBOL(pf_map_add);
  * pf_map_of_file() - the number of a mapping of a file
  * @vma: the mapping
  *
- * Context: in handle_mm_fault()'s entry, preemption off.
- * Return: a number for pf_map_describe()
+ * Context: at the entry of handle_mm_fault(), preemption off.
+ * Return: a number for struct pf_fault.map
  */
 static __always_inline u32 pf_map_of_file(const struct vm_area_struct *vma)
 {
@@ -293,7 +299,7 @@ static __always_inline u32 pf_map_of_file(const struct vm_area_struct *vma)
 	       pf_map_add(start, vma->vm_file, NULL);
 }
 
-/* As pf_map_of_file() for what has neither a file nor is anonymous: [vdso] and the like. */
+/* Like pf_map_of_file(), for mappings without a file that are not anonymous: [vdso] etc. */
 static noinline notrace u32 pf_map_of_special(struct vm_area_struct *vma)
 {
 	const char *name = vma->vm_ops->name ? vma->vm_ops->name(vma) : NULL;
@@ -305,19 +311,22 @@ static noinline notrace u32 pf_map_of_special(struct vm_area_struct *vma)
 }
 NOKPROBE_SYMBOL(pf_map_of_special);
 
-/* The buffers of the worker, which is never in two places at a time. */
+/* Buffers of the worker, which never runs twice at the same time. */
 static char pf_map_mount_path[PATH_MAX];
 static char pf_map_whole_path[PATH_MAX + PF_MAP_PATH_MAX];
 static char pf_map_text[PF_MAP_NAME_MAX];
 
-/* Makes @file's name, or leaves it unknown without memory. Waits for no file system to write. */
+/*
+ * Sets @file's name, or leaves it NULL if there is no memory. GFP_NOIO: must not wait for a file
+ * system to write.
+ */
 static void pf_map_name(struct pf_file *file)
 {
 	const char *mount = file->mnt ? pf_path_of_mount(file->mnt, pf_map_mount_path) : "";
 	size_t len;
 	char *name;
 
-	/* The end of the whole is kept, so what is too long may be anything that is too long. */
+	/* Too long. Any text of that length will do, as only the end of a name is kept. */
 	if (!mount) {
 		memset(pf_map_mount_path, '/', PATH_MAX - 1);
 		mount = pf_map_mount_path;
@@ -331,7 +340,7 @@ static void pf_map_name(struct pf_file *file)
 	len = pf_text_escape_end(pf_map_text, sizeof(pf_map_text), pf_map_whole_path, len);
 	name = kmemdup(pf_map_text, len, GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
 	if (file->mnt)
-		mntput(file->mnt); /* if it was the last, another worker takes it from there */
+		mntput(file->mnt); /* the last reference is cleaned up by another worker */
 	file->mnt = NULL;
 	file->path = NULL;
 	file->len = name ? len : 0;
@@ -359,9 +368,9 @@ static void pf_map_wake(struct irq_work *work)
 }
 
 /**
- * pf_map_flush() - wait until all mappings found up to now have names, for PF_MAP_NAME_MS at most
+ * pf_map_flush() - wait until all mappings added so far have names, for up to PF_MAP_NAME_MS
  *
- * Those that have none by then are told as unknown.
+ * A mapping that has no name after that is printed as "?".
  *
  * Context: process context, may sleep.
  */
@@ -374,9 +383,9 @@ static void pf_map_flush(void)
 }
 
 /**
- * pf_map_describe() - the name of a fault's mapping
+ * pf_map_describe() - look up the name of a fault's mapping, and the offset in its file
  * @f: the fault
- * @c: @map, @map_len and @offset are set
+ * @c: receives @map, @map_len and @offset
  */
 static inline void pf_map_describe(const struct pf_fault *f, struct pf_context *c)
 {
@@ -401,7 +410,7 @@ static inline void pf_map_describe(const struct pf_fault *f, struct pf_context *
 		c->offset = (f->address & PAGE_MASK) - map->start;
 }
 
-/* How often a fault's file could not be named; what is tried again is counted each time. */
+/* How often a file could not be named; each attempt is counted. */
 static u64 pf_map_nr_names_lost(void)
 {
 	u64 sum = 0;
@@ -420,11 +429,13 @@ static void pf_map_free_tables(void)
 }
 
 /**
- * pf_map_init() - take the memory for names; pf_queue_start() comes before
- * @nr_faults: as many will be recorded at most; it is no use to note more files
+ * pf_map_init() - allocate the tables of mappings and files
+ * @nr_faults: maximum number of records, which limits the number of files
+ *
+ * Call pf_queue_start() first.
  *
  * Context: process context, may sleep.
- * Return: 0 or -ENOMEM
+ * Return: 0, or -ENOMEM after printing the cause
  */
 static int pf_map_init(unsigned long nr_faults)
 {
@@ -436,14 +447,14 @@ static int pf_map_init(unsigned long nr_faults)
 	pf_map.paths = kvmalloc(pf_map.nr_path_bytes, GFP_KERNEL);
 	pf_map.path = __alloc_percpu(PF_MAP_PATH_MAX, sizeof(u64));
 	if (!pf_map_tables || !pf_map.paths || !pf_map.path) {
-		pr_err("no memory for the names of files\n");
+		pr_err("no memory for file names\n");
 		pf_map_free_tables();
 		return -ENOMEM;
 	}
 	return 0;
 }
 
-/* When nobody adds any more. Sleeps. */
+/* Call it when the hook is removed: nothing may add a mapping any more. May sleep. */
 static void pf_map_free(void)
 {
 	u32 i;
