@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The path of a mapped file, read where nothing may sleep, wait for a lock or keep a file open.
+ * Reads the path of a mapped file without sleeping, waiting for a lock or keeping the file open.
  *
- * Within its mount a file's path is in the names of its dentries, which can be read without a lock.
- * Whether they belonged together, rename_lock's sequence count shows. Where the mount is can be
- * found out later, with a reference to that alone.
+ * The path within the mount consists of the names of dentries, which can be read without a lock.
+ * The sequence count of rename_lock shows whether one of them changed meanwhile. The path of the
+ * mount can be read later; that needs a reference to the mount only.
  */
 #ifndef PF_PATH_H
 #define PF_PATH_H
@@ -27,18 +27,18 @@
 
 #define PF_PATH_DELETED " (deleted)"
 
-/* Of a deeper path only the end is read: no fault pays for more names than that. */
+/* A fault reads no more names than this, to bound its cost; of a deeper path the last ones. */
 #define PF_PATH_DEPTH_MAX 128
 
-/* A rename under way would mix names of before and after: look again once. */
+/* A concurrent rename could mix old and new names: then read once more. */
 #define PF_PATH_TRIES 2
 
 /**
- * struct pf_path - a path, not escaped, that is written from its end
- * @start: where there is room ...
- * @at: ... up to here, where the path begins as far as it has been read
- * @end: where it ends
- * @is_in_mount: the mount's own path stands before it
+ * struct pf_path - an unescaped path, written from its end towards its beginning
+ * @start: start of the buffer
+ * @at: start of the path written so far
+ * @end: end of the buffer and of the path
+ * @is_in_mount: the path of the mount has to be put before it
  */
 struct pf_path {
 	char *start;
@@ -47,7 +47,7 @@ struct pf_path {
 	bool is_in_mount;
 };
 
-/* Writes @len bytes before the path, or the end of them that there is room for. */
+/* Writes @len bytes before the path. If there is not enough room, writes only the last ones. */
 static void pf_path_put(struct pf_path *p, const char *text, size_t len)
 {
 	size_t room = p->at - p->start, skip = len > room ? len - room : 0;
@@ -57,7 +57,7 @@ static void pf_path_put(struct pf_path *p, const char *text, size_t len)
 }
 NOKPROBE_SYMBOL(pf_path_put);
 
-/* As pf_path_put_name(), of any name: the end of it that there is room for. */
+/* Like pf_path_put_name(), for names that are not aligned, or too long: then writes their end. */
 static noinline notrace bool pf_path_put_any_name(struct pf_path *p, const char *name, size_t len)
 {
 	size_t room = p->at - p->start, skip = len > room ? len - room : 0;
@@ -68,10 +68,10 @@ static noinline notrace bool pf_path_put_any_name(struct pf_path *p, const char 
 NOKPROBE_SYMBOL(pf_path_put_any_name);
 
 /*
- * Writes a name before the path. While it is changed, name and length may not belong together. But
- * any name ends with a zero, so reading that stops there stays within it.
+ * Writes a dentry's name before the path. During a rename, d_name.name and d_name.len may not
+ * belong together. But every name is zero-terminated, and we read no further than that.
  *
- * Return: false if the name ends before its length; what has been written is not to be used
+ * Return: false if the name is shorter than d_name.len; then the path is invalid
  */
 static __always_inline bool pf_path_put_name(struct pf_path *p, const struct dentry *dentry)
 {
@@ -86,8 +86,9 @@ static __always_inline bool pf_path_put_name(struct pf_path *p, const struct den
 }
 
 /*
- * What the owner of a dma-buf calls it, which it may change at any time, and then frees the old
- * name. False if the lock is not to be had; on RT that is one that may sleep.
+ * Writes the name that a dma-buf's owner has given it. The owner can change it, which frees the old
+ * name, so this needs name_lock. Returns false if the lock is taken; and always on RT, where it is
+ * a sleeping lock.
  */
 static bool pf_path_put_dma_buf(struct pf_path *p, const struct dentry *dentry)
 {
@@ -104,9 +105,9 @@ static bool pf_path_put_dma_buf(struct pf_path *p, const struct dentry *dentry)
 NOKPROBE_SYMBOL(pf_path_put_dma_buf);
 
 /*
- * Files that can't be looked up in a file system name themselves, by a function of theirs, which
- * may take locks. So this says much the same: of anonymous inodes, of sockets, of dma-bufs, and of
- * all that is memory (memfd, System V, private hugetlb).
+ * Writes the name of a file that can't be looked up in a file system, mostly as d_path() shows it.
+ * The d_dname() that d_path() calls may take locks, so this handles each kind itself: anonymous
+ * inodes, sockets, dma-bufs, and memory (memfd, System V, private hugetlb).
  */
 static bool pf_path_put_pseudo(struct pf_path *p, const struct dentry *dentry)
 {
@@ -152,7 +153,7 @@ static bool pf_path_put_names(struct pf_path *p, const struct path *path)
 }
 NOKPROBE_SYMBOL(pf_path_put_names);
 
-/* Has it a place in a mount, so that the mount's path stands before its own? */
+/* Does d_path() put the path of the mount before this path? */
 static bool pf_path_has_mount(const struct path *path)
 {
 	return !path->dentry->d_op || !path->dentry->d_op->d_dname ||
@@ -161,16 +162,16 @@ static bool pf_path_has_mount(const struct path *path)
 NOKPROBE_SYMBOL(pf_path_has_mount);
 
 /**
- * pf_path_read() - a file's path within its mount, as d_path() would show it, not escaped
- * @p: @start and @end say where there is room; where the path begins is @start if there was room
- *	only for its end
- * @path: the file's
+ * pf_path_read() - read a file's path within its mount, as d_path() would show it, not escaped
+ * @p: @start and @end are the buffer; sets @at and @is_in_mount. If the path did not fit, @at is
+ *	@start, and the buffer has the end of the path
+ * @path: the file's path
  *
- * A name or a place in the tree changes only under rename_lock, so what was read while that was
- * not taken is as it was at one moment.
+ * Names and parents change only under rename_lock. So if that was not taken meanwhile, all names
+ * that were read were valid at the same time.
  *
- * Context: any; preemption off, and @path held by somebody.
- * Return: false if names were being changed: then nothing is known
+ * Context: any, preemption off; the caller must know that @path is not freed.
+ * Return: false if a rename was in progress; then @p is invalid
  */
 static notrace bool pf_path_read(struct pf_path *p, const struct path *path)
 {
@@ -179,7 +180,7 @@ static notrace bool pf_path_read(struct pf_path *p, const struct path *path)
 	bool is_read;
 
 	do {
-		/* Not read_seqbegin(), which waits for a writer: on RT by sleeping. */
+		/* Not read_seqbegin(), which waits for a writer, and on RT sleeps. */
 		seq = READ_ONCE(rename_lock.seqcount.seqcount.sequence);
 		if (seq & 1)
 			continue;
@@ -197,11 +198,11 @@ static notrace bool pf_path_read(struct pf_path *p, const struct path *path)
 NOKPROBE_SYMBOL(pf_path_read);
 
 /**
- * pf_path_of_mount() - where a mount is, as the kernel's own processes see it
+ * pf_path_of_mount() - the path of a mount point, as seen by kernel threads
  * @mnt: the mount
- * @buf: of PATH_MAX bytes
+ * @buf: a buffer of PATH_MAX bytes
  *
- * Context: process context; takes the spinlocks of mounts and renames.
+ * Context: process context; takes mount_lock and rename_lock.
  * Return: the path in @buf, "" for the root, NULL if it is too long
  */
 static const char *pf_path_of_mount(struct vfsmount *mnt, char *buf)
