@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Folds the tries of a fault into one.
+ * Folds all tries of a fault into one record.
  *
- * One fault can enter handle_mm_fault() several times: a try that ends with VM_FAULT_RETRY, as for
- * every file page that has to be read from disk, is followed by another. FAULT_FLAG_TRIED marks
- * most of these, but not the one after a try under the per-VMA lock (since 6.4). What always holds:
- * mm_account_fault() adds one to min_flt or maj_flt of the task when a fault completes, and only
- * then. So an entry finds the task's latest fault completed if the sum of the two has changed, and
- * waiting if it has not: given back to be tried again, or failed. At the same address in the same
- * address space, the entry is that fault again.
+ * One fault can enter handle_mm_fault() several times. After a try that returns VM_FAULT_RETRY, as
+ * for every file page that has to be read from disk, the architecture code tries again. It sets
+ * FAULT_FLAG_TRIED then, but not after a first try under the per-VMA lock (since 6.4). What always
+ * holds is that mm_account_fault() increments the task's min_flt or maj_flt when a fault completes,
+ * and only then. So if min_flt + maj_flt has changed since the task's latest entry, that fault has
+ * completed. If not, it waits to be tried again, or has failed. If the new entry then has the same
+ * address in the same address space, it is a retry of that fault.
  *
- * At another address the fault goes on waiting: a signal was delivered instead of the next try
- * (fault_signal_pending()), and these are the faults of its handler. The waiting one comes back
- * when the handler returns, or never. So each thread has a small stack of waiting faults.
+ * If it has another address, the earlier fault keeps waiting: instead of the next try, a signal was
+ * delivered (fault_signal_pending()), and the new faults are those of its handler. The waiting
+ * fault is tried again when the handler returns, or never. So each thread has a small stack of
+ * waiting faults.
  *
- * A thread is known by its task_struct, as numbers change hands: de_thread() gives the thread that
- * calls exec the number and the start time of its leader. Its state ends in pf_thread_end(), before
- * the task_struct can be another's; what waits from before an exec ends in pf_thread_exec().
+ * Threads are identified by task_struct, not by PID and start time: de_thread() gives those of the
+ * leader to the thread that calls exec. pf_thread_end() drops a thread's state before its
+ * task_struct can be reused; pf_thread_exec() drops the faults that waited before an exec.
  */
 #ifndef PF_RETRY_H
 #define PF_RETRY_H
@@ -37,22 +38,22 @@
 #include "asked.h"
 #include "lock.h"
 
-/* Of each thread; at most as many faults wait at a time as signal handlers are nested. */
+/* Waiting faults per thread. No more wait at once than there are nested signal handlers. */
 #define NR_PF_WAITING 5
 #define NR_PF_PENDING 3
 
-/* Without outcomes: a fault that waits to be tried again, or has failed. */
+/* With outcome=0: a fault that waits to be tried again, or has failed. */
 struct pf_waiting {
 	u64 address;
 	const struct mm_struct *mm;
 };
 
 /*
- * With outcomes, where each end is seen: a fault that was given back to be tried again.
- * @address: of the fault
+ * With outcome=1, where each return is seen: a fault that waits to be tried again.
+ * @address: faulting address
  * @mm: the thread's own address space
- * @time_ns: its first entry
- * @before: struct pf_try's, of the try to come
+ * @time_ns: time of the first entry
+ * @before: the value of pf_try.before for the next try
  */
 struct pf_pending {
 	u64 address;
@@ -62,18 +63,18 @@ struct pf_pending {
 };
 
 /**
- * struct pf_thread - what is known of a thread's faults from one entry to the next
+ * struct pf_thread - a thread's state from one fault to the next
  * @task: the thread, plus PF_THREAD_WAITS; 0 if the slot is free. Claimed by the thread itself with
  *	cmpxchg(), and freed under pf_threads.lock, or by the thread
- * @nr_waiting: entries of @waiting or @pending; the oldest is the first
- * @nr_completed: without outcomes: pf_nr_completed() when the latest fault was entered ...
- * @address: ... the fault's address ...
- * @mm: ... and address space
- * @waiting: without outcomes: faults before the latest that have not completed
- * @pending: with outcomes: faults given back
+ * @nr_waiting: number of entries of @waiting or @pending, oldest first
+ * @nr_completed: with outcome=0: pf_nr_completed() at the entry of the latest fault
+ * @address: with outcome=0: address of the latest fault
+ * @mm: with outcome=0: address space of the latest fault
+ * @waiting: with outcome=0: faults before the latest that have not completed
+ * @pending: with outcome=1: faults that wait to be tried again
  *
- * Written by the thread alone, with preemption off, so without a lock; in the crowd under
- * pf_threads.lock. Its size keeps neighbours on two CPUs out of each other's cache lines.
+ * Only the thread itself writes its slot, with preemption off, so no lock is needed. Slots of the
+ * crowd are shared and written under pf_threads.lock. The size avoids false sharing.
  */
 struct pf_thread {
 	unsigned long task;
@@ -91,13 +92,13 @@ struct pf_thread {
 
 static_assert(sizeof(struct pf_thread) == 128);
 
-/* The lowest bit of pf_thread.task: faults wait, so the short way does not do. */
+/* The lowest bit of pf_thread.task: faults wait, so pf_fault_is_new() can't decide. */
 #define PF_THREAD_WAITS 1UL
 
 /*
- * A thread takes the first free slot of the PF_NEAR ones from its own place on, and keeps it. Where
- * all of these are taken it is one of the crowd: its state lies in slots that are shared, under the
- * lock, and is given up for another thread's when its latest fault has completed.
+ * A thread takes the first free of the PF_NEAR slots that start at its hash, and keeps it. If none
+ * is free, it belongs to the crowd. These threads share slots under the lock: a slot goes to
+ * another thread once its owner's latest fault has completed.
  */
 #define PF_THREADS_BITS 12
 #define NR_PF_THREADS (1U << PF_THREADS_BITS)
@@ -105,28 +106,28 @@ static_assert(sizeof(struct pf_thread) == 128);
 #define PF_NEAR 8U
 
 static struct {
-	struct pf_thread *slots; /* NR_PF_THREADS, and behind them the crowd's */
-	raw_spinlock_t lock ____cacheline_aligned_in_smp; /* the crowd; whoever frees a slot */
+	struct pf_thread *slots; /* NR_PF_THREADS, followed by NR_PF_CROWD for the crowd */
+	raw_spinlock_t lock ____cacheline_aligned_in_smp; /* slots of the crowd; freeing any slot */
 	u32 nr_crowd; /* slots in use by the crowd */
 } pf_threads = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(pf_threads.lock),
 };
 
-/* Counted where it happens; only the sums over all CPUs mean something. */
+/* Per-CPU counters; only the sums over all CPUs are meaningful. */
 struct pf_counts {
 	u64 nr_retries;
-	u64 nr_tries; /* with outcomes: all entries ... */
-	u64 nr_given_back; /* ... that were left for the fault to be tried again ... */
-	u64 nr_abandoned; /* ... which never happened */
-	u64 nr_failed; /* with outcomes: faults that the kernel does not count */
-	u64 nr_incomplete; /* without outcomes: recorded faults that never completed */
-	u64 nr_forgotten; /* waiting faults that there was no room for, which are given up ... */
-	u64 nr_unknown; /* ... and latest faults, which may yet complete */
+	u64 nr_tries; /* with outcome=1: all entries */
+	u64 nr_given_back; /* with outcome=1: tries after which the fault was to be tried again */
+	u64 nr_abandoned; /* with outcome=1: faults that were not tried again */
+	u64 nr_failed; /* with outcome=1: faults that failed; the kernel does not count them */
+	u64 nr_incomplete; /* with outcome=0: recorded faults that never completed */
+	u64 nr_forgotten; /* waiting faults dropped for lack of room */
+	u64 nr_unknown; /* latest faults dropped for lack of room; they may yet complete */
 };
 
 static DEFINE_PER_CPU(struct pf_counts, pf_counts);
 
-/* A number that stays the same for as long as a thread completes no fault. */
+/* Changes when the task completes a fault, and only then. */
 static __always_inline u64 pf_nr_completed(const struct task_struct *task)
 {
 	return task->min_flt + task->maj_flt;
@@ -134,7 +135,7 @@ static __always_inline u64 pf_nr_completed(const struct task_struct *task)
 
 static __always_inline u32 pf_thread_place(const struct task_struct *task)
 {
-	/* Cheaper than hash_ptr() by an instruction. */
+	/* One instruction less than hash_ptr(). */
 	return hash_32((uintptr_t)task, PF_THREADS_BITS);
 }
 
@@ -142,7 +143,7 @@ static __always_inline struct pf_thread *pf_thread_home(const struct task_struct
 {
 	struct pf_thread *thread = &pf_threads.slots[pf_thread_place(task)];
 
-	OPTIMIZER_HIDE_VAR(thread); /* or the compiler works it out again for each use */
+	OPTIMIZER_HIDE_VAR(thread); /* or the compiler computes it again for each use */
 	return thread;
 }
 
@@ -151,7 +152,7 @@ static __always_inline struct task_struct *pf_thread_task(const struct pf_thread
 	return (struct task_struct *)(READ_ONCE(thread->task) & ~PF_THREAD_WAITS);
 }
 
-/* The @i-th slot that a task may have, of its own or in the crowd. */
+/* The @i-th slot that a task may use: one of its own, or one of the crowd. */
 static struct pf_thread *pf_thread_near(const struct task_struct *task, u32 i, bool crowd)
 {
 	u32 place = pf_thread_place(task) + i;
@@ -175,7 +176,7 @@ static struct pf_thread *pf_thread_find(const struct task_struct *task, bool cro
 }
 NOKPROBE_SYMBOL(pf_thread_find);
 
-/* A slot of the current task's own that was free, or NULL. */
+/* Claims a free slot for the current task. Returns NULL if there is none. */
 static struct pf_thread *pf_thread_claim(void)
 {
 	u32 i;
@@ -192,7 +193,7 @@ static struct pf_thread *pf_thread_claim(void)
 }
 NOKPROBE_SYMBOL(pf_thread_claim);
 
-/* For the crowd's slots, and to free any. Interrupts off, as tasks end in a softirq. */
+/* Disables interrupts, because pf_thread_end() can run in a softirq. */
 static unsigned long pf_threads_lock(void)
 	__acquires(&pf_threads.lock)
 {
@@ -212,7 +213,10 @@ static void pf_threads_unlock(unsigned long flags)
 }
 NOKPROBE_SYMBOL(pf_threads_unlock);
 
-/* After the thread itself has changed nr_waiting. With outcomes only waiting faults need a slot. */
+/*
+ * Updates PF_THREAD_WAITS after the thread itself has changed nr_waiting. With outcome=1 a thread
+ * without waiting faults needs no slot, so this frees it.
+ */
 static void pf_thread_mark(struct pf_thread *thread)
 {
 	unsigned long waits = thread->nr_waiting ? PF_THREAD_WAITS : 0;
@@ -222,7 +226,7 @@ static void pf_thread_mark(struct pf_thread *thread)
 }
 NOKPROBE_SYMBOL(pf_thread_mark);
 
-/* Removes the @i-th waiting fault; the order of the others stays. */
+/* Removes the @i-th waiting fault and keeps the order of the others. */
 static void pf_thread_remove(struct pf_thread *thread, u32 i)
 {
 	thread->nr_waiting--;
@@ -235,7 +239,7 @@ static void pf_thread_remove(struct pf_thread *thread, u32 i)
 }
 NOKPROBE_SYMBOL(pf_thread_remove);
 
-/* @nr faults that wait, or waited, never come back. */
+/* Counts @nr faults that will not be tried again. */
 static void pf_thread_give_up(u32 nr)
 {
 	if (pf_has_outcome())
@@ -245,7 +249,7 @@ static void pf_thread_give_up(u32 nr)
 }
 NOKPROBE_SYMBOL(pf_thread_give_up);
 
-/* There is no more room to wait for @nr faults: each will be a new one if it comes back. */
+/* Counts @nr waiting faults dropped for lack of room. One that is tried again will look new. */
 static void pf_thread_forget(u32 nr)
 {
 	this_cpu_add(pf_counts.nr_forgotten, nr);
@@ -253,7 +257,7 @@ static void pf_thread_forget(u32 nr)
 }
 NOKPROBE_SYMBOL(pf_thread_forget);
 
-/* Has the thread's latest fault not completed yet? Of another thread that is so for a moment. */
+/* Has the thread's latest fault not completed? For another thread the answer may be outdated. */
 static bool pf_thread_latest_waits(const struct pf_thread *thread, const struct task_struct *task)
 {
 	return !pf_has_outcome() &&
@@ -261,14 +265,14 @@ static bool pf_thread_latest_waits(const struct pf_thread *thread, const struct 
 }
 NOKPROBE_SYMBOL(pf_thread_latest_waits);
 
-/* How many of the thread's faults have been entered, and neither completed nor been given up. */
+/* The number of the thread's faults that have neither completed nor been given up. */
 static u32 pf_thread_nr_open(const struct pf_thread *thread, const struct task_struct *task)
 {
 	return data_race(thread->nr_waiting) + pf_thread_latest_waits(thread, task);
 }
 NOKPROBE_SYMBOL(pf_thread_nr_open);
 
-/* The current task enters a fault. Is it one that has been entered before? */
+/* Notes a fault of the current task. Returns true if it is a retry. */
 static bool pf_thread_enter(struct pf_thread *thread, u64 address, const struct mm_struct *mm)
 {
 	bool again = false;
@@ -299,7 +303,7 @@ static bool pf_thread_enter(struct pf_thread *thread, u64 address, const struct 
 }
 NOKPROBE_SYMBOL(pf_thread_enter);
 
-/* Before the first fault of a thread: as if the latest had completed. */
+/* Sets up the slot for the thread's first fault, as if an earlier one had completed. */
 static void pf_thread_begin(struct pf_thread *thread)
 {
 	thread->nr_waiting = 0;
@@ -307,7 +311,7 @@ static void pf_thread_begin(struct pf_thread *thread)
 }
 NOKPROBE_SYMBOL(pf_thread_begin);
 
-/* The crowd's slot for the current task: a free one, or that of a thread that needs none now. */
+/* A slot of the crowd for the current task: free, or of a thread without open faults, or any. */
 static struct pf_thread *pf_crowd_take(void)
 {
 	struct pf_thread *first = pf_thread_near(current, 0, true), *thread;
@@ -323,7 +327,7 @@ static struct pf_thread *pf_crowd_take(void)
 			return thread;
 	}
 	if (i == PF_NEAR) {
-		/* The latest fault may be under way, and complete without another try. */
+		/* The owner's latest fault may be in progress and complete without another try. */
 		pf_thread_forget(first->nr_waiting);
 		this_cpu_inc(pf_counts.nr_unknown);
 		return first;
@@ -349,7 +353,7 @@ static bool pf_crowd_enter(u64 address, const struct mm_struct *mm)
 }
 NOKPROBE_SYMBOL(pf_crowd_enter);
 
-/* Is the current task one of the crowd? */
+/* Does the current task have a slot of the crowd? */
 static bool pf_is_crowd(void)
 {
 	unsigned long flags;
@@ -365,13 +369,15 @@ static bool pf_is_crowd(void)
 NOKPROBE_SYMBOL(pf_is_crowd);
 
 /**
- * pf_fault_is_new() - without outcomes: the short way for a thread whose faults all have completed
- * @address: of the fault that enters
- * @mm: its address space
+ * pf_fault_is_new() - with outcome=0: recognise a new fault in the common case
+ * @address: faulting address
+ * @mm: address space of @address
+ *
+ * The common case is a thread that has a slot and whose faults have all completed.
  *
  * Context: preemption off.
- * Return: true for a new fault, the thread's latest from now on. False if pf_fault_is_retry() has
- * to say
+ * Return: true if the fault is new, after noting it as the thread's latest; false if
+ * pf_fault_is_retry() has to decide
  */
 static __always_inline bool pf_fault_is_new(u64 address, const struct mm_struct *mm)
 {
@@ -388,12 +394,14 @@ static __always_inline bool pf_fault_is_new(u64 address, const struct mm_struct 
 }
 
 /**
- * pf_fault_is_retry() - without outcomes, where pf_fault_is_new() does not know
- * @address: of the fault that enters
- * @mm: its address space
+ * pf_fault_is_retry() - with outcome=0: decide if a fault is a retry
+ * @address: faulting address
+ * @mm: address space of @address
+ *
+ * For faults for which pf_fault_is_new() returned false. Notes the fault as the thread's latest.
  *
  * Context: preemption off.
- * Return: true if this fault has been entered before; if not, it is the thread's latest from now on
+ * Return: true if the fault has been entered before
  */
 static bool pf_fault_is_retry(u64 address, const struct mm_struct *mm)
 {
@@ -419,7 +427,7 @@ static void pf_thread_end_in(struct task_struct *task, bool crowd)
 	thread = pf_thread_find(task, crowd);
 	if (thread) {
 		pf_thread_give_up(pf_thread_nr_open(thread, task));
-		thread->nr_waiting = 0; /* or the next owner's seem to be these, for a moment */
+		thread->nr_waiting = 0; /* or a reader could count them for the next owner */
 		smp_store_release(&thread->task, 0);
 		if (crowd)
 			WRITE_ONCE(pf_threads.nr_crowd, pf_threads.nr_crowd - 1);
@@ -428,7 +436,7 @@ static void pf_thread_end_in(struct task_struct *task, bool crowd)
 }
 
 /**
- * pf_thread_end() - a task is dead, and will be freed
+ * pf_thread_end() - drop the state of a task that is about to be freed
  * @task: the task, traced or not
  *
  * Context: any but hard interrupts.
@@ -462,9 +470,9 @@ static void pf_thread_exec_in(bool crowd)
 }
 
 /**
- * pf_thread_exec() - the current task has a new address space: what waited in the old one is over
+ * pf_thread_exec() - give up the faults that waited in the address space before an exec
  *
- * Context: preemption off.
+ * Context: the task that called exec, preemption off.
  */
 static void pf_thread_exec(void)
 {
@@ -479,18 +487,18 @@ static void pf_thread_exec(void)
 }
 
 /**
- * pf_threads_init() - before the first fault
+ * pf_threads_init() - allocate the slots; call it before the first fault
  *
  * Context: process context, may sleep.
- * Return: 0 or -ENOMEM, the cause having been reported
+ * Return: 0, or -ENOMEM after printing the cause
  */
 static int pf_threads_init(void)
 {
-	/* Not kvcalloc(), which rounds up to a power of two. */
+	/* Not kvcalloc(), which rounds the size up to a power of two. */
 	pf_threads.slots = vzalloc((NR_PF_THREADS + NR_PF_CROWD) * sizeof(*pf_threads.slots));
 	if (pf_threads.slots)
 		return 0;
-	pr_err("no memory for the threads' faults\n");
+	pr_err("no memory for the state of threads\n");
 	return -ENOMEM;
 }
 
