@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * children=1: the processes that the target forks, and theirs, and the events of each.
+ * children=1: the descendants of the target, and the events (fork, exec) of each.
  *
- * A process is known by one bit, by its number. The bit is set or cleared when a process is
- * forked, before it runs, whoever forks it: so a number given again is never mistaken, and a
- * process in which no fault is to be recorded pays for one look at its bit.
+ * A bitmap by PID has a bit for each member of the family. Every fork on the machine sets or clears
+ * the bit of the new process before it can run, so a reused PID causes no error, and a fault of an
+ * untracked process costs one bit test.
  *
- * Beside it stand the processes of which a task still exists, by their signal_struct: what these
- * have counted is read there, and kept when their last task is dead.
+ * A table has the members of which a task still exists, by signal_struct. The kernel's fault counts
+ * are read from there, and saved when the last task of a process is gone.
  */
 #ifndef PF_FAMILY_H
 #define PF_FAMILY_H
@@ -32,20 +32,20 @@
 #include "target.h"
 
 /*
- * Room for events, and for processes at a time: a program that is started takes some dozens of
- * faults for its two events, so the list is full first.
+ * Room for events, and for processes at a time. A program takes dozens of faults to start and has
+ * two events (fork and exec), so the fault list is full first.
  */
 #define PF_FAULTS_OF_EVENT 32UL
 #define NR_PF_EVENTS_MIN 1024UL
-#define NR_PF_EVENTS_STORE 65536UL /* at least, where the list is never full */
+#define NR_PF_EVENTS_STORE 65536UL /* minimum with cont_store, where the list is never full */
 #define NR_PF_EVENTS_MAX 1048576UL
 #define PF_EVENTS_OF_PROCESS 2
 
 /**
- * struct pf_family_event - a child is born, or a process has become another program
+ * struct pf_family_event - a fork or an exec
  * @time_ns: CLOCK_MONOTONIC; ascending
- * @pid: the process, as the loader numbers it
- * @ppid: the process that forked it, 0 for a change of name
+ * @pid: the process, in the loader's PID namespace
+ * @ppid: the process that forked it, or 0 for an exec
  * @comm: its name from then on
  */
 struct pf_family_event {
@@ -58,7 +58,8 @@ struct pf_family_event {
 /**
  * struct pf_process - a member of which a task still exists
  * @signal: the process, NULL if this entry is free
- * @next: the next one with the same hash, or the next free one; PF_NO_PROCESS for none
+ * @next: index of the next entry with the same hash, or of the next free one; PF_NO_PROCESS at the
+ *	end
  */
 struct pf_process {
 	struct signal_struct *signal;
@@ -68,20 +69,20 @@ struct pf_process {
 #define PF_NO_PROCESS U32_MAX
 
 static struct {
-	unsigned long *members; /* a bit for each process number of the initial namespace */
+	unsigned long *members; /* a bit for each PID of the initial namespace */
 	struct pf_family_event *events;
 	struct pf_process *processes;
-	u32 *hash; /* of processes: the first of each chain */
+	u32 *hash; /* of processes: index of the first entry of each chain */
 	u32 max_events;
 	u32 max_processes; /* a power of two */
-	/* Each fault of each process reads what is above; what changes is in a line of its own. */
+	/* Every fault of every process reads the line above; the fields that change are below. */
 	raw_spinlock_t lock ____cacheline_aligned_in_smp; /* all below; with interrupts off */
 	u32 nr_events;
 	u64 nr_children;
 	u64 nr_untold; /* events that there was no room for */
 	u32 nr_used; /* entries of processes that were ever in use */
 	u32 free; /* the first free one of these */
-	u32 nr_live; /* in use */
+	u32 nr_live; /* entries of processes in use */
 	u64 nr_ended; /* processes that are gone ... */
 	u64 nr_completed; /* ... and their faults, by the kernel's count */
 	u64 nr_uncounted; /* processes that there was no room for: their faults are not known */
@@ -101,7 +102,7 @@ static __always_inline bool pf_is_tracked(void)
 	return pf_has_children() ? pf_family_has(current) : pf_target_is_current();
 }
 
-/* Of an exec, or with a @parent of a fork. */
+/* Adds an event: a fork if there is a @parent, else an exec. */
 static void pf_family_add_event(struct task_struct *task, struct task_struct *parent)
 {
 	unsigned long flags;
@@ -152,9 +153,9 @@ static void pf_family_add(struct signal_struct *signal)
 }
 
 /**
- * pf_family_fork() - a process has been forked, and can't run yet
- * @parent: the process that forked, of the family or not
- * @child: the new one
+ * pf_family_fork() - note a new process, before it can run
+ * @parent: the process that forked, member or not
+ * @child: the new process
  *
  * Context: preemption off.
  */
@@ -169,15 +170,15 @@ static void pf_family_fork(struct task_struct *parent, struct task_struct *child
 	}
 }
 
-/* Under the lock, or by a process's leader, of which the sum is final. */
+/* Faults of dead threads: all of the process's if its leader was released. Under the lock. */
 static u64 pf_family_of_dead(const struct signal_struct *signal)
 {
 	return READ_ONCE(signal->min_flt) + READ_ONCE(signal->maj_flt);
 }
 
 /**
- * pf_family_end() - a process is gone, all its threads have been released
- * @signal: the process, of the family or not
+ * pf_family_end() - remove a process of which all threads have been released
+ * @signal: the process, member or not
  *
  * Context: any but hard interrupts.
  */
@@ -204,12 +205,13 @@ static void pf_family_end(struct signal_struct *signal)
 }
 
 /**
- * pf_family_leader() - a process's leader
- * @i: of pf_family.processes
- * @nr_completed: if there is none, but the process: the faults that it has completed, else 0
+ * pf_family_leader() - get the leader of a process
+ * @i: index in pf_family.processes
+ * @nr_completed: set to the faults that the process has completed, if its leader has been released;
+ *	else to 0
  *
  * Context: process context.
- * Return: the leader, with a reference to it, NULL if it has been released
+ * Return: the leader, with a reference to it; NULL if it has been released or the entry is free
  */
 static struct task_struct *pf_family_leader(u32 i, u64 *nr_completed)
 {
@@ -222,7 +224,7 @@ static struct task_struct *pf_family_leader(u32 i, u64 *nr_completed)
 	raw_spin_lock_irqsave(&pf_family.lock, flags);
 	signal = pf_family.processes[i].signal;
 	if (signal) {
-		/* Interrupts are off, so what RCU protects stays. */
+		/* pf_family_end() takes our lock, so @signal is not freed. */
 		rcu_read_lock();
 		pid = READ_ONCE(signal->pids[PIDTYPE_TGID]);
 		leader = pid ? pid_task(pid, PIDTYPE_TGID) : NULL;
@@ -246,12 +248,12 @@ static void pf_family_free(void)
 }
 
 /**
- * pf_family_init() - nobody is a member yet
- * @max_faults: as many faults can be kept
- * @cont_store: the oldest of them make room for new ones
+ * pf_family_init() - allocate an empty family
+ * @max_faults: capacity of the fault list in records
+ * @cont_store: the list overwrites the oldest records when it is full
  *
  * Context: process context, may sleep.
- * Return: 0 or -ENOMEM, the cause having been reported
+ * Return: 0, or -ENOMEM after printing the cause
  */
 static int pf_family_init(unsigned long max_faults, bool cont_store)
 {
@@ -277,7 +279,7 @@ static int pf_family_init(unsigned long max_faults, bool cont_store)
 	return 0;
 }
 
-/* From now on the target is a member, unless it has gone: then its number may be another's. */
+/* Makes the target a member, unless it is gone: then its PID may belong to another process. */
 static void pf_family_begin(void)
 {
 	pid_t tgid = pf_target.task->tgid;
@@ -290,7 +292,7 @@ static void pf_family_begin(void)
 	rcu_read_unlock();
 }
 
-/* Has the process of an entry exited, or is there none? */
+/* Has the process of entry @i exited? True if the entry is free. */
 static bool pf_family_process_exited(u32 i)
 {
 	u64 nr_completed;
@@ -306,7 +308,7 @@ static bool pf_family_process_exited(u32 i)
 	return exited;
 }
 
-/* As pf_family_exited(), of those that pf_family.processes had no room for, too. */
+/* Like pf_family_exited(), but includes processes that pf_family.processes had no room for. */
 static bool pf_family_exited_all(void)
 {
 	struct task_struct *process;
@@ -324,8 +326,8 @@ static bool pf_family_exited_all(void)
 }
 
 /*
- * Has every member exited, so that no fault can come any more? Looks at no more than the first that
- * lives. A fork meanwhile may have put a child where nobody looks any more.
+ * Has every member exited, so that there can be no more faults? Stops at the first that is alive.
+ * Says no if there was a fork meanwhile: the child may be in an entry that was already checked.
  */
 static bool pf_family_exited(void)
 {
@@ -343,13 +345,13 @@ static bool pf_family_exited(void)
 	return nr_children == READ_ONCE(pf_family.nr_children);
 }
 
-/* Can no fault come any more, of the target or, if they are watched, of its children? */
+/* Has the target exited, and with children=1 every other member? Then there are no more faults. */
 static bool pf_all_exited(void)
 {
 	return pf_family.members ? pf_family_exited() : pf_target_exited();
 }
 
-/* The event after the first @nr if it came up to @horizon_ns, or NULL. */
+/* Event number @nr (from 0), or NULL if there is none yet or it is later than @horizon_ns. */
 static const struct pf_family_event *pf_family_event(u32 nr, u64 horizon_ns)
 {
 	if (nr >= smp_load_acquire(&pf_family.nr_events) ||
