@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A reader's way through the fault list: all lanes, merged by time.
+ * Reads the fault list: all lanes, merged by time.
  */
 #ifndef PF_CURSOR_H
 #define PF_CURSOR_H
@@ -17,30 +17,31 @@
 #include "fault_list.h"
 #include "merge.h"
 
-/* Where a cursor stands in one lane. */
+/* A cursor's position in one lane. */
 struct pf_place {
 	struct pf_chunk *chunk;
-	u32 gen; /* the chunk's, when the cursor came to it */
-	u32 nr; /* records of it that have been passed */
-	u64 base; /* the chunk's */
+	u32 gen; /* chunk->gen when the cursor came to it */
+	u32 nr; /* records of the chunk already read */
+	u64 base; /* chunk->base when the cursor came to it */
 };
 
 /**
- * struct pf_cursor - one reader's place in the list
- * @fault: the record read last ...
- * @extra: ... what it has beside it, all 0 if nothing ...
- * @cpu: ... and whose it is; that lane is next in time
- * @horizon_ns: records made up to this time are to be read now
- * @nr_overwritten: records that were overwritten before this cursor came to them
- * @run_ns: up to this time the lane of @cpu is alone
- * @run: the next record of that lane ...
- * @run_end: ... and the end of those that can be seen in its chunk
- * @run_chunk: that chunk, NULL before the first run
- * @run_gen: and what it was then
- * @merge: lanes with records up to the horizon; first that of @cpu, if @run_chunk is not NULL
- * @places: by CPU number; that of @cpu is brought up to date when the run ends
+ * struct pf_cursor - one reader's position in the list
+ * @fault: the record read last
+ * @extra: its struct pf_extra, all 0 if it has none
+ * @cpu: its CPU, whose lane is being read
+ * @horizon_ns: read only records made up to this time
+ * @nr_overwritten: records that were overwritten before this cursor read them
+ * @run_ns: up to this time, no other lane has a record
+ * @run: the next record of the lane
+ * @run_end: end of the lane's records in @run_chunk that were visible when the run began
+ * @run_chunk: the chunk being read, NULL if there is no run
+ * @run_gen: @run_chunk->gen when the run began
+ * @merge: lanes with records up to the horizon; during a run, that of @cpu is first
+ * @places: by CPU number; that of @cpu is updated when the run ends
  *
- * To be used by one thread at a time. Any number of cursors can be in use.
+ * A run is a sequence of records of one lane during which no other lane has any. A cursor can be
+ * used by one thread at a time, but there can be any number of cursors.
  */
 struct pf_cursor {
 	struct pf_fault fault;
@@ -57,7 +58,7 @@ struct pf_cursor {
 	struct pf_place places[];
 };
 
-/* The entries of @merge lie behind the places. */
+/* The heap of @merge follows @places. */
 static size_t pf_cursor_bytes(void)
 {
 	return struct_size((struct pf_cursor *)NULL, places, nr_cpu_ids) +
@@ -70,7 +71,7 @@ static void pf_cursor_rewind(struct pf_cursor *cursor)
 	cursor->merge.heap = (struct pf_next *)&cursor->places[nr_cpu_ids];
 }
 
-/* A cursor before the first record, or NULL. To be freed with kvfree(). */
+/* Returns a cursor before the first record, or NULL. Free it with kvfree(). */
 static struct pf_cursor *pf_cursor_new(void)
 {
 	struct pf_cursor *cursor = kvmalloc(pf_cursor_bytes(), GFP_KERNEL);
@@ -80,14 +81,14 @@ static struct pf_cursor *pf_cursor_new(void)
 	return cursor;
 }
 
-/* Moves on to the lane's next chunk. False if there is none. */
+/* Moves on to the lane's next chunk. Returns false if there is none. */
 static bool pf_cursor_next_chunk(struct pf_cursor *cursor, unsigned int cpu)
 {
 	struct pf_place *place = &cursor->places[cpu];
 	struct pf_lane *lane = &per_cpu(pf_lane, cpu);
 	struct pf_chunk *chunk = place->chunk;
 
-	/* Mostly there is none, which shows without the lock: a lane fills one after the other. */
+	/* Mostly there is none, which can be seen without the lock: lanes fill chunks in order. */
 	if (!chunk ? !READ_ONCE(lane->oldest) :
 		     READ_ONCE(chunk->gen) == place->gen &&
 			     (place->nr < pf_list.chunk_faults || !READ_ONCE(chunk->next)))
@@ -109,7 +110,7 @@ static bool pf_cursor_next_chunk(struct pf_cursor *cursor, unsigned int cpu)
 	return chunk;
 }
 
-/* When the lane's next record up to the horizon, not yet passed, was made. */
+/* When the lane's next record was made. Returns false if there is none up to the horizon. */
 static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, u64 *made_ns)
 {
 	struct pf_place *place = &cursor->places[cpu];
@@ -118,7 +119,7 @@ static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, u64 *made
 		struct pf_chunk *chunk = place->chunk;
 
 		if (chunk && place->nr < smp_load_acquire(&chunk->nr)) {
-			/* Whoever overwrites them meanwhile has changed gen before. */
+			/* If the record is being overwritten, gen has changed before. */
 			*made_ns = data_race(chunk->faults[place->nr].time_ns);
 			if (pf_list.has_extra)
 				*made_ns += data_race((u64)pf_chunk_extras(chunk)[place->nr].latency_ns);
@@ -132,8 +133,8 @@ static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, u64 *made
 }
 
 /*
- * The run ends: its lane is told by its next record, or is done until the next
- * pf_cursor_extend().
+ * Ends the run: sorts its lane into the heap by its next record, or removes it until the next
+ * pf_cursor_extend() if it has none.
  */
 static void pf_cursor_end_run(struct pf_cursor *cursor)
 {
@@ -167,14 +168,14 @@ static void pf_cursor_extend_to(struct pf_cursor *cursor, u64 horizon_ns)
 }
 
 /**
- * pf_cursor_extend() - let a cursor see what has been recorded up to now
+ * pf_cursor_extend() - let a cursor read all that has been recorded so far
  * @cursor: the cursor
  *
- * A push runs with preemption off, from before it reads the clock until its record can be seen.
- * So after a grace period every record up to the time read here can be seen, and none older will
- * come, as far as the clock is one for all CPUs: while it is being adjusted, two of them may read
- * ktime_get_mono_fast_ns() some ns apart. A record that is late by that much comes with the next
- * ones, after those it should stand before; none is lost.
+ * A push runs with preemption off from before it reads the clock until its record is visible. So
+ * after an RCU grace period every record up to the time read here is visible, and no older one will
+ * follow. The exception: while the clock is being adjusted, two CPUs may read
+ * ktime_get_mono_fast_ns() some ns apart. A record that is late by that much is returned after the
+ * next pf_cursor_extend(), out of order; none is lost.
  *
  * Context: process context, sleeps for a grace period.
  */
@@ -196,7 +197,7 @@ static void pf_cursor_extend_to_end(struct pf_cursor *cursor)
 	pf_cursor_extend_to(cursor, U64_MAX);
 }
 
-/* Has the lane anything that the cursor has not passed, up to the horizon or after it? */
+/* Has the lane any record that the cursor has not read, before or after the horizon? */
 static bool pf_cursor_lane_has_more(const struct pf_cursor *cursor, unsigned int cpu)
 {
 	const struct pf_place *place = &cursor->places[cpu];
@@ -210,11 +211,11 @@ static bool pf_cursor_lane_has_more(const struct pf_cursor *cursor, unsigned int
 }
 
 /**
- * pf_cursor_has_more() - has anything been recorded that the cursor has not passed?
- * @cursor: the cursor, which pf_cursor_next() has said false to
+ * pf_cursor_has_more() - has anything been recorded that the cursor has not read?
+ * @cursor: the cursor, after pf_cursor_next() has returned false
  *
- * Takes no lock, and looks no further than to the first lane that has; first where the cursor was
- * last, where more is likely to come.
+ * Takes no lock. Checks the lane that the cursor read last first, as it is the most likely to have
+ * more, and stops at the first lane that has.
  */
 static bool pf_cursor_has_more(const struct pf_cursor *cursor)
 {
@@ -228,13 +229,13 @@ static bool pf_cursor_has_more(const struct pf_cursor *cursor)
 	return false;
 }
 
-/* When the record read last was made. */
+/* When the record read last was made: at the end of the fault, if outcome=1. */
 static inline u64 pf_cursor_made_ns(const struct pf_cursor *cursor)
 {
 	return cursor->fault.time_ns + cursor->extra.latency_ns;
 }
 
-/* Goes on with the lane that comes next in time, for as far as it is alone. */
+/* Starts a run in the lane whose record is next in time. */
 static noinline bool pf_cursor_begin_run(struct pf_cursor *cursor)
 {
 	struct pf_place *place;
@@ -252,16 +253,16 @@ static noinline bool pf_cursor_begin_run(struct pf_cursor *cursor)
 	return true;
 }
 
-/* As pf_cursor_next(), for who has asked for pf_list.has_extra before. */
+/* Like pf_cursor_next(); @has_extra is pf_list.has_extra, so callers can pass a constant. */
 static __always_inline bool pf_cursor_next_of(struct pf_cursor *cursor, bool has_extra)
 {
 	for (;;) {
 		const struct pf_fault *from = cursor->run;
 
-		/* Faults come in runs on one CPU: look at the others only when the run ends. */
+		/* Faults come in runs on one CPU: check other lanes only when the run ends. */
 		if (likely(from < cursor->run_end)) {
 			struct pf_chunk *chunk = cursor->run_chunk;
-			/* Whoever overwrites them meanwhile has changed gen before. */
+			/* If the record is being overwritten, gen has changed before. */
 			u64 made_ns = data_race(from->time_ns);
 
 			data_race(cursor->fault = *from);
@@ -283,11 +284,11 @@ static __always_inline bool pf_cursor_next_of(struct pf_cursor *cursor, bool has
 }
 
 /**
- * pf_cursor_next() - the next record in time, to @cursor->fault, @cursor->extra and @cursor->cpu
- * @cursor: the cursor
+ * pf_cursor_next() - read the next record in time order
+ * @cursor: the cursor; sets @fault, @extra and @cpu
  *
- * Context: process context; takes the list's lock once a chunk.
- * Return: false if there is none up to the horizon
+ * Context: process context; takes the list's lock once per chunk.
+ * Return: false if there is no more record up to the horizon
  */
 static inline bool pf_cursor_next(struct pf_cursor *cursor)
 {
