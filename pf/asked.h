@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What was asked for, of what changes the way of every fault. It is settled before the hook is
- * placed and stays, so a branch on it is an instruction in the code: a nop or a jump.
+ * Static keys for outcome=1 and children=1, which every fault tests. They are set before the hook
+ * is placed and never change after that.
  */
 #ifndef PF_ASKED_H
 #define PF_ASKED_H
@@ -12,15 +12,15 @@ static DEFINE_STATIC_KEY_FALSE(pf_children_key);
 static DEFINE_STATIC_KEY_FALSE(pf_outcome_key);
 
 /*
- * The processes that the target forks are recorded, too: children=1. Not to be asked in code that
- * may come to lie in a module's __init section: 5.10 does not change the branches in there.
+ * children=1: the target's descendants are recorded, too. Do not call this in code that may be in
+ * a module's __init section: 5.10 does not patch static branches there.
  */
 static __always_inline bool pf_has_children(void)
 {
 	return static_branch_unlikely(&pf_children_key);
 }
 
-/* Each fault's end is watched: outcome=1. */
+/* outcome=1: the return of each fault is watched. The same restriction applies. */
 static __always_inline bool pf_has_outcome(void)
 {
 	return static_branch_unlikely(&pf_outcome_key);
