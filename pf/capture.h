@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is read from a fault, where it enters handle_mm_fault(), and made a record of.
+ * Reads the arguments of handle_mm_fault() at its entry and makes a record of the fault.
  */
 #ifndef PF_CAPTURE_H
 #define PF_CAPTURE_H
@@ -60,12 +60,12 @@ static __always_inline enum pf_region pf_region_of_anon(const struct vm_area_str
 }
 
 /*
- * Is that the program's own file? By what is told of a mapping, as overlayfs maps another struct
- * file than exec opened.
+ * Is this a mapping of the program's own file? Compares dentries as /proc/PID/maps shows them,
+ * because overlayfs maps another struct file than the one that exec opened.
  */
 static __always_inline bool pf_file_is_program(const struct vm_area_struct *vma)
 {
-	/* Preemption is off: what is freed meanwhile can still be looked at. */
+	/* Preemption is off, which is an RCU read-side critical section. */
 	const struct file *program = rcu_dereference_sched(vma->vm_mm->exe_file);
 
 	return program && pf_file_path(vma->vm_file)->dentry == program->f_path.dentry;
@@ -88,7 +88,7 @@ static __always_inline u32 pf_kind_of(const struct vm_area_struct *vma, u32 acce
 {
 	u32 kind = vma->vm_flags & VM_HUGETLB ? PF_KIND_HUGETLB : 0;
 
-	/* MAYSHARE: a shared mapping of a file that was opened for reading is not VM_SHARED. */
+	/* Not VM_SHARED: a shared mapping of a file that was opened read-only does not have it. */
 	if (vma->vm_flags & VM_MAYSHARE)
 		kind |= PF_KIND_SHARED;
 	else if (access == PF_ACCESS_WRITE && !kind)
@@ -96,7 +96,7 @@ static __always_inline u32 pf_kind_of(const struct vm_area_struct *vma, u32 acce
 	return kind;
 }
 
-/* Most faults are the program's own, in anonymous memory, and the first try. */
+/* The common case: a user-mode read or write of anonymous memory, first try. */
 static __always_inline bool pf_is_plain(const struct vm_area_struct *vma, unsigned int flags)
 {
 	const unsigned int usual = FAULT_FLAG_USER | FAULT_FLAG_INSTRUCTION | FAULT_FLAG_REMOTE |
@@ -112,7 +112,7 @@ static __always_inline u32 pf_what_of_plain(const struct vm_area_struct *vma, u6
 		       pf_region_of_anon(vma, address), 0);
 }
 
-/* pf_fault.what of any fault. */
+/* The value of pf_fault.what for any fault. */
 static noinline notrace u32 pf_what_of(struct pt_regs *regs)
 {
 	struct vm_area_struct *vma = pf_arg_vma(regs);
@@ -130,7 +130,7 @@ static noinline notrace u32 pf_what_of(struct pt_regs *regs)
 		mode = PF_MODE_GUP;
 	else if (!(flags & FAULT_FLAG_USER))
 		mode = PF_MODE_KERNEL;
-	if (!vma->vm_ops) { /* the kernel's own rule: /dev/zero, privately, is anonymous, too */
+	if (!vma->vm_ops) { /* as vma_is_anonymous(): also private mappings of /dev/zero */
 		region = pf_region_of_anon(vma, address);
 	} else if (vma->vm_file) {
 		region = pf_region_of_file(vma, address);
@@ -144,20 +144,20 @@ static noinline notrace u32 pf_what_of(struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(pf_what_of);
 
-/* All of a record but what it was; pf_outcome() tells of its end, if that is watched. */
+/* Fills in a record except @what. @outcome_bits: pf_outcome(), or 0 with outcome=0. */
 static __always_inline void pf_describe(struct pf_fault *fault, u64 time_ns, u64 address,
 					u32 outcome_bits)
 {
 	fault->time_ns = time_ns;
 	fault->address = address;
-	/* Not the fault's own regs: in a system call they are the kernel's, which are secret. */
+	/* Not the fault's own regs: in a system call they have kernel addresses, a KASLR leak. */
 	fault->ip = instruction_pointer(task_pt_regs(current));
 	fault->thread = pf_target_nr_of(task_pid(current)) | outcome_bits;
 }
 
 /*
- * These are out of line, and called last, for the registers that they use: what calls nothing, or
- * goes on to what it calls, need not save any.
+ * Cold code is out of line and tail-called: a function that calls nothing, or only in tail
+ * position, need not save registers.
  */
 static noinline notrace void pf_publish_any(struct pf_chunk *chunk, u32 nr, struct pt_regs *regs)
 {
@@ -200,7 +200,7 @@ static noinline notrace void pf_record_in_new_chunk(u64 time_ns, struct pt_regs 
 }
 NOKPROBE_SYMBOL(pf_record_in_new_chunk);
 
-/* As pf_capture(), for a fault that may be a retry, or the thread's first. */
+/* Like pf_capture(), for a fault that may be a retry, or the thread's first. */
 static noinline notrace void pf_capture_any(u64 time_ns, struct pt_regs *regs)
 {
 	struct pf_chunk *chunk;
@@ -218,8 +218,8 @@ static noinline notrace void pf_capture_any(u64 time_ns, struct pt_regs *regs)
 NOKPROBE_SYMBOL(pf_capture_any);
 
 /**
- * pf_capture() - make a record of the fault that enters, unless it is a retry
- * @regs: handle_mm_fault()'s arguments, to be read with pf_arg_vma() and its like
+ * pf_capture() - record a fault, unless it is a retry
+ * @regs: the arguments of handle_mm_fault(), to be read with pf_arg_vma() etc.
  *
  * Context: preemption off.
  */
