@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * CLOCK_MONOTONIC in the fault path, as ktime_get_mono_fast_ns() has it, in less than half of the
- * instructions where it is the time-stamp counter.
+ * CLOCK_MONOTONIC in the fault path: the value of ktime_get_mono_fast_ns(), in less than half of
+ * the instructions if the clock source is the time-stamp counter.
  *
- * The kernel tells who wants to know, as what gives guests a clock does, each time that it changes
- * the way from the counter to the time; it does so just before it uses that itself. So the value
- * here is the kernel's own, by its own formula: nothing drifts, and all CPUs have the same.
- * Whatever is unusual is left to the kernel's function: another clock source, a change under way, a
- * counter that is behind the one of the CPU that made the change, a change that is very long ago.
+ * The kernel calls the pvclock_gtod notifiers, which KVM uses to give guests a clock, each time it
+ * changes how the counter is converted to time, just before it uses the new conversion itself. So
+ * this is the kernel's own time, by its own formula: it does not drift, and it is the same on all
+ * CPUs. The kernel's function handles the rare cases: another clock source, a change in progress, a
+ * counter behind that of the CPU that made the change, a last change so long ago that the formula
+ * would overflow.
  */
 #ifndef PF_CLOCK_H
 #define PF_CLOCK_H
@@ -23,13 +24,13 @@
 #include "compat.h"
 
 /**
- * struct pf_rate - from the counter to the time
- * @seq: changes with the rest; odd while that is not to be used
- * @mult: the time is base_ns + ((cycles - cycle_last) * mult + part) >> shift
+ * struct pf_rate - how to convert the counter to time
+ * @seq: sequence count; odd while the other fields must not be used
+ * @mult: the time is base_ns + (((cycles - cycle_last) * mult + part) >> shift)
  * @shift: see @mult
- * @cycle_last: the counter at the last change
- * @max_cycles: from there on, that the formula has no overflow
- * @part: of a nanosecond and more, shifted
+ * @cycle_last: value of the counter at the last change
+ * @max_cycles: the formula does not overflow for this many cycles after @cycle_last
+ * @part: time to add, in ns << @shift; the kernel's xtime_nsec
  * @base_ns: see @mult
  */
 struct pf_rate {
@@ -40,11 +41,11 @@ struct pf_rate {
 	u64 part;
 	u64 base_ns;
 	u32 shift;
-} ____cacheline_aligned_in_smp; /* nothing beside what each fault reads, and each tick changes */
+} ____cacheline_aligned_in_smp; /* a line of its own: every fault reads it, every tick writes it */
 
 static struct pf_rate pf_rate = { .seq = 1 };
 
-/* With interrupts off and the kernel's own lock, so one at a time, and no fault in between. */
+/* Called with interrupts off under the timekeeper's lock: one call at a time, no fault within. */
 static int pf_rate_change(struct notifier_block *nb, unsigned long was_set, void *data)
 {
 	const struct tk_read_base *kernels = &((const struct timekeeper *)data)->tkr_mono;
@@ -66,14 +67,14 @@ static int pf_rate_change(struct notifier_block *nb, unsigned long was_set, void
 
 static struct notifier_block pf_rate_notifier = { .notifier_call = pf_rate_change };
 
-/* Before the first fault. */
+/* Call it before the first fault. */
 static void pf_clock_start(void)
 {
 	if (PF_HAS_CYCLES)
 		pvclock_gtod_register_notifier(&pf_rate_notifier);
 }
 
-/* After the last. */
+/* Call it after the last fault. */
 static void pf_clock_stop(void)
 {
 	if (PF_HAS_CYCLES)
@@ -94,7 +95,7 @@ static __always_inline u64 pf_clock_ns(void)
 		return ktime_get_mono_fast_ns();
 	smp_rmb();
 	cycles = pf_cycles() - data_race(pf_rate.cycle_last);
-	if (unlikely(cycles > data_race(pf_rate.max_cycles))) /* or less than none */
+	if (unlikely(cycles > data_race(pf_rate.max_cycles))) /* also if negative */
 		return ktime_get_mono_fast_ns();
 	ns = data_race((cycles * pf_rate.mult + pf_rate.part) >> pf_rate.shift) +
 	     data_race(pf_rate.base_ns);
