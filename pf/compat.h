@@ -36,7 +36,7 @@
 
 /*
  * The path of a mapped file, as /proc/PID/maps shows it. Since 6.7 (def3ae83da02) the f_path of a
- * file that overlayfs has mapped is the one in the layer below.
+ * file mapped through overlayfs is that of the underlying file.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 static inline const struct path *pf_file_path(struct file *file)
@@ -55,8 +55,9 @@ static inline const struct path *pf_file_path(struct file *file)
 #include <linux/ftrace.h>
 
 /*
- * Frees the filter of an ftrace_ops that is not registered, for the function at @ip alone. Before
- * ftrace_free_filter() was exported, in 6.2 (8be9fbd5345d) and 6.1.9, that took memory first.
+ * Frees the filter of an unregistered ftrace_ops that has only the function at @ip. Before
+ * ftrace_free_filter() was exported, in 6.2 (8be9fbd5345d) and 6.1.9, this has to remove the
+ * function from the filter, which allocates memory and can fail.
  */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 9)
 static inline void pf_ftrace_free_filter(struct ftrace_ops *ops, unsigned long ip)
@@ -69,14 +70,15 @@ static inline void pf_ftrace_free_filter(struct ftrace_ops *ops, unsigned long i
 	int ret = ftrace_set_filter_ip(ops, ip, 1, 0);
 
 	if (ret)
-		pr_warn("a filter of ftrace could not be freed (error %d): it is lost\n", ret);
+		pr_warn("can't free an ftrace filter (error %d): its memory is leaked\n", ret);
 }
 #endif
 
 /*
- * Has ftrace shut itself down for good, as ftrace_kill() does after a mistake of its own? It is
- * asked for a filter for the function at @ip, for nobody, which it then refuses as all else. These
- * ops are new each time: they still point to their filter when it is freed.
+ * Has ftrace shut itself down until the next boot, as ftrace_kill() does after an internal error?
+ * It then refuses all requests with -ENODEV; we try to set a filter on the function at @ip in an
+ * ftrace_ops that is never registered. The ops is new each time, because it still points to its
+ * filter after that has been freed.
  */
 static inline bool pf_ftrace_is_dead(unsigned long ip)
 {
@@ -97,17 +99,17 @@ static inline bool pf_ftrace_is_dead(unsigned long ip)
 
 #endif /* CONFIG_DYNAMIC_FTRACE */
 
-/* A spinlock_t is a mutex: not to be taken in the fault path, not even by trying. */
+/* A spinlock_t is a sleeping lock: not even spin_trylock() is allowed in the fault path. */
 #define PF_SPINLOCKS_SLEEP IS_ENABLED(CONFIG_PREEMPT_RT)
 
-/* A write that breaks copy-on-write without writing, since 5.19 (c89357e27f20). */
+/* A fault that breaks copy-on-write without a write, since 5.19 (c89357e27f20). */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0)
 #define PF_FAULT_FLAG_UNSHARE FAULT_FLAG_UNSHARE
 #else
 #define PF_FAULT_FLAG_UNSHARE 0
 #endif
 
-/* It runs in the interrupt itself, on RT, too. That has a name since 5.11 (7a9f50a05843). */
+/* Runs in hard interrupt context, on RT, too. The macro exists since 5.11 (7a9f50a05843). */
 #ifdef IRQ_WORK_INIT_HARD
 #define PF_IRQ_WORK_INIT_HARD(func) IRQ_WORK_INIT_HARD(func)
 #else
@@ -116,9 +118,9 @@ static inline bool pf_ftrace_is_dead(unsigned long ip)
 #endif
 
 /*
- * What a kernel lacks whose ftrace does not tell a callback the function's arguments, or only with
- * all registers saved, which costs as much as a kprobe. x86-64 has it since 5.11 (02a474ca266a),
- * arm64 since 6.2 (26299b3f6ba2).
+ * PF_FTRACE_MISSING names the option that a kernel lacks if its ftrace does not pass a function's
+ * arguments to a callback, or only by saving all registers, which costs as much as a kprobe. x86-64
+ * has it since 5.11 (02a474ca266a), arm64 since 6.2 (26299b3f6ba2).
  */
 #ifndef CONFIG_FUNCTION_TRACER
 #define PF_FTRACE_MISSING "CONFIG_FUNCTION_TRACER"
@@ -129,22 +131,23 @@ static inline bool pf_ftrace_is_dead(unsigned long ip)
 	"CONFIG_DYNAMIC_FTRACE_WITH_ARGS (on x86-64 since Linux 5.11, on arm64 since 6.2)"
 #else
 
-/* Since 6.13 (7888af4166d4) struct ftrace_regs hides what it is. */
+/* Since 6.13 (7888af4166d4) struct ftrace_regs is opaque. */
 #ifndef arch_ftrace_regs
 #define arch_ftrace_regs(fregs) (fregs)
 #endif
 
 #ifdef CONFIG_X86_64
 
-/* The arguments, and the stack pointer as it was at the function's entry. */
+/* Only the arguments are valid, and the stack pointer at the function's entry. */
 static __always_inline struct pt_regs *pf_ftrace_regs(struct ftrace_regs *fregs)
 {
 	return &arch_ftrace_regs(fregs)->regs;
 }
 
 /*
- * Calls @watch with all that a kretprobe's handler reads and changes: here it is the stack, where
- * the function returns by. What else is in struct pt_regs is not told.
+ * Calls @watch with the registers that a kretprobe's handler reads and changes. On x86-64 it
+ * replaces the return address on the stack, so it needs no more than the stack pointer. The other
+ * registers in struct pt_regs are not valid.
  */
 static __always_inline void pf_ftrace_watch(struct ftrace_regs *fregs,
 					    void (*watch)(struct pt_regs *regs))
@@ -154,7 +157,7 @@ static __always_inline void pf_ftrace_watch(struct ftrace_regs *fregs,
 
 #else
 
-/* arm64: they begin as struct pt_regs does, with x0 to x8; what follows is something else. */
+/* arm64: the first fields are x0 to x8, as in struct pt_regs; the rest differs. */
 static __always_inline struct pt_regs *pf_ftrace_regs(struct ftrace_regs *fregs)
 {
 	BUILD_BUG_ON(offsetof(typeof(*arch_ftrace_regs(fregs)), regs) !=
@@ -162,7 +165,7 @@ static __always_inline struct pt_regs *pf_ftrace_regs(struct ftrace_regs *fregs)
 	return (struct pt_regs *)arch_ftrace_regs(fregs);
 }
 
-/* As above: here it is the link register, and the frame's to know the return by. */
+/* As above. On arm64 it replaces the link register and identifies the call by frame pointer. */
 static __always_inline void pf_ftrace_watch(struct ftrace_regs *fregs,
 					    void (*watch)(struct pt_regs *regs))
 {
@@ -180,9 +183,10 @@ static __always_inline void pf_ftrace_watch(struct ftrace_regs *fregs,
 #endif /* CONFIG_X86_64 */
 
 /*
- * A direct call: from the function's entry, to code of ours that saves what it uses. There is such
- * code for x86-64. It can be registered for a struct ftrace_ops since 5.16 (f64dd4627ec6); since
- * 5.18 (156ff4a544ae) there is a name for what it has to begin with.
+ * A direct call goes from the function's entry to code of ours, which saves the registers it uses.
+ * We have that code for x86-64 only. Direct calls can be registered for a struct ftrace_ops since
+ * 5.16 (f64dd4627ec6); ASM_ENDBR, with which the code has to begin, exists since 5.18
+ * (156ff4a544ae).
  */
 #if !defined(CONFIG_X86_64) || !defined(CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS)
 #define PF_DIRECT_MISSING
@@ -190,7 +194,7 @@ static __always_inline void pf_ftrace_watch(struct ftrace_regs *fregs,
 #define PF_DIRECT_MISSING
 #elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 
-/* Before 6.4 (da8bdfbd422c) these have other names. */
+/* Renamed in 6.4 (da8bdfbd422c). */
 static inline int pf_register_direct(struct ftrace_ops *ops, unsigned long addr)
 {
 	return register_ftrace_direct_multi(ops, addr);
@@ -228,14 +232,14 @@ static inline int pf_unregister_direct(struct ftrace_ops *ops, unsigned long add
 #include <asm/nospec-branch.h>
 
 /*
- * What a function that is called where ftrace has patched a call has to begin with on some
- * processors, since 6.2: no compiler has made its caller count the call.
+ * Call depth tracking, since 6.2: on some processors, a function that is called from a call that
+ * ftrace has patched in has to count the call itself, as no compiler has made its caller do so.
  */
 #ifndef CALL_DEPTH_ACCOUNT
 #define CALL_DEPTH_ACCOUNT ""
 #endif
 
-/* Where `current` is, of each CPU: e57ef2ed97c1 in 6.2, and a1e4cc0155ad in 6.15. */
+/* The per-CPU variable that has `current`: changed in 6.2 (e57ef2ed97c1), 6.15 (a1e4cc0155ad). */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0) && LINUX_VERSION_CODE < KERNEL_VERSION(6, 15, 0)
 static_assert(!offsetof(struct pcpu_hot, current_task));
 #define PF_CURRENT_TASK "pcpu_hot"
@@ -245,7 +249,10 @@ static_assert(!offsetof(struct pcpu_hot, current_task));
 
 #endif /* PF_DIRECT_MISSING */
 
-/* The counter that mostly is the clock source, read as the kernel does; is it that one? */
+/*
+ * pf_cycles() reads the counter that usually is the clock source, as the kernel does.
+ * pf_is_cycles(): is @clock that counter?
+ */
 #ifdef CONFIG_X86_64
 
 #include <asm/msr.h>
@@ -265,7 +272,7 @@ static inline bool pf_is_cycles(const struct clocksource *clock)
 
 #else
 
-/* arm64: some processors' counters have to be read in ways that only the kernel knows. */
+/* arm64: some processors need workarounds to read the counter, which are not for modules. */
 #define PF_HAS_CYCLES false
 
 static __always_inline u64 pf_cycles(void)
@@ -280,7 +287,7 @@ static inline bool pf_is_cycles(const struct clocksource *clock)
 
 #endif
 
-/* Is there a call in place of the nop that the function begins with? */
+/* Has ftrace replaced the nop at the function's entry by a call? */
 static inline bool pf_call_in_place(const u8 *code)
 {
 	return READ_ONCE(*code) == 0xe8;
@@ -291,14 +298,15 @@ static inline bool pf_call_in_place(const u8 *code)
 #define PF_HAS_JUMPS true
 
 /**
- * pf_jump_offset() - where in a function a kprobe can become a jump and still sees the arguments
- * @code: the function's first 9 bytes, or what follows the endbr64 that it begins with
+ * pf_jump_offset() - where to put a kprobe that can become a jump and still sees the arguments
+ * @code: the function's first 9 bytes, or those after its endbr64
  *
- * That is right behind the 5-byte nop that fentry left for ftrace: a kprobe on the nop itself is
- * made a client of ftrace, which costs more, while behind it no instruction has run yet either.
- * endbr64 may stand before the nop, or what apply_ibt_endbr() has put in its place.
+ * That is right after the 5-byte nop that the compiler leaves for ftrace (fentry). A kprobe on the
+ * nop itself would become a client of ftrace, which costs more. After it, no instruction of the
+ * function has run yet either. Before the nop there may be endbr64, or the nop with which
+ * apply_ibt_endbr() (since 5.18) has replaced it.
  *
- * Return: the offset in bytes, -EOPNOTSUPP if the function begins in any other way
+ * Return: the offset in bytes, or -EOPNOTSUPP if the function begins in another way
  */
 static inline int pf_jump_offset(const u8 *code)
 {
@@ -328,7 +336,7 @@ static inline bool pf_jump_in_place(const u8 *code)
 	return READ_ONCE(*code) == 0xe9;
 }
 
-/* Is there what a kprobe puts in: a jump, a breakpoint, or a call of ftrace? */
+/* Is there a jump, a breakpoint or a call of ftrace, as a kprobe would place it? */
 static inline bool pf_probe_in_place(const u8 *code)
 {
 	u8 first = READ_ONCE(*code);
@@ -338,7 +346,7 @@ static inline bool pf_probe_in_place(const u8 *code)
 
 #else
 
-/* As above: BRK, with whatever number. */
+/* As above: a BRK instruction with any immediate. */
 static inline bool pf_probe_in_place(const u8 *code)
 {
 	return (READ_ONCE(*(const u32 *)code) & 0xffe0001f) == 0xd4200000;
