@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The ground the pure headers (fault.h, chart.h, text.h ...) stand on: kernel headers in a module,
- * the few stand-ins they need in a unit test. Pure means: no locks, no allocation, no kernel
- * objects.
+ * What the pure headers (fault.h, chart.h, text.h ...) include: kernel headers in a module, a few
+ * stand-ins in a unit test. A pure header uses no locks, no allocation and no kernel objects.
  */
 #ifndef PF_ENV_H
 #define PF_ENV_H
@@ -39,7 +38,7 @@ typedef unsigned long long u64; /* as in the kernel, for %llu */
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))
 
-/* Aligned, so it is there as a whole if its first byte is. */
+/* An aligned word never crosses a page, so it may be read even beyond the end of its object. */
 static inline __attribute__((no_sanitize("address"))) unsigned long
 read_word_at_a_time(const void *addr)
 {
@@ -56,7 +55,7 @@ static inline u64 div64_u64(u64 dividend, u64 divisor)
 	return dividend / divisor;
 }
 
-/* Like the kernel's: returns what was written, not what would have been. */
+/* As in the kernel: returns the number of bytes written, not the number needed. */
 static inline __printf(3, 4) int scnprintf(char *buf, size_t size, const char *fmt, ...)
 {
 	va_list args;
