@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One page fault: what is kept of it, and its one line of text. Pure (see env.h).
+ * One page fault: its record, and the line of text that is made of it. Pure (see env.h).
  */
 #ifndef PF_FAULT_H
 #define PF_FAULT_H
@@ -16,10 +16,10 @@ enum pf_access {
 };
 
 enum pf_mode {
-	PF_MODE_USER, /* the program's own instruction */
-	PF_MODE_KERNEL, /* the kernel, touching user memory in a system call */
+	PF_MODE_USER, /* an instruction of the program */
+	PF_MODE_KERNEL, /* the kernel accesses user memory, in a system call */
 	PF_MODE_GUP, /* get_user_pages(): MAP_POPULATE, O_DIRECT, ptrace ... */
-	PF_MODE_REMOTE, /* in another address space, as exec does for the new arguments */
+	PF_MODE_REMOTE, /* in another address space, e.g. when exec writes the new arguments */
 	NR_PF_MODE
 };
 
@@ -28,20 +28,20 @@ enum pf_region {
 	PF_REGION_DATA, /* the program's own data and bss */
 	PF_REGION_HEAP, /* brk */
 	PF_REGION_STACK,
-	PF_REGION_FILE, /* any other file mapping, libraries and shared memory too */
+	PF_REGION_FILE, /* any other file mapping, including libraries and shared memory */
 	PF_REGION_ANON,
-	PF_REGION_SPECIAL, /* vdso and the like */
+	PF_REGION_SPECIAL, /* [vdso] etc. */
 	NR_PF_REGION
 };
 
-/* Flags that tell more: of mappings with a file behind them, and where the page came from. */
+/* Flags: properties of file mappings, and swap. */
 #define PF_KIND_COW 1 /* a write to a private mapping, which gets a copy of the page */
 #define PF_KIND_SHARED 2
 #define PF_KIND_HUGETLB 4
-#define PF_KIND_SWAP 8 /* only with outcomes: a major fault in anonymous memory */
+#define PF_KIND_SWAP 8 /* a major fault in anonymous memory; only with outcome=1 */
 
 enum pf_result {
-	PF_RESULT_NONE, /* not watched: outcome=0 */
+	PF_RESULT_NONE, /* not known: outcome=0 */
 	PF_RESULT_MINOR,
 	PF_RESULT_MAJOR,
 	PF_RESULT_SIGBUS,
@@ -52,7 +52,7 @@ enum pf_result {
 	NR_PF_RESULT
 };
 
-/* Of 8 bytes each, the terminating zero not needed: see pf_put_word(). */
+/* Words of up to 8 bytes, zero-padded, not always zero-terminated: see pf_put_word(). */
 #define PF_WORD 8
 
 static const char pf_access_names[][PF_WORD] = { "read", "write", "exec" };
@@ -70,7 +70,7 @@ static_assert(ARRAY_SIZE(pf_mode_names) == NR_PF_MODE);
 static_assert(ARRAY_SIZE(pf_region_names) == NR_PF_REGION);
 static_assert(ARRAY_SIZE(pf_result_names) == NR_PF_RESULT);
 
-/* Process and thread numbers are below PID_MAX_LIMIT. */
+/* PIDs are below PID_MAX_LIMIT, which is 1 << 22. */
 #define PF_PID_BITS 22
 #define PF_TRIES_BITS 6
 #define PF_TRIES_MAX ((1U << PF_TRIES_BITS) - 1)
@@ -80,18 +80,18 @@ static_assert(ARRAY_SIZE(pf_result_names) == NR_PF_RESULT);
 /**
  * struct pf_fault - one record of the fault list
  * @time_ns: CLOCK_MONOTONIC at the first entry of the fault
- * @address: the faulting address (page-aligned where the architecture tells no more)
+ * @address: the faulting address (page-aligned where the architecture reports no more)
  * @ip: user-space instruction pointer, 0 if there was none
- * @thread: all of @tid, @tries and @result
- * @tid: the thread, as the process that loaded the module numbers it
- * @tries: how often the fault was entered, up to PF_TRIES_MAX; 0 if that is not watched
+ * @thread: @tid, @tries and @result in one word
+ * @tid: the thread, in the PID namespace of the process that loaded the module
+ * @tries: how often the fault was entered, up to PF_TRIES_MAX; 0 with outcome=0
  * @result: enum pf_result
- * @what: all that follows, see pf_what()
+ * @what: all fields below in one word, see pf_what()
  * @access: enum pf_access
  * @mode: enum pf_mode
  * @kind: PF_KIND_*
  * @region: enum pf_region
- * @map: number of the mapping in map.h, 0 for one that has no more of a name than its region
+ * @map: number of the mapping, see map.h; 0 if its only name is that of its region
  */
 struct pf_fault {
 	u64 time_ns;
@@ -118,10 +118,10 @@ struct pf_fault {
 };
 
 /**
- * struct pf_extra - what a record has beside it if outcomes or children are watched
- * @word: all of it, see pf_extra_word()
+ * struct pf_extra - the rest of a record, with outcome=1 or children=1
+ * @word: both fields in one word, see pf_extra_word()
  * @latency_ns: from the first entry to the last return, up to PF_LATENCY_MAX_NS (73 minutes)
- * @pid: the process, numbered as @tid is
+ * @pid: the process, in the same namespace as pf_fault.tid
  */
 struct pf_extra {
 	union {
@@ -135,38 +135,38 @@ struct pf_extra {
 
 static_assert(sizeof(struct pf_fault) + sizeof(struct pf_extra) <= 40);
 
-/* One store of a whole word, as the compiler makes none of assigning bit-fields one by one. */
+/* To store a whole word: the compiler does not merge assignments to bit-fields. */
 static inline u32 pf_what(u32 access, u32 mode, u32 kind, u32 region, u32 map)
 {
 	return access | mode << 2 | kind << 4 | region << 8 | map << 16;
 }
 
-/* @latency_ns and @pid have to fit: they are not cut off. */
+/* @latency_ns and @pid must fit into their fields; they are not masked. */
 static inline u64 pf_extra_word(u64 latency_ns, u32 pid)
 {
 	return latency_ns | (u64)pid << PF_LATENCY_BITS;
 }
 
-/* The part of pf_fault.thread that tells of the outcome. */
+/* The bits of pf_fault.thread for @tries and @result. */
 static inline u32 pf_outcome(u32 tries, enum pf_result result)
 {
 	return tries << PF_PID_BITS | (u32)result << (PF_PID_BITS + PF_TRIES_BITS);
 }
 
-/* Mappings of files have a number, and special ones. */
+/* File mappings and special mappings have a number, anonymous ones have none. */
 static inline bool pf_what_is_anon(u32 what)
 {
 	return !(what >> 16);
 }
 
 /**
- * struct pf_context - what a fault's line tells beside the record
- * @pid: its process, as the process that loaded the module numbers it
- * @cpu: where it was taken, or completed if outcomes are watched
- * @latency_ns: see struct pf_extra; shown if the record has a result
- * @map: the mapping's name, NULL to name it by its region
- * @map_len: the length of @map in bytes
- * @offset: of the page in the mapped file, in bytes, PF_NO_OFFSET if there is none
+ * struct pf_context - data for a fault's line that is not in struct pf_fault
+ * @pid: the process, in the PID namespace of the process that loaded the module
+ * @cpu: CPU on which the fault was taken, or with outcome=1, completed
+ * @latency_ns: see struct pf_extra; printed if the record has a result
+ * @map: the mapping's name, NULL to name it after its region
+ * @map_len: length of @map in bytes
+ * @offset: offset of the page in the mapped file in bytes, PF_NO_OFFSET if there is none
  */
 struct pf_context {
 	u32 pid;
@@ -180,14 +180,14 @@ struct pf_context {
 #define PF_NO_OFFSET (~0ULL)
 
 /*
- * No fault line is longer, the newline and no terminating zero counted, but for the mapping's name,
- * which comes on top. PF_PUT_SLACK and PF_TEXT_CUT are in it.
+ * Longest line of a fault in bytes, with newline, without the mapping's name. Includes PF_PUT_SLACK
+ * and PF_TEXT_CUT.
  */
 #define PF_FAULT_LINE_MAX 320
 
 /*
- * These write a little more than they add, up to PF_PUT_SLACK bytes behind the end they return:
- * moves of a fixed size are far cheaper than what fits exactly.
+ * The pf_put_*() functions may write up to PF_PUT_SLACK bytes beyond the end that they return:
+ * copies of a fixed size are far cheaper than exact ones.
  */
 #define PF_PUT_SLACK 24
 
@@ -198,7 +198,7 @@ static inline char *pf_put_str(char *p, const char *s)
 	return p;
 }
 
-/* A word from a table of words of PF_WORD bytes, filled up with zeros. */
+/* A word of up to PF_WORD bytes, padded with zeros. */
 static inline char *pf_put_word(char *p, const char word[PF_WORD])
 {
 	u64 bytes;
@@ -208,10 +208,10 @@ static inline char *pf_put_word(char *p, const char word[PF_WORD])
 	return p + (fls64(bytes) + 7) / 8;
 }
 
-/* A literal's length is known to the compiler: a few wide stores instead of a loop. */
+/* The compiler knows the length of a literal, and uses a few wide stores instead of a loop. */
 #define pf_put_lit(p, lit) ((char *)memcpy((p), (lit), sizeof(lit) - 1) + sizeof(lit) - 1)
 
-/* Decimal, padded with spaces to at least @width, up to 8. Two digits a division. */
+/* Decimal, padded with spaces to @width (at most 8). Each division yields two digits. */
 static inline char *pf_put_dec(char *p, u64 value, unsigned int width)
 {
 	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
@@ -244,17 +244,17 @@ static inline u64 pf_hex_digits(u32 value)
 {
 	u64 x = value;
 
-	/* One digit a byte, the last one lowest ... */
+	/* One digit per byte, the last one in the lowest byte. */
 	x = (x | x << 16) & 0x0000ffff0000ffffULL;
 	x = (x | x << 8) & 0x00ff00ff00ff00ffULL;
 	x = (x | x << 4) & 0x0f0f0f0f0f0f0f0fULL;
-	/* ... '0' more each, and 'a' - '0' - 10 more where adding 6 carries. */
+	/* Add '0' to each, and 'a' - '0' - 10 to digits above 9, where adding 6 carries. */
 	x += 0x3030303030303030ULL +
 	     ((x + 0x0606060606060606ULL) >> 4 & 0x0101010101010101ULL) * ('a' - '0' - 10);
 	return __builtin_bswap64(x);
 }
 
-/* Hexadecimal with 0x in front, no leading zeros. For little-endian machines. */
+/* Hexadecimal with 0x and without leading zeros. For little-endian machines. */
 static inline char *pf_put_hex(char *p, u64 value)
 {
 	unsigned int len = value ? (67 - __builtin_clzll(value)) / 4 : 1;
@@ -265,7 +265,7 @@ static inline char *pf_put_hex(char *p, u64 value)
 	return p + len;
 }
 
-/* The mappings that have no other name, by region, and what stands before it. */
+/* By region: the end of the line for a mapping without a name of its own. */
 #define PF_OWN_MAP 24
 
 static const struct {
@@ -282,7 +282,7 @@ static const struct {
 static_assert(ARRAY_SIZE(pf_own_maps) == NR_PF_REGION);
 static_assert(sizeof(pf_own_maps[0]) <= PF_PUT_SLACK);
 
-/* What only some faults have: more of the kind and the outcome, a mapping with a name. */
+/* The rest of the line for faults with a kind, a result or a named mapping. */
 static inline char *pf_fault_format_rest(char *p, size_t name_max, const struct pf_fault *f,
 					 const struct pf_context *c)
 {
@@ -317,14 +317,14 @@ static inline char *pf_fault_format_rest(char *p, size_t name_max, const struct 
 }
 
 /**
- * pf_fault_format() - write a fault's line, newline included, not zero-terminated
- * @buf: where to
- * @size: its size in bytes; with less than PF_FAULT_LINE_MAX nothing is written. Of a mapping's
- *	name for which there is no more room comes the end, behind PF_TEXT_CUT
+ * pf_fault_format() - write a fault's line, with newline, not zero-terminated
+ * @buf: where to write the line
+ * @size: size of @buf in bytes; nothing is written if it is below PF_FAULT_LINE_MAX. If the name of
+ *	the mapping does not fit, its end is written after PF_TEXT_CUT
  * @f: the fault
- * @c: what else is known of it
+ * @c: the other data of the line
  *
- * vsnprintf() would cost more than capturing the fault did.
+ * Does not use vsnprintf(), which would cost more than capturing the fault.
  *
  * Return: the line's length in bytes
  */
