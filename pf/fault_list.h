@@ -3,13 +3,14 @@
  * The fault list: one global, bounded list of all faults, made of fixed-size chunks.
  *
  * A CPU takes empty chunks under a raw spinlock, several at a time if the list has many, and then
- * fills them alone: who pushes has preemption off, so a push is a few plain stores and one release
- * of the chunk's count; no atomic, and no cache line that another CPU writes, but for the head of a
- * chunk when others need what was promised to it, or, with cont_store, take the next one. A CPU's
- * chunks are chained in the order it fills them: its lane. Readers walk the lanes, see cursor.h.
+ * fills them alone. A push runs with preemption off, so it is a few plain stores and one
+ * store-release of the chunk's count, without atomics. Other CPUs write to a chunk's head only to
+ * take back room that was promised to it, or with cont_store, to link the next chunk. A CPU's
+ * chunks are linked in the order in which it fills them; that is its lane. Readers walk the lanes,
+ * see cursor.h.
  *
- * All memory is taken by pf_list_init(). When it is used up, either new faults are dropped, or
- * the oldest chunk is emptied and used again (cont_store); both are counted.
+ * pf_list_init() allocates all memory. When it is used up, new faults are dropped, or with
+ * cont_store, the oldest chunk is emptied and used again. Both are counted.
  */
 #ifndef PF_FAULT_LIST_H
 #define PF_FAULT_LIST_H
@@ -34,19 +35,19 @@
 #define PF_BATCH_MAX 16UL
 
 /**
- * struct pf_chunk - the piece of the list that one CPU fills
- * @nr: records written; stored with release by the owner, loaded with acquire by readers
- * @limit: the owner may write up to here; others may lower it when memory runs out
- * @gen: changes when the chunk is emptied for another use
+ * struct pf_chunk - a part of the list, filled by one CPU
+ * @nr: number of records; stored with release by the owner, loaded with acquire by readers
+ * @limit: the owner may write up to this many records; others may lower it when the list runs full
+ * @gen: incremented when the chunk is emptied to be used again
  * @cpu: the owner
- * @base: how many records the owner's lane had before this chunk
- * @next: the lane's next chunk, to be filled when this one is full; there may be one before. Or,
- *	while the chunk is in no lane, the next empty one
- * @younger: with cont_store, the next chunk in the order of taking, over all lanes
- * @age: with cont_store, which one this was of all that were ever taken
- * @nid: the node whose memory it is
- * @is_aside: it is left out of that order until it is full, see pf_list_put_aside()
- * @faults: the records; they begin a cache line, so that none lies in two
+ * @base: number of records in the owner's lane before this chunk
+ * @next: the lane's next chunk, which the owner fills after this one. While the chunk is in no
+ *	lane, the next empty chunk
+ * @younger: with cont_store, the chunk that was taken next, by any CPU
+ * @age: with cont_store, how many chunks had been taken before this one
+ * @nid: NUMA node of its memory
+ * @is_aside: not in the chain of @younger until it is full, see pf_list_put_aside()
+ * @faults: the records; cache-line aligned, so that no record crosses a line
  */
 struct pf_chunk {
 	u32 nr;
@@ -64,17 +65,17 @@ struct pf_chunk {
 
 static_assert(sizeof(struct pf_chunk) == 64);
 
-/* How many records a chunk has room for, alone and each with its struct pf_extra. */
+/* Records per chunk, without and with a struct pf_extra each. */
 #define PF_CHUNK_FAULTS_OF(bytes) ((u32)((PF_CHUNK_BYTES - sizeof(struct pf_chunk)) / (bytes)))
 #define PF_CHUNK_FAULTS PF_CHUNK_FAULTS_OF(sizeof(struct pf_fault))
 #define PF_CHUNK_FAULTS_EXTRA \
 	PF_CHUNK_FAULTS_OF(sizeof(struct pf_fault) + sizeof(struct pf_extra))
 
 /**
- * struct pf_lane - what a CPU has of the list
- * @chunk: the one it fills; pf_no_chunk at first, so that a push needs no test for NULL
- * @oldest: the first of its chain, NULL if it has none yet
- * @unsettled: the one that it filled when it last came for more, NULL before; see pf_list_settle()
+ * struct pf_lane - a CPU's part of the list
+ * @chunk: the chunk being filled; pf_no_chunk at first, so that a push needs no test for NULL
+ * @oldest: the first chunk of the lane, NULL if it has none yet
+ * @unsettled: the first chunk that pf_list_settle() has to check, NULL for @oldest
  * @nr_dropped: faults lost because the list was full
  */
 struct pf_lane {
@@ -88,26 +89,26 @@ static DEFINE_PER_CPU(struct pf_lane, pf_lane);
 static struct pf_chunk pf_no_chunk;
 
 static struct {
-	raw_spinlock_t lock; /* all below, and every chunk's links, base and gen */
-	struct pf_chunk **chunks; /* all there are */
+	raw_spinlock_t lock; /* protects all below, and every chunk's links, base and gen */
+	struct pf_chunk **chunks; /* all chunks, to free them */
 	unsigned long nr_chunks;
-	struct pf_chunk *empty[MAX_NUMNODES]; /* not in use, by the node whose memory it is */
-	struct pf_chunk *oldest, *youngest; /* by ->younger, with cont_store ... */
-	u64 nr_taken; /* ... and how many chunks were taken */
+	struct pf_chunk *empty[MAX_NUMNODES]; /* chunks not in use, by NUMA node */
+	struct pf_chunk *oldest, *youngest; /* the chain of ->younger, with cont_store */
+	u64 nr_taken; /* number of chunks ever taken, with cont_store */
 	unsigned long max_faults;
-	u32 chunk_faults; /* records in a chunk */
+	u32 chunk_faults; /* records per chunk */
 	u32 batch; /* chunks that a CPU takes at a time */
 	bool has_extra;
 	bool cont_store;
-	bool full; /* nothing left, and not cont_store */
+	bool full; /* no room left, without cont_store */
 	long budget; /* records not yet promised to any chunk; unused if cont_store */
-	unsigned long nr_retired; /* records in chunks that their CPU is done with */
+	unsigned long nr_retired; /* records in full chunks */
 	u64 nr_overwritten;
 } pf_list = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(pf_list.lock),
 };
 
-/* What the chunk's records have beside them, if pf_list.has_extra: an array behind theirs. */
+/* The struct pf_extra of each record, in an array after the records. Needs pf_list.has_extra. */
 static __always_inline struct pf_extra *pf_chunk_extras(struct pf_chunk *chunk)
 {
 	return (struct pf_extra *)&chunk->faults[PF_CHUNK_FAULTS_EXTRA];
@@ -124,7 +125,7 @@ static void pf_list_free(void)
 	kvfree(pf_list.chunks);
 }
 
-/* What the list may take of the memory that is left: not what the machine needs to go on. */
+/* How much memory the list may take, in bytes: what is available, minus a reserve. */
 static unsigned long pf_list_memory_max(void)
 {
 	unsigned long available = si_mem_available();
@@ -133,18 +134,17 @@ static unsigned long pf_list_memory_max(void)
 	return available > reserve ? (available - reserve) << PAGE_SHIFT : 0;
 }
 
-/* A chunk is in use no more, or not yet. */
 static void pf_list_put_empty(struct pf_chunk *chunk)
 {
 	chunk->next = pf_list.empty[chunk->nid];
 	pf_list.empty[chunk->nid] = chunk;
 }
 
-/* Takes @nr chunks of a node's memory, or of another's if that has none. */
+/* Allocates @nr chunks, from node @nid if it has enough memory. */
 static int pf_list_take_memory(int nid, unsigned long nr)
 {
 	for (; nr; nr--) {
-		/* NORETRY: rather no list than somebody's process killed for it. */
+		/* NORETRY: fail instead of invoking the OOM killer. */
 		struct pf_chunk *chunk = kzalloc_node(
 			PF_CHUNK_BYTES, GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN, nid);
 
@@ -160,14 +160,14 @@ static int pf_list_take_memory(int nid, unsigned long nr)
 	return 0;
 }
 
-/* Takes @nr chunks, as many of each node, so that each CPU has some that are near. */
+/* Allocates @nr chunks, evenly from all nodes, so that each CPU has some on its own node. */
 static int pf_list_take_all(unsigned long nr)
 {
 	unsigned int left = num_node_state(N_MEMORY);
 	int nid, ret;
 
 	for_each_node_state(nid, N_MEMORY) {
-		unsigned long share = left ? nr / left : 0; /* a node may be plugged in meanwhile */
+		unsigned long share = left ? nr / left : 0; /* 0: a node was added meanwhile */
 
 		ret = pf_list_take_memory(nid, share);
 		if (ret)
@@ -179,9 +179,9 @@ static int pf_list_take_all(unsigned long nr)
 }
 
 /*
- * How many chunks a CPU takes at a time: more than one only while what all CPUs have in store is an
- * eighth of the list at most. One if the oldest is to be overwritten: a chunk's age is when it was
- * taken, so it has to be filled at once.
+ * How many chunks a CPU takes at a time. All CPUs together hold at most an eighth of the list in
+ * reserve, or one chunk each. With cont_store it is one: the age of a chunk is when it was taken,
+ * so the CPU has to fill it at once.
  */
 static u32 pf_list_batch(unsigned long nr_chunks, bool cont_store)
 {
@@ -191,8 +191,8 @@ static u32 pf_list_batch(unsigned long nr_chunks, bool cont_store)
 }
 
 /*
- * With cont_store, how many chunks more there are for a CPU to be given one of its own node's
- * memory: it takes turns with others in emptying the oldest, which may be of any.
+ * Additional chunks with cont_store and several NUMA nodes. CPUs recycle the oldest chunk, which
+ * may be on any node; with some spare chunks they are likely to get one on their own node.
  */
 static unsigned long pf_list_spare(unsigned long nr_chunks, bool cont_store)
 {
@@ -201,7 +201,7 @@ static unsigned long pf_list_spare(unsigned long nr_chunks, bool cont_store)
 	return cont_store && nr_nodes > 1 ? max(nr_chunks / 32, 4 * nr_nodes) : 0;
 }
 
-/* How many records @nr_chunks are enough for: pf_list_init() the other way round. */
+/* The largest max_faults for which @nr_chunks are enough: the inverse of pf_list_init(). */
 static unsigned long pf_list_capacity(unsigned long nr_chunks, u32 chunk_faults)
 {
 	unsigned long more = num_possible_cpus() + pf_list_spare(nr_chunks, true);
@@ -211,13 +211,13 @@ static unsigned long pf_list_capacity(unsigned long nr_chunks, u32 chunk_faults)
 }
 
 /**
- * pf_list_init() - take all the memory the list will ever need
+ * pf_list_init() - allocate all the memory the list will ever need
  * @max_faults: capacity in records
- * @cont_store: overwrite the oldest when full, instead of dropping the new
+ * @cont_store: overwrite the oldest records when full, instead of dropping new ones
  * @has_extra: each record has a struct pf_extra
  *
- * Every CPU can have chunks that it does not fill, hence a batch more a CPU than the records need;
- * see pf_list_spare(), too.
+ * Any CPU can hold chunks that it never fills, so there is one batch per CPU more than the records
+ * need. See also pf_list_spare().
  *
  * Context: process context, may sleep.
  * Return: 0, -EINVAL, -ENOMEM, or -EINTR if the caller is being killed
@@ -232,7 +232,7 @@ static int pf_list_init(unsigned long max_faults, bool cont_store, bool has_extr
 	int ret = -ENOMEM;
 
 	if (!max_faults || max_faults > LONG_MAX) {
-		pr_err("max_faults=%lu: the capacity in records has to be 1 or more\n", max_faults);
+		pr_err("max_faults=%lu: the capacity must be 1 or more records\n", max_faults);
 		return -EINVAL;
 	}
 
@@ -271,9 +271,9 @@ no_memory:
 }
 
 /*
- * With cont_store: the first chunks in the order that their CPUs still fill are put aside, each
- * once, not to be looked at each time that the oldest one is wanted. That may be long: a CPU that
- * the target has left keeps its chunk.
+ * With cont_store: removes chunks that their CPUs are still filling from the head of the chain, so
+ * that the search for the oldest full chunk need not skip them each time. They can be there for
+ * long: a CPU on which the target no longer runs keeps its chunk.
  */
 static void pf_list_put_aside(void)
 {
@@ -289,7 +289,10 @@ static void pf_list_put_aside(void)
 	}
 }
 
-/* A chunk that was put aside is full: only others that were, and are older, come before it. */
+/*
+ * A chunk that was put aside is full now: puts it back into the chain, sorted by age. Only chunks
+ * that were put aside, too, can be older.
+ */
 static void pf_list_put_back(struct pf_chunk *chunk)
 {
 	struct pf_chunk **link = &pf_list.oldest;
@@ -305,7 +308,7 @@ static void pf_list_put_back(struct pf_chunk *chunk)
 	*link = chunk;
 }
 
-/* Empties the oldest chunk that no CPU is filling, which is the first of its lane, too. */
+/* Empties the oldest chunk that no CPU is filling. It is also the first one of its lane. */
 static struct pf_chunk *pf_list_recycle(void)
 {
 	struct pf_chunk *chunk;
@@ -323,14 +326,14 @@ static struct pf_chunk *pf_list_recycle(void)
 	pf_list.nr_retired -= chunk->nr;
 	pf_list.nr_overwritten += chunk->nr;
 
-	/* A reader copies a record, then looks at gen: gen has to change before the record does. */
+	/* Readers copy a record, then check gen: gen has to change before the record does. */
 	WRITE_ONCE(chunk->gen, chunk->gen + 1);
 	smp_wmb();
 	WRITE_ONCE(chunk->nr, 0);
 	return chunk;
 }
 
-/* An empty chunk of a node's memory, NULL if there is none. */
+/* Takes an empty chunk of node @nid. Returns NULL if there is none. */
 static struct pf_chunk *pf_list_empty_of(int nid)
 {
 	struct pf_chunk *chunk = pf_list.empty[nid];
@@ -340,7 +343,7 @@ static struct pf_chunk *pf_list_empty_of(int nid)
 	return chunk;
 }
 
-/* An empty chunk: of the memory that is near, while there is some. */
+/* Takes an empty chunk, of this CPU's node if there is one. */
 static struct pf_chunk *pf_list_take_empty(void)
 {
 	struct pf_chunk *chunk;
@@ -363,7 +366,7 @@ static struct pf_chunk *pf_list_empty_chunk(void)
 
 	lockdep_assert_held(&pf_list.lock);
 
-	/* The newest max_faults stay, and what shares a chunk with the first of them. */
+	/* Keep the newest max_faults records, and older ones in the same chunk. */
 	while (pf_list.cont_store &&
 	       pf_list.nr_retired >= pf_list.max_faults + pf_list.chunk_faults) {
 		chunk = pf_list_recycle();
@@ -378,9 +381,10 @@ static struct pf_chunk *pf_list_empty_chunk(void)
 }
 
 /*
- * Takes back what was promised to other CPUs and not used yet. An owner that is just now writing
- * may not see its limit sink in time and write one record more; it settles that when it comes for
- * more. So the capacity is exact, but for a record a CPU at the very moment it is reached.
+ * Takes back the room that was promised to CPUs and is not used yet. A CPU that is just writing a
+ * record may not see the lower limit in time and exceed it by one. It accounts for that when it
+ * takes its next chunk, see pf_list_settle(). So the capacity is exact, except for one record per
+ * CPU at the moment it is reached.
  */
 static void pf_list_revoke(void)
 {
@@ -402,7 +406,7 @@ static void pf_list_revoke(void)
 	}
 }
 
-/* Of the records that are left, up to @nr for @chunk; false if none is left. */
+/* Raises @chunk's limit by up to @nr of the records left. Returns false if none is left. */
 static bool pf_list_promise(struct pf_chunk *chunk, u32 nr)
 {
 	lockdep_assert_held(&pf_list.lock);
@@ -417,7 +421,7 @@ static bool pf_list_promise(struct pf_chunk *chunk, u32 nr)
 	return true;
 }
 
-/* Has a CPU written more than its chunks' limits, which another one had just lowered? */
+/* Accounts for records beyond limits that pf_list_revoke() lowered while the CPU was writing. */
 static void pf_list_settle(struct pf_lane *lane)
 {
 	struct pf_chunk *chunk;
@@ -436,7 +440,7 @@ static void pf_list_settle(struct pf_lane *lane)
 		lane->unsettled = lane->chunk;
 }
 
-/* A chunk is the youngest now. This writes to the one before, which may be another CPU's. */
+/* Appends a chunk to the chain. This writes to the previous one, which may be another CPU's. */
 static void pf_list_age(struct pf_chunk *chunk)
 {
 	lockdep_assert_held(&pf_list.lock);
@@ -450,7 +454,7 @@ static void pf_list_age(struct pf_chunk *chunk)
 	pf_list.youngest = chunk;
 }
 
-/* An empty chunk comes behind @last, the lane's last one so far. */
+/* Appends an empty chunk to a lane; @last is the lane's last one so far. */
 static void pf_list_link(struct pf_lane *lane, struct pf_chunk *last, struct pf_chunk *chunk)
 {
 	lockdep_assert_held(&pf_list.lock);
@@ -467,7 +471,7 @@ static void pf_list_link(struct pf_lane *lane, struct pf_chunk *last, struct pf_
 		WRITE_ONCE(lane->oldest, chunk);
 }
 
-/* More chunks for a lane whose last one is full: the first of them, NULL if there is none. */
+/* Takes chunks for a lane whose last one is full. Returns the first, NULL if there is none. */
 static struct pf_chunk *pf_list_take(struct pf_lane *lane)
 {
 	struct pf_chunk *filled = lane->chunk, *last = filled, *first = NULL;
@@ -489,7 +493,7 @@ static struct pf_chunk *pf_list_take(struct pf_lane *lane)
 	return first;
 }
 
-/* When the list is full for good: the fault is counted as lost. */
+/* If the list is full for good, counts the fault as lost and returns true. */
 static __always_inline bool pf_list_lose(void)
 {
 	if (!READ_ONCE(pf_list.full))
@@ -498,7 +502,7 @@ static __always_inline bool pf_list_lose(void)
 	return true;
 }
 
-/* As pf_list_room(), under the lock. */
+/* Like pf_list_room(), under the lock. */
 static struct pf_chunk *pf_list_room_locked(struct pf_lane *lane)
 {
 	struct pf_chunk *chunk = lane->chunk;
@@ -524,17 +528,19 @@ static struct pf_chunk *pf_list_room_locked(struct pf_lane *lane)
 }
 
 /**
- * pf_list_room() - when this CPU's chunk is full, and pf_list_lose() is false
+ * pf_list_room() - find room for a record when this CPU's chunk is full
  *
- * Context: preemption off; takes the list's raw spinlock, if the lane has no chunk in store.
- * Return: the chunk to go on with, or NULL if the list is full: then the fault is counted as lost
+ * Call it if pf_list_lose() has returned false.
+ *
+ * Context: preemption off; takes the list's raw spinlock if the lane has no chunk in reserve.
+ * Return: a chunk with room, or NULL after counting the fault as lost, if the list is full
  */
 static notrace struct pf_chunk *pf_list_room(void)
 {
 	struct pf_lane *lane = this_cpu_ptr(&pf_lane);
 	struct pf_chunk *chunk = lane->chunk, *next = data_race(chunk->next);
 
-	/* Only this CPU gives its chunk a successor; a limit that sinks meanwhile is seen later. */
+	/* Only this CPU sets next; a limit that is lowered meanwhile is seen later. */
 	if (next && chunk->nr == pf_list.chunk_faults && data_race(next->limit)) {
 		WRITE_ONCE(lane->chunk, next);
 		return next;
@@ -554,23 +560,23 @@ NOKPROBE_SYMBOL(pf_list_room);
 /**
  * pf_list_chunk() - the chunk that this CPU fills
  *
- * A record goes to faults[nr] if pf_list_has_room(). If not, pf_list_room() may find a chunk with
- * room.
+ * If pf_list_has_room(), write a record to faults[nr]. If not, call pf_list_lose() and
+ * pf_list_room().
  *
- * Context: preemption off, and left off until pf_list_publish().
+ * Context: preemption off, until after pf_list_publish().
  */
 static __always_inline struct pf_chunk *pf_list_chunk(void)
 {
 	return this_cpu_read(pf_lane.chunk);
 }
 
-/* A limit that sinks meanwhile is seen too late or not: see pf_list_revoke(). */
+/* May miss that the limit is being lowered: see pf_list_revoke(). */
 static __always_inline bool pf_list_has_room(const struct pf_chunk *chunk)
 {
 	return chunk->nr < data_race(chunk->limit);
 }
 
-/* Lets readers see the record written to faults[@nr]. */
+/* Makes the record in faults[@nr] visible to readers. */
 static __always_inline void pf_list_publish(struct pf_chunk *chunk, u32 nr)
 {
 	smp_store_release(&chunk->nr, nr + 1);
@@ -586,7 +592,7 @@ static u64 pf_list_nr_dropped(void)
 	return sum;
 }
 
-/* All records ever made, the overwritten ones too. The lock is given back in between. */
+/* The number of records ever made, including overwritten ones. Drops the lock between CPUs. */
 static u64 pf_list_nr_recorded(void)
 {
 	u64 sum = 0;
@@ -607,7 +613,7 @@ static u64 pf_list_nr_recorded(void)
  * pf_list_lane_mark() - a number that changes whenever a CPU records or loses a fault
  * @cpu: the CPU
  *
- * It takes no lock. While the CPU goes on to another chunk it may be any other number.
+ * Takes no lock. The number means nothing, and is arbitrary while the CPU goes to another chunk.
  */
 static u64 pf_list_lane_mark(unsigned int cpu)
 {

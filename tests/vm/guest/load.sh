@@ -23,7 +23,7 @@ refused "process_id=abc" "Invalid argument" "process_id=PID is required" process
 # kmod and busybox have words of their own for ESRCH, of symbol versions.
 refused "no such process" "[Ii]nvalid (argument|parameter)" "no process 4000000" process_id=4000000
 refused "a kernel thread" "Invalid argument" "2 is a kernel thread" process_id=2
-refused "max_faults=0" "Invalid argument" "1 or more" process_id=$target max_faults=0
+refused "max_faults=0" "Invalid argument" "must be 1 or more" process_id=$target max_faults=0
 refused "max_faults=10^12" "Cannot allocate memory|Out of memory" "more memory than can be spared" \
 	process_id=$target max_faults=1000000000000
 most=$(dmesg_since | sed -n 's/.*: give \([0-9]*\) or less$/\1/p' | tail -n 1)
