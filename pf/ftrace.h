@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * placement=callback: the hook is a callback of ftrace, at the entry of handle_mm_fault(). It is
- * told the arguments alone, not all registers, which other processes would pay for, too.
+ * placement=callback: the hook is an ftrace callback at the entry of handle_mm_fault(). ftrace
+ * passes it the arguments only; saving all registers would slow down other processes, too.
  *
- * placement=direct: it is called from there itself, with nothing in between.
+ * placement=direct: handle_mm_fault() calls the hook directly at its entry.
  *
- * Two things that a kprobe's handler is given both have to see to themselves: that preemption is
- * off while the list is used, and that they are not entered within themselves. It is done for a
- * tracked fault only; what comes before reads and compares.
+ * The kprobe core disables preemption for a handler and prevents recursion. With these placements
+ * the hook has to do both itself, and does so for tracked faults only: before that, it only reads
+ * and compares.
  */
 #ifndef PF_FTRACE_H
 #define PF_FTRACE_H
@@ -24,7 +24,7 @@
 #include "family.h"
 #include "outcome.h"
 
-/* The hook could not be taken out: until the next boot our code is called, or our data are read. */
+/* The hook could not be removed: the kernel calls our code or reads our data until it reboots. */
 static bool pf_hook_stays;
 
 #ifdef PF_FTRACE_MISSING
@@ -48,12 +48,12 @@ static unsigned long pf_ftrace_nr_missed(void)
 
 struct pf_ftrace_cpu {
 	bool busy; /* a fault is being recorded */
-	unsigned long nr_missed; /* what came meanwhile */
+	unsigned long nr_missed; /* faults that came meanwhile */
 };
 
 static DEFINE_PER_CPU(struct pf_ftrace_cpu, pf_ftrace_cpu);
 
-/* Where, while it is there. */
+/* The address of the hook, while it is in place. */
 static unsigned long pf_ftrace_ip;
 
 static __always_inline void pf_ftrace_enter(struct pt_regs *regs, bool outcome)
@@ -79,7 +79,7 @@ static noinline notrace __used void pf_ftrace_begin(struct pt_regs *regs)
 	pf_ftrace_enter(regs, true);
 }
 
-/* Out of line, or all would pay for the registers that it uses; and this for its stack. */
+/* Both out of line: pf_callback() then saves no registers, pf_callback_record() needs no stack. */
 static noinline notrace void pf_callback_begin(struct ftrace_regs *fregs)
 {
 	pf_ftrace_watch(fregs, pf_ftrace_begin);
@@ -100,8 +100,8 @@ static notrace void pf_callback(unsigned long ip, unsigned long parent_ip, struc
 }
 
 /*
- * PERMANENT: it can't be registered while ftrace is switched off (kernel.ftrace_enabled), nor can
- * ftrace be switched off while it is.
+ * PERMANENT: can't be registered while kernel.ftrace_enabled=0, and while it is registered, that
+ * can't be set to 0.
  */
 static struct ftrace_ops pf_callback_ops = {
 	.func = pf_callback,
@@ -109,9 +109,9 @@ static struct ftrace_ops pf_callback_ops = {
 };
 
 /*
- * What @ops asked for at pf_ftrace_ip was not placed, or has been taken out again: @ret, that went
- * well. If ftrace is dead it did not, or nobody can say: it may have died half-way, which
- * unregister_ftrace_function() does not report.
+ * Frees the filter of @ops after it was unregistered, with the result @ret, or could not be
+ * registered. If that failed or ftrace is dead, assumes that the hook is still in place: ftrace may
+ * have died half-way, which unregister_ftrace_function() does not report.
  */
 static void pf_ftrace_let_go(struct ftrace_ops *ops, int ret)
 {
@@ -122,22 +122,22 @@ static void pf_ftrace_let_go(struct ftrace_ops *ops, int ret)
 }
 
 /*
- * A dead ftrace is not asked: it forgets where a direct call goes before it looks whether it can
- * take it out.
+ * Does not call @unregister if ftrace is dead: it would forget the target of a direct call before
+ * it checks whether it can remove the call.
  */
 static void pf_ftrace_unhook(struct ftrace_ops *ops, int (*unregister)(struct ftrace_ops *ops))
 {
 	pf_ftrace_let_go(ops, pf_ftrace_is_dead(pf_ftrace_ip) ? -ENODEV : unregister(ops));
 }
 
-/* At the function that begins at @entry. Returns 0, or a negative errno after it has told why. */
+/* Hooks the function at @entry. Returns 0, or a negative errno after printing the cause. */
 static int pf_callback_hook(unsigned long entry)
 {
 	int ret;
 
 	ret = ftrace_set_filter_ip(&pf_callback_ops, entry, 0, 0);
 	if (ret) {
-		pr_err("placement=ftrace: " PF_SYMBOL "() can't be traced by it (error %d)\n", ret);
+		pr_err("placement=ftrace: can't trace " PF_SYMBOL "() (error %d)\n", ret);
 		return ret;
 	}
 	pf_ftrace_ip = entry;
@@ -150,8 +150,8 @@ static int pf_callback_hook(unsigned long entry)
 }
 
 /*
- * Waits for all who are in the callback, also those who were preempted on their way to it or back:
- * unregister_ftrace_function() does so for any code of a module.
+ * unregister_ftrace_function() waits until no task is in the callback, including tasks that were
+ * preempted on the way to it or back, as it does for the code of any module.
  */
 static void pf_callback_unhook(void)
 {
@@ -184,16 +184,17 @@ static void pf_direct_unhook(void)
 #else
 
 /*
- * It can't be had beside another direct call in the same function, as a BPF fentry program is, and
- * none of those can be had beside it.
+ * A function can have one direct call only, and a BPF fentry program is one, too. So neither can be
+ * placed while the other is there.
  */
 static struct ftrace_ops pf_direct_ops;
 
 /*
- * Called from the entry of handle_mm_fault(), of which the arguments stay in their registers; rax
- * and r11 hold nothing there. What enters says what pf_is_tracked() does, for other processes with
- * not an instruction more than that takes, and goes on to what saves the arguments, to where struct
- * pt_regs would have them: that is all there is of one, and all that pf_capture() reads.
+ * The targets of the direct call from the entry of handle_mm_fault(). The arguments are in their
+ * registers; rax and r11 are free. pf_direct_enter etc. do what pf_is_tracked() does, with no
+ * instruction more for untracked processes. For tracked ones they jump to code that saves the
+ * arguments on the stack at the offsets of struct pt_regs. Only these fields of it exist, and
+ * pf_capture() reads no others.
  */
 #define PF_DIRECT_FUNCTION(name, code) \
 	"	.balign	16\n" \
@@ -232,7 +233,7 @@ static struct ftrace_ops pf_direct_ops;
 	"	pop	%rsi\n" \
 	"	pop	%rdi\n"
 
-/* With outcomes: and the stack pointer at the entry, all else that a kretprobe's handler reads. */
+/* With outcome=1: also the stack pointer at the entry, which a kretprobe's handler reads. */
 #define PF_DIRECT_SAVE_STACK(function) \
 	"	lea	8(%rsp), %rax\n" \
 	"	push	%rax\n" \
@@ -256,7 +257,7 @@ void pf_direct_watch_family(void);
 
 static noinline notrace __used void pf_direct_record(struct pt_regs *regs)
 {
-	/* What the assembler has to know of C. */
+	/* Constants for the assembler code above. */
 	asm volatile(".set pf_direct_task_signal, %c0\n"
 		     ".set pf_direct_task_tgid, %c1\n"
 		     ".set pf_direct_regs_cx, %c2\n"
@@ -285,13 +286,13 @@ static int pf_direct_unregister(struct ftrace_ops *ops)
 	return pf_unregister_direct(ops, pf_direct_addr());
 }
 
-/* Waits as pf_callback_unhook() does. */
+/* Like pf_callback_unhook(), waits until no task is in the hook. */
 static void pf_direct_unhook(void)
 {
 	pf_ftrace_unhook(&pf_direct_ops, pf_direct_unregister);
 }
 
-/* At the function that begins at @entry. */
+/* Hooks the function at @entry. */
 static int pf_direct_hook(unsigned long entry)
 {
 	int ret;
@@ -302,8 +303,9 @@ static int pf_direct_hook(unsigned long entry)
 	pf_ftrace_ip = entry;
 	ret = pf_register_direct(&pf_direct_ops, pf_direct_addr());
 	/*
-	 * To register it sets all flags anew, up to 6.12 at least. They are written by nobody but who
-	 * registers the ops or takes it back. That ftrace is switched on has to be seen.
+	 * Set PERMANENT after registering, which overwrites the flags (up to 6.12 at least). Only
+	 * registering and unregistering an ops write its flags. As the flag was not there in time
+	 * to make registering fail with kernel.ftrace_enabled=0, check that the call is in place.
 	 */
 	pf_direct_ops.flags |= FTRACE_OPS_FL_PERMANENT;
 	if (ret) {
