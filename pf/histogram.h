@@ -9,14 +9,14 @@
 #include "env.h"
 #include "fault.h"
 
-/* From 0, and from 1 << n ns, as far as a record's latency goes. */
+/* One for 0 ns, and one for each bit of a record's latency. */
 #define PF_HISTOGRAM_BUCKETS (PF_LATENCY_BITS + 1)
 
-/* With a title and a head no histogram is longer than 20 lines. */
+/* At most, so that a histogram with title and heading has at most 20 lines. */
 #define PF_HISTOGRAM_ROWS 18
 #define PF_HISTOGRAM_BAR 38
 
-/* Outcomes of faults, by latency in ns: a bucket holds those below 1 << its index. */
+/* Faults by result and latency. Bucket i counts latencies below 1 << i ns, and not below half. */
 struct pf_histogram {
 	u64 nr_minor[PF_HISTOGRAM_BUCKETS];
 	u64 nr_major[PF_HISTOGRAM_BUCKETS];
@@ -80,7 +80,7 @@ static inline void pf_histogram_draw_row(const struct pf_histogram *h, unsigned 
 					 u64 from_ns, u64 most, bool failed,
 					 struct pf_chart_out *o)
 {
-	/* A fault more than none is to be seen. */
+	/* Rounded up, so that a bucket with a single fault has a bar. */
 	u64 len = div64_u64(pf_histogram_in(h, bucket) * PF_HISTOGRAM_BAR + most - 1, most);
 
 	pf_histogram_add_time(o, from_ns, 8);
@@ -100,7 +100,7 @@ static inline void pf_histogram_draw_row(const struct pf_histogram *h, unsigned 
  * @emit: called with each line
  * @ctx: passed to @emit
  *
- * Rows without a fault are left out; if there are too many of the others, the quickest are one.
+ * Rows without a fault are left out. If there are too many others, the fastest are merged into one.
  */
 static inline void pf_histogram_draw(const struct pf_histogram *h, pf_chart_emit_fn emit, void *ctx)
 {
