@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The life of tasks, by the kernel's tracepoints: a process is forked, becomes another program, its
- * tasks are dead. They stay in place when kprobes or ftrace are switched off.
+ * Follows the life of tasks by the kernel's tracepoints for fork, exec and the end of a task. They
+ * keep working when kprobes or ftrace are switched off.
  */
 #ifndef PF_LIFE_H
 #define PF_LIFE_H
@@ -32,7 +32,7 @@ static void pf_life_on_exec(void *data, struct task_struct *task, pid_t old_pid,
 		pf_family_add_event(task, NULL);
 }
 
-/* TP_PROTO(p): it has been released, and nobody who began earlier looks at it any more. */
+/* TP_PROTO(p): the task was released an RCU grace period ago, and is about to be freed. */
 static void pf_life_on_free(void *data, struct task_struct *task)
 {
 	pf_thread_end(task);
@@ -43,7 +43,7 @@ static void pf_life_on_free(void *data, struct task_struct *task)
 static struct pf_life_point {
 	const char *name;
 	void *function;
-	bool for_children; /* needed with children=1 alone */
+	bool for_children; /* needed only with children=1 */
 	struct tracepoint *tp;
 	bool is_registered;
 } pf_life_points[] = {
@@ -52,7 +52,7 @@ static struct pf_life_point {
 	{ "sched_process_fork", pf_life_on_fork, true },
 };
 
-/* The kernel does not export these by name, but shows all that it has to whoever asks. */
+/* These tracepoints are not exported to modules by name, so search the list of all. */
 static void pf_life_find(struct tracepoint *tp, void *data)
 {
 	int i;
@@ -63,7 +63,9 @@ static void pf_life_find(struct tracepoint *tp, void *data)
 }
 
 /**
- * pf_life_stop() - after it none of the above runs any more; the summaries need it until then
+ * pf_life_stop() - unregister the tracepoint handlers and wait until none runs
+ *
+ * Call it after the last pf_probe_difference().
  *
  * Context: process context, sleeps.
  */
@@ -82,12 +84,12 @@ static void pf_life_stop(void)
 }
 
 /**
- * pf_life_start() - before the first fault is recorded
- * @children: forks, too
+ * pf_life_start() - register the tracepoint handlers; call it before the first fault is recorded
+ * @children: also for forks
  *
  * Context: process context, may sleep.
- * Return: 0, -EOPNOTSUPP where the kernel has no such tracepoint, or what
- * tracepoint_probe_register() says, the cause having been reported
+ * Return: 0, or after printing the cause, -EOPNOTSUPP if the kernel lacks a tracepoint, or the
+ * error of tracepoint_probe_register()
  */
 static int pf_life_start(bool children)
 {
