@@ -15,15 +15,15 @@
 
 /**
  * pf_lock() - take a lock in the fault path
- * @lock: one that nobody holds when he takes a page fault
+ * @lock: a lock that is never held while a page fault is taken
  *
- * The kernel may turn our jump back into a breakpoint while we are loaded (debug.kprobes-
- * optimization=0, another probe beside it), and takes a breakpoint's handler for an NMI, in which
- * one may only try to take a lock. To go on trying is safe here: this CPU was about to handle a
- * page fault, so it holds none of ours, and whoever does keeps it for a moment and does not wait
- * for us.
+ * Spins with raw_spin_trylock(), because raw_spin_lock() is not allowed in NMI context. While the
+ * module is loaded, the kernel can turn our jump back into a breakpoint (debug.kprobes-
+ * optimization=0, or another probe nearby), and it treats the handler of a breakpoint as an NMI.
+ * Spinning cannot deadlock here: this CPU was about to handle a page fault, so it holds none of our
+ * locks; another CPU holds the lock only briefly and does not wait for us.
  *
- * Context: preemption off. To be given back by raw_spin_unlock().
+ * Context: preemption off. Release the lock by raw_spin_unlock().
  */
 static __always_inline void pf_lock(raw_spinlock_t *lock)
 {
