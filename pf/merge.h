@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which of many lanes comes next in time: a heap of those that have something. Pure (see env.h).
+ * Merges lanes by time: a heap of the lanes that have a next record. Pure (see env.h).
  *
- * The kernel has a heap of its own, but its interface has changed twice since 5.10, and it calls a
+ * Not the kernel's min_heap, because its interface has changed twice since 5.10, and it calls a
  * function for each comparison.
  */
 #ifndef PF_MERGE_H
@@ -11,9 +11,9 @@
 #include "env.h"
 
 /**
- * struct pf_next - a lane, by the time of its next record
- * @time_ns: when that was made
- * @lane: the lane's number
+ * struct pf_next - a lane and the time of its next record
+ * @time_ns: when the record was made
+ * @lane: number of the lane
  */
 struct pf_next {
 	u64 time_ns;
@@ -22,15 +22,15 @@ struct pf_next {
 
 /**
  * struct pf_merge - the lanes that have a next record
- * @nr: how many there are
- * @heap: these; none comes before that at half its place
+ * @nr: number of lanes
+ * @heap: a binary min-heap of them, in the order of pf_next_is_before()
  */
 struct pf_merge {
 	u32 nr;
-	struct pf_next *heap; /* of who uses this: an entry a lane */
+	struct pf_next *heap; /* the caller's memory, with an entry per lane */
 };
 
-/* Of two records of one time, that of the lower lane is first: the order is the same each time. */
+/* Records with the same time are ordered by lane, so that the order is reproducible. */
 static inline bool pf_next_is_before(struct pf_next a, struct pf_next b)
 {
 	return a.time_ns < b.time_ns || (a.time_ns == b.time_ns && a.lane < b.lane);
@@ -52,7 +52,7 @@ static inline void pf_merge_sink(struct pf_merge *merge, struct pf_next next)
 	heap[place] = next;
 }
 
-/* A lane that is not there has a next record. */
+/* Adds a lane that is not in the heap. */
 static inline void pf_merge_add(struct pf_merge *merge, struct pf_next next)
 {
 	struct pf_next *heap = merge->heap;
@@ -65,20 +65,20 @@ static inline void pf_merge_add(struct pf_merge *merge, struct pf_next next)
 	heap[place] = next;
 }
 
-/* The first lane's next record was made at @time_ns. */
+/* Sets the time of the first lane's next record. */
 static inline void pf_merge_move_first(struct pf_merge *merge, u64 time_ns)
 {
 	pf_merge_sink(merge, (struct pf_next){ time_ns, merge->heap[0].lane });
 }
 
-/* The first lane has no more. */
+/* Removes the first lane. */
 static inline void pf_merge_drop_first(struct pf_merge *merge)
 {
 	if (--merge->nr)
 		pf_merge_sink(merge, merge->heap[merge->nr]);
 }
 
-/* Up to when the first lane is alone: the time of the second one, or @end_ns without one. */
+/* Up to when only the first lane has records: the time of the second lane, at most @end_ns. */
 static inline u64 pf_merge_second_ns(const struct pf_merge *merge, u64 end_ns)
 {
 	const struct pf_next *heap = merge->heap;
