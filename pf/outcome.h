@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * outcome=1: how a fault ended. Its entry is only handed to a kretprobe, see pf_watch(), and the
- * record is made when handle_mm_fault() returns for the last time.
+ * outcome=1: how a fault ended. The hook only passes the entry to a kretprobe, see pf_watch(). The
+ * record is made when handle_mm_fault() returns from the fault's last try.
  */
 #ifndef PF_OUTCOME_H
 #define PF_OUTCOME_H
@@ -22,13 +22,13 @@
 #include "target.h"
 
 /**
- * struct pf_try - with outcomes: what the entry has to tell the return
- * @time_ns: the fault's first entry
- * @address: the fault's
- * @word: both that follow, @what alone if @before is 0
+ * struct pf_try - data passed from the entry to the return of a try
+ * @time_ns: time of the fault's first entry
+ * @address: faulting address
+ * @word: @what and @before in one word
  * @what: as in struct pf_fault
- * @before: FAULT_FLAG_TRIED, and of the fault's tries before this one: how many, in units of
- *	PF_BEFORE_TRY, and PF_BEFORE_MAJOR if one of them has read from a disk; mostly 0
+ * @before: FAULT_FLAG_TRIED if set for this try, plus PF_BEFORE_TRY for each earlier try of the
+ *	fault, plus PF_BEFORE_MAJOR if one of them was major; usually 0
  */
 struct pf_try {
 	u64 time_ns;
@@ -45,11 +45,11 @@ struct pf_try {
 #define PF_BEFORE_MAJOR (1U << 15)
 #define PF_BEFORE_TRY (1U << 16)
 
-static struct kretprobe pf_kretprobe; /* with outcomes */
+static struct kretprobe pf_kretprobe;
 
 /*
- * With outcomes, and a fault of some thread that waits in this one's place: is one of this thread,
- * and is it the fault that enters now?
+ * Called if some thread's faults wait in the slot of this thread's hash. If the fault that is being
+ * entered is among this thread's waiting faults, continues it.
  */
 static noinline notrace void pf_try_resume(struct pf_try *try)
 {
@@ -70,11 +70,7 @@ static noinline notrace void pf_try_resume(struct pf_try *try)
 }
 NOKPROBE_SYMBOL(pf_try_resume);
 
-/*
- * With outcomes: a try begins.
- *
- * Return: 0, to have its return watched
- */
+/* The kretprobe's entry handler. Returns 0, so that the return is watched. */
 static notrace int pf_try_begin(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct pf_try *try = (struct pf_try *)ri->data;
@@ -97,7 +93,7 @@ static notrace int pf_try_begin(struct kretprobe_instance *ri, struct pt_regs *r
 }
 NOKPROBE_SYMBOL(pf_try_begin);
 
-/* Preemption has been off since the record's clock was read: see pf_cursor_extend(). */
+/* Preemption has been off since the end time was read, as pf_cursor_extend() requires. */
 static __always_inline void pf_complete(struct pf_chunk *chunk, const struct pf_try *try,
 					u32 outcome_bits, u64 latency_ns)
 {
@@ -106,7 +102,7 @@ static __always_inline void pf_complete(struct pf_chunk *chunk, const struct pf_
 
 	pf_describe(fault, try->time_ns, try->address, outcome_bits);
 	fault->what = try->what;
-	/* Above it, too, if the clock was set right in between and has stepped back. */
+	/* Negative if the clock was adjusted meanwhile and has stepped back. */
 	if (unlikely(latency_ns > PF_LATENCY_MAX_NS))
 		latency_ns = (s64)latency_ns < 0 ? 0 : PF_LATENCY_MAX_NS;
 	pf_chunk_extras(chunk)[nr].word = pf_extra_word(
@@ -135,14 +131,14 @@ static __always_inline void pf_try_complete(const struct pf_try *try, u32 outcom
 		pf_complete_in_new_chunk(try, outcome_bits, latency_ns);
 }
 
-/* Which try of the fault this is. */
+/* The number of this try, from 1. */
 static u32 pf_try_nr(const struct pf_try *try)
 {
 	return min(try->before / PF_BEFORE_TRY + 1, PF_TRIES_MAX);
 }
 NOKPROBE_SYMBOL(pf_try_nr);
 
-/* The fault is given back to be tried again. */
+/* The try returned VM_FAULT_RETRY: remembers the fault until the next try. */
 static void pf_try_again(const struct pf_try *try, bool major)
 {
 	struct pf_thread *thread = pf_thread_find(current, false) ?: pf_thread_claim();
@@ -164,7 +160,7 @@ static void pf_try_again(const struct pf_try *try, bool major)
 }
 NOKPROBE_SYMBOL(pf_try_again);
 
-/* How a try that is not to be repeated has ended, as mm_account_fault() has it. */
+/* The result of a fault's last try; minor or major by the rule of mm_account_fault(). */
 static enum pf_result pf_result_of(vm_fault_t ret, bool tried)
 {
 	if (!(ret & VM_FAULT_ERROR))
@@ -179,13 +175,12 @@ static enum pf_result pf_result_of(vm_fault_t ret, bool tried)
 }
 NOKPROBE_SYMBOL(pf_result_of);
 
-/* What handle_mm_fault() returns. */
 static __always_inline vm_fault_t pf_vm_fault_of(struct pt_regs *regs)
 {
 	return (__force vm_fault_t)regs_return_value(regs);
 }
 
-/* With outcomes: the end of anything but a minor fault in one try. */
+/* The return of any try except that of a minor fault with one try. */
 static noinline notrace void pf_try_end_any(struct pf_try *try, struct pt_regs *regs)
 {
 	vm_fault_t ret = pf_vm_fault_of(regs);
@@ -198,20 +193,20 @@ static noinline notrace void pf_try_end_any(struct pf_try *try, struct pt_regs *
 	}
 	if (result > PF_RESULT_MAJOR)
 		this_cpu_inc(pf_counts.nr_failed);
-	/* Anonymous memory has nowhere else to be read from. userfaultfd does not say major. */
+	/* A major fault in anonymous memory is a swap-in; one by userfaultfd is not major. */
 	if (major && pf_what_is_anon(try->what))
 		try->what |= pf_what(0, 0, PF_KIND_SWAP, 0, 0);
 	pf_try_complete(try, pf_outcome(pf_try_nr(try), result));
 }
 NOKPROBE_SYMBOL(pf_try_end_any);
 
-/* With outcomes: handle_mm_fault() returns. Preemption is off, as in any kretprobe's handler. */
+/* The kretprobe's return handler. Preemption is off, as in any handler of a kretprobe. */
 static notrace int pf_try_end(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	const vm_fault_t unusual = VM_FAULT_RETRY | VM_FAULT_ERROR | VM_FAULT_MAJOR;
 	struct pf_try *try = (struct pf_try *)ri->data;
 
-	OPTIMIZER_HIDE_VAR(try); /* or the compiler keeps it twice */
+	OPTIMIZER_HIDE_VAR(try); /* or the compiler keeps it in two registers */
 	if (unlikely((__force u32)(pf_vm_fault_of(regs) & unusual) | try->before))
 		pf_try_end_any(try, regs);
 	else
@@ -221,16 +216,16 @@ static notrace int pf_try_end(struct kretprobe_instance *ri, struct pt_regs *reg
 NOKPROBE_SYMBOL(pf_try_end);
 
 /*
- * With outcomes it is our own hook that decides whose return is watched, and hands the others to
- * nobody: it costs them far less than to be refused by a kretprobe would. The kretprobe itself is
- * registered in the same place, disabled: nothing calls its handler but this.
+ * Watches the return of a try. Our own hook decides which faults to watch: for untracked processes
+ * that costs far less than a kretprobe whose entry handler refuses them. The kretprobe is at the
+ * same place, but registered as disabled, so nothing else calls its handler.
  */
 static __always_inline int pf_watch(struct pt_regs *regs)
 {
 	return pf_kretprobe.kp.pre_handler(&pf_kretprobe.kp, regs);
 }
 
-/* What pf_watch() calls is the kernel's own affair: is it what we take it for? */
+/* Is this the internal function of the kernel that pf_watch() expects to call? */
 static bool pf_is_kretprobe_handler(kprobe_pre_handler_t handler)
 {
 	char name[KSYM_NAME_LEN];
@@ -239,7 +234,6 @@ static bool pf_is_kretprobe_handler(kprobe_pre_handler_t handler)
 	return handler && !strcmp(name, "pre_handler_kretprobe");
 }
 
-/* See pf_watch(). */
 static int pf_kretprobe_register(unsigned int maxactive)
 {
 	int ret;
@@ -258,21 +252,22 @@ static int pf_kretprobe_register(unsigned int maxactive)
 		ret = -EOPNOTSUPP;
 	}
 	if (ret)
-		pr_err("outcome=1: no kretprobe in " PF_SYMBOL "() (error %d): load it without\n",
-		       ret);
+		pr_err("outcome=1: can't place a kretprobe in " PF_SYMBOL "() (error %d): use "
+		       "outcome=0\n", ret);
 	return ret;
 }
 
 /**
- * struct pf_totals - what was seen besides the records
- * @nr_retries: entries that belong to a fault that has been entered before
- * @nr_abandoned: with outcomes: faults left to be tried again, which never happened
- * @nr_unfinished: with outcomes: faults that have been entered and not ended
- * @nr_failed: with outcomes: faults that have failed, recorded or dropped
- * @nr_incomplete: without outcomes: faults, recorded or dropped, that have not completed: under
- *	way, cut short by a signal, or failed
- * @nr_forgotten: of those abandoned or incomplete: given up for lack of room; and @nr_unknown
- * @nr_unknown: faults of which it is not known whether they have completed, for lack of room
+ * struct pf_totals - counters for the summary
+ * @nr_retries: entries of a fault that had been entered before
+ * @nr_abandoned: with outcome=1: faults that should have been tried again and were not
+ * @nr_unfinished: with outcome=1: faults that have been entered and have not ended
+ * @nr_failed: with outcome=1: faults that failed, recorded or dropped
+ * @nr_incomplete: with outcome=0: recorded or dropped faults that have not completed: in progress,
+ *	cut short by a signal, or failed
+ * @nr_forgotten: faults given up for lack of room; included in @nr_abandoned or @nr_incomplete,
+ *	except for @nr_unknown
+ * @nr_unknown: faults that may or may not have completed; not known for lack of room
  */
 struct pf_totals {
 	u64 nr_retries;
@@ -284,7 +279,10 @@ struct pf_totals {
 	u64 nr_unknown;
 };
 
-/* Faults that wait, or without outcomes are under way, of threads that live and that are dead. */
+/*
+ * Faults that wait to be tried again, or with outcome=0 are in progress, by whether the thread is
+ * alive.
+ */
 struct pf_open {
 	u64 nr_live;
 	u64 nr_dead;
@@ -303,7 +301,7 @@ static struct pf_open pf_count_open(void)
 
 		if (!READ_ONCE(thread->task))
 			continue;
-		/* Where a task stands it is not freed before pf_thread_end() had the lock. */
+		/* A task in a slot is not freed before pf_thread_end() has taken the lock. */
 		flags = pf_threads_lock();
 		task = pf_thread_task(thread);
 		nr = task ? pf_thread_nr_open(thread, task) : 0;
@@ -317,13 +315,13 @@ static struct pf_open pf_count_open(void)
 }
 
 /**
- * pf_probe_totals() - sum up what was seen besides the records
+ * pf_probe_totals() - sum up the counters for the summary
  *
  * Context: process context; not after pf_life_stop().
  */
 static struct pf_totals pf_probe_totals(void)
 {
-	/* First what has ended: what begins in between is unfinished at most. */
+	/* Ended faults first: one that begins in between looks unfinished at most. */
 	u64 nr_ended = pf_list_nr_recorded() + pf_list_nr_dropped();
 	struct pf_totals totals = {};
 	struct pf_open open;
