@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From the fault list to charts in dmesg: what pf_probe_B and pf_probe_C do at rmmod.
+ * Draws the fault list as charts in dmesg, for pf_probe_B and pf_probe_C at rmmod.
  */
 #ifndef PF_PLOT_H
 #define PF_PLOT_H
@@ -18,10 +18,10 @@
 #include "print.h"
 #include "target.h"
 
-/* Taken at load: at unload there is nobody to tell that there was no memory for the plot. */
+/* Allocated at load, when a lack of memory can still be reported. */
 static struct pf_chart *pf_plot_charts;
 static struct pf_cursor *pf_plot_cursor;
-static struct pf_histogram *pf_plot_histograms; /* by region; filled if outcomes are watched */
+static struct pf_histogram *pf_plot_histograms; /* by region; filled with outcome=1 */
 
 static void pf_plot_free(void)
 {
@@ -31,12 +31,12 @@ static void pf_plot_free(void)
 }
 
 /**
- * pf_plot_start() - take what the plot needs, then start to record
- * @nr_charts: 1 for all faults, or NR_PF_REGION for one for each region
- * @start: starts to record
+ * pf_plot_start() - allocate memory for the plot, then start recording
+ * @nr_charts: 1 for a chart of all faults, or NR_PF_REGION for a chart of each region
+ * @start: starts recording
  *
  * Context: process context, may sleep.
- * Return: 0, -ENOMEM, or what @start says; then nothing is kept
+ * Return: 0, -ENOMEM, or the error of @start
  */
 static int pf_plot_start(unsigned int nr_charts, int (*start)(void))
 {
@@ -59,7 +59,7 @@ free:
 	return ret;
 }
 
-/* Lines stand without the module's name: they are wide, and belong together visibly. */
+/* printk() and not pr_info(): the lines are too wide for the module's name in front. */
 static void pf_plot_emit(void *ctx, const char *line)
 {
 	printk(KERN_INFO "%s\n", line);
@@ -89,7 +89,7 @@ static __always_inline void pf_plot_pass_of(bool by_region, bool survey, bool ha
 	}
 }
 
-/* The question is asked once a pass, not once a fault. */
+/* Tests has_extra once per pass, not once per fault. */
 static __always_inline void pf_plot_pass(bool by_region, bool survey)
 {
 	if (pf_list.has_extra)
@@ -98,7 +98,7 @@ static __always_inline void pf_plot_pass(bool by_region, bool survey)
 		pf_plot_pass_of(by_region, survey, false);
 }
 
-/* Counts all faults into the charts: into one for all, or one for each region. */
+/* Counts all faults into one chart, or into one chart for each region. */
 static __always_inline void pf_plot_fill(unsigned int nr_charts)
 {
 	unsigned int i;
@@ -111,7 +111,7 @@ static __always_inline void pf_plot_fill(unsigned int nr_charts)
 	pf_plot_pass(nr_charts > 1, false);
 }
 
-/* After the charts: how long the faults took, if that is known. */
+/* Draws a histogram of the latency of all faults. Adds all regions up in the first one. */
 static void pf_plot_draw_latency(void)
 {
 	struct pf_histogram *all = &pf_plot_histograms[0];
@@ -123,7 +123,7 @@ static void pf_plot_draw_latency(void)
 	pf_histogram_draw(all, pf_plot_emit, NULL);
 }
 
-/* Writes "PID 4494 (brave): 12003 page faults" to @title and says what was lost. */
+/* Writes a title, e.g. "PID 4494 (brave): 12003 page faults", with losses if there are any. */
 static void pf_plot_title(char *title, size_t size)
 {
 	struct pf_totals totals;
@@ -153,13 +153,11 @@ static void pf_plot_title(char *title, size_t size)
 }
 
 /**
- * pf_plot() - draw the whole list
+ * pf_plot() - draw the whole list, and free what pf_plot_start() has allocated
  * @nr_charts: as for pf_plot_start()
- * @draw: draws the charts, which have been filled, under this title
+ * @draw: draws the filled charts with a title
  *
- * Frees what pf_plot_start() has taken.
- *
- * Context: process context, may sleep; nothing is recorded any more.
+ * Context: process context, may sleep; recording has ended.
  */
 static __always_inline void pf_plot(unsigned int nr_charts, void (*draw)(const char *title))
 {

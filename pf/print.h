@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the module tells of its work, if it is asked to: two parameters, which can be changed while
- * it is loaded.
+ * Optional messages, enabled by two parameters that can be changed while the module is loaded.
  */
 #ifndef PF_PRINT_H
 #define PF_PRINT_H
@@ -13,7 +12,7 @@
 #include <linux/printk.h>
 #include <linux/types.h>
 
-/* Defaults, by `make NAME=VALUE`; a module may have set its own before. */
+/* Defaults; `make NAME=VALUE` or the module can define others before including this. */
 #ifndef PROBE_PRINT
 #define PROBE_PRINT 0
 #endif
@@ -37,10 +36,10 @@ static bool probe_debug = PROBE_DEBUG;
 	} while (0)
 
 /*
- * May everybody read dmesg? The kernel does not export kernel.dmesg_restrict, but shows it in /proc
- * to whoever loads or unloads a module, if there is a /proc.
+ * Reads kernel.dmesg_restrict. The variable is not exported to modules, but insmod and rmmod can
+ * read it in /proc, if that is mounted.
  *
- * Return: its digit, or '?' if it can't be read
+ * Return: its first digit, or '?' if it can't be read
  */
 static char pf_dmesg_restrict(void)
 {
@@ -56,7 +55,11 @@ static char pf_dmesg_restrict(void)
 	return digit;
 }
 
-/* Before a record is written to dmesg. Context: process context, may sleep. */
+/*
+ * Warns if every user can read dmesg; call it before printing records there.
+ *
+ * Context: process context, may sleep.
+ */
 static void pf_dmesg_warn(void)
 {
 	switch (pf_dmesg_restrict()) {

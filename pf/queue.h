@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where what must not wait long is done: on any CPU, as a traced thread may keep its own for itself
- * (SCHED_FIFO).
+ * A workqueue for urgent work. Unbound, so that it can run on any CPU: a traced SCHED_FIFO thread
+ * may never leave its own.
  */
 #ifndef PF_QUEUE_H
 #define PF_QUEUE_H
@@ -23,7 +23,7 @@ static int pf_queue_start(void)
 	return -ENOMEM;
 }
 
-/* Nothing is queued any more. Sleeps. */
+/* Call it when nothing can be queued any more. May sleep. */
 static void pf_queue_stop(void)
 {
 	destroy_workqueue(pf_queue);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Whom to track: process_id -> one whole process, all its threads, for as long as it lives.
+ * The process to track, given by process_id: all its threads, until it exits.
  *
- * A process is known by what its threads share and nobody else does, its struct signal_struct. It
- * survives exec, which an mm would not, and lives as long as any of its tasks: we hold one, so the
- * place in memory is given to no other process, as its number may be once it is gone.
+ * It is identified by its struct signal_struct, which its threads share with no other process.
+ * Unlike the mm, that survives exec. It is not freed before the last task that uses it. We hold a
+ * reference to such a task, so its address cannot be reused for another process, as a PID can.
  */
 #ifndef PF_TARGET_H
 #define PF_TARGET_H
@@ -21,20 +21,20 @@
 #include "text.h"
 
 static struct {
-	struct signal_struct *signal; /* the process's, NULL until its faults are to be recorded */
+	struct signal_struct *signal; /* NULL until recording begins */
 	struct pid *pid;
-	size_t nr_offset; /* in struct pid, of the number in the loader's pid namespace */
-	pid_t nr; /* the process as the loader numbers it */
-	struct task_struct *task; /* keeps signal, and the name readable when the process is gone */
-} pf_target __read_mostly; /* by each fault of each process */
+	size_t nr_offset; /* in struct pid, of the PID in the loader's PID namespace */
+	pid_t nr; /* the PID in the loader's PID namespace */
+	struct task_struct *task; /* keeps signal valid, and the name readable after the exit */
+} pf_target __read_mostly; /* every fault of every process reads it */
 
 /**
  * pf_target_set() - choose the process to track
- * @nr: number of one of its threads in the pid namespace of the caller
+ * @nr: PID of one of its threads in the caller's PID namespace
  *
  * Context: process context, may sleep.
- * Return: 0, or -EINVAL if that is no process that can be tracked. Not -ESRCH for one that is not
- * there: insmod has other words for that, of symbols with wrong versions.
+ * Return: 0, or after printing the cause, -EINVAL if there is no such process or it can't be
+ * tracked. Not -ESRCH, for which insmod prints an unrelated message (unknown symbol in module).
  */
 static int pf_target_set(pid_t nr)
 {
@@ -86,7 +86,7 @@ static void pf_target_clear(void)
 	put_pid(pf_target.pid);
 }
 
-/* From now on the target's faults are recorded. */
+/* Starts recording the target's faults. */
 static void pf_target_begin(void)
 {
 	WRITE_ONCE(pf_target.signal, pf_target.task->signal);
@@ -99,8 +99,8 @@ static __always_inline bool pf_target_is_current(void)
 }
 
 /*
- * A number in the loader's namespace. Each thread of the target has one there, and so has each of
- * its children.
+ * The PID in the loader's PID namespace. Every thread of the target has one there, and so have its
+ * descendants.
  */
 static __always_inline u32 pf_target_nr_of(const struct pid *pid)
 {
@@ -108,8 +108,8 @@ static __always_inline u32 pf_target_nr_of(const struct pid *pid)
 }
 
 /*
- * No fault can come any more: every thread has given up its address space, late in its exit.
- * To be called under rcu_read_lock().
+ * Have all threads released their address space, as they do late in their exit? Then the process
+ * can take no more faults. Call it under rcu_read_lock().
  */
 static bool pf_process_exited(struct task_struct *leader)
 {
