@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Other people's words in our lines: names of processes and files, in which anything may stand.
- * Blanks, control characters and the backslash itself become \ooo, as in seq_path(). Pure (see
- * env.h).
+ * Escapes names of processes and files, which may contain any byte. Blanks, control characters, DEL
+ * and the backslash become \ooo, as in seq_path(). Pure (see env.h).
  */
 #ifndef PF_TEXT_H
 #define PF_TEXT_H
@@ -11,10 +10,10 @@
 
 #define PF_ESCAPE_LEN 4
 
-/* Room for @len bytes each of which is escaped, and the terminating zero. */
+/* Size of a buffer for @len bytes, all of them escaped, and the terminating zero. */
 #define PF_TEXT_MAX(len) (PF_ESCAPE_LEN * (len) + 1)
 
-/* What stands for the beginning of a text that was too long. */
+/* Replaces the beginning of a text that is too long. */
 #define PF_TEXT_CUT "..."
 #define PF_TEXT_CUT_LEN (sizeof(PF_TEXT_CUT) - 1)
 
@@ -25,14 +24,15 @@ static __always_inline bool pf_text_has_zero(u64 word)
 }
 
 /**
- * pf_text_copy() - copy a name that may be changed meanwhile, word by word, but not beyond its end
+ * pf_text_copy() - copy a name that may be changing, without reading beyond its end
  * @to: room for @len bytes
- * @from: the name, aligned to a word; some zero always follows it where it is kept
- * @len: how long it may be
+ * @from: the name, word-aligned; always zero-terminated within its buffer
+ * @len: the expected length in bytes
  *
- * For little-endian machines.
+ * Copies word by word, and reads no word after the one with the terminating zero. For little-endian
+ * machines.
  *
- * Return: false if it is shorter; no word behind the one with its end was read
+ * Return: false if the name is shorter than @len
  */
 static __always_inline bool pf_text_copy(char *to, const char *from, size_t len)
 {
@@ -67,11 +67,11 @@ static __always_inline bool pf_text_copy(char *to, const char *from, size_t len)
 }
 
 /**
- * pf_text_copy_end() - as pf_text_copy(), of any name, but for its first bytes
+ * pf_text_copy_end() - like pf_text_copy(), for unaligned names, and without the first bytes
  * @to: room for @len - @skip bytes
  * @from: the name
- * @len: how long it may be
- * @skip: how many bytes of it are left out
+ * @len: the expected length in bytes
+ * @skip: number of bytes to leave out at the beginning
  */
 static __always_inline bool pf_text_copy_end(char *to, const char *from, size_t len, size_t skip)
 {
@@ -88,7 +88,7 @@ static __always_inline bool pf_text_copy_end(char *to, const char *from, size_t 
 	return true;
 }
 
-/* How many bytes one byte becomes. */
+/* The length of a byte after escaping. */
 static inline size_t pf_text_width(char c)
 {
 	return (u8)c <= ' ' || c == '\\' || c == '\177' ? PF_ESCAPE_LEN : 1;
@@ -109,10 +109,10 @@ static inline char *pf_text_put(char *p, char c)
 
 /**
  * pf_text_escape() - write a text, escaped and zero-terminated
- * @buf: where to
- * @size: its size in bytes, at least 1, best PF_TEXT_MAX() of the text's length; what does not fit
- *	is left out
- * @text: what to write, zero-terminated
+ * @buf: where to write
+ * @size: size of @buf in bytes, at least 1; PF_TEXT_MAX(length of @text) is always enough. If the
+ *	text does not fit, its end is left out
+ * @text: the text, zero-terminated
  */
 static inline void pf_text_escape(char *buf, size_t size, const char *text)
 {
@@ -124,15 +124,15 @@ static inline void pf_text_escape(char *buf, size_t size, const char *text)
 }
 
 /**
- * pf_text_escape_end() - write a text, escaped, or the end of it
- * @buf: where to
- * @size: its size in bytes, at least PF_TEXT_CUT_LEN
- * @text: what to write
- * @len: its length in bytes
+ * pf_text_escape_end() - write a text, escaped; if it does not fit, PF_TEXT_CUT and its end
+ * @buf: where to write
+ * @size: size of @buf in bytes, at least PF_TEXT_CUT_LEN
+ * @text: the text
+ * @len: length of @text in bytes
  *
- * What is too long begins with PF_TEXT_CUT, and an escape is never cut in two.
+ * Does not split an escape.
  *
- * Return: the length in bytes, up to @size; no zero follows
+ * Return: number of bytes written, up to @size, not zero-terminated
  */
 static inline size_t pf_text_escape_end(char *buf, size_t size, const char *text, size_t len)
 {
@@ -153,18 +153,18 @@ static inline size_t pf_text_escape_end(char *buf, size_t size, const char *text
 }
 
 /**
- * pf_text_end() - where the end of an escaped text begins
+ * pf_text_end() - find the longest end of an escaped text that fits, without splitting an escape
  * @text: the text
- * @len: its length in bytes
- * @size: how long the end may be
+ * @len: length of @text in bytes
+ * @size: maximum length of the end in bytes
  *
- * Return: how many bytes of @text come before the end, which begins with no part of an escape
+ * Return: number of bytes of @text before that end
  */
 static inline size_t pf_text_end(const char *text, size_t len, size_t size)
 {
 	size_t first = len > size ? len - size : 0, back;
 
-	/* A backslash is the first byte of an escape, never a later one. */
+	/* In an escape, only the first byte is a backslash. */
 	for (back = 1; back < PF_ESCAPE_LEN && back <= first; back++)
 		if (text[first - back] == '\\')
 			return min(first - back + PF_ESCAPE_LEN, len);
