@@ -2,14 +2,15 @@
 /*
  * The ASCII plot of faults over time: faults in, lines out. Pure (see env.h).
  *
- * Two passes over the faults, in any order. The first finds the time span and the touched parts of
- * the address space. These become a few areas, with what lies between them left out, and each row
- * of the plot becomes a range of pages in one area. The second counts each fault into its cell.
+ * There are two passes over the faults, each in any order. The first finds the time span and the
+ * touched parts of the address space. These become a few areas; the gaps between them are left out.
+ * Each row of the plot becomes a range of pages in one area. The second pass counts each fault in
+ * its cell.
  *
- *	pf_chart_init(), pf_chart_survey() a fault, pf_chart_layout(), pf_chart_plot() a fault,
- *	pf_chart_draw()
+ * Call pf_chart_init(), pf_chart_survey() for each fault, pf_chart_layout(), pf_chart_plot() for
+ * each fault, then pf_chart_draw().
  *
- * A chart points into itself, so it can't be copied. It needs no end. Whoever calls serialises.
+ * A chart points into itself, so it can't be copied. It holds no resources. The caller serialises.
  */
 #ifndef PF_CHART_H
 #define PF_CHART_H
@@ -19,25 +20,25 @@
 
 #define PF_CHART_ROWS 30
 #define PF_CHART_COLS 70
-#define PF_CHART_LINE_MAX 100 /* no line is longer, the terminating zero not counted */
+#define PF_CHART_LINE_MAX 100 /* longest line, without the terminating zero */
 
-/* More breaks than this cut the picture to pieces. */
+/* With more, the breaks between them would dominate the picture. */
 #define PF_CHART_AREAS_MAX 10
 
-/* Pages this near belong together: fault-around maps as many at a time. */
+/* Pages this close belong together: fault-around maps as many pages at a time. */
 #define PF_CHART_NEAR 16
 
-/* Far more than areas: what lies between two early faults may fill up with later ones. */
+/* Far more than areas, because later faults may fill the gaps between early ones. */
 #define PF_CHART_EXTENTS_MAX 128
 
-/* Pages first..last, with faults on both ends and perhaps between. */
+/* Pages first..last; both have faults, the pages between them may have. */
 struct pf_chart_extent {
 	u64 first;
 	u64 last;
 	u64 nr_faults;
 };
 
-/* A row of the plot: the pages first..last, in bits the regions of its faults, and its cells. */
+/* A row of the plot: pages first..last, a bit mask of its faults' regions, and the cells. */
 struct pf_chart_row {
 	u64 first;
 	u64 last;
@@ -48,19 +49,19 @@ struct pf_chart_row {
 /**
  * struct pf_chart - one plot, about 13 KiB: too big for the stack
  * @page_shift: a page is 1 << page_shift bytes
- * @nr_extents: how many extents are in use; after pf_chart_layout() each is an area
- * @nr_rows: how many rows are in use
- * @nr_faults: how many were surveyed, known after pf_chart_layout()
- * @first_ns: time of the earliest
- * @last_ns: time of the latest
- * @near_shift: how far extents reach out, see pf_chart_near()
- * @time_shift: with @time_scale the way from a time to a column, see pf_chart_column()
- * @time_scale: columns by unit of time, 56 binary places
- * @extent: where the latest fault was, in the first pass
- * @row: where the latest fault was, in the second pass
- * @extents: ascending, more than PF_CHART_NEAR apart; the first page of one not in use is ~0
- * @rows: ascending; a jump from one's last page to the next one's first is a break; the first
- *	page of one not in use is ~0
+ * @nr_extents: number of extents in use; after pf_chart_layout() each is an area
+ * @nr_rows: number of rows in use
+ * @nr_faults: number of faults surveyed; set by pf_chart_layout()
+ * @first_ns: time of the earliest fault
+ * @last_ns: time of the latest fault
+ * @near_shift: how close pages must be to join an extent, see pf_chart_near()
+ * @time_shift: shift right to get from ns to the unit of @time_scale, see pf_chart_column()
+ * @time_scale: columns per unit of time, fixed point with 56 binary places
+ * @extent: extent of the previous fault, in the first pass
+ * @row: row of the previous fault, in the second pass
+ * @extents: ascending, more than PF_CHART_NEAR apart; unused ones have first = ~0
+ * @rows: ascending; a gap between a row's last page and the next row's first is a break; unused
+ *	ones have first = ~0
  */
 struct pf_chart {
 	unsigned int page_shift;
@@ -80,11 +81,11 @@ struct pf_chart {
 
 static_assert(sizeof(struct pf_chart) < 16 * 1024);
 
-/* Takes one line, without newline, ASCII, no trailing blanks. */
+/* Receives a line: ASCII, without newline and trailing blanks. */
 typedef void (*pf_chart_emit_fn)(void *ctx, const char *line);
 
 /**
- * pf_chart_init() - make a chart ready for its first pass
+ * pf_chart_init() - prepare a chart for the first pass
  * @c: the chart, in any state
  * @page_shift: PAGE_SHIFT, at least 12
  */
@@ -98,23 +99,23 @@ static inline void pf_chart_init(struct pf_chart *c, unsigned int page_shift)
 	c->first_ns = ~0ULL;
 	c->extent = c->extents;
 	c->row = c->rows;
-	/* No page number is that big: what is not in use is behind, and far from, all that is. */
+	/* Above all page numbers: unused entries sort after used ones, and are close to none. */
 	for (i = 0; i < ARRAY_SIZE(c->extents); i++)
 		c->extents[i].first = ~0ULL;
 	for (i = 0; i < ARRAY_SIZE(c->rows); i++)
 		c->rows[i].first = ~0ULL;
 }
 
-/* The pages from one extent's last to the next one's first: 1 if they touch. */
+/* Distance from an extent's last page to the next extent's first: 1 if they are adjacent. */
 static inline u64 pf_chart_distance(const struct pf_chart_extent *e)
 {
 	return e[1].first - e->last;
 }
 
 /*
- * Pages this near to an extent become part of it. Once there were too many extents, big ones take
- * in more: so small a share of them can't be seen, and a program that touches every 20th page of a
- * big area should not end in pf_chart_compact() again and again.
+ * Pages this close to an extent become part of it. Once there have been too many extents, big ones
+ * take in pages from further away. Such small gaps are invisible in the plot, and a program that
+ * touches every 20th page of a big area must not need pf_chart_compact() again and again.
  */
 static inline u64 pf_chart_near(const struct pf_chart *c, const struct pf_chart_extent *e)
 {
@@ -123,7 +124,7 @@ static inline u64 pf_chart_near(const struct pf_chart *c, const struct pf_chart_
 	return max(near, (u64)PF_CHART_NEAR);
 }
 
-/* @next becomes part of @e, which leaves a hole in the array. */
+/* Merges @next into @e. The caller has to remove @next from the array. */
 static inline void pf_chart_join(struct pf_chart_extent *e, const struct pf_chart_extent *next)
 {
 	e->last = next->last;
@@ -135,13 +136,14 @@ static inline void pf_chart_join_next(struct pf_chart *c, struct pf_chart_extent
 	struct pf_chart_extent *end = c->extents + c->nr_extents--;
 
 	pf_chart_join(e, e + 1);
-	/* with the unused one at the end */
+	/* including the unused one at the end */
 	memmove(e + 1, e + 2, (end - e - 1) * sizeof(*e));
 }
 
 /*
- * Free at least a quarter of the extents by joining the nearest ones. By powers of two of their
- * distance: exact order would cost a sort, and that for every new page of a far-stepping program.
+ * Frees at least a quarter of the extents by joining those that are closest, by powers of two of
+ * their distance. Exact order would need a sort, and for a program that touches pages far apart,
+ * with every new page.
  */
 static inline void pf_chart_compact(struct pf_chart *c)
 {
@@ -169,8 +171,8 @@ static inline void pf_chart_compact(struct pf_chart *c)
 }
 
 /*
- * One step of a binary search for the last item whose first page is not above @page. A chain of
- * these with constant @nr costs a compare and an add each, half of what a loop does.
+ * One step of a binary search for the last item whose first page is not above @page. With constant
+ * @nr, a step costs a compare and an add, half of the cost in a loop.
  */
 #define pf_chart_skip(item, nr, page)               \
 	do {                                        \
@@ -178,7 +180,7 @@ static inline void pf_chart_compact(struct pf_chart *c)
 			(item) += (nr);             \
 	} while (0)
 
-/* A page that is not in the extent hit last: find its own, widen one, or make one. */
+/* Counts a page that is not in the previous fault's extent: finds, extends or creates its own. */
 static inline void pf_chart_touch(struct pf_chart *c, u64 page)
 {
 	struct pf_chart_extent *e = c->extents, *next;
@@ -215,7 +217,7 @@ static inline void pf_chart_touch(struct pf_chart *c, u64 page)
 }
 
 /**
- * pf_chart_survey() - first pass: see where and when a fault was
+ * pf_chart_survey() - first pass: note the time and page of a fault
  * @c: the chart
  * @f: the fault
  */
@@ -229,7 +231,7 @@ static inline void pf_chart_survey(struct pf_chart *c, const struct pf_fault *f)
 	if (f->time_ns > c->last_ns)
 		c->last_ns = f->time_ns;
 
-	/* Nearly all faults are in the same place as the one before, or go on from there. */
+	/* Nearly all faults are in the extent of the previous one, or extend it. */
 	if (page >= e->first) {
 		if (page <= e->last) {
 			e->nr_faults++;
@@ -250,9 +252,9 @@ static inline u64 pf_chart_pages(const struct pf_chart_extent *e)
 }
 
 /*
- * Divide the rows among the areas: one each, the others one by one to whom they serve best. What
- * an area may claim grows with the pages touched in it, but far slower: a stack of 30 pages has to
- * be seen beside a heap of 100,000. None gets more rows than it has pages.
+ * Divides the rows among the areas: one each, then one by one to the area that has the largest
+ * claim per row. The claim grows with the pages touched in the area, but far more slowly, so that a
+ * stack of 30 pages is visible next to a heap of 100,000. No area gets more rows than it has pages.
  */
 static inline void pf_chart_divide_rows(const struct pf_chart *c, unsigned int *nr_rows)
 {
@@ -283,9 +285,9 @@ static inline void pf_chart_divide_rows(const struct pf_chart *c, unsigned int *
 }
 
 /*
- * Is the break behind area @i worth its line? Not if the gap, drawn, would be a lesser part of both
- * areas' rows and fewer than two, and the smaller area, on one scale with the other, would lose
- * fewer than two.
+ * Is the break after area @i worth its line? Not if the gap, when drawn, would take less than half
+ * of both areas' rows and fewer than two rows, and the smaller area would lose fewer than two rows
+ * when drawn to the scale of the other.
  */
 static inline bool pf_chart_break_pays(const struct pf_chart *c, const unsigned int *nr_rows,
 				       unsigned int i)
@@ -302,7 +304,7 @@ static inline bool pf_chart_break_pays(const struct pf_chart *c, const unsigned 
 	       rows * pf_chart_pages(&c->extents[small]) <= (nr_rows[small] - 2) * all;
 }
 
-/* Extents become areas. */
+/* Turns extents into areas: joins the closest until none is left that should be joined. */
 static inline void pf_chart_make_areas(struct pf_chart *c, unsigned int *nr_rows)
 {
 	for (;;) {
@@ -328,7 +330,7 @@ static inline void pf_chart_make_areas(struct pf_chart *c, unsigned int *nr_rows
 }
 
 /**
- * pf_chart_layout() - between the passes: decide what rows and columns stand for
+ * pf_chart_layout() - between the passes: assign pages to rows, and times to columns
  * @c: the chart, all its faults surveyed
  */
 static inline void pf_chart_layout(struct pf_chart *c)
@@ -346,7 +348,7 @@ static inline void pf_chart_layout(struct pf_chart *c)
 		u64 first = e->first;
 
 		c->nr_faults += e->nr_faults;
-		/* Rows differ by one page at most where pages can't be divided evenly. */
+		/* If the pages can't be divided evenly, rows differ by one page. */
 		for (j = 1; j <= nr_rows[i]; j++) {
 			struct pf_chart_row *row = &c->rows[c->nr_rows++];
 
@@ -357,27 +359,28 @@ static inline void pf_chart_layout(struct pf_chart *c)
 	}
 
 	/*
-	 * A multiplication instead of a division for each fault. 30 bits of time leave the product
-	 * of the latest fault below PF_CHART_COLS << 56 though the scale is rounded up, and up it
-	 * must be: down, a fault right on a column's begin would fall into the one before.
+	 * To multiply instead of dividing for each fault. The scale is rounded up: otherwise a
+	 * fault exactly at the start of a column would be counted in the previous one. Reduced to
+	 * 30 bits, the time of the latest fault nevertheless gives a product below
+	 * PF_CHART_COLS << 56.
 	 */
 	span = c->last_ns - c->first_ns;
 	c->time_shift = max(fls64(span), 30) - 30;
 	c->time_scale = div64_u64((u64)PF_CHART_COLS << 56, (span >> c->time_shift) + 1) + 1;
 }
 
-/* The column of a time in ns since the first fault. */
+/* The column for a time in ns after the first fault. */
 static inline unsigned int pf_chart_column(const struct pf_chart *c, u64 since_ns)
 {
 	return ((since_ns >> c->time_shift) * c->time_scale) >> 56;
 }
 
 /**
- * pf_chart_plot() - second pass: count a fault into its cell
+ * pf_chart_plot() - second pass: count a fault in its cell
  * @c: the chart, laid out
  * @f: the fault
  *
- * Return: false if there is no such cell; a fault that was surveyed always has one
+ * Return: false if the fault has no cell; a fault that was surveyed always has one
  */
 static inline bool pf_chart_plot(struct pf_chart *c, const struct pf_fault *f)
 {
@@ -385,7 +388,7 @@ static inline bool pf_chart_plot(struct pf_chart *c, const struct pf_fault *f)
 	const u64 since_ns = f->time_ns - c->first_ns;
 	struct pf_chart_row *row = c->row;
 
-	/* Wraps for a fault before the first, and is too much then. */
+	/* Wraps to a huge value for a fault before the first one. */
 	if (unlikely(since_ns > c->last_ns - c->first_ns))
 		return false;
 	if (page < row->first || page > row->last) {
@@ -404,11 +407,11 @@ static inline bool pf_chart_plot(struct pf_chart *c, const struct pf_fault *f)
 	return true;
 }
 
-/* A line in the making, and where it goes. */
+/* The line being written, and where it goes. */
 struct pf_chart_out {
 	pf_chart_emit_fn emit;
 	void *ctx;
-	bool cut; /* a row had room for some of its regions, and a + for the others */
+	bool cut; /* a row had no room for all its regions, and ends with a + */
 	int len;
 	char line[PF_CHART_LINE_MAX + 1];
 };
@@ -423,7 +426,7 @@ static inline void pf_chart_add_char(struct pf_chart_out *o, char c, unsigned in
 		o->line[o->len++] = c;
 }
 
-/* Move what was added since @from to the right end of a field of @width. */
+/* Right-aligns the text added since @from in a field of @width. */
 static inline void pf_chart_align(struct pf_chart_out *o, int from, int width)
 {
 	int len = o->len - from;
@@ -442,7 +445,7 @@ static inline void pf_chart_end_line(struct pf_chart_out *o)
 	while (o->len && o->line[o->len - 1] == ' ')
 		o->len--;
 	o->line[o->len] = 0;
-	/* The title is the caller's, and a program may be called anything. */
+	/* The title contains the program's name, which can have any bytes. */
 	for (i = 0; i < o->len; i++)
 		if (o->line[i] < ' ' || o->line[i] > '~')
 			o->line[i] = '?';
@@ -450,7 +453,7 @@ static inline void pf_chart_end_line(struct pf_chart_out *o)
 	o->len = 0;
 }
 
-/* @value / @unit, rounded, in units of 1 / @parts. @unit: below 1 << 57 */
+/* @value / @unit in units of 1 / @parts, rounded; @unit must be below 1 << 57. */
 static inline u64 pf_chart_ratio(u64 value, u64 unit, unsigned int parts)
 {
 	u64 whole = div64_u64(value, unit);
@@ -459,7 +462,7 @@ static inline u64 pf_chart_ratio(u64 value, u64 unit, unsigned int parts)
 	return whole * parts + div64_u64(rest * parts + unit / 2, unit);
 }
 
-/* Three digits of @value / @unit, more only before the point. */
+/* @value / @unit with three significant digits, or more before the decimal point. */
 static inline void pf_chart_add_ratio(struct pf_chart_out *o, u64 value, u64 unit)
 {
 	unsigned int digits = 2, parts = 100;
@@ -497,7 +500,7 @@ static const struct pf_chart_time_unit pf_chart_time_units[] = {
 	{ 1, "ns" }, { 1000, "us" }, { 1000000, "ms" }, { 1000000000, "s" }
 };
 
-/* The biggest unit that leaves at least 1 of it. */
+/* The largest unit in which @ns is at least 1. */
 static inline const struct pf_chart_time_unit *pf_chart_time_unit(u64 ns)
 {
 	unsigned int i = ARRAY_SIZE(pf_chart_time_units) - 1;
@@ -518,7 +521,7 @@ static inline void pf_chart_add_time(struct pf_chart_out *o, u64 ns)
 	pf_chart_add(o, " %s", unit->name);
 }
 
-/* For up to PF_CHART_LEVELS glyphs the least number of faults that is drawn by each. */
+/* Number of glyphs, and for each scale, the smallest number of faults that a glyph stands for. */
 #define PF_CHART_LEVELS 9
 
 static const char pf_chart_glyphs[] = ".:-=+*#%@";
@@ -530,10 +533,10 @@ static const u32 pf_chart_scales[][PF_CHART_LEVELS] = {
 	{ 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000 },
 };
 
-/* From which number of faults in the fullest cell on the next scale is the better one. */
+/* If the fullest cell has this many faults or more, use the next scale. */
 static const u32 pf_chart_scale_ends[] = { 10, 1000, 30000 };
 
-/* What the drawing needs to know of all cells. */
+/* Statistics over all cells, for drawing. */
 struct pf_chart_stats {
 	u32 row_faults[PF_CHART_ROWS];
 	u32 peak; /* in the fullest cell */
@@ -594,7 +597,7 @@ static inline void pf_chart_make_stats(const struct pf_chart *c, struct pf_chart
 	s->count_width = max(s->count_width, digits);
 }
 
-/* Spread over all glyphs, so that the fullest cell has the darkest whatever its number. */
+/* Spreads the levels over all glyphs, so that the fullest cell always has the darkest one. */
 static inline char pf_chart_level_glyph(const struct pf_chart_stats *s, unsigned int level)
 {
 	const unsigned int darkest = PF_CHART_LEVELS - 1;
@@ -615,7 +618,7 @@ static inline char pf_chart_glyph(const struct pf_chart_stats *s, u32 nr_faults)
 	return pf_chart_level_glyph(s, level);
 }
 
-/* As many names as the line can take, and a + behind them where some are missing. */
+/* Adds as many region names as the line has room for, and a + if some are missing. */
 static inline void pf_chart_add_regions(struct pf_chart_out *o, u32 regions)
 {
 	char separator = ' ';
@@ -649,14 +652,14 @@ static inline void pf_chart_draw_row(const struct pf_chart *c, const struct pf_c
 	pf_chart_add_char(o, '|', 1);
 	if (s->row_faults[i]) {
 		pf_chart_add(o, " %*u", s->count_width, s->row_faults[i]);
-		/* In a chart of one region all would say the same. */
+		/* In a chart with one region, all rows would name the same. */
 		if (s->regions & (s->regions - 1))
 			pf_chart_add_regions(o, c->rows[i].regions);
 	}
 	pf_chart_end_line(o);
 }
 
-/* Below row @i address space is left out, between what faults it had. */
+/* Draws the break below row @i: a gap without faults that is left out. */
 static inline void pf_chart_draw_break(const struct pf_chart *c, const struct pf_chart_stats *s,
 				       unsigned int i, struct pf_chart_out *o)
 {
@@ -675,7 +678,7 @@ static inline void pf_chart_draw_break(const struct pf_chart *c, const struct pf
 	pf_chart_end_line(o);
 }
 
-/* The least 1, 2 or 5 times a power of ten that makes no more than 7 steps. */
+/* The smallest of 1, 2 or 5 times a power of ten that divides @span_ns into at most 7 steps. */
 static inline u64 pf_chart_tick_step(u64 span_ns)
 {
 	u64 power;
@@ -708,7 +711,7 @@ static inline void pf_chart_draw_axis(const struct pf_chart *c, const struct pf_
 		o->line[left + pf_chart_column(c, t + step)] = '+';
 	pf_chart_end_line(o);
 
-	/* The end's label first, to learn where it begins: a tick's gives way to it. */
+	/* Write the label of the end first: it has priority, so we need to know where it begins. */
 	pf_chart_add_time(o, span);
 	end = left + PF_CHART_COLS - o->len;
 	o->len = 0;
@@ -718,7 +721,7 @@ static inline void pf_chart_draw_axis(const struct pf_chart *c, const struct pf_
 		char label[32];
 		int len, from;
 
-		/* A step is a seventh of the unit or more: one digit behind the point will do. */
+		/* A step is a seventh of the unit or more, so one decimal place is enough. */
 		if (step < unit->ns) {
 			u64 tenths = div64_u64(t + step, unit->ns / 10);
 			u64 whole = div64_u64(tenths, 10);
@@ -774,7 +777,7 @@ static inline void pf_chart_draw_legend(const struct pf_chart *c, const struct p
 	pf_chart_end_line(o);
 
 	if (o->cut) {
-		pf_chart_add(o, "Regions with a + behind them: and others, for which there is no room");
+		pf_chart_add(o, "A + after the regions of a row: more, for which there is no room");
 		pf_chart_end_line(o);
 	}
 }
@@ -782,11 +785,11 @@ static inline void pf_chart_draw_legend(const struct pf_chart *c, const struct p
 /**
  * pf_chart_draw() - draw a chart, line by line
  * @c: the chart, all its faults plotted
- * @title: the first line: whose faults, and how many; what is too long is cut off
+ * @title: the first line, e.g. whose faults and how many; truncated if too long
  * @emit: called with each line
  * @ctx: passed to @emit
  *
- * Context: whatever @emit can stand
+ * Context: any that @emit allows.
  */
 static inline void pf_chart_draw(const struct pf_chart *c, const char *title, pf_chart_emit_fn emit,
 				 void *ctx)
@@ -821,7 +824,7 @@ static inline void pf_chart_draw(const struct pf_chart *c, const char *title, pf
 	pf_chart_draw_legend(c, &stats, &out);
 }
 
-/* One region of the table; times count from @origin_ns. */
+/* The row of one region; times are relative to @origin_ns. */
 static inline void pf_chart_draw_table_row(const struct pf_chart *c, u64 origin_ns, u64 total,
 					   struct pf_chart_out *o)
 {
@@ -845,7 +848,7 @@ static inline void pf_chart_draw_table_row(const struct pf_chart *c, u64 origin_
 	pf_chart_align(o, from, 12);
 }
 
-/* How the faults of a region ended, if that is known. */
+/* How many faults of a region were minor and major. */
 struct pf_chart_outcomes {
 	u64 nr_minor;
 	u64 nr_major;
@@ -859,13 +862,13 @@ static inline void pf_chart_add_outcomes(struct pf_chart_out *o,
 }
 
 /**
- * pf_chart_draw_table() - tell how many faults each region had, where and when
+ * pf_chart_draw_table() - draw a table of how many faults each region had, where and when
  * @charts: NR_PF_REGION charts by enum pf_region, each laid out
- * @outcomes: as many, or NULL
+ * @outcomes: the outcomes of each region, or NULL
  * @emit: called with each line
  * @ctx: passed to @emit
  *
- * Times count from the first fault of all regions, so that charts can be put side by side.
+ * Times are relative to the first fault of all regions, so that regions can be compared.
  */
 static inline void pf_chart_draw_table(const struct pf_chart *charts,
 				       const struct pf_chart_outcomes *outcomes,
