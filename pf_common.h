@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the three modules share: their parameters, and the way from process_id to /proc. Each
- * module includes this once, so each has a list, a probe and a /proc file of its own.
+ * Common to the three modules: parameters, start and stop. Each module includes this once, so each
+ * has a list, a probe and a /proc file of its own.
  */
 #ifndef PF_COMMON_H
 #define PF_COMMON_H
@@ -15,7 +15,7 @@
 
 #define PF_VERSION "1.0"
 
-/* By `make CONT_STORE=1`. */
+/* The default of cont_store; `make CONT_STORE=1` changes it. */
 #ifndef CONT_STORE
 #define CONT_STORE 0
 #endif
@@ -36,7 +36,7 @@
 #include "pf/queue.h"
 #include "pf/target.h"
 
-/* Since 6.7 each possible CPU has room for all of these, 8 bytes each. */
+/* Limits memory: since 6.7 the kernel allocates 8 bytes of each of these for each possible CPU. */
 #define PF_MAXACTIVE_MAX 65536
 
 static int process_id;
@@ -47,7 +47,7 @@ static bool outcome;
 static unsigned int maxactive = 1024;
 static bool children;
 
-/* Not a number is answered as 0 is, in our words, by pf_target_set(). */
+/* Takes a value that is not a number as 0, so that pf_target_set() prints our own message. */
 static int pf_param_set_process_id(const char *val, const struct kernel_param *kp)
 {
 	if (kstrtoint(val, 0, &process_id))
@@ -62,25 +62,25 @@ static const struct kernel_param_ops pf_param_process_id_ops = {
 
 module_param_cb(process_id, &pf_param_process_id_ops, &process_id, 0444);
 __MODULE_PARM_TYPE(process_id, "int");
-MODULE_PARM_DESC(process_id, "PID of the process to track, all its threads (required)");
+MODULE_PARM_DESC(process_id, "PID of the process to track, with all its threads (required)");
 module_param(max_faults, ulong, 0444);
 MODULE_PARM_DESC(max_faults, "Capacity in records (default 1048576)");
 module_param(cont_store, bool, 0444);
-MODULE_PARM_DESC(cont_store, "When full: 0 drop new faults, 1 overwrite the oldest (default "
+MODULE_PARM_DESC(cont_store, "When full: 0 drops new faults, 1 overwrites the oldest (default "
 		 __stringify(CONT_STORE) ")");
 module_param(placement, charp, 0444);
-MODULE_PARM_DESC(placement, "How to probe: auto, jump, entry, ftrace, direct or callback"
+MODULE_PARM_DESC(placement, "Kind of hook: auto, jump, entry, ftrace, direct or callback"
 		 " (default auto)");
 module_param(outcome, bool, 0444);
-MODULE_PARM_DESC(outcome, "Watch how each fault ends: result, latency, tries (default 0)");
+MODULE_PARM_DESC(outcome, "Record how each fault ends: result, latency, tries (default 0)");
 module_param(maxactive, uint, 0444);
-MODULE_PARM_DESC(maxactive, "With outcome=1: faults under way at a time (default 1024)");
+MODULE_PARM_DESC(maxactive, "With outcome=1: maximum faults in progress at once (default 1024)");
 module_param(children, bool, 0444);
-MODULE_PARM_DESC(children, "Record the processes that it forks from now on, too (default 0)");
+MODULE_PARM_DESC(children, "Also record processes that it forks from now on (default 0)");
 module_param(probe_print, bool, 0600);
 MODULE_PARM_DESC(probe_print, PROBE_PRINT_DESC " (default " __stringify(PROBE_PRINT) ")");
 module_param(probe_debug, bool, 0600);
-MODULE_PARM_DESC(probe_debug, "Print more of what the module does (default "
+MODULE_PARM_DESC(probe_debug, "Print debug messages (default "
 		 __stringify(PROBE_DEBUG) ")");
 
 MODULE_AUTHOR("The pf_probe authors");
@@ -88,10 +88,10 @@ MODULE_LICENSE("GPL");
 MODULE_VERSION(PF_VERSION);
 
 /**
- * pf_start() - check the parameters, then record the target's faults and offer them in /proc
+ * pf_start() - check the parameters, create the /proc file and start recording
  *
  * Context: process context, may sleep.
- * Return: 0 or a negative errno, the cause having been told
+ * Return: 0, or a negative errno after printing the cause
  */
 static int pf_start(void)
 {
@@ -99,7 +99,7 @@ static int pf_start(void)
 	int ret;
 
 	if (!maxactive || maxactive > PF_MAXACTIVE_MAX) {
-		pr_err("maxactive=%u: it has to be 1 to %u\n", maxactive, PF_MAXACTIVE_MAX);
+		pr_err("maxactive=%u: must be 1 to %u\n", maxactive, PF_MAXACTIVE_MAX);
 		return -EINVAL;
 	}
 	ret = pf_target_set(process_id);
@@ -134,7 +134,7 @@ static int pf_start(void)
 	if (ret)
 		goto unregister_probe;
 
-	/* All is there: from here on, faults are recorded. */
+	/* From here on, faults are recorded. */
 	pf_account_prepare();
 	if (children)
 		pf_family_begin();
@@ -171,8 +171,8 @@ clear_target:
 }
 
 /**
- * pf_stop() - stop recording, let the module do what it does with the whole list, free all
- * @finish: called when the list is complete and nobody else uses it, may be NULL
+ * pf_stop() - stop recording, let the module use the whole list, print the sums and free all
+ * @finish: called when the list is complete and has no other user; may be NULL
  *
  * Context: process context, may sleep.
  */
@@ -195,28 +195,28 @@ static void pf_stop(void (*finish)(void))
 		pf_list_nr_recorded(), totals.nr_retries, pf_list_nr_dropped(),
 		pf_list.nr_overwritten, pf_probe_nr_missed());
 	if (totals.nr_abandoned)
-		pr_info("abandoned=%llu: given back to be tried again, which never came\n",
+		pr_info("abandoned=%llu: faults that were not tried again\n",
 			totals.nr_abandoned);
 	if (totals.nr_unfinished)
-		pr_info("unfinished=%llu: not recorded, as they were still under way\n",
+		pr_info("unfinished=%llu: faults in progress, so not recorded\n",
 			totals.nr_unfinished);
 	if (totals.nr_incomplete)
-		pr_info("incomplete=%llu: faults under way, cut short by a signal, or failed\n",
+		pr_info("incomplete=%llu: faults in progress, cut short by a signal, or failed\n",
 			totals.nr_incomplete);
 	if (totals.nr_forgotten)
-		pr_info("forgotten=%llu: there was no room to wait for their next try\n",
+		pr_info("forgotten=%llu: faults in progress, no room to remember them\n",
 			totals.nr_forgotten);
 	if (difference.is_known && difference.nr_unseen)
 		pr_warn("unseen=%llu: faults that the kernel counted and the probe did not see: were "
 			"kprobes or ftrace switched off, or " PF_SYMBOL "() patched?\n",
 			difference.nr_unseen);
 	if (difference.is_known && difference.nr_surplus)
-		pr_warn("surplus=%llu: more faults were recorded than the kernel counted: some are "
-			"recorded twice, please report it\n", difference.nr_surplus);
+		pr_warn("surplus=%llu: more faults were recorded than the kernel counted: some were "
+			"recorded twice; please report this\n", difference.nr_surplus);
 	nr_names_lost = pf_map_nr_names_lost();
 	if (nr_names_lost)
-		pr_info("names_lost=%llu: so often a fault's file could not be named: it was being "
-			"renamed, or there was no room for its name\n", nr_names_lost);
+		pr_info("names_lost=%llu: failures to name a file: it was being renamed, or there was "
+			"no room for its name\n", nr_names_lost);
 	pf_probe_leave();
 	if (children)
 		pf_family_free();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pf_probe_A: prints each page fault of a process by printk.
+ * pf_probe_A: prints each page fault of a process by printk().
  *
- * A worker prints, from the list, in time order, so that the fault path costs what it costs with
- * the other two.
+ * A worker prints the list in time order, so that the fault path costs no more than with the other
+ * two modules.
  */
 #ifndef PROBE_PRINT
 #define PROBE_PRINT 1
@@ -14,19 +14,19 @@
 
 #define PRINT_INTERVAL_MS 50
 
-/* printk() would cut a longer one at its end, without a word: this way the name is, with a mark. */
+/* printk() silently truncates longer lines. This way the name is shortened instead, and marked. */
 #define PRINT_LINE_MAX (PF_FAULT_LINE_MAX + 600)
 
 static struct pf_cursor *print_cursor;
-/* Of its own and unbound: with a slow console a run can take minutes. */
+/* Its own workqueue, and unbound, because with a slow console the work can run for minutes. */
 static struct workqueue_struct *print_wq;
 static void print_new(struct work_struct *work);
 static DECLARE_DELAYED_WORK(print_work, print_new);
 
-/* The worker leaves the rest to rmmod, which can be interrupted. */
+/* Set by rmmod: the worker stops, and rmmod prints the rest, as it can be interrupted. */
 static bool print_is_ending;
 
-/* The fault that was read last. With probe_print off the faults of the time pass unprinted. */
+/* Prints the fault that was read last, or with probe_print=0, skips it for good. */
 static void print_fault(void)
 {
 	static char line[PRINT_LINE_MAX];
@@ -50,7 +50,7 @@ static void print_new(struct work_struct *work)
 	queue_delayed_work(print_wq, &print_work, msecs_to_jiffies(PRINT_INTERVAL_MS));
 }
 
-/* With a slow console the rest may take minutes: it is cut short by what ends rmmod. */
+/* Prints the rest. With a slow console this can take minutes; a signal that kills rmmod ends it. */
 static void print_rest(void)
 {
 	u64 nr_left = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pf_probe_C: at rmmod, draws the page faults of a process in dmesg, address over time, one plot
- * for each kind of memory (code, data, heap, stack ...), each to its own scale.
+ * pf_probe_C: at rmmod, draws the page faults of a process in dmesg, address over time, in one plot
+ * for each region of memory (code, data, heap, stack ...), each with its own scale.
  */
 #define PROBE_PRINT_DESC "Print what the module does"
 
@@ -50,4 +50,4 @@ static void __exit pf_probe_C_exit(void)
 
 module_init(pf_probe_C_init);
 module_exit(pf_probe_C_exit);
-MODULE_DESCRIPTION("Page-fault tracker: plots the faults of a process by kind of memory in dmesg");
+MODULE_DESCRIPTION("Page-fault tracker: plots the faults of a process in dmesg, by region");

@@ -110,7 +110,7 @@ dmesg_mark
 sleep 1000 &
 for bad in 0 10000000; do
 	insmod /pf_probe_B.ko process_id=$! outcome=1 maxactive=$bad 2>/dev/null
-	like "maxactive=$bad is refused" "$(dmesg_since)" "maxactive=$bad: it has to be 1 to"
+	like "maxactive=$bad is refused" "$(dmesg_since)" "maxactive=$bad: must be 1 to"
 done
 ok "no module after that" fails grep -q pf_probe /proc/modules
 kill $!
