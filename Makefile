@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# For people; kbuild reads Kbuild.
+# The commands of the project; kbuild reads Kbuild instead.
 
 KDIR   ?= /lib/modules/$(shell uname -r)/build
 CC     ?= gcc
@@ -25,34 +25,35 @@ VERSION     := $(shell sed -n 's/^.define PF_VERSION //p' pf_common.h)
 
 help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
-	@echo "make modules      build only the modules; make user: only the reader"
+	@echo "make modules      build only the modules"
+	@echo "make user         build only user, the reader"
 	@echo "make install      install modules, pf_user, page_fault_plot and manual pages"
-	@echo "make uninstall    remove them"
-	@echo "make clean        remove what was built"
+	@echo "make uninstall    remove the installed files"
+	@echo "make clean        remove the built files"
 	@echo
 	@echo "make demo         trace the C compiler in a virtual machine, and draw the picture;"
 	@echo "                  WARM=1: with its files in the page cache"
 	@echo "make test         run the unit tests, and the guest tests in a virtual machine"
-	@echo "make check        look for warnings, with all checkers; check formats; fuzz for a moment"
+	@echo "make check        run all static checkers and format checks, and fuzz briefly"
 	@echo "make bench-check  fail if a cost is above its limit in bench/limits"
 	@echo
 	@echo "make test-matrix  run the guest tests on every kernel of tests/vm/kernels;"
-	@echo "                  QUICK=1: without the long ones"
+	@echo "                  QUICK=1: without the long tests"
 	@echo "make test-debug   run the guest tests on kernels with KASAN, lockdep and kmemleak, and"
-	@echo "                  with KCSAN: 75 minutes on two CPUs, and 30 more to build them once"
+	@echo "                  with KCSAN: 75 minutes on two CPUs, plus 30 for the first build"
 	@echo "make test-fleet   test doc/fleet.md: logs of three machines in PostgreSQL and ClickHouse"
-	@echo "make stress       load modules and read them in a storm of faults and forks, for"
+	@echo "make stress       load and read the modules during a storm of faults and forks, for"
 	@echo "                  MINUTES=10; KERNEL=NAME"
-	@echo "make fuzz         fuzz the reader and the pure headers for SECONDS=600; keep finds"
-	@echo "make bench        count the instructions that tracing adds to a fault, also of other"
-	@echo "                  tracers (make bench-deps installs them); ARCH=arm64: on arm64"
+	@echo "make fuzz         fuzz the reader and the pure headers for SECONDS=600; keep findings"
+	@echo "make bench        count the instructions that this and other tracers add to a fault"
+	@echo "                  (make bench-deps installs the others); ARCH=arm64: on arm64"
 	@echo
 	@echo "make readme       fill in README.md and doc/ from doc/demo and bench/results.md;"
-	@echo "                  RECORD=1: run the demo first, to record doc/demo anew"
-	@echo "make gallery      record the programs of doc/gallery.md, and write it"
+	@echo "                  RECORD=1: run the demo first, to record doc/demo again"
+	@echo "make gallery      record the programs of doc/gallery.md, and write that document"
 	@echo
 	@echo "KDIR=DIR          kernel build tree for the modules ($(KDIR))"
-	@echo "PROBE_PRINT=0|1 PROBE_DEBUG=0|1 CONT_STORE=0|1    defaults of the modules' parameters"
+	@echo "PROBE_PRINT=0|1 PROBE_DEBUG=0|1 CONT_STORE=0|1    defaults of the module parameters"
 	@echo "USER_SLEEP=MS USER_DEBUG=0|1                      defaults of the reader's options"
 
 all: modules user
@@ -60,15 +61,15 @@ all: modules user
 modules:
 	@test -e '$(KDIR)/Makefile' || { \
 		echo "No kernel build tree at $(KDIR): install the package linux-headers-$$(uname -r)," \
-			"or give another with KDIR=DIR" >&2; exit 1; }
+			"or choose another tree with KDIR=DIR" >&2; exit 1; }
 	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' $(MODULE_FLAGS) modules
 
-# Built anew each time: flags may have changed, and it takes a second.
-# No objects are kept: kbuild deletes all that it finds in the tree.
+# Always rebuilt, because flags may have changed, and it takes only a second. Without object files,
+# because kbuild deletes all that it finds in the tree.
 user: $(USER_SOURCES) FORCE
 	$(CC) $(WARNINGS) $(CFLAGS) $(CPPFLAGS) $(USER_FLAGS) $(LDFLAGS) -o $@ $(USER_SOURCES)
 
-# The modules for the test kernel, user and the workloads lie outside the tree.
+# The modules for the test kernel, user and the workloads are built outside the tree.
 test:
 	@tests/deps
 	@CC='$(CC)' PYTHON='$(PYTHON)' KERNEL='$(KERNEL)' tests/run
@@ -101,20 +102,20 @@ demo:
 	@dir=$$($(PYTHON) tests/vm/build.py) && \
 		$(PYTHON) tests/vm/demo.py $(if $(WARM),--warm) $$dir/pf_probe_B.ko $$dir/user
 
-# The logs stay in the cache; tests/gallery/gallery.py --logs FOLDER makes the document of them.
+# The logs stay in the cache; tests/gallery/gallery.py --logs FOLDER writes the document from them.
 gallery:
 	@tests/deps gallery
 	@dir=$$($(PYTHON) tests/vm/build.py) && \
 		$(PYTHON) tests/gallery/gallery.py $$dir/pf_probe_B.ko $$dir/user
 
-# Tables, figures and picture of README.md and doc/, see tests/gallery/readme.py.
+# The tables, figures and picture of README.md and doc/, see tests/gallery/readme.py.
 readme:
 	@tests/deps
 	@$(if $(RECORD),dir=$$($(PYTHON) tests/vm/build.py) && )$(PYTHON) tests/gallery/readme.py \
 		$(if $(RECORD),--record $$dir/pf_probe_B.ko $$dir/user)
 
-# The servers are private ones, in a folder of their own, and gone at the end. (Where systemd runs,
-# their packages start others when they are installed; those are left alone.)
+# Starts servers of its own, in a temporary folder, and removes them at the end. (On a system with
+# systemd, installing the packages starts other servers; these are left alone.)
 test-fleet:
 	@tests/deps fleet
 	@dir=$$($(PYTHON) tests/vm/build.py) && \
@@ -128,8 +129,8 @@ fuzz:
 	@tests/deps
 	@tests/fuzz/run '$(SECONDS)'
 
-# As root, or into a DESTDIR of one's own. What root will run is for nobody else to write, whatever
-# the umask and the modes in the tree. modules_install takes the path's root from DESTDIR.
+# Run it as root, or with a DESTDIR that you can write to. Root will run the installed files, so
+# only root may write to them, whatever the umask and the modes in the tree.
 install: all
 	umask 022 && $(MAKE) -C '$(KDIR)' M='$(CURDIR)' INSTALL_MOD_PATH='$(DESTDIR)' \
 		INSTALL_MOD_DIR=updates modules_install
