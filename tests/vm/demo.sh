@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# The demonstration, as seen from inside the guest; demo.py starts it.  /demo.conf
-# gives $FOLDER, the project's on the host, $COMPILE, the compiler's command, and $WARM, if it is
-# to run once before.
+# The demo, inside the guest; demo.py starts it.  /demo.conf sets $FOLDER, the
+# project's folder on the host, $COMPILE, the command to trace, and $WARM, if the command is to run
+# once before.
 
 . /tap.sh
 . /demo.conf
@@ -10,7 +10,7 @@
 folder=/host$FOLDER
 mkdir -p "$folder/out"
 cp user pf_probe_B.ko "$folder/" || exit 1
-# Of the host's user, whom this guest's root does not trust with a module.
+# The folder belongs to a user of the host, from whom `user` would not load a module.
 chown 0:0 "$folder" && chmod go-w "$folder" || exit 1
 if [ -n "$WARM" ]; then
 	echo "# $COMPILE"

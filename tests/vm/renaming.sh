@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# What the cases are written with that map files while directories are renamed.
+# Functions for the cases that map files while directories are renamed.
 
-# renames_round A|B DEPTH FILES: what the module has recorded in the storm is in /tmp/recorded, and
-# in /tmp/log by way of `user`.
+# renames_round A|B DEPTH FILES: traces the storm. Writes the module's record to /tmp/recorded, and
+# the log of `user` to /tmp/log.
 renames_round() {
 	/renames storm /tmp/storm "$2" "$3" >/tmp/said &
 	pid=$!
@@ -17,12 +17,12 @@ renames_round() {
 	rmmod "pf_probe_$1"
 }
 
-# renames_number KEY FILE: its sum over the lines of a file.
+# renames_number KEY FILE: the sum of KEY over all lines of FILE.
 renames_number() {
 	sed -n "s/.* $1=\([0-9]*\).*/\1/p" "$2" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# renames_storm DEPTH SECONDS: rounds of 4,000 files, as long as it takes; four checks.
+# renames_storm DEPTH SECONDS: rounds of 4,000 files, for SECONDS or a little longer; four checks.
 renames_storm() {
 	named=0 unknown=0 bad=0 lost=0 files=0
 	end=$(($(tap_uptime_s) + $2))
@@ -42,9 +42,9 @@ renames_storm() {
 	done
 	diag "$1 directories: $files files, named=$named unknown=$unknown bad=$bad," \
 		"the last round: $(cat /tmp/said)"
-	is "$1 directories deep: nothing but names and question marks" "$bad" 0
-	is "each file has one or the other" $((named + unknown)) $files
-	ok "some have names" test "$named" -gt 0
-	is "each question mark is counted" "$lost" $unknown
+	is "$1 directories deep: paths are real ones or ?" "$bad" 0
+	is "each file has a name or ?" $((named + unknown)) $files
+	ok "some files have names" test "$named" -gt 0
+	is "each ? is counted" "$lost" $unknown
 	rm -rf /tmp/storm /tmp/log /tmp/recorded
 }

@@ -1,36 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# What a guest test is written with.  A test says how many checks it makes, then
-# makes them:
+# Functions for guest tests.  A test declares how many checks it makes, then makes
+# them:
 #
 #	. /tap.sh
 #	plan 3
 #	ok "the probe loads" insmod pf_probe_B.ko process_id=$$
-#	is "one fault a page" "$(count)" 23
-#	like "says what is wanted" "$(dmesg_since)" "process_id=PID"
+#	is "one fault per page" "$(count)" 23
+#	like "the error names the parameter" "$(dmesg_since)" "process_id=PID"
 #
 # Checks count in this shell only: never call one in a pipe or in $( ).
 
 tap_nr=0
 tap_mark=
 
-# plan N: this test makes N checks.
+# plan N: declares that this test makes N checks.
 plan() {
 	echo "1..$1"
 }
 
-# runs N: how often to do what should be done N times; a seventh in a quick run.
+# runs N: prints N, or in a quick run a seventh of it.  For numbers of repetitions.
 runs() {
 	[ "${QUICK:-0}" = 1 ] && echo $((($1 + 6) / 7)) || echo "$1"
 }
 
-# skip_all REASON: nothing here can be tested on this kernel.
+# skip_all REASON: skips the whole test.
 skip_all() {
 	echo "1..0 # SKIP $*"
 	exit 0
 }
 
-# diag TEXT: a remark; each of its lines becomes a comment.
+# diag TEXT: prints each line as a comment.
 diag() {
 	echo "$*" | sed 's/^/# /'
 }
@@ -41,7 +41,7 @@ tap_result() { # STATUS DESC
 	return "$1"
 }
 
-# ok DESC COMMAND...: passes if the command succeeds; what it printed shows if not.
+# ok DESC COMMAND...: passes if the command succeeds; if not, prints its output.
 ok() {
 	tap_desc=$1
 	shift
@@ -51,14 +51,14 @@ ok() {
 	return 1
 }
 
-# fails COMMAND...: for `ok`: the command must fail (but not by a signal).
+# fails COMMAND...: for `ok`: succeeds if the command fails, but not by a signal.
 fails() {
 	"$@"
 	tap_status=$?
 	[ $tap_status -gt 0 ] && [ $tap_status -lt 128 ]
 }
 
-# is DESC GOT WANTED: equal as text.
+# is DESC GOT WANTED: passes if the texts are equal.
 is() {
 	[ "$2" = "$3" ]
 	tap_result $? "$1" && return
@@ -67,7 +67,7 @@ is() {
 	return 1
 }
 
-# like DESC TEXT ERE / unlike DESC TEXT ERE: some (no) line of the text matches.
+# like DESC TEXT ERE / unlike DESC TEXT ERE: passes if a (no) line of the text matches.
 like() {
 	echo "$2" | grep -E -q -e "$3"
 	tap_result $? "$1" && return
@@ -82,7 +82,7 @@ unlike() {
 	return 1
 }
 
-# skip N REASON: instead of N checks.
+# skip N REASON: skips N checks.
 skip() {
 	tap_left=$1
 	shift
@@ -97,8 +97,8 @@ tap_uptime_s() {
 	cut -d . -f 1 /proc/uptime
 }
 
-# wait_for COMMAND...: try until it succeeds, for a minute, or longer where all is slow. Returns 1
-# if it never did.
+# wait_for COMMAND...: repeats it until it succeeds, for a minute, or longer on slow machines.
+# Returns 1 if it never succeeded.
 wait_for() {
 	tap_end=$(($(tap_uptime_s) + 60 * ${PATIENCE:-1}))
 	until "$@" >/dev/null 2>&1; do
@@ -107,8 +107,8 @@ wait_for() {
 	done
 }
 
-# start_stopped COMMAND...: start it in the background as $pid, stopped before its
-# first instruction; `kill -CONT $pid` lets it go.
+# start_stopped COMMAND...: starts it in the background as $pid, stopped before its
+# first instruction; `kill -CONT $pid` lets it run.
 start_stopped() {
 	sh -c 'kill -STOP $$; exec "$@"' sh "$@" &
 	pid=$!
@@ -120,13 +120,13 @@ stopped() {
 	grep -q '^State:.T (stopped)' "/proc/$1/status"
 }
 
-# has_kernel MAJOR MINOR: true if this one is as new.
+# has_kernel MAJOR MINOR: true if the kernel has this version or a later one.
 has_kernel() {
 	uname -r | awk -F . -v major="$1" -v minor="$2" \
 		'{ exit $1 * 1000 + int($2) < major * 1000 + minor }'
 }
 
-# has_ftrace_arguments: true where placement=ftrace can be had.
+# has_ftrace_arguments: true if the kernel supports placement=ftrace.
 has_ftrace_arguments() {
 	case $(uname -m) in
 	x86_64) has_kernel 5 11 ;;
@@ -134,12 +134,12 @@ has_ftrace_arguments() {
 	esac
 }
 
-# little_memory: there is swap, and a cgroup with too little memory, for `workload paging`.
-# enough_memory: no more; nor huge pages.
+# little_memory: sets up swap and a cgroup with too little memory, for `workload paging`.
+# enough_memory: removes both, and the huge pages.
 little_memory() {
 	dd if=/dev/zero of=/disk/swap bs=1M count=64 && chmod 600 /disk/swap &&
 		mkswap /disk/swap && swapon /disk/swap || return
-	mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null # or it is there
+	mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null # unless it is mounted already
 	echo +memory >/sys/fs/cgroup/cgroup.subtree_control
 	mkdir /sys/fs/cgroup/small && echo 16M >/sys/fs/cgroup/small/memory.max
 }
@@ -152,8 +152,8 @@ enough_memory() {
 	echo 0 >/proc/sys/vm/nr_hugepages
 }
 
-# dmesg_mark: put a canary into the kernel log.
-# dmesg_since: the log after the latest canary, without time stamps.  A test starts
+# dmesg_mark: writes a canary to the kernel log.
+# dmesg_since: prints the log after the latest canary, without time stamps.  Each test starts
 # with a canary of its own.
 dmesg_mark() {
 	tap_mark="canary-$$-$((${tap_mark##*-} + 1))"

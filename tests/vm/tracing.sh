@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# What the tests of `user` as the one who loads the modules have in common; after tap.sh.
+# Functions for tests in which `user` loads the modules. To be read after tap.sh.
 
-# Nothing of the case before.
+# Remove what the previous case left.
 rm -rf /work
 mkdir -p /etc /home/tester /work
 echo 'root:x:0:0::/:/bin/sh
@@ -11,7 +11,7 @@ echo 'tester:x:1001:
 extra:x:2000:tester' >/etc/group
 cd /work || exit 1
 
-# As sudo leaves it. No function: in the background its process would be another.
+# The environment that sudo sets up. Not a function: in the background, $! would be a subshell.
 # shellcheck disable=SC2034
 by_sudo="env SUDO_UID=1000 SUDO_GID=1001 SUDO_USER=tester HOME=/ USER=root LOGNAME=root"
 
@@ -19,12 +19,12 @@ loaded() {
 	lsmod | grep -q '^pf_probe'
 }
 
-recording() { # PROBE: some faults are in the log already
+recording() { # PROBE: true if some faults are in the growing log
 	grep -q 'PID = ' "out/pf_probe_$1.log.part"
 }
 
-# The log of pf_probe_$1 in one line, with the difference to $2 faults that the kernel counted; it
-# does not count those that failed.
+# account PROBE COUNTED: describes the log in one line, with the difference to the number of faults
+# that the kernel counted, which does not include failed ones.
 account() {
 	log=out/pf_probe_$1.log
 	lines=$(grep -c 'PID = ' "$log")
@@ -35,13 +35,13 @@ account() {
 		"owner=$(stat -c %u:%g:%a "$log") $(ls -A out | xargs)"
 }
 
-# What that should be.
-whole() { # PROBE TARGET
+# whole PROBE TARGET: the line that account should print.
+whole() {
 	case $1 in A) plots=0 ;; B) plots=1 ;; C) plots=many ;; esac
 	echo "difference=0 enough=1 target=$2 loaded= plots=$plots owner=1000:1001:600 pf_probe_$1.log"
 }
 
-# What the kernel counted of the command, with children=1 also of those that it has waited for.
+# The kernel's count for the command; with children=1, including children that it has waited for.
 counted() { # PARAMETERS
 	pair=$(sed -n 's/.* kernel counted \([0-9]*\) .* since its exec, \([0-9]*\) of.*/\1 \2/p' err)
 	case $1 in
@@ -50,6 +50,6 @@ counted() { # PARAMETERS
 	esac
 }
 
-counts() { # PID: what the kernel counted so far
+counts() { # PID: the kernel's count so far
 	sed 's/.*) //' "/proc/$1/stat" | awk '{ print $8 + $10 }'
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# `user` tracing a command, and a process, in brief: what the cases command, command_ended and
-# attach try in all ways, which a quick matrix leaves out.
+# `user` traces a command and a process: a short version of the cases command, command_ended and
+# attach, which a quick matrix leaves out.
 . /tap.sh
 . /tracing.sh
 plan 6
@@ -27,7 +27,7 @@ user=$!
 wait_for grep -q 'log grows' err
 kill -CONT $pid
 wait_for recording A
-# At once: what it has faulted since the drain that is under way began is in the log, too.
+# At once: faults taken since the current drain began are in the log, too.
 kill -STOP $pid
 wait_for stopped $pid
 kill -INT $user

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The time of a fault is CLOCK_MONOTONIC, between what the process itself reads before and after it:
-# while the clock is slowed down and sped up, and set, and while its source changes.
+# The time of a fault is CLOCK_MONOTONIC, between the times that the process itself reads before and
+# after it; also while the clock is slewed, stepped, or gets another source.
 . /tap.sh
 nr_pages=$(($(runs 8) * 1000))
 plan 10
 
 source=/sys/devices/system/clocksource/clocksource0
 
-# told DESC PARAMETERS: each page's time is within.
-told() {
+# within DESC PARAMETERS: the time of each fault is between the process's own times.
+within() {
 	result=$(/workload track B "$2" stamps $nr_pages)
-	like "$1: all are recorded" "$result" "^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
-	is "$1: pages, of them outside of the process's own times" \
+	like "$1: all faults are recorded" \
+		"$result" "^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
+	is "$1: number of pages, and of those outside of the process's own times" \
 		"$(awk 'NR == FNR { before[$1] = $2; after[$1] = $3; next }
 			{ for (i = 1; i < NF; i++) if ($i == "Address") { page = $(i + 1); time = $(i + 4) } }
 			page in before { nr++; if (time < before[page] || time > after[page]) { bad++
@@ -20,7 +21,7 @@ told() {
 	diag "$result"
 }
 
-# stir COMMAND...: again and again, until calm.
+# stir COMMAND...: runs it again and again, until calm.
 stir() {
 	while :; do "$@"; done >/dev/null 2>&1 &
 	stirrer=$!
@@ -53,19 +54,19 @@ change_source() {
 }
 
 diag "the clock is $(cat $source/current_clocksource), of $(cat $source/available_clocksource)"
-told "at rest" ""
-told "at rest, outcome=1" "outcome=1"
+within "undisturbed" ""
+within "undisturbed, outcome=1" "outcome=1"
 stir slew
-told "slewed" ""
+within "slewed" ""
 calm
 adjtimex -t 10000 >/dev/null
 now=$(date +%s)
 stir step
-told "set" ""
+within "stepped" ""
 calm
 date -s @$now >/dev/null
 was=$(cat $source/current_clocksource)
 stir change_source
-told "another source" ""
+within "changing source" ""
 calm
 echo $was >$source/current_clocksource

@@ -12,7 +12,7 @@ shown() {
 	tr -d '\r' <shown | grep -q "$1"
 }
 
-# In a terminal in the background; what comes down the pipe `keys` is typed there.
+# Starts it in a terminal in the background; text written to the pipe `keys` is typed there.
 begin() { # PROBE PARAMETERS COMMAND...
 	rm -rf out err shown keys
 	mkfifo keys
@@ -25,7 +25,7 @@ begin() { # PROBE PARAMETERS COMMAND...
 	user=$(sed -n 's/^PPid:\t//p' /proc/$pid/status)
 }
 
-ended() { # as $status, what it showed in the file err
+ended() { # waits for its end: status in $status, output in the file err
 	wait $!
 	status=$?
 	exec 7>&-
@@ -45,72 +45,74 @@ ctrl_c C "outcome=1"
 
 begin B "" sh -c 'trap "echo once more" INT; while :; do /workload run touch 10; done'
 printf '\003' >&7
-wait_for shown 'once more' # behind what the terminal shows of the key, or in a line of its own
+wait_for shown 'once more' # after the echo of the key, or in a line of its own
 printf '\003' >&7
 wait_for sh -c 'grep -c "once more" shown | grep -q 2'
-is "Ctrl-C is the command's, as often as it likes" "$(grep -c 'once more' shown)" 2
+is "the command handles Ctrl-C, twice" "$(grep -c 'once more' shown)" 2
 kill -TERM $pid
 ended
-is "and it goes by its own signal" $status 143
-is "the log is whole" "$(account B 0 | sed 's/difference=[0-9]*/difference=0/')" "$(whole B exited)"
+is "SIGTERM ends it: status" $status 143
+is "SIGTERM ends it: log" \
+	"$(account B 0 | sed 's/difference=[0-9]*/difference=0/')" "$(whole B exited)"
 
-# Ctrl-Z stops the two, as a shell's job; fg goes on.
+# Ctrl-Z stops both, as a job of a shell; fg continues them.
 begin C "" /workload run fault-forever
 printf '\032' >&7
 ok "Ctrl-Z: the job is stopped" wait_for shown 'terminal: stopped$'
-ok "Ctrl-Z: the command, too" wait_for stopped $pid
+ok "Ctrl-Z: the command is stopped" wait_for stopped $pid
 lines=$(grep -c 'PID = ' out/pf_probe_C.log.part)
 kill -CONT $user $pid # as fg does, to the whole group
 more() {
 	[ "$(grep -c 'PID = ' out/pf_probe_C.log.part)" -gt "$lines" ]
 }
-ok "fg: it goes on" wait_for more
+ok "fg: it continues" wait_for more
 printf '\003' >&7
 ended
-is "fg: Ctrl-C, its status" $status 130
-is "fg: the log is whole" "$(account C "$(counted "")")" "$(whole C exited)"
+is "fg: Ctrl-C: status" $status 130
+is "fg: Ctrl-C: log" "$(account C "$(counted "")")" "$(whole C exited)"
 
-# A command that takes the terminal, for which others stop when they write to it.
+# A command takes the foreground of the terminal, so that others that write to it are stopped.
 over() {
 	grep -q '^State:.Z' "/proc/$1/status" || [ ! -e "/proc/$1" ]
 }
 rm -rf out err shown
 $by_sudo /terminal /user --debug -B -- /terminal --take /workload run touch 30 </dev/null >shown &
-ok "a command that takes the terminal does not stop the tracer" wait_for over $!
+ok "a command that takes the terminal does not stop user" wait_for over $!
 ok "nothing is loaded" fails loaded
 ok "the log is there" test -s out/pf_probe_B.log
-ok "nobody was stopped" fails shown 'terminal: stopped$'
+ok "nothing was stopped" fails shown 'terminal: stopped$'
 loaded && rmmod -f pf_probe_B
 
-# A command that stops the terminal's output, in which the tracer writes messages.
+# A command that stops the terminal's output, to which user writes messages.
 rm -rf out err shown
 $by_sudo /terminal /user -B -- /terminal --halt /workload run touch 30 </dev/null >shown &
-ok "a command that stops the terminal's output does not stop the tracer" wait_for over $!
+ok "a command that stops the terminal's output does not stop user" wait_for over $!
 ok "the messages are there" shown 'page faults of PID'
-ok "and nothing is loaded" fails loaded
+ok "nothing is loaded" fails loaded
 loaded && rmmod -f pf_probe_B
 
-# What it types would be read by the shell, which may be root's.
+# The shell, which may be root's, would read what a command types.
 rm -rf out err shown
 $by_sudo /terminal /user -B -- /terminal --type "rm -rf typed" </dev/null >shown
-is "a command that types into the terminal: its status" $? 2
-ok "why it can't" shown 'TIOCSTI: Operation not permitted'
+is "a command that types into the terminal: status" $? 2
+ok "it gets an error" shown 'TIOCSTI: Operation not permitted'
 ok "nothing is typed" fails shown '^rm -rf typed'
 
-# Who does not go when told is left alone at the second time.
+# A command that ignores a signal is left running after the second one.
 rm -rf out err
 $by_sudo /user -- sh -c 'trap "" TERM; while :; do /workload run touch 10; done' 2>err &
 user=$!
 wait_for recording B
 pid=$(sed -n 's/.* pid=\([0-9]*\) .*/\1/p' out/pf_probe_B.log.part)
-# One by one: signals that wait to be taken are merged.
+# One at a time, because pending signals are merged.
 again() {
 	! kill -TERM $user
 }
 wait_for again
 wait $user
 is "a command that ignores SIGTERM: status" $? 143
-like "and is told" "$(cat err)" "^user: stopped \(Terminated\); PID $pid continues$"
+like "a command that ignores SIGTERM: message" \
+	"$(cat err)" "^user: stopped \(Terminated\); PID $pid continues$"
 ok "nothing is loaded" fails loaded
 ok "the log is there" test -s out/pf_probe_B.log
 kill -KILL $pid

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# `user -- COMMAND` that can't be: why is told, and what to do; nothing stays loaded or lies about.
-# Packed modules. Comes last, as in the end this kernel takes no module any more.
+# `user -- COMMAND` fails: it says why and what to do, and leaves no module and no file behind.
+# Compressed modules. Runs last, because in the end this kernel refuses all modules.
 # vm: long
 # vm: last
 # vm: packed
@@ -19,11 +19,11 @@ refused() {
 	rm -rf out err
 	"$@" >stdout 2>err
 	is "$desc: status" $? "$wanted"
-	like "$desc: is told" "$(cat err)" "^user: $words"
+	like "$desc: message" "$(cat err)" "^user: $words"
 	is "$desc: nothing is left" "$(left)" " "
 }
 
-# changed FILE STRING OFFSET BYTES: overwrites a part of each string that begins like that.
+# changed FILE STRING OFFSET BYTES: overwrites a part of each string that begins with STRING.
 changed() {
 	strings -t d "$1" | awk -v string="$2" -v offset="$3" 'index($2, string) == 1 {
 		print $1 + (offset == "SMP" ? index($0, "SMP") - index($0, string) : offset) }' |
@@ -32,7 +32,7 @@ changed() {
 		done
 }
 
-# beside FOLDER: `user` with a module of its own.
+# beside FOLDER: a copy of `user` and its module.
 beside() {
 	mkdir "$1"
 	cp /user /pf_probe_B.ko "$1"
@@ -48,11 +48,13 @@ refused "no such parameter" 125 "pf_probe_B has no parameter nonsense$" \
 	/user --root nonsense=1 -- true
 refused "a parameter that is refused" 125 "/pf_probe_B.ko: Invalid argument$" \
 	/user --root max_faults=0 -- true
-like "max_faults=0: in the module's words" "$(cat err)" "^pf_probe_B: max_faults=0: .*1 or more"
+like "max_faults=0: the module's message is shown" \
+	"$(cat err)" "^pf_probe_B: max_faults=0: .*1 or more"
 
 echo 0 >/sys/kernel/debug/kprobes/enabled
 refused "kprobes switched off" 125 "/pf_probe_B.ko: Device or resource busy$" /user --root -- true
-like "kprobes: in the module's words" "$(cat err)" "^pf_probe_B: kprobes are switched off: write 1"
+like "kprobes: the module's message is shown" \
+	"$(cat err)" "^pf_probe_B: kprobes are switched off: write 1"
 echo 1 >/sys/kernel/debug/kprobes/enabled
 
 beside planted
@@ -60,7 +62,7 @@ chown 1000 planted/pf_probe_B.ko
 refused "a module of another user" 125 \
 	"/work/planted/pf_probe_B.ko: not loaded: users other than root and you can change it" \
 	planted/user --root -- true
-# A file system that a user serves says of its owners what it likes.
+# A user's FUSE file system can report any owner.
 mkdir served
 /fuse serve /work/served &
 server=$!
@@ -83,14 +85,14 @@ refused "a kernel that lacks a symbol" 125 \
 	"the kernel lacks an option that the module needs: CONFIG_KPROBES, CONFIG_KRETPROBES or \
 CONFIG_TRACEPOINTS$" \
 	lacking/user --root -- true
-like "in the kernel's words" "$(cat err)" "^pf_probe_B: Unknown symbol xi_mem_available"
+like "the kernel's message is shown" "$(cat err)" "^pf_probe_B: Unknown symbol xi_mem_available"
 beside foreign
 changed foreign/pf_probe_B.ko vermagic= SMP XMP
 refused "a module for another kernel" 125 \
 	"it was not built for this kernel: make clean, then make$" foreign/user --root -- true
 
-# Dead before its first instruction: a program that can't be mapped, as the kernel finds too late to
-# return; and one that is killed while the module is being loaded.
+# Dead before its first instruction: a program that can't be mapped, which the kernel notices too
+# late to return an error, and one that is killed while the module is being loaded.
 {
 	head -c 56 /workload
 	printf '\001\000\000\000\000\000\000\000' # one segment
@@ -111,7 +113,7 @@ refused "a command killed while the module is being loaded" 125 \
 	/user --root max_faults=8000000 -- ./victim sleep 60
 wait $killer
 
-# As they are installed by distributions that pack modules.
+# Modules as installed by distributions that compress them.
 mkdir elsewhere
 cp /user elsewhere/
 installed=/lib/modules/$(uname -r)
@@ -130,12 +132,12 @@ head -c $(($(wc -c <whole) / 2)) whole >$installed/updates/pf_probe_B.ko.gz
 refused "half of a file" 125 \
 	"/lib/modules/.*/updates/pf_probe_B.ko.gz: can't be unpacked by gzip$" \
 	elsewhere/user --root -- true
-unlike "and nothing else" "$(cat err)" "not built for this kernel"
+unlike "half of a file: no other message" "$(cat err)" "not built for this kernel"
 rm $installed/updates/pf_probe_B.ko.gz
 cp /packed/pf_probe_B.ko.xz $installed/kernel/
 echo "kernel/pf_probe_B.ko.xz:" >$installed/modules.dep
 packed "xz, where depmod found it"
-# Here zstd is only called so: by it the kernel can't unpack.
+# This zstd is gzip in disguise, so the kernel can't decompress the module itself.
 gzip -c /pf_probe_B.ko >$installed/kernel/pf_probe_B.ko.zst
 mkdir -p /usr/bin
 printf '#!/bin/sh\nexec gzip "$@"\n' >/usr/bin/zstd
@@ -143,7 +145,7 @@ chmod 755 /usr/bin/zstd
 echo "kernel/pf_probe_B.ko.zst:" >$installed/modules.dep
 packed "zstd"
 
-# From here on there is no way back. What is unsigned is refused by each of these first.
+# These can't be undone. Each refuses unsigned modules before anything else.
 mkdir -p /sys/kernel/security
 mount -t securityfs security /sys/kernel/security 2>/dev/null
 if echo integrity >/sys/kernel/security/lockdown; then
@@ -159,5 +161,5 @@ else
 	skip 3 "no signatures in this kernel"
 fi
 echo 1 >/proc/sys/kernel/modules_disabled
-refused "no modules any more" 125 "no module can be loaded until the next boot, as " \
+refused "modules disabled" 125 "no module can be loaded until the next boot, as " \
 	/user --root -- true

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Each allocation of a load, of opening, reading and unloading fails in turn: ENOMEM, or all is as
-# if nothing had failed; nothing is left behind.
+# Each allocation of a load, of opening, reading and unloading fails in turn. The result is ENOMEM,
+# or the same as without a failure; nothing is left behind.
 # vm: serial
 # vm: long
 . /tap.sh
 [ -e /proc/self/fail-nth ] || skip_all "no fault injection in this kernel: make test-debug has one"
 plan 25
 
-# All of them, also those that wait and those of a single page; told by nobody.
+# All allocations, also those that may wait and those of one page; without messages.
 for what in failslab fail_page_alloc; do
 	for setting in ignore-gfp-wait ignore-gfp-highmem verbose min-order; do
 		file=/sys/kernel/debug/$what/$setting
@@ -15,8 +15,8 @@ for what in failslab fail_page_alloc; do
 	done
 done
 
-# What the kernel says of an allocation that fails is no complaint here. What it has said up to now
-# goes to who judges that, and so does what it will say; of the time between we judge.
+# Messages about failed allocations are no error here. Save the messages so far for the harness,
+# which checks them and those after this test; the messages of this test are checked here.
 dmesg >>/out/dmesg.txt
 dmesg_mark
 dmesg -n 1
@@ -42,7 +42,7 @@ nth A load:probe_print=0 "load:probe_print=0 outcome=1 children=1 placement=call
 nth C load: "load:children=1 placement=ftrace" "load:outcome=1" unload:outcome=1
 
 is "nothing is left" "$(grep pf_probe /proc/modules) $(cat /sys/kernel/debug/kprobes/list)" " "
-unlike "the kernel has no complaint" "$(dmesg_since)" \
+unlike "no error of the kernel" "$(dmesg_since)" \
 	"BUG|WARNING|KASAN|UBSAN|KCSAN|Oops|general protection|refcount_t|INFO: task|corruption"
 dmesg -c >/dev/null
 dmesg -n 5

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Names that are made to look like lines, ends, terminal commands: no line is forged or broken.
+# Names that look like lines, ends of a log or terminal commands: no line is forged or broken.
 . /tap.sh
 plan 27
 
@@ -18,12 +18,12 @@ summary="# $counts target=[a-z]+( [a-z]+=$number)+ probe=armed( [a-z_]+=$number)
 head="# pf_probe_[ABC] version=$name pid=$number comm=$name clock=CLOCK_MONOTONIC loaded=$number \
 epoch=$number\\.$number page=$number kernel=$name arch=$name( host=$name)?"
 
-# others FILE ERE: lines of the file that are something else.
+# others FILE ERE: lines of the file that do not match.
 others() {
 	grep -v -E -x -e "$2" "$1" | head -n 20
 }
 
-# odd FILE: how many bytes of it are for no text; plain FILE: of ASCII.
+# odd FILE: number of bytes that are not text; plain FILE: that are not ASCII text.
 odd() {
 	tr -d '\n\040-\176\200-\377' <"$1" | wc -c
 }
@@ -32,7 +32,7 @@ plain() {
 	tr -d '\n\040-\176' <"$1" | wc -c
 }
 
-# trace X PARAMETERS...: the program of odd names under a module
+# trace X PARAMETERS...: traces the program with the odd names
 trace() {
 	rm -rf /tmp/names && mkdir /tmp/names
 	module=$1
@@ -41,26 +41,26 @@ trace() {
 	insmod /pf_probe_$module.ko process_id=$pid children=1 "$@"
 	kill -CONT $pid
 	wait $pid
-	is "$module: the program ends well" $? 0
+	is "$module: the program succeeds" $? 0
 }
 
 nr_names=$(/names $step count)
 dmesg_mark
 trace B outcome=1
 cat /proc/pf_probe_B >/tmp/whole
-is "every line of /proc is one of its kinds" \
+is "every line of /proc has a known form" \
 	"$(others /tmp/whole "$fault|$event|$summary|$head|EXIT_CODE")" ""
 is "one head, one summary, one end" "$(grep -c '^# pf_probe' /tmp/whole) \
 $(grep -c '^# recorded=' /tmp/whole) $(grep -c '^EXIT_CODE$' /tmp/whole)" "1 1 1"
-is "which are where they belong" "$(sed -n '1s/ .*//p; $p' /tmp/whole | tr '\n' ' ')" "# EXIT_CODE "
-is "as many faults as are told" "$(grep -c '^PID = ' /tmp/whole)" \
+is "each in its place" "$(sed -n '1s/ .*//p; $p' /tmp/whole | tr '\n' ' ')" "# EXIT_CODE "
+is "as many faults as the summary says" "$(grep -c '^PID = ' /tmp/whole)" \
 	"$(sed -n 's/^# recorded=\([0-9]*\) .*/\1/p' /tmp/whole)"
 is "a child and a program for each name" "$(grep -c '^# child ' /tmp/whole) \
 $(grep -c '^# exec ' /tmp/whole)" "$nr_names $((nr_names + 1))"
 is "a file for each name" "$(grep -o 'map=/tmp/names/f[^ ]*' /tmp/whole | sort -u | wc -l)" \
 	"$nr_names"
 is "a memfd for each name" "$(grep -o 'map=/memfd:[^ ]*' /tmp/whole | sort -u | wc -l)" "$nr_names"
-is "no control characters" "$(odd /tmp/whole)" 0
+is "/proc has no control characters" "$(odd /tmp/whole)" 0
 
 cd /tmp
 ok "user drains it" /user -o forged.log B
@@ -69,30 +69,31 @@ is "user's log has the lines, counted" "$(sed 's/^ *[0-9]*:: //' forged.log | md
 is "each fault with its number" "$(grep -c '^ *[0-9]*:: PID = ' forged.log)" \
 	"$(grep -c '^PID = ' whole)"
 /user -o /dev/null B >/tmp/said 2>&1
-is "what user says is ASCII" "$(plain /tmp/said)" 0
+is "user's messages are ASCII" "$(plain /tmp/said)" 0
 cd /
 echo 1 >/sys/module/pf_probe_B/parameters/probe_print
 /names $step read /proc/pf_probe_B
 rmmod pf_probe_B
 dmesg_since >/tmp/said
-is "B: each of the names that readers had is in one line" \
+is "B: one line for each name of a reader" \
 	"$(grep -c '^pf_probe_B: reader opened by ' /tmp/said)" "$nr_names"
 forged='^#|^PID =|EXIT_CODE|forged|panic|^pf_probe_[AC]|^pf_probe_B: (PID|x)|\[[0-9]+\]$'
-is "B: and makes no other" "$(sed '/ page faults/,/^pf_probe_B: recorded=/d' /tmp/said |
+is "B: no other line" "$(sed '/ page faults/,/^pf_probe_B: recorded=/d' /tmp/said |
 	grep -v '^pf_probe_B: reader' | grep -E -e "$forged")" ""
 is "B: the plot is ASCII" "$(sed -n '/ page faults/,/^pf_probe_B: recorded=/p' /tmp/said >/tmp/plot
 	plain /tmp/plot)" 0
-like "B: and is there" "$(cat /tmp/plot)" "^PID $pid \("
+like "B: there is a plot" "$(cat /tmp/plot)" "^PID $pid \("
 
 dmesg_mark
 trace A
 cat /proc/pf_probe_A >/tmp/whole
 rmmod pf_probe_A
 dmesg_since >/tmp/said
-is "A: none is forged" "$(grep -v '^pf_probe_A: ' /tmp/said | grep -E -e "$forged")" ""
+is "A: no line is forged" "$(grep -v '^pf_probe_A: ' /tmp/said | grep -E -e "$forged")" ""
 sed -n 's/^pf_probe_A: \(.* Page Fault \)/\1/p' /tmp/said >/tmp/printed
-is "A: every fault it prints is one" "$(others /tmp/printed "$fault")" ""
-is "A: and all are" "$(grep -c ' Page Fault ' /tmp/printed)" "$(grep -c '^PID = ' /tmp/whole)"
+is "A: every printed fault has the right form" "$(others /tmp/printed "$fault")" ""
+is "A: all faults are printed" \
+	"$(grep -c ' Page Fault ' /tmp/printed)" "$(grep -c '^PID = ' /tmp/whole)"
 is "A: one summary" "$(grep -c '^pf_probe_A: recorded=' /tmp/said)" 1
 
 dmesg_mark
@@ -102,11 +103,11 @@ dmesg_since >/tmp/said
 is "C: its plots are ASCII" "$(plain /tmp/said)" 0
 is "C: one summary" "$(grep -c '^pf_probe_C: recorded=' /tmp/said)" 1
 
-# user starts a program of such a name.
+# user starts a program with such a name.
 cd /tmp
 name="$(printf 'x\n# forged\033[2J')"
 cp /names "/tmp/$name"
 /user -B --root -o command.log -- "/tmp/$name" 1 count >/tmp/counted 2>/tmp/said
-is "user -- COMMAND: its status" $? 0
-is "what user says of it is ASCII" "$(plain /tmp/said)" 0
+is "user -- COMMAND: exit status" $? 0
+is "user's messages about it are ASCII" "$(plain /tmp/said)" 0
 rm -rf /tmp/names /tmp/whole "/tmp/$name"

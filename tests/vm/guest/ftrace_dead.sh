@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ftrace shuts itself down while a direct call is in the code, which then stays there: so does the
-# module. rmmod does all of its work, says so, and never returns.
+# ftrace shuts itself down while a direct call is in place. The call can't be removed, so the module
+# stays: rmmod does all of its work, prints a message, and never returns.
 # vm: serial
 # vm: last
 . /tap.sh
@@ -9,7 +9,7 @@
 has_ftrace_arguments || skip_all "no placement=ftrace here"
 plan 18
 
-# A process that faults before and after, and others.
+# A process that faults before and after, and others beside it.
 start_stopped /workload run fault-forever
 target=$pid
 insmod /pf_probe_B.ko process_id=$target placement=ftrace max_faults=1000 cont_store=1
@@ -17,7 +17,7 @@ kill -CONT $target
 insmod /ftrace_dead.ko
 wait_for sh -c 'test "$(grep -c "PID =" /proc/pf_probe_B)" -ge 1000'
 cat /proc/pf_probe_B >/tmp/log
-like "with ftrace dead, faults are recorded" "$(tail -n 2 /tmp/log)" \
+like "ftrace is dead: faults are still recorded" "$(tail -n 2 /tmp/log)" \
 	"overwritten=[1-9].* target=running .*probe=armed"
 
 dmesg_mark
@@ -27,32 +27,34 @@ said() {
 	dmesg_since | grep -q 'ftrace is dead'
 }
 ok "rmmod says why it does not return" wait_for said
-like "in one line, with what to do" "$(dmesg_since)" \
+like "one line says what to do" "$(dmesg_since)" \
 	"^pf_probe_B: ftrace is dead, and the kernel still calls this module: .*until you reboot$"
-like "it has drawn its plot" "$(dmesg_since)" "^page number \+"
-like "and its sums" "$(dmesg_since)" "^pf_probe_B: recorded=[0-9]+ .*overwritten=[0-9]+ missed=0$"
-ok "/proc is clean" fails test -e /proc/pf_probe_B
-like "the module is there" "$(cat /proc/modules)" "^pf_probe_B [0-9]+ .* Unloading "
+like "rmmod draws the plot" "$(dmesg_since)" "^page number \+"
+like "rmmod prints the sums" \
+	"$(dmesg_since)" "^pf_probe_B: recorded=[0-9]+ .*overwritten=[0-9]+ missed=0$"
+ok "the /proc file is gone" fails test -e /proc/pf_probe_B
+like "the module is still there" "$(cat /proc/modules)" "^pf_probe_B [0-9]+ .* Unloading "
 
 for what in "touch 500" "threads 64" mix; do
 	ok "faults go on: $what" /workload run $what
 done
 ok "children, too" /workload run family 6
-ok "the target faults on" kill -0 $target
+ok "the target keeps faulting" kill -0 $target
 kill -KILL $target
 wait $target 2>/dev/null
 
 kill -KILL $rmmod
-like "rmmod sleeps on, idle, not to be taken for hung" "$(cat /proc/$rmmod/status)" \
+like "rmmod survives SIGKILL and is idle, so it is not reported as hung" \
+	"$(cat /proc/$rmmod/status)" \
 	"^State:.I \(idle\)$"
 if [ -e /sys/power/pm_test ]; then
-	ok "and the machine can be suspended meanwhile" sh -c \
+	ok "the machine can suspend meanwhile" sh -c \
 		'echo freezer >/sys/power/pm_test && echo freeze >/sys/power/state'
 else
-	skip 1 "this kernel can't only freeze what runs"
+	skip 1 "this kernel has no /sys/power/pm_test"
 fi
-ok "the module can't be had a second time" fails insmod /pf_probe_B.ko process_id=$$
+ok "the module can't be loaded a second time" fails insmod /pf_probe_B.ko process_id=$$
 dmesg_mark
-ok "another's load is refused" fails insmod /pf_probe_C.ko process_id=$$
-like "in words" "$(dmesg_since)" "^pf_probe_C: ftrace is dead, .*: reboot$"
-ok "and leaves nothing" fails grep -q pf_probe_C /proc/modules
+ok "another module does not load" fails insmod /pf_probe_C.ko process_id=$$
+like "another module: the error" "$(dmesg_since)" "^pf_probe_C: ftrace is dead, .*: reboot$"
+ok "another module: it is not left loaded" fails grep -q pf_probe_C /proc/modules

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# As ftrace_dead, with a kprobe at the entry, a direct call with all that can be watched, and a
-# callback in one place: ftrace's list of these is never walked over what has gone.
+# Like ftrace_dead, with a kprobe at the entry, a direct call (outcome=1 children=1) and a callback
+# in the same function: ftrace must not follow its list of them into freed memory.
 # vm: alone
 . /tap.sh
 
@@ -52,10 +52,11 @@ said() {
 for module in $modules; do
 	rmmod pf_probe_$module &
 	ok "$module: rmmod says why it does not return" wait_for said $module
-	like "$module: its sums are there" "$(dmesg_since)" "^pf_probe_$module: recorded=[1-9][0-9]* "
-	like "$module: and so is it" "$(cat /proc/modules)" "^pf_probe_$module .* Unloading "
+	like "$module: rmmod prints the sums" \
+		"$(dmesg_since)" "^pf_probe_$module: recorded=[1-9][0-9]* "
+	like "$module: it is still there" "$(cat /proc/modules)" "^pf_probe_$module .* Unloading "
 done
-ok "the target is there" kill -0 $target
+ok "the target still runs" kill -0 $target
 kill -KILL $target
 wait $target 2>/dev/null
 ok "faults go on" /workload run mix

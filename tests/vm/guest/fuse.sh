@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# File systems that the traced process makes itself: names as long as it likes, closing that takes
-# as long as it likes.
+# FUSE file systems of the traced process: names of any length, and a close that takes any time.
 . /tap.sh
 plan 20
 
@@ -17,7 +16,7 @@ stop_serving() {
 	wait $server
 }
 
-# longest FILE: of its lines, in bytes.
+# longest FILE: length of its longest line, in bytes.
 longest() {
 	awk '{ if (length($0) > max) max = length($0) } END { print max + 0 }' "$1"
 }
@@ -29,25 +28,27 @@ for probe in A B C; do
 	insmod /pf_probe_$probe.ko process_id=$pid
 	kill -CONT $pid
 	wait $pid
-	is "$probe: names of 1,020 bytes each, the program ends well" $? 0
+	is "$probe: names of 1,020 bytes each: the program succeeds" $? 0
 	cat /proc/pf_probe_$probe >/tmp/log
 	is "$probe: one line has the end of the path" \
 		"$(grep -c '^PID.* map=\.\.\.\(\\001\)*/\(\\001\)\{1020\} offset=0x0$' /tmp/log)" 1
-	is "$probe: of 4,096 bytes" \
+	is "$probe: it has 4,096 bytes" \
 		"$(sed -n 's/.* map=\(\.\.\.[^ ]*\) offset=0x0$/\1/p' /tmp/log | tr -d '\n' | wc -c)" 4096
-	ok "$probe: no line is longer than the name and 320" test "$(longest /tmp/log)" -le 4416
+	ok "$probe: no line is longer than the name plus 320 bytes" \
+		test "$(longest /tmp/log)" -le 4416
 	rmmod pf_probe_$probe
 	dmesg_since >/tmp/dmesg
-	ok "$probe: nor one in dmesg than printk takes" test "$(longest /tmp/dmesg)" -lt 1000
+	ok "$probe: no line in dmesg is longer than printk() allows" \
+		test "$(longest /tmp/dmesg)" -lt 1000
 done
 stop_serving
 
-# Who closes such a file waits for its file system; that must not be us.
+# Closing the file waits for its file system. The module must not be the one to close it.
 serve
 start_stopped /fuse last-close /tmp/fuse
 insmod /pf_probe_B.ko process_id=$pid
 kill -CONT $pid
-# What it changed it has to tell at its end: that thread which is the last to let its memory go.
+# At its end it has to write back what it changed: the last thread that releases the memory waits.
 waits() {
 	test -e /tmp/fuse-holds && sed -n 's/^State:.//p' /proc/$pid/task/*/status | grep -q -v '^Z'
 }
@@ -59,7 +60,7 @@ ok "/proc can be read meanwhile" wait_for gone $reader
 is "all files with their names" "$(grep -c ' map=/tmp/fuse/hold-[0-7] offset=0x0$' /tmp/log)" 16
 rmmod pf_probe_B &
 remover=$!
-ok "and rmmod ends" wait_for gone $remover
-ok "while the program still waits" waits
+ok "rmmod returns meanwhile" wait_for gone $remover
+ok "the program still waits" waits
 stop_serving
 wait $pid

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# placement=ftrace, by a direct call or a callback: as exact as a kprobe, beside other users of
-# ftrace, unloaded under load; and refused in words where a kernel can't do it.
+# placement=ftrace, a direct call or a callback: as exact as a kprobe, also with other users of
+# ftrace, can be unloaded under load, and is refused with a reason if the kernel can't do it.
 # vm: serial
 . /tap.sh
 
@@ -13,7 +13,7 @@ refused() {
 	shift 2
 	dmesg_mark
 	ok "$desc: refused" fails insmod /pf_probe_B.ko process_id=$idle placement=ftrace "$@"
-	like "$desc: in words" "$(dmesg_since)" "^pf_probe_B: $words"
+	like "$desc: error" "$(dmesg_since)" "^pf_probe_B: $words"
 }
 
 if ! has_ftrace_arguments; then
@@ -33,7 +33,7 @@ plan $((58 + nr_runs + $(runs 3) + 2 * nr_ends + nr_paging + 2 * nr_rounds))
 exact="^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
 ends="$exact .*abandoned=0 unfinished=0 .*minor_difference=0 major_difference=0$"
 
-# tracks DESC RESULT PROBE PARAMETERS WORKLOAD...: what it counts is like that.
+# tracks DESC RESULT PROBE PARAMETERS WORKLOAD...: the workload's result matches RESULT.
 tracks() {
 	desc=$1 wanted=$2 probe=$3 parameters=$4
 	shift 4
@@ -42,7 +42,7 @@ tracks() {
 	diag "$result"
 }
 
-# A direct call where there is one.
+# A direct call if the kernel supports it.
 direct=callback
 [ "$(uname -m)" = x86_64 ] && has_kernel 5 18 && direct=direct
 
@@ -54,19 +54,21 @@ for placement in ftrace callback; do
 	dmesg_mark
 	tracks "64 threads" "$exact" B "" threads 64
 	[ $placement = ftrace ] && is=$direct || is=callback
-	like "$placement: is told to be $is" "$(dmesg_since)" "^pf_probe_B: .* probe placement: $is$"
-	tracks "a thread's number that is given again" "^difference=0 " B "" reused-tid 11
+	like "$placement: it is a $is, says dmesg" \
+		"$(dmesg_since)" "^pf_probe_B: .* probe placement: $is$"
+	tracks "a reused TID" "^difference=0 " B "" reused-tid 11
 	tracks "23 pages" "$exact" B "" touch 23
-	is "$placement: are 23 records, at their page numbers" "$(/workload pages | tr '\n' ' ')" \
+	is "$placement: 23 records with the right page numbers" "$(/workload pages | tr '\n' ' ')" \
 		"$(seq 0 22 | tr '\n' ' ')"
-	is "$placement: with access, mode and region" "$(grep -c \
+	is "$placement: with the right access, mode and region" "$(grep -c \
 		'Address 0x200000.*access=write mode=user region=anon map=anon$' /tmp/track.log)" 23
 	tracks "A" "$exact" A "" touch 23
 	tracks "C" "$exact" C "" mix
-	like "$placement: an instruction fetch is told" "$(cat /tmp/track.log)" \
+	like "$placement: an instruction fetch is recorded" "$(cat /tmp/track.log)" \
 		"Address (0x[0-9a-f]+) at .* ip=\\1 access=exec mode=user region=code"
 	tracks "children=1" "$exact" B "children=1" family 6
-	is "$placement: each child is told" "$(grep -c '^# child time=' /tmp/track.log)" \
+	is "$placement: there is a line for each child" \
+		"$(grep -c '^# child time=' /tmp/track.log)" \
 		"$(echo "$result" | sed 's/.* children=\([0-9]*\) .*/\1/')"
 done
 
@@ -76,14 +78,14 @@ for placement in ftrace callback; do
 		tracks "outcome=1, run $run" "$ends" B "outcome=1" mix
 	done
 	[ $placement = ftrace ] && is=$direct || is=callback
-	like "$placement: outcome=1: is told to be $is" "$(dmesg_since)" \
+	like "$placement: outcome=1: it is a $is, says dmesg" "$(dmesg_since)" \
 		"^pf_probe_B: .* probe placement: $is$"
 	tracks "outcome=1 children=1" "$ends" B "outcome=1 children=1" family 6
 	tracks "outcome=1, 64 threads" "$ends" B "outcome=1" threads 64
 done
 placement=ftrace
 tracks "outcome=1, 16,384 cold pages" "$ends" B "outcome=1" cold
-is "are 16,384 major faults" \
+is "16,384 faults are major" \
 	"$(grep -c 'result=major .* map=/disk/cold ' /tmp/track.log)" 16384
 
 tracks "dropped: counted" "^difference=0 .*lines=1000 .*recorded=1000 .*dropped=4" B \
@@ -91,13 +93,13 @@ tracks "dropped: counted" "^difference=0 .*lines=1000 .*recorded=1000 .*dropped=
 tracks "overwritten: counted" "^difference=0 .*dropped=0 overwritten=[34]" B \
 	"max_faults=1000 cont_store=1" touch 5000
 tracks "all kinds of names" "$exact" B "" names
-is "a file's offsets" \
+is "the offsets in a file are right" \
 	"$(sed -n 's/.*map=\/tmp\/mapped\\040twice offset=//p' /tmp/track.log | tr '\n' ' ')" \
 	"0x0 0x1000 0x5000 0x6000 "
 tracks "5,000 files" "$exact" B "" many-files 5000
 
 # Huge pages, userfaultfd, swap.
-ok "there is little memory, and swap" little_memory
+ok "memory is limited, and there is swap" little_memory
 for run in $(seq $nr_paging); do
 	tracks "paging, run $run" "$exact" B "" paging
 done
@@ -107,7 +109,7 @@ tracks "paging" "$exact" B "" paging
 tracks "paging, outcome=1" "$ends" B "outcome=1" paging
 enough_memory
 
-# Others at the same function: the function tracer, a kprobe, our own modules.
+# Other hooks in the same function: the function tracer, a kprobe, our own modules.
 cd /sys/kernel/tracing
 echo handle_mm_fault >set_ftrace_filter
 echo function >current_tracer
@@ -120,7 +122,7 @@ for placement in ftrace callback; do
 	tracks "and a kprobe" "$exact" B "" mix
 	tracks "and both, outcome=1" "$ends" B "outcome=1" mix
 done
-ok "which both have seen faults, too" sh -c \
+ok "both have seen faults, too" sh -c \
 	'test $(grep -c "workload.*beside: " trace) -gt 1000 -a $(grep -c handle_mm_fault trace) -gt 2000'
 echo 0 >events/kprobes/beside/enable
 echo >kprobe_events
@@ -133,24 +135,25 @@ dmesg_mark
 insmod /pf_probe_A.ko process_id=$pid placement=ftrace probe_print=0
 insmod /pf_probe_C.ko process_id=$pid placement=auto
 insmod /pf_probe_B.ko process_id=$pid placement=ftrace
-like "a direct call is the first one's" "$(dmesg_since)" "^pf_probe_A: .* placement: $direct$"
-like "the next has a callback" "$(dmesg_since)" "^pf_probe_B: .* placement: callback$"
+like "the first module gets the direct call" "$(dmesg_since)" "^pf_probe_A: .* placement: $direct$"
+like "the next gets a callback" "$(dmesg_since)" "^pf_probe_B: .* placement: callback$"
 kill -CONT $pid
 wait $pid
 faults=$(grep -c '^PID' /proc/pf_probe_B)
-is "three at a time see the same" \
+is "three modules at a time record the same" \
 	"$(grep -c '^PID' /proc/pf_probe_A) $(grep -c '^PID' /proc/pf_probe_C)" "$faults $faults"
 rmmod pf_probe_B
 dmesg_mark
-ok "placement=direct is refused beside it" fails insmod /pf_probe_B.ko process_id=$idle \
+ok "placement=direct: a second one is refused" fails insmod /pf_probe_B.ko process_id=$idle \
 	placement=direct
-like "in words" "$(dmesg_since)" "^pf_probe_B: can't place a direct call .*use placement=ftrace$"
-ok "and the others can go in any order" sh -c 'rmmod pf_probe_A && rmmod pf_probe_C'
+like "placement=direct: error" \
+	"$(dmesg_since)" "^pf_probe_B: can't place a direct call .*use placement=ftrace$"
+ok "the other modules can be unloaded in any order" sh -c 'rmmod pf_probe_A && rmmod pf_probe_C'
 
-# ftrace switched off: it could be neither placed nor noticed.
+# While a hook is placed, ftrace can't be switched off; while it is off, none can be placed.
 for placement in ftrace callback; do
 	insmod /pf_probe_B.ko process_id=$idle placement=$placement
-	ok "$placement: ftrace can't be switched off meanwhile" fails sh -c \
+	ok "$placement: ftrace can't be switched off" fails sh -c \
 		'echo 0 >/proc/sys/kernel/ftrace_enabled'
 	rmmod pf_probe_B
 done
@@ -158,9 +161,10 @@ echo 0 >/proc/sys/kernel/ftrace_enabled
 refused "ftrace switched off" "placement=ftrace: refused .*kernel.ftrace_enabled=0"
 echo 1 >/proc/sys/kernel/ftrace_enabled
 ok "no module after that" fails grep -q pf_probe /proc/modules
-is "nor anything at the function" "$(grep handle_mm_fault /sys/kernel/tracing/enabled_functions)" ""
+is "no hook in the function after that" \
+	"$(grep handle_mm_fault /sys/kernel/tracing/enabled_functions)" ""
 
-# Unloaded while all CPUs fault, and the target, too.
+# Unloading while all CPUs and the target take faults.
 for round in $(seq $nr_rounds); do
 	[ $((round % 4)) -lt 2 ] && placement=ftrace || placement=callback
 	[ $((round % 3)) = 1 ] && watched=outcome=1 || watched=
@@ -177,7 +181,7 @@ for round in $(seq $nr_rounds); do
 	kill -CONT $pid
 	wait_for sh -c 'test "$(grep -c "PID =" /proc/pf_probe_B)" -gt 1000'
 	ok "round $round, $placement $watched: rmmod under load" rmmod pf_probe_B
-	ok "round $round: all is let go" fails grep -q pf_probe /proc/modules
+	ok "round $round: no module after that" fails grep -q pf_probe /proc/modules
 	kill -KILL $pid $loader
 	wait $pid $loader 2>/dev/null
 done

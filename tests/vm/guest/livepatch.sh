@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A live patch of handle_mm_fault(): what hooks the entry sees the faults all the same, a jump
-# behind it does not, which is told; beside a direct call there can be none.
+# A live patch of handle_mm_fault(): a hook at the entry still sees the faults; a jump after it does
+# not, which is reported. With a direct call in place, the function can't be patched.
 # vm: serial
 # vm: long
 . /tap.sh
@@ -12,7 +12,7 @@ has_kernel 5 18 && direct=direct
 has_kernel 5 11 || callback=
 plan 24
 
-# summary: the keys that tell what became of the faults.
+# summary: the keys that say whether all faults were recorded.
 summary() {
 	sed -n -E '/^# recorded/ {
 		s/.*recorded=([0-9]+) .* counted=([0-9]+) /\1 of \2 /
@@ -37,7 +37,7 @@ unpatch() {
 	echo 0 >/sys/kernel/livepatch/livepatch_fault/enabled && wait_for gone
 }
 
-# load PLACEMENT: before a process of at least 1,000 faults begins.
+# load PLACEMENT: loads the module for a stopped process that will take at least 1,000 faults.
 load() {
 	start_stopped /workload run touch 1000
 	dmesg_mark
@@ -52,41 +52,41 @@ run() {
 seen="^[0-9]{4} of all unseen=0 probe=armed "
 
 load jump
-ok "jump: a live patch may come" patch
+ok "jump: the function can be patched" patch
 run
-like "jump: it sees none of the patched function's faults, which is told" "$(summary)" \
+like "jump: it misses the patched function's faults, and the summary says so" "$(summary)" \
 	"^0 of [0-9]{4} unseen=[0-9]{4} probe=armed "
 rmmod pf_probe_B
-like "jump: in dmesg, too" "$(dmesg_since)" \
+like "jump: dmesg says so" "$(dmesg_since)" \
 	"^pf_probe_B: unseen=1[0-9]*: .* or handle_mm_fault\(\) patched"
-ok "jump: the live patch may go" unpatch
+ok "jump: the patch can be removed" unpatch
 
 for placement in entry $callback; do
 	load $placement
-	ok "$placement: a live patch may come" patch
+	ok "$placement: the function can be patched" patch
 	run
-	like "$placement: it sees all" "$(summary)" "$seen"
-	ok "$placement: the live patch may go" unpatch
+	like "$placement: it records all faults" "$(summary)" "$seen"
+	ok "$placement: the patch can be removed" unpatch
 	rmmod pf_probe_B
 done
 [ -n "$callback" ] || skip 3 "no callbacks here"
 
 load ftrace
 if [ $direct = direct ]; then
-	ok "direct: there can be no live patch" fails insmod /livepatch_fault.ko
+	ok "direct: the function can't be patched" fails insmod /livepatch_fault.ko
 else
 	skip 1 "no direct calls here"
 fi
 if [ -n "$callback" ]; then
 	run
-	like "direct: it sees all" "$(summary)" "$seen"
+	like "direct: it records all faults" "$(summary)" "$seen"
 	rmmod pf_probe_B
 else
 	kill -KILL $pid
 	skip 1 "no callbacks here"
 fi
 
-ok "patched already" patch
+ok "the function is patched" patch
 for placement in auto entry ftrace callback; do
 	case $placement in
 	ftrace | callback) is=$callback ;;
@@ -99,10 +99,10 @@ for placement in auto entry ftrace callback; do
 	load $placement
 	like "patched already, $placement" "$(dmesg_since)" "^pf_probe_B: .* probe placement: $is$"
 	run
-	like "patched already, $placement: it sees all" "$(summary)" "$seen"
+	like "patched already, $placement: it records all faults" "$(summary)" "$seen"
 	rmmod pf_probe_B
 done
 ok "patched already, direct: refused" fails load direct
 kill -KILL $pid
-ok "and unpatched" unpatch
+ok "the patch is removed" unpatch
 ok "no module after that" fails grep -q -E 'pf_probe|livepatch' /proc/modules

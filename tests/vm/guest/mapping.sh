@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# map= and offset=: the file that a fault was in, whatever its name, and how many there are.
+# map= and offset=: the file of a fault, for any name and any number of files.
 . /tap.sh
 plan 44
 
-# touches TEXT: fault lines with this in them.
+# touches TEXT: number of fault lines that contain TEXT.
 touches() {
 	grep -c -F -e "$1" /tmp/track.log
 }
@@ -12,16 +12,16 @@ x200=$(printf '%200s' '' | tr ' ' x)
 result=$(/workload track B "" names)
 like "all kinds of names: exact" "$result" "^difference=0 .*status=0"
 is "two mappings of a file share its name" "$(touches 'map=/tmp/mapped\040twice offset=0x')" 4
-is "each with its offsets" \
+is "with the right offsets" \
 	"$(sed -n 's/.*map=\/tmp\/mapped\\040twice offset=//p' /tmp/track.log | tr '\n' ' ')" \
 	"0x0 0x1000 0x5000 0x6000 "
-is "a newline and a backslash" "$(touches 'map=/tmp/new\012line\134 offset=0x0')" 1
+is "a name with a newline and a backslash" "$(touches 'map=/tmp/new\012line\134 offset=0x0')" 1
 is "a deleted file" "$(touches 'map=/tmp/deleted\040(deleted) offset=0x0')" 1
-is "a path longer than PATH_MAX: its end" \
+is "of a path longer than PATH_MAX, the end" \
 	"$(grep -c "map=\.\.\..*/$x200/the-end/file offset=0x0$" /tmp/track.log)" 1
-is "a path that is too long when it is escaped, too" \
+is "also if it is too long only when escaped" \
 	"$(grep -c 'map=\.\.\..*/\(\\040\)\{200\}/the-end/file offset=0x0$' /tmp/track.log)" 1
-is "both of 4,096 bytes, but for a part of an escape" \
+is "both have 4,096 bytes, or less to not split an escape" \
 	"$(sed -n 's/.* map=\(\.\.\.[^ ]*\) .*/\1/p' /tmp/track.log |
 		awk '{ print (length($0) > 4092 && length($0) <= 4096) }' | tr -d '\n')" 11
 is "memfd" "$(touches 'map=/memfd:my\040memfd\040(deleted) offset=0x0')" 1
@@ -30,7 +30,7 @@ is "kind=shared" "$(touches 'region=file kind=shared map=/tmp/deleted')" 1
 is "kind=cow" "$(touches 'region=file kind=cow map=/tmp/private offset=0x0')" 1
 is "kind=hugetlb" "$(touches 'region=file kind=shared,hugetlb map=/memfd:huge')" 1
 is "each line has a name" "$(grep '^PID' /tmp/track.log | grep -v -c ' map=[^ ]')" 0
-is "and none is unknown" "$(touches 'map=?')" 0
+is "no name is unknown" "$(touches 'map=?')" 0
 
 /workload track B "" mix >/tmp/result
 like "[heap]" "$(cat /tmp/track.log)" "region=heap map=\[heap\]$"
@@ -39,17 +39,17 @@ like "the program" "$(cat /tmp/track.log)" \
 	"access=exec .*region=code map=/workload offset=0x[0-9a-f]*000$"
 like "anon" "$(cat /tmp/track.log)" "region=anon map=anon$"
 
-# The file is let go at once: a file system that was in use can be unmounted under the module.
+# The module keeps no file open: its file system can be unmounted while the module is loaded.
 mkdir -p /tmp/mnt && mount -t tmpfs x /tmp/mnt && cp /workload /tmp/mnt/
 start_stopped /tmp/mnt/workload run touch 10
 insmod /pf_probe_B.ko process_id=$pid
 kill -CONT $pid
 wait $pid
-ok "files are let go" wait_for umount /tmp/mnt
-like "and their names stay" "$(cat /proc/pf_probe_B)" " map=/tmp/mnt/workload offset=0x"
+ok "the file system can be unmounted" wait_for umount /tmp/mnt
+like "the file's name is kept" "$(cat /proc/pf_probe_B)" " map=/tmp/mnt/workload offset=0x"
 rmmod pf_probe_B
 
-# Though the kernel has it open for a moment: a program that is run as soon as it is written.
+# A program that is run right after it was written, though the kernel keeps it open for a moment.
 while :; do :; done &
 others=$!
 while :; do :; done &
@@ -62,12 +62,13 @@ wait $pid
 kill -KILL $others
 wait $others 2>/dev/null
 diag "$(cat /tmp/written)"
-ok "what is written through a mapping can be run at once" \
+ok "programs written through a mapping can be run at once" \
 	test "$(sed 's/busy=\([0-9]*\) of .*/\1/' /tmp/written)" -le $((nr_written / 10))
-is "and each is told" "$(grep -c 'map=/tmp/written-.* offset=0x0$' /proc/pf_probe_B)" "$nr_written"
+is "each has a fault with its name" \
+	"$(grep -c 'map=/tmp/written-.* offset=0x0$' /proc/pf_probe_B)" "$nr_written"
 rmmod pf_probe_B
 
-# overlayfs maps another file than it opens.
+# overlayfs maps another struct file than the one that was opened.
 mkdir -p /tmp/layers && mount -t tmpfs x /tmp/layers && cd /tmp/layers &&
 	mkdir lower upper work top && cp /workload lower/ &&
 	mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work x top
@@ -77,13 +78,13 @@ insmod /pf_probe_B.ko process_id=$pid
 kill -CONT $pid
 wait $pid
 faults=$(grep -F ' map=/tmp/layers/top/workload' /proc/pf_probe_B)
-like "on overlayfs: the program's path, its code" "$faults" " region=code "
-like "its data" "$faults" " region=data "
-unlike "and nothing of it is another file's" "$faults" " region=file "
+like "on overlayfs: the program's code has its path" "$faults" " region=code "
+like "on overlayfs: the program's data has its path" "$faults" " region=data "
+unlike "on overlayfs: nothing is attributed to another file" "$faults" " region=file "
 rmmod pf_probe_B
 umount /tmp/layers/top && umount /tmp/layers
 
-# A mount that only the traced process has.
+# A mount in the traced process's mount namespace only.
 cat >/tmp/apart.sh <<'END'
 mkdir -p /tmp/apart && mount -t tmpfs x /tmp/apart && cp /workload /tmp/apart/
 exec /tmp/apart/workload run touch 10
@@ -94,22 +95,24 @@ wait_for stopped $pid
 insmod /pf_probe_B.ko process_id=$pid
 kill -CONT $pid
 wait $pid
-like "a file that only it sees" "$(cat /proc/pf_probe_B)" " map=/tmp/apart/workload offset=0x"
+like "a file that only the traced process can see" \
+	"$(cat /proc/pf_probe_B)" " map=/tmp/apart/workload offset=0x"
 rmmod pf_probe_B
 
-# Of a path of very many names only the end is read.
+# Of a very deep path, only the end is read.
 result=$(/workload track B "" deep 300)
 like "300 directories deep: exact" "$result" "^difference=0 .*status=0"
-is "the last 128 names" "$(grep -c ' map=\.\.\.\(/n\)\{127\}/file offset=0x0$' /tmp/track.log)" 1
+is "300 directories deep: the last 128 names" \
+	"$(grep -c ' map=\.\.\.\(/n\)\{127\}/file offset=0x0$' /tmp/track.log)" 1
 result=$(/workload track B "" deep 126)
-is "126 directories: the whole path" \
+is "126 directories deep: the whole path" \
 	"$(grep -c ' map=/tmp\(/n\)\{126\}/file offset=0x0$' /tmp/track.log)" 1
 rm -rf /tmp/n
 
-# The worker that makes names is not kept from it by the traced thread. (On RT a grace period, which
-# every reader waits for, is kept from it, too.)
+# A traced SCHED_FIFO thread does not keep the worker from setting names. (On RT it blocks RCU grace
+# periods, which every reader waits for.)
 if uname -v | grep -q PREEMPT_RT; then
-	skip 2 "no reader comes through"
+	skip 2 "on RT, no reader makes progress"
 else
 	runtime=$(cat /proc/sys/kernel/sched_rt_runtime_us)
 	echo -1 >/proc/sys/kernel/sched_rt_runtime_us
@@ -119,7 +122,8 @@ else
 	wait_for grep -q 'region=file kind=shared' /proc/pf_probe_B
 	cat /proc/pf_probe_B >/tmp/fifo.log
 	ok "a SCHED_FIFO thread keeps its CPU" kill -0 $pid
-	is "and its file has a name meanwhile" "$(grep -c ' map=/tmp/fifo offset=0x0$' /tmp/fifo.log)" 1
+	is "its file gets a name meanwhile" \
+		"$(grep -c ' map=/tmp/fifo offset=0x0$' /tmp/fifo.log)" 1
 	kill -KILL $pid
 	wait $pid
 	rmmod pf_probe_B
@@ -129,43 +133,43 @@ fi
 if [ -c /dev/udmabuf ] && has_kernel 6 12; then
 	result=$(/workload track B "" dma-buf)
 	like "a dma-buf: exact" "$result" "^difference=0 .*status=0"
-	is "and its name is that of /proc/PID/maps" \
+	is "a dma-buf: the name is that in /proc/PID/maps" \
 		"$(grep -o ' map=/dmabuf:[^ ]*' /tmp/track.log | sort -u)" \
 		" map=$(sed 's/ /\\040/g' /tmp/mapped)"
 else
 	skip 2 "no /dev/udmabuf"
 fi
 
-# As a write does, it gets a copy of the page.
+# FAULT_FLAG_UNSHARE copies the page, like a write.
 if has_kernel 5 19; then
 	result=$(/workload track B "" unshare 7)
-	like "shared pages are pinned: exact" "$result" "^(0x.*)?difference=0 .*status=0"
-	is "which is a write" \
+	like "pinning shared pages: exact" "$result" "^(0x.*)?difference=0 .*status=0"
+	is "pinning shared pages: recorded as writes" \
 		"$(grep -c "access=write mode=\(gup\|remote\) region=anon" /tmp/track.log)" 7
 else
 	skip 2 "no FAULT_FLAG_UNSHARE"
 fi
 
-# 4,096 files: the others have no name, but are counted like all.
+# More than 4,096 files: the rest have no name; their faults are recorded.
 result=$(/workload track B "" many-files 5000)
 like "5,000 files: exact" "$result" "^difference=0 .*status=0"
 named=$(touches 'map=/tmp/many-')
 unnamed=$(touches 'map=?')
-is "each has a name or a question mark" $((named + unnamed)) 5000
-is "and the question marks are counted" \
+is "each has a name or is ?" $((named + unnamed)) 5000
+is "each ? is counted in names_lost" \
 	"$(echo "$result" | sed -n 's/.* names_lost=\([0-9]*\).*/\1/p')" "$unnamed"
-ok "some 4,096 have names" test "$named" -le 4096 -a "$named" -gt 4080
+ok "about 4,096 have names" test "$named" -le 4096 -a "$named" -gt 4080
 
 result=$(/workload track B "" many-maps 15000)
 like "15,000 mappings: exact" "$result" "^difference=0 .*status=0"
-is "all with the file's name" "$(touches 'map=/tmp/many')" 15000
+is "all have the file's name" "$(touches 'map=/tmp/many')" 15000
 placed=$(touches 'map=/tmp/many offset=0x0')
-ok "some 12,000 with an offset" test "$placed" -gt 12000 -a "$placed" -lt 12300
+ok "about 12,000 have an offset" test "$placed" -gt 12000 -a "$placed" -lt 12300
 rm -f /tmp/many /tmp/track.log
 
 start_stopped /workload run touch 1
 insmod /pf_probe_B.ko process_id=$pid
-ok "a module itself takes less than 768 KiB" \
+ok "the module itself takes less than 768 KiB" \
 	test "$(awk '$1 == "pf_probe_B" { print $2 }' /proc/modules)" -lt 786432
 rmmod pf_probe_B
 kill -KILL $pid

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Random system calls on /proc/pf_probe_X do what they do on a file with that text.
+# Random system calls on /proc/pf_probe_X have the same results as on a file with the same text.
 . /tap.sh
 plan 2
 
@@ -21,4 +21,4 @@ operate() {
 }
 
 operate "faults" "touch 600" ""
-operate "with children and outcomes" "family 2" "children=1 outcome=1"
+operate "children=1 outcome=1" "family 2" "children=1 outcome=1"

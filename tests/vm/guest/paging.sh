@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Exact to the fault with huge pages, hugetlb, userfaultfd and swap.
+# The count is exact with huge pages, hugetlb, userfaultfd and swap.
 . /tap.sh
 nr_runs=$(runs 20)
 nr_ends=$(runs 5)
 plan $((2 + nr_runs + nr_ends))
 
-ok "there is little memory, and swap" little_memory
+ok "memory is limited, and there is swap" little_memory
 
 for run in $(seq $nr_runs); do
 	result=$(/workload track B "" paging)
-	like "paging, run $run" "$result" "^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
+	like "paging, run $run" \
+		"$result" "^difference=0 .*status=0 .*dropped=0 overwritten=0 missed=0"
 	diag "$result"
 done
 for run in $(seq $nr_ends); do
@@ -18,7 +19,7 @@ for run in $(seq $nr_ends); do
 		"^difference=0 .*missed=0 .*abandoned=0 .*minor_difference=0 major_difference=0$"
 	diag "$result"
 done
-ok "what was swapped in is told" test "$(grep -c 'region=anon kind=swap result=major' \
+ok "swap-ins are recorded as kind=swap" test "$(grep -c 'region=anon kind=swap result=major' \
 	/tmp/track.log)" -gt 100
 
 enough_memory

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Whatever the parameters: a module that is unloaded again, or an error and a line that says why.
+# Any parameters: the module loads and can be unloaded, or there is an error and a message.
 # vm: long
 . /tap.sh
 plan 5
@@ -20,10 +20,10 @@ before=$(available)
 result=$(/parameters $nr "$seed" $target)
 like "$nr strings, seed $seed" "$result" "^loaded=[1-9][0-9]* EINVAL=[1-9]"
 diag "$result"
-ok "no module is left" fails grep -q pf_probe /proc/modules
-ok "no file in /proc" fails test -e /proc/pf_probe_B
-is "no probe" "$(cat /sys/kernel/debug/kprobes/list)" ""
+ok "no module is left loaded" fails grep -q pf_probe /proc/modules
+ok "no file is left in /proc" fails test -e /proc/pf_probe_B
+is "no kprobe is left" "$(cat /sys/kernel/debug/kprobes/list)" ""
 after=$(available)
 diag "available KiB: $before, $after"
-ok "no memory" test "$after" -gt $((before - 8192))
+ok "no memory is leaked" test "$after" -gt $((before - 8192))
 kill $target

@@ -8,7 +8,7 @@ dmesg_mark
 recorded=$(sed 's/.* recorded=\([0-9]*\) .*/\1/' /tmp/result)
 dmesg_since | sed -n '/page faults/,/^pf_probe_B: recorded/p' >/tmp/plot
 like "B: title with command and counts" "$(cat /tmp/plot)" "workload.*$recorded|$recorded.*workload"
-ok "B: a plot of some 30 rows" test "$(wc -l </tmp/plot)" -ge 30 -a "$(wc -l </tmp/plot)" -le 60
+ok "B: a plot of about 30 rows" test "$(wc -l </tmp/plot)" -ge 30 -a "$(wc -l </tmp/plot)" -le 60
 is "B: no line over 100 columns" "$(grep -c '.\{101\}' /tmp/plot)" 0
 diag "$(cat /tmp/plot)"
 

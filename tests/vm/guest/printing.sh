@@ -8,13 +8,13 @@ dmesg_mark
 like "exact" "$(cat /tmp/result)" "^difference=0 "
 dmesg_since | sed -n 's/^pf_probe_A: \(PID = .*\)/\1/p' >/tmp/printed
 grep '^PID =' /tmp/track.log >/tmp/drained
-ok "what /proc shows is what was printed" cmp /tmp/drained /tmp/printed
-like "then the summary" "$(dmesg_since | tail -n 1)" \
+ok "the same faults are in /proc" cmp /tmp/drained /tmp/printed
+like "the summary is last" "$(dmesg_since | tail -n 1)" \
 	"^pf_probe_A: recorded=[0-9]+ retries=0 dropped=0 overwritten=0 missed=0$"
 
 dmesg_mark
 /workload track A "probe_print=0" touch 100 >/tmp/result
-is "probe_print=0: none" "$(dmesg_since | grep -c 'PID =')" 0
+is "probe_print=0: no fault is printed" "$(dmesg_since | grep -c 'PID =')" 0
 
 start_stopped /workload run touch 10
 insmod /pf_probe_A.ko process_id=$pid probe_print=0
@@ -25,7 +25,7 @@ wait $pid
 rmmod pf_probe_A
 is "probe_print set at run time" "$(dmesg_since | grep -c '0x20000000[0-9a-f]* .*region=anon')" 10
 
-# What is left to print when the module goes can be cut short, and is counted.
+# rmmod prints the rest. It can be interrupted; faults that are not printed are counted.
 start_stopped /workload run zero 100000
 insmod /pf_probe_A.ko process_id=$pid
 dmesg -n 8
@@ -37,11 +37,11 @@ wait_for grep -q '^pf_probe_A .* Unloading ' /proc/modules
 kill -KILL $unloader
 ok "rmmod can be interrupted" wait_for fails grep -q '^pf_probe_A ' /proc/modules
 dmesg -n 5
-# Of so many lines the log may have lost the first.
+# The kernel log may have lost the first of so many lines.
 left=$(dmesg | sed -n 's/.*pf_probe_A: \([0-9]*\) faults were not printed.*/\1/p')
-ok "and says what it has left out" test "${left:-0}" -gt 0
+ok "rmmod reports the number of faults not printed" test "${left:-0}" -gt 0
 
-# Who can read the lines is known, but for where there is no /proc.
+# The module warns if every user can read dmesg; without /proc it can't know.
 restrict=/proc/sys/kernel/dmesg_restrict
 was=$(cat $restrict)
 for value in 0 1; do
@@ -58,16 +58,17 @@ for value in 0 1; do
 			like "$name, dmesg_restrict=0: a warning" "$(dmesg_since)" \
 				"^pf_probe_$name: .* lines in dmesg: kernel.dmesg_restrict=0$"
 		else
-			unlike "$name, dmesg_restrict=1: none" "$(dmesg_since)" "dmesg_restrict"
+			unlike "$name, dmesg_restrict=1: no warning" \
+				"$(dmesg_since)" "dmesg_restrict"
 		fi
 	done
 done
 echo "$was" >$restrict
-like "one fault is not faults" "$(dmesg_since)" "^[a-z]+: 1 fault$"
+like "singular for one fault" "$(dmesg_since)" "^[a-z]+: 1 fault$"
 start_stopped /workload run touch 1
 dmesg_mark
 unshare --mount sh -c "umount -l /proc; insmod /pf_probe_A.ko process_id=$pid"
-like "A without a /proc: what it depends on" "$(dmesg_since)" \
+like "A without /proc: the warning says what it depends on" "$(dmesg_since)" \
 	"^pf_probe_A: .*, unless kernel.dmesg_restrict=1$"
 rmmod pf_probe_A
 kill -KILL $pid

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Exact on programs that no one here wrote, each with all that it forks: what they fault is what the
-# kernel counted for all who were waited for, by their parents or by us.
+# Third-party programs with all their children: the record has exactly the faults that the kernel
+# counted for all processes that were waited for, by their parents or by us.
 # vm: programs
 # vm: long
 . /tap.sh
@@ -8,7 +8,7 @@
 root=/disk/programs
 [ -e $root/usr/bin/stress-ng ] || skip_all "the programs are for another architecture"
 
-# The stressors are of memory and of processes. In a quick run, a few.
+# Stressors of memory and of processes. A few in a quick run.
 stressors="fault mmap mremap vm madvise msync mlock userfaultfd brk stack malloc memfd shm remap
 	mprotect fork vfork clone munmap mmapfork mmapmany pageswap stackmmap zombie bigheap pthread
 	mincore vm-rw daemon"
@@ -26,9 +26,9 @@ done
 mkdir -p $root/tmp $root/work
 echo 'int main(void) { return 0; }' >$root/work/a.c
 
-# How many lines those have whose end shm ignores, who are in no sum of the kernel: one of 0|10|20,
-# as one that ends before its parent ignores that is in the sum. The target is the first generation,
-# they are the fourth.
+# shm ignores SIGCHLD for its children of the fourth generation (the target is the first). The
+# faults of children that end after that are in no sum of the kernel. Prints all possible numbers
+# of those faults, such as 0|10|20.
 ignored() {
 	awk '/^# child / {
 			split($4, pid, "="); split($5, ppid, "=")
@@ -49,9 +49,9 @@ ignored() {
 		}' /tmp/track.log
 }
 
-# family NAME STATUS SCRIPT: exact, with and without outcomes. Without them those that failed are in
-# the record, which the kernel does not count, and those that a signal cut short for good: of three
-# programs it is known that some do.
+# family NAME STATUS SCRIPT: the count is exact, with outcome=1 and 0. With outcome=0, the record
+# also has faults that the kernel does not count: those that failed, and those that a signal cut
+# short for good. Three of the programs are known to have some.
 family() {
 	name=$1 status=$2 script="export PATH=/usr/bin:/bin; cd /work; exec $3"
 	for outcome in $outcomes; do
@@ -68,7 +68,7 @@ family() {
 	done
 }
 
-# 512: a stressor that says that it did not succeed; another status is for what it does not know.
+# Status 512: the stressor ran and reports a failure. Other statuses are unexpected.
 for name in "$@"; do
 	family $name "(0|512)" "stress-ng -q --$name 1 --$name-ops 100 --timeout 3 --temp-path /tmp \
 		--vm-bytes 16M --mmap-bytes 16M --malloc-bytes 16M --bigheap-growth 64K"
@@ -83,7 +83,7 @@ if [ "${QUICK:-0}" = 1 ]; then
 	exit
 fi
 
-# As they are used: by a user of their own, with sockets in the folder.
+# Servers as they are normally run: as a user of their own, with sockets in the folder.
 mkdir -p $root/etc
 chmod 777 $root/work $root/tmp
 echo 'server:x:1000:1000::/work:/bin/sh' >$root/etc/passwd

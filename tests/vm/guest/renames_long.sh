@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# As renames, for long.
+# Like renames, but longer.
 # vm: long
 . /tap.sh
 . /renaming.sh

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A fault that is entered again is recorded once, whatever comes between its tries: signals, exec,
-# other threads. What never completes is reported.
+# A fault that is tried again is recorded once, whatever happens between its tries: signals, exec,
+# other threads. Faults that never complete are reported.
 . /tap.sh
 
 handlers="nothing one three another leave child same anew"
@@ -19,7 +19,7 @@ plan $((8 * $(echo $placements | wc -w) * 2 * nr_children * nr_rounds + 5 + 4 + 
 
 exact="^difference=0 .*status=0 .*dropped=0 .*missed=0 .*unseen=0 .*forgotten=[0-9]+ surplus=0"
 
-# track DESC PARAMETERS COMMAND...: the count is exact, no more and no less.
+# track DESC PARAMETERS COMMAND...: the count is exact.
 track() {
 	desc=$1 parameters=$2
 	shift 2
@@ -38,7 +38,7 @@ for round in $(seq $nr_rounds); do
 	for handler in $handlers; do
 		for placement in $placements; do
 			for outcome in 0 1; do
-				# In a quick run children every other time.
+				# In a quick run, children=1 every other time.
 				nr_signals=$((nr_signals + 1))
 				for children in $(seq $nr_children); do
 					signals "placement=$placement outcome=$outcome" \
@@ -49,15 +49,15 @@ for round in $(seq $nr_rounds); do
 	done
 done
 
-# exec by a thread that is not the leader, which takes over the leader's number and start time.
+# exec by a thread other than the leader. It takes over the leader's PID and start time.
 for faults in 0 1 2 3 4; do
-	track "exec by a thread, $faults" "" /retries exec $faults
+	track "exec by a thread, $faults faults before" "" /retries exec $faults
 done
 for outcome in 0 1; do
 	track "exec while the leader waits, outcome=$outcome" outcome=$outcome /retries exec -1
 done
-like "the leader's fault was abandoned" "$result" " abandoned=1 "
-is "the other's is none of it: one try" \
+like "the leader's fault is abandoned" "$result" " abandoned=1 "
+is "it is not a try of the other thread's fault" \
 	"$(grep -c 'mode=kernel .* tries=1 ' /tmp/track.log)" \
 	"$(grep -c 'mode=kernel ' /tmp/track.log)"
 
@@ -70,28 +70,29 @@ done
 echo 4194304 >/proc/sys/kernel/pid_max
 for step in $steps; do
 	for outcome in 0 1; do
-		track "numbers $step apart, outcome=$outcome" outcome=$outcome /retries numbers $step
+		track "PIDs $step apart, outcome=$outcome" outcome=$outcome /retries numbers $step
 	done
 done
 
-# More threads than have a slot of their own, all of which wait: some faults are forgotten, and of
-# those it is not known whether they have completed.
+# More threads than there are slots, all waiting in a fault: some faults are forgotten, and it is
+# not known whether those have completed.
 result=$(/workload track B "" command /retries crowd $nr_threads)
 difference=$(echo "$result" | sed 's/^difference=\([-0-9]*\) .*/\1/')
 forgotten=$(echo "$result" | sed 's/.* forgotten=\([0-9]*\) .*/\1/')
 diag "$nr_threads threads: $result"
 ok "$nr_threads threads: $difference of $forgotten forgotten faults have not completed" \
 	test "$difference" -ge 0 -a "$difference" -le "$forgotten"
-like "$nr_threads threads: nothing lost, nothing too much" "$result" \
+like "$nr_threads threads: nothing lost, no surplus" "$result" \
 	" dropped=0 .*missed=0 .*unseen=0 .* surplus=0"
 track "$nr_threads threads, outcome=1" "outcome=1 maxactive=16384" /retries crowd $nr_threads
 
-# A stranger becomes an orphan in the family's PID namespace. What its first process has waited for
-# has the stranger's faults in it, which are none of the family's.
+# An untracked process becomes an orphan in the family's PID namespace, whose init waits for it. Its
+# faults are then in init's sum of children, but must not be in our counts.
 rm -f /tmp/init /tmp/adopted
 /retries stranger /tmp/init 5000 &
 result=$(/workload track B children=1 command /retries init /tmp/init)
 wait $!
-like "a stranger is adopted: the parent's sum is too high" "$result" "^difference=-[0-9]{4} "
-like "and none of its faults is missing" "$result" \
+like "an untracked orphan is adopted: the parent's sum is too high" \
+	"$result" "^difference=-[0-9]{4} "
+like "no fault is reported as unseen" "$result" \
 	" recorded=([0-9]+) .* counted=\\1 unseen=0 .* surplus=0"

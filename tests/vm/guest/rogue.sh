@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Programs that do to their memory what few do: exact, within bounds, and the kernel lives.
+# Programs with rare uses of memory: the count is exact, memory is bounded, the kernel survives.
 . /tap.sh
 plan 10
 
@@ -22,16 +22,17 @@ for what in heap code traced seccomp out; do
 	diag "$result"
 done
 result=$(/workload track B "" command /rogue threads $nr_threads)
-like "as many threads as there can be: exact" "$result" "$exact"
+like "as many threads as possible: exact" "$result" "$exact"
 diag "$result"
 made=$(echo "$result" | sed -n 's/ threads$//p')
-is "each is told" "$(($(grep -o ' tid=[0-9]*' /tmp/track.log | sort -u | wc -l) - 1))" "$made"
+is "each thread has a fault" \
+	"$(($(grep -o ' tid=[0-9]*' /tmp/track.log | sort -u | wc -l) - 1))" "$made"
 result=$(/workload track B "" command /rogue maps $nr_maps)
 like "$nr_maps mappings: exact" "$result" "$exact"
 diag "$result"
-ok "each is told" test "$(grep -c 'map=/tmp/rogue' /tmp/track.log)" -ge \
+ok "each mapping has a fault" test "$(grep -c 'map=/tmp/rogue' /tmp/track.log)" -ge \
 	"$(echo "$result" | sed -n 's/ mappings$//p')"
-ok "all is let go" fails grep -q pf_probe /proc/modules
+ok "no module is left loaded" fails grep -q pf_probe /proc/modules
 
 swapoff /disk/swap
 rm -f /disk/swap /tmp/track.log

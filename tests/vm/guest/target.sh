@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Whose faults: the whole process, over exec, never another with the same number.
+# Which faults are recorded: those of the whole process, across exec, none of a reused PID.
 . /tap.sh
 plan 9
 
@@ -7,7 +7,7 @@ recorded() {
 	sed -n 's/^# recorded=\([0-9]*\) .*/\1/p' /proc/pf_probe_B
 }
 
-# next_pid N: the next process gets this number.
+# next_pid N: the next process gets this PID.
 next_pid() {
 	echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid
 }
@@ -20,12 +20,12 @@ kill -CONT $pid
 wait $pid
 before=$(recorded)
 ok "faults stay readable after the target's exit" test "$before" -ge 50
-like "and the name it had, exec included" "$(cat /proc/pf_probe_B)" " comm=workload "
+like "and the name that it had last, after exec" "$(cat /proc/pf_probe_B)" " comm=workload "
 next_pid $pid
 /workload run touch 500 &
-is "the number is given again" $! $pid
+is "the PID is reused" $! $pid
 wait $!
-is "but a recycled number is not the target" "$(recorded)" "$before"
+is "but the new process is not recorded" "$(recorded)" "$before"
 rmmod pf_probe_B
 
 cp /workload '/tmp/a b\c'
@@ -38,7 +38,7 @@ kill $pid
 wait $pid
 rmmod pf_probe_B
 
-# In a pid namespace of its own the target is number 2 or so.
+# In its own PID namespace, the target has PID 2 or so.
 cat >/tmp/inside.sh <<'END'
 mount -t proc proc /proc
 . /tap.sh
@@ -50,8 +50,8 @@ wait $pid
 echo $pid
 END
 inside=$(unshare --pid --fork --mount sh /tmp/inside.sh | tail -n 1)
-ok "process_id counts in the loader's pid namespace" test "$inside" -lt 20
-is "and so do PID and tid" "$(grep -c "PID = *$inside .* tid=$inside .*0x200000" /tmp/inside.log) \
+ok "process_id is in the loader's PID namespace" test "$inside" -lt 20
+is "so are PID and tid" "$(grep -c "PID = *$inside .* tid=$inside .*0x200000" /tmp/inside.log) \
 $(grep -c "PID = *$inside .*0x200000.* tid=$inside " /tmp/inside.log)" "0 23"
-like "and the head line" "$(cat /tmp/inside.log)" "^# pf_probe_B .* pid=$inside "
+like "so is the head line" "$(cat /tmp/inside.log)" "^# pf_probe_B .* pid=$inside "
 rmmod pf_probe_B

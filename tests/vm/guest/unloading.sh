@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# rmmod under load and under readers: no hang, no crash, the reader is told.
+# rmmod under load and with open readers: no hang, no crash, readers get an error.
 # vm: serial
 . /tap.sh
 nr_rounds=$(runs 10)
@@ -8,7 +8,7 @@ plan $((1 + 6 * nr_rounds))
 ready() { grep -q ready /tmp/hold.$1; }
 
 for round in $(seq $nr_rounds); do
-	# Faults all the time, on both CPUs.
+	# Constant faults on both CPUs.
 	while :; do /workload run threads 2; done &
 	loader=$!
 	start_stopped /workload run fault-forever
@@ -26,16 +26,16 @@ for round in $(seq $nr_rounds); do
 	done
 	ok "round $round: rmmod with readers" rmmod pf_probe_B
 	wait $holders
-	is "round $round: readers were told" "$(cat /tmp/hold.* | sort | uniq -c | tr -s ' ')" \
+	is "round $round: readers got an error" "$(cat /tmp/hold.* | sort | uniq -c | tr -s ' ')" \
 		" 6 read: Input/output error
  6 ready"
 	kill -KILL $pid $loader
 	wait $pid $loader 2>/dev/null
 	ok "round $round: /proc is clean" fails test -e /proc/pf_probe_B
-	ok "round $round: no module" fails grep -q pf_probe /proc/modules
+	ok "round $round: no module is left" fails grep -q pf_probe /proc/modules
 done
 
-# The same with all that there is to be let go: children, outcomes, files.
+# The same with everything that has to be released: children, outcomes, files.
 for round in $(seq $nr_rounds); do
 	while :; do /workload run threads 4; done &
 	loader=$!
@@ -51,15 +51,16 @@ for round in $(seq $nr_rounds); do
 	ok "round $round: rmmod with children and outcomes" rmmod pf_probe_B
 	kill -KILL $pid $loader
 	wait $pid $loader $follower 2>/dev/null
-	ok "round $round: all is let go" fails grep -q pf_probe /proc/modules
+	ok "round $round: no module is left" fails grep -q pf_probe /proc/modules
 done
 
-# The target dies in the midst of it.
+# The target is killed while it faults.
 start_stopped /workload run fault-forever
 insmod /pf_probe_B.ko process_id=$pid max_faults=100000
 kill -CONT $pid
 wait_for sh -c 'test "$(grep -c "PID =" /proc/pf_probe_B)" -gt 100'
 kill -KILL $pid
 wait $pid 2>/dev/null
-like "a killed target's faults stay" "$(tail -n 2 /proc/pf_probe_B)" "recorded=.*target=exited"
+like "the faults of a killed target can be read" \
+	"$(tail -n 2 /proc/pf_probe_B)" "recorded=.*target=exited"
 rmmod pf_probe_B
