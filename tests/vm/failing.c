@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Makes each allocation fail in turn that loading a module, opening its file, reading and unloading
- * do, for the guest test on a kernel with fault injection.
+ * For the guest test on a kernel with fault injection: loads a module, opens and reads its file and
+ * unloads it, and lets each allocation fail in turn.
  *
- *	failing X PARAMS...	pf_probe_X.ko with these parameters; before them stands load:, open:,
- *				read: or unload:, for what the allocations are made by
+ *	failing X PARAMS...	pf_probe_X.ko with these parameters, each with a prefix load:,
+ *				open:, read: or unload: for the step whose allocations fail
  *
- * Prints a line of key=value for each: how often it was tried; how often it was refused, which has
- * to be with ENOMEM; how often all was as if nothing had failed (whole), which is seen by a process
- * that is traced to the fault; and how often it was anything else (odd), which is told before.
+ * Prints a line of key=value for each: tried, the number of runs; refused, those that failed with
+ * an error, which must be ENOMEM; whole, those with the result of an undisturbed run, checked with
+ * a traced process whose count must be exact; odd, those with any other result, printed before.
  *
- * Each load has a process of its own to trace, alone in a user and a PID namespace, of which only
- * one can be: while anybody holds a reference to the process, there can't be the next.
+ * Each load traces a new process, alone in new user and PID namespaces, of which only one each can
+ * exist at a time. So if a reference to the process is leaked, the next one can't be created.
  *
- * With load: the loader's own allocations, which are the same for all, are left out: they come
- * first, and their number shows by a load that is refused before it has taken anything.
+ * With load:, the allocations of the kernel's module loader are left out. They come first, and
+ * their number is known from a load that is refused before it allocates anything.
  */
 #include <err.h>
 #include <errno.h>
@@ -42,14 +42,14 @@ static char module[] = "pf_probe_X";
 static int image, nth; /* the .ko; our thread's fail-nth */
 static int nr_odd;
 
-/* What a traced process is held by, until it is to go on. */
+/* A traced process, which waits for a byte in a pipe. */
 struct target {
 	pid_t pid;
 	int go;
-	struct faults before; /* what the kernel had counted when the module was there */
+	struct faults before; /* the kernel's count when the module had been loaded */
 };
 
-/* From here on the thread's @n-th allocation fails. */
+/* Makes the thread's @n-th allocation from now on fail. */
 static void fail_nth(int n)
 {
 	char text[16];
@@ -59,7 +59,7 @@ static void fail_nth(int n)
 		err(1, "fail-nth");
 }
 
-/* How many would still be to come, of what fail_nth() was told; none fails any more. */
+/* The number of allocations left until the one of fail_nth(), which is cancelled. */
 static int fail_left(void)
 {
 	char text[16] = "";
@@ -116,12 +116,12 @@ static struct target start(const char *params)
 		if (target.pid >= 0)
 			break;
 		if (errno != ENOSPC || try == TRIES)
-			err(1, "somebody holds the process before");
+			err(1, "a reference to the previous process is left");
 		usleep(100000);
 	}
 	if (!target.pid)
 		run_target(ends[0], strstr(params, "children=1"));
-	/* It stands still, so that nothing is counted while the module is loaded. */
+	/* Stop it, so that it takes no faults while the module is loaded. */
 	if (kill(target.pid, SIGSTOP) || waitpid(target.pid, &status, WUNTRACED) != target.pid ||
 	    !WIFSTOPPED(status))
 		errx(1, "the process does not stop");
@@ -130,7 +130,7 @@ static struct target start(const char *params)
 	return target;
 }
 
-/* Lets it go. Returns what the kernel counted since target.before. */
+/* Lets it run to its end. Returns the number of faults that the kernel counted since @before. */
 static long finish(struct target *target)
 {
 	struct rusage usage;
@@ -158,7 +158,7 @@ static int unload(void)
 	return syscall(SYS_delete_module, module, 0) ? errno : 0;
 }
 
-static bool is_told(const char *path, const char *word)
+static bool file_has(const char *path, const char *word)
 {
 	static char line[4096];
 	bool found = false;
@@ -172,7 +172,7 @@ static bool is_told(const char *path, const char *word)
 	return found;
 }
 
-/* After a load that was refused, or an unload. */
+/* Call it after a refused load, or an unload. */
 static void check_nothing_left(const char *what, int n)
 {
 	char path[64];
@@ -183,13 +183,13 @@ static void check_nothing_left(const char *what, int n)
 	snprintf(path, sizeof(path), "/sys/module/%s", module);
 	if (!access(path, F_OK))
 		odd(what, n, "the module is left");
-	if (is_told("/sys/kernel/debug/kprobes/list", "handle_mm_fault"))
+	if (file_has("/sys/kernel/debug/kprobes/list", "handle_mm_fault"))
 		odd(what, n, "a kprobe is left");
-	if (is_told("/sys/kernel/tracing/enabled_functions", "handle_mm_fault"))
+	if (file_has("/sys/kernel/tracing/enabled_functions", "handle_mm_fault"))
 		odd(what, n, "ftrace is left in the function");
 }
 
-/* Lets the process go: its faults have to be all there. The module stays. */
+/* Lets the process run to its end: all its faults must be recorded. The module stays loaded. */
 static void check_exact(const char *what, int n, struct target *target)
 {
 	char summary[512], text[128];
@@ -214,7 +214,7 @@ static void check_unload(const char *what, int n)
 	check_nothing_left(what, n);
 }
 
-/* How many allocations a load does that is refused at once. */
+/* The number of allocations of a load that is refused at once. */
 static int nr_of_loader(void)
 {
 	struct target nobody = {};
@@ -232,7 +232,7 @@ struct sums {
 static struct sums fail_load(const char *params)
 {
 	struct sums sums = {};
-	/* Those that it does when it has been refused are in that number, too. */
+	/* 9/10, because that number includes allocations after the refusal. */
 	int n = nr_of_loader() * 9 / 10, left;
 
 	do {
@@ -258,7 +258,7 @@ static struct sums fail_load(const char *params)
 	return sums;
 }
 
-/* Reads all. Returns 0 or an errno. */
+/* Reads to the end. Returns 0 or an errno. */
 static int read_all(int fd)
 {
 	static char text[1 << 16];
@@ -270,7 +270,7 @@ static int read_all(int fd)
 	return n < 0 ? errno : 0;
 }
 
-/* With one load: of what is traced, or of opening and reading after it. */
+/* With one load for all: lets allocations of open() fail, or if @reading, of read(). */
 static struct sums fail_file(const char *params, bool reading)
 {
 	struct target target = start(params);
@@ -310,7 +310,7 @@ static struct sums fail_file(const char *params, bool reading)
 	return sums;
 }
 
-/* An unload can't be refused. */
+/* An unload must always succeed. */
 static struct sums fail_unload(const char *params)
 {
 	struct sums sums = {};

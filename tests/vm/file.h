@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is written to the kernel's files, by the programs in the guest. */
+/* Writing to files in /proc and /sys, for the programs in the guest. */
 #ifndef FILE_H
 #define FILE_H
 
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* To a file that is there; ends the program if it can't be. */
+/* Writes @text to an existing file. Exits on an error. */
 static inline void write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);

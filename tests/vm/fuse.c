@@ -4,17 +4,17 @@
  *
  *	fuse serve DIR		mount it on DIR and answer until it is unmounted
  *	fuse long-names DIR	touch a page of a file below three folders with names of 1,020 bytes
- *	fuse last-close DIR	touch a page of some files and close them, then change them
+ *	fuse last-close DIR	touch a page of some files, close them, then change them
  *
- * Below the root there are three levels of folders, each with whatever name is asked for, and files
- * below these; a name that begins with "hold-" is a file, in any of them. Files are one page long.
+ * Below the root there are three levels of folders, which can be looked up by any name, and files
+ * below them. A name that begins with "hold-" is a file in any folder. Files are one page long.
  *
- * Changes are cached by the kernel, which has to tell the file system of the time of a change when
- * the file is closed, and waits for an answer. For "hold-" files that comes after SIGUSR1 only, so
- * who closes one that was changed waits. There is /tmp/fuse-holds when somebody does.
+ * The kernel caches changes. When a file is closed, it sends the time of the change to the file
+ * system and waits for the answer. For "hold-" files the answer comes only after SIGUSR1, so
+ * closing one that was changed blocks. /tmp/fuse-holds exists once a process is blocked.
  *
- * "last-close" keeps the kernel's workers from running meanwhile. So a worker that has a reference
- * to the file by then is the one who closes it, when it has been changed.
+ * "last-close" keeps the kernel's workers from running meanwhile. So if a worker has a reference to
+ * the file, it will be the last to close it, after it was changed.
  */
 #include <err.h>
 #include <errno.h>
@@ -59,7 +59,7 @@ static void answer(uint64_t unique, int error, const void *data, size_t size)
 	};
 	struct iovec parts[] = { { &head, sizeof(head) }, { (void *)data, size } };
 
-	/* Who has asked may have gone. */
+	/* ENOENT: the process that made the request has gone. */
 	if (writev(dev, parts, 2) < 0 && errno != ENOENT)
 		err(1, "/dev/fuse");
 }
@@ -198,7 +198,7 @@ static char *map_file(int folder, const char *name, int prot)
 	if (fd < 0)
 		err(1, "%.20s", name);
 	page = mmap(NULL, FILE_BYTES, prot, MAP_SHARED, fd, 0);
-	/* Into memory, so that touching it later asks nobody. */
+	/* Read it into the page cache, so that touching it later sends no request. */
 	if (page == MAP_FAILED || read(fd, (char[1]){ 0 }, 1) != 1)
 		err(1, "%.20s", name);
 	close(fd);
@@ -220,7 +220,7 @@ static int long_names(const char *dir)
 	return *page;
 }
 
-/* A CPU for nobody but real-time threads, for a while. */
+/* Keeps a CPU from all but real-time threads for a while. */
 static void *hog(void *done)
 {
 	struct timespec begin, now;
@@ -269,13 +269,13 @@ static int last_close(const char *dir)
 	stay_on(pthread_self(), 0, 60);
 	for (int i = 0; i < NR_FILES; i++)
 		(void)*pages[i];
-	/* Not changed yet: that is no wait. */
+	/* Not changed yet, so this does not block. */
 	for (int i = 0; i < NR_FILES; i++)
 		munmap((void *)pages[i], FILE_BYTES);
 	for (int i = 0; i < NR_FILES; i++)
 		others[i][0] = 1;
 	done = true;
-	/* The thread that is the last to end waits: this one, which can be looked at. */
+	/* The last thread to exit blocks: let it be this one, whose state the test can read. */
 	for (cpu = 1; cpu < nr_cpus; cpu++)
 		pthread_join(threads[cpu], NULL);
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A strict reader of /proc/pf_probe_X, for the storm of stress.c: every byte has to be one that the
- * module writes, in the order of time, and of the storm's own pages each comes at most once, in the
- * order in which it was touched.
+ * A strict checker of /proc/pf_probe_X, for the storm of stress.c: every line must be one that the
+ * module can write, in time order. Each of the storm's own pages must appear at most once, in the
+ * order in which the pages were touched.
  */
 #ifndef LOG_CHECK_H
 #define LOG_CHECK_H
@@ -16,20 +16,20 @@
 #include <sys/types.h>
 
 /*
- * Each thread of the storm has pages of its own, and goes to one after the other, to none twice. A
+ * Each thread of the storm has pages of its own and touches them one after the other, each once. A
  * few are written, the others read.
  */
 #define STORM_THREADS 64
 #define STORM_BASE 0x200000000000ULL
-#define STORM_SHIFT 34 /* log2 of the bytes that a thread has */
-/* So does each process that it forks, and once more after an exec; it writes to them. */
+#define STORM_SHIFT 34 /* log2 of the bytes per thread */
+/* So does each process that it forks, and again after an exec; they write to all. */
 #define CHILD_BASE 0x400000000000ULL
 #define CHILD_SHIFT 40
 #define CHILD_LIVES 2ULL
 
-#define USER_END (1ULL << 56) /* with five levels of page tables, at an exec */
+#define USER_END (1ULL << 56) /* with five levels of page tables, as used by exec */
 #define NR_PIDS 65536
-/* The clocks of two CPUs may be that far apart: see pf_cursor_extend(). */
+/* How far the clocks of two CPUs may be apart, see pf_cursor_extend(). */
 #define LATE_NS 1000
 
 static bool storm_writes(uint64_t page)
@@ -37,10 +37,10 @@ static bool storm_writes(uint64_t page)
 	return page % 64 == 0;
 }
 
-/* Where a thread or a child has come to in its pages. */
+/* The position of a thread or a child in its pages. */
 struct place {
 	uint64_t next; /* page */
-	uint64_t ns; /* when it took the one before */
+	uint64_t ns; /* time of the previous one */
 };
 
 struct log_check {
@@ -52,15 +52,15 @@ struct log_check {
 	long nr_faults; /* lines since the head */
 	long nr_pages; /* of these, in pages of the storm's threads */
 	long nr_late, nr_gaps, nr_again;
-	long nr_drains, nr_lines; /* all that there ever were */
+	long nr_drains, nr_lines; /* since the beginning */
 	char summary[512];
-	bool in_drain; /* between the head, or news, and EXIT_CODE */
+	bool in_drain; /* between the head, or the first new line, and EXIT_CODE */
 	struct place threads[STORM_THREADS];
 	struct {
 		pid_t pid;
 		struct place places[CHILD_LIVES];
 	} child[NR_PIDS];
-	char why[600]; /* what is wrong; empty if nothing is */
+	char why[600]; /* the first error; empty if there is none */
 };
 
 static struct log_check *log_check_new(pid_t target, bool children, bool outcome)
@@ -97,7 +97,7 @@ static bool eat(const char **p, const char *word)
 	return true;
 }
 
-/* As the module writes numbers: no sign, no zeros in front. */
+/* A number as the module writes it: no sign, no leading zeros. */
 static bool eat_number(const char **p, unsigned int base, uint64_t *value)
 {
 	const char *start = *p;
@@ -128,8 +128,8 @@ static bool is_member(const struct log_check *c, pid_t pid)
 }
 
 /*
- * The @page is the next one, or a later one if some were lost. One that is written may fault again,
- * later: a fork may have write-protected it, between the fault and the write.
+ * @page must be the next one, or a later one if some were lost. A written page may fault once more
+ * later, because a fork may have write-protected it between the fault and the write.
  */
 static bool check_page(struct log_check *c, struct place *place, uint64_t page, uint64_t ns,
 		       bool write)
@@ -284,13 +284,13 @@ static bool check_line(struct log_check *c)
 		return true;
 	}
 	if (strcmp(p, "EXIT_CODE") || !*c->summary)
-		return bad(c, "no line of ours");
+		return bad(c, "not a line of the module");
 	c->in_drain = false;
 	c->nr_drains++;
 	return true;
 }
 
-/* The next bytes of a stream; false when something is wrong, and then c->why tells. */
+/* Checks the next bytes of a stream. Returns false and sets c->why if there is an error. */
 static bool log_check_feed(struct log_check *c, const char *text, size_t size)
 {
 	while (size) {
@@ -298,7 +298,7 @@ static bool log_check_feed(struct log_check *c, const char *text, size_t size)
 		size_t len = end ? (size_t)(end - text) : size;
 
 		if (c->len + len >= sizeof(c->line))
-			return bad(c, "a line too long");
+			return bad(c, "line too long");
 		memcpy(c->line + c->len, text, len);
 		c->len += len;
 		c->line[c->len] = '\0';

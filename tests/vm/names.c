@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A program that gives itself, its threads, its children and its files names that are made to be
- * taken for something else, for the guest tests.
+ * For the guest tests: gives itself, its threads, its children and its files names that can be
+ * mistaken for something else.
  *
- *	names N FOLDER	do so, with each Nth of them, and the files in FOLDER
- *	names N count	how many names that is
- *	names N read FILE	read FILE to the end under each of these
+ *	names N FOLDER	use each Nth name; make the files in FOLDER
+ *	names N count	print how many names that is
+ *	names N read FILE	read FILE to the end under each of these names
  *
- * Run by one of its names, it touches a page and ends.
+ * Without arguments it exits at once.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A process's name has the first 15 bytes only, so some are short. */
+/* Some are short, because the name of a process has only the first 15 bytes. */
 static const char *const names[] = {
 	"x\n# recorded=1 retries=0 dropped=0 overwritten=0 missed=0 target=exited",
 	"\nEXIT_CODE\n",

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Random system calls on /proc/pf_probe_X, held against a model, for the guest tests.
+ * For the guest tests: random system calls on /proc/pf_probe_X, compared with a model.
  *
- *	operations N SEED FILE	N of them, on a file to which nothing is added meanwhile
+ *	operations N SEED FILE	N calls, on a file to which nothing is added meanwhile
  *
- * The model of an open file: the text, a position, and whether the end has been told. A read gives
- * some of what the text has at the position, at least one byte of it; at the end, nothing. What a
- * file in /proc can't do is refused. Prints how many there were of each; the first that does
- * otherwise ends it.
+ * The model of an open file: the text, a position, and whether the last read has returned the end.
+ * A read returns at least one byte of the text at the position; at the end, nothing. Calls that a
+ * file in /proc does not support fail. Prints the number of calls of each kind; stops at the first
+ * that differs from the model.
  */
 #include <err.h>
 #include <errno.h>
@@ -30,11 +30,11 @@
 #define NR_FDS 12
 #define SIZE_MAX_READ (300 * 1024)
 
-/* What the descriptors that are duplicates of each other share. */
+/* An open file description, which duplicated descriptors share. */
 struct description {
 	int nr_users;
 	off_t at;
-	bool end_told;
+	bool end_seen;
 };
 
 static struct {
@@ -67,7 +67,7 @@ static void must(bool holds, const char *what)
 	exit(1);
 }
 
-/* Of every order of magnitude, and around the borders of pages. */
+/* Of any order of magnitude, and around page boundaries. */
 static size_t some_size(void)
 {
 	switch (below(4)) {
@@ -94,7 +94,7 @@ static off_t some_place(void)
 	}
 }
 
-/* @got is what a read of @size bytes at @at returned into the buffer. */
+/* @got is the result of a read of @size bytes at @at into the buffer. */
 static void check_read(struct description *file, ssize_t got, size_t size, off_t at)
 {
 	off_t left = at < text_len ? text_len - at : 0;
@@ -104,7 +104,7 @@ static void check_read(struct description *file, ssize_t got, size_t size, off_t
 	must(got || !size || !left, "nothing where there is something");
 	must(!memcmp(buffer, text + (left ? at : 0), got), "other bytes");
 	if (size)
-		file->end_told = !got;
+		file->end_seen = !got;
 }
 
 static void do_read(int fd, struct description *file)
@@ -132,18 +132,18 @@ static void do_pread(int fd, struct description *file)
 	off_t at = some_place();
 
 	check_read(file, pread(fd, buffer, size, at), size, at);
-	/* What is at the position was not told. */
-	file->end_told = file->end_told && size && at == file->at;
+	/* pread() elsewhere does not say what is at the position. */
+	file->end_seen = file->end_seen && size && at == file->at;
 }
 
-/* Past the end, too. */
+/* Also past the end. */
 static void do_seek(int fd, struct description *file)
 {
 	off_t at = some_place();
 
-	must(lseek(fd, at, SEEK_SET) == at, "the place that was wanted");
+	must(lseek(fd, at, SEEK_SET) == at, "the requested position");
 	file->at = at;
-	file->end_told = false;
+	file->end_seen = false;
 }
 
 static void do_seek_on(int fd, struct description *file)
@@ -155,9 +155,9 @@ static void do_seek_on(int fd, struct description *file)
 		must(got < 0 && errno == EINVAL, "EINVAL before the beginning");
 		return;
 	}
-	must(got == file->at + by, "the place that was wanted");
+	must(got == file->at + by, "the requested position");
 	file->at = got;
-	file->end_told = false;
+	file->end_seen = false;
 }
 
 static void do_seek_wrong(int fd)
@@ -170,7 +170,7 @@ static void do_seek_wrong(int fd)
 		must(lseek(fd, 0, ways[below(5)]) < 0 && errno == EINVAL, "EINVAL");
 }
 
-/* Where there is something, poll() says so; once the end has been told, it does not. */
+/* poll() must return readable before the end, and not after a read has returned the end. */
 static void do_poll(int fd, const struct description *file)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN | POLLPRI };
@@ -180,7 +180,7 @@ static void do_poll(int fd, const struct description *file)
 	must(!(p.revents & ~POLLIN), "another event");
 	if (file->at < text_len)
 		must(got == 1, "silent where there is something");
-	else if (file->end_told)
+	else if (file->end_seen)
 		must(got == 0, "readable at the end");
 }
 
@@ -207,7 +207,7 @@ static void do_fork(int fd, struct description *file)
 	must(waitpid(pid, &status, 0) == pid && !status, "well ended");
 	file->at += got;
 	if (size)
-		file->end_told = !got;
+		file->end_seen = !got;
 }
 
 static void do_refused(int fd)
@@ -333,7 +333,7 @@ static void operate(void)
 	}
 }
 
-/* The whole, to the first end. */
+/* Reads the whole file, to the first end. */
 static void read_text(void)
 {
 	size_t room = 1 << 20;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the kernel itself counts, and what a module has recorded, for the programs that hold the one
- * against the other.
+ * Reads the kernel's own count of faults and a module's record, for programs that compare them.
  */
 #ifndef ORACLE_H
 #define ORACLE_H
@@ -36,7 +35,7 @@ static inline struct faults stat_faults(pid_t pid)
 	return faults;
 }
 
-/* The number behind ` key=`, or 0. */
+/* The number after ` key=`, or 0 if there is none. */
 static inline long number(const char *summary, const char *key)
 {
 	const char *at = strstr(summary, key);
@@ -44,7 +43,7 @@ static inline long number(const char *summary, const char *key)
 	return at ? atol(at + strlen(key)) : 0;
 }
 
-/* Drains the module's file to the file @log. Returns the number of fault lines. */
+/* Copies the module's record to the file @log. Returns the number of fault lines. */
 static inline long drain(const char *module, const char *log, char *summary, size_t size)
 {
 	char path[32];

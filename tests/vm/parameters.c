@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Loads pf_probe_B.ko with parameters that nobody would give, for the guest tests.
+ * For the guest tests: loads pf_probe_B.ko with random, mostly wrong parameters.
  *
- *	parameters N SEED PID	N strings, made from SEED, with PID as a process that there is
+ *	parameters N SEED PID	N strings, made from SEED; PID is an existing process
  *
- * Each is refused, with a line in the kernel log at an error's level that says why, or makes a
- * module, which is unloaded again. Prints how many of which; the first string for which neither is
- * true ends it.
+ * For each string, the load must either fail, with an error in the kernel log that says why, or
+ * succeed; then the module is unloaded. Prints the number of each result. Stops at the first string
+ * with another result.
  */
 #include <ctype.h>
 #include <err.h>
@@ -81,7 +81,7 @@ static void put_number(void)
 {
 	char number[32];
 
-	/* As many of each length. */
+	/* All lengths are equally likely. */
 	snprintf(number, sizeof(number), "%lld", (long long)(next_random() << 16) >> below(64));
 	put(number);
 }
@@ -119,7 +119,7 @@ static void put_value(const char *name)
 	}
 }
 
-/* Mostly so few faults that a load takes no time. */
+/* Usually with a small max_faults, so that a load is fast. */
 static void make_text(void)
 {
 	size_t nr = below(6);
@@ -144,7 +144,7 @@ static void make_text(void)
 		put_value(name);
 		put(below(30) ? " " : "\n");
 	}
-	/* Now and then not quite what was meant. */
+	/* Sometimes replace a few bytes. */
 	for (nr = below(4) ? 0 : below(4); nr && len; nr--)
 		text[below(len)] = 1 + below(255);
 }
@@ -160,8 +160,8 @@ static void give_up(const char *why)
 }
 
 /*
- * What has been said since with an error's level: by the module or, of each value that can't be one
- * of its parameter, by the kernel.
+ * Counts the new messages with level KERN_ERR by their source: the module, or the kernel, which
+ * prints one for each value that it can't parse.
  */
 static struct said errors(int kmsg)
 {
@@ -180,7 +180,7 @@ static struct said errors(int kmsg)
 		line = strchr(record, ';');
 		if (line && (atoi(record) & 7) == ERR_LEVEL &&
 		    !strncmp(line + 1, MODULE ": ", strlen(MODULE ": "))) {
-			if (line[1 + strlen(MODULE ": ")] == '`') /* of its line the end may be cut */
+			if (line[1 + strlen(MODULE ": ")] == '`') /* its end may be cut */
 				said.nr_by_kernel++;
 			else
 				said.nr_by_module++;
@@ -208,7 +208,7 @@ int main(int argc, char **argv)
 		if (lseek(kmsg, 0, SEEK_END))
 			err(1, "/dev/kmsg");
 		error = syscall(SYS_finit_module, module, text, 0) ? errno : 0;
-		/* A line that was cut has no end, and can't be read before the next one. */
+		/* A truncated line without a newline can be read only after the next one. */
 		if (write(kmsg, END_LINE, strlen(END_LINE)) < 0)
 			err(1, "/dev/kmsg");
 		said = errors(kmsg);

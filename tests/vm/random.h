@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Numbers drawn by a seed: the same on each machine and with each C library.
+ * Pseudo-random numbers that depend only on the seed, not on the machine or the C library.
  */
 #ifndef RANDOM_H
 #define RANDOM_H

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Reads /proc/pf_probe_X in the ways that `cat` and `user` do not, for the guest tests.
+ * For the guest tests: reads /proc/pf_probe_X in ways that `cat` and `user` do not use.
  *
- *	reader size N FILE	to standard output, N bytes a read
- *	reader rewind FILE	twice with lseek(0) in between; the fault lines have to be the same
- *	reader again FILE	to the end, then twice more; prints what the later reads gave
- *	reader at FILE		in places here and there, in both ways; has to be what it is as a whole
- *	reader repoll FILE	to the end, lseek(0), then poll() has to tell that there is something
- *	reader far FILE		pread() behind the end, which goes through all of it: prints how many
- *				ms that takes, for how long at most another program of the same CPU
- *				waits, and how long it goes on after a SIGKILL
- *	reader elsewhere FILE	pread() at the end, then poll() has to tell that there is something
- *	reader poll FILE	to the end, then poll(); prints the drain that comes then
- *	reader hold HOW FILE	HOW=open|read|poll|hup|except|epoll: do so until the file fails or ends,
- *				print "ready", then how it ended
+ *	reader size N FILE	to standard output, N bytes per read
+ *	reader rewind FILE	twice with lseek(0) in between; the fault lines must be the same
+ *	reader again FILE	to the end, then twice more; prints what the later reads return
+ *	reader at FILE		at various offsets, by pread() and lseek(); compares with the whole
+ *	reader repoll FILE	to the end, lseek(0), then poll() must return readable
+ *	reader far FILE		pread() beyond the end, which formats everything: prints how many ms
+ *				that takes, the longest time that another program on the same CPU
+ *				waits, and how long it continues after a SIGKILL
+ *	reader elsewhere FILE	pread() at the end, then poll() must return readable
+ *	reader poll FILE	to the end, then poll(); prints the next drain
+ *	reader hold HOW FILE	HOW=open|read|poll|hup|except|epoll: wait in this way until the
+ *				file fails or ends; print "ready", then how it ended
  *	reader nobody FILE	open it as user 65534
- *	reader root FILE	open it as user 65534, who is root in a user namespace of his own
+ *	reader root FILE	open it as user 65534 who is root in a new user namespace
  *	reader before FILE	open it, become user 65534, read it
  *	reader load FILE	load a module without CAP_SYS_MODULE
  */
@@ -87,7 +87,7 @@ static int rewind_twice(void)
 	return 0;
 }
 
-/* Nothing may be recorded meanwhile. */
+/* Nothing must be recorded meanwhile. */
 static int read_here_and_there(void)
 {
 	int fd = open_path();
@@ -159,7 +159,7 @@ static void read_behind_end(void)
 		errx(1, "pread: not the end");
 }
 
-/* Sleeps for moments; the longest of them is kept in *longest. */
+/* Sleeps for short times; keeps the longest in *longest. */
 static void sleep_on_and_on(volatile long *longest)
 {
 	long before = now_ms();
@@ -220,7 +220,7 @@ static int poll_once(void)
 	printf("ready\n");
 	fflush(stdout);
 	if (poll(&p, 1, POLL_MS) != 1)
-		errx(1, "nothing came");
+		errx(1, "no new line");
 	fputs(read_all(fd, 4096), stdout);
 	return 0;
 }
@@ -286,7 +286,7 @@ static int open_as_own_root(void)
 		err(1, "unshare");
 	write_line("/proc/self/uid_map", "0 65534 1");
 	if (getuid())
-		errx(1, "no root here");
+		errx(1, "not root in the namespace");
 	open_path();
 	return 0;
 }
@@ -306,7 +306,7 @@ static int load_without_capability(void)
 
 	if (prctl(PR_CAPBSET_DROP, CAP_SYS_MODULE))
 		err(1, "PR_CAPBSET_DROP");
-	/* What is not in the bounding set is gone with the next program. */
+	/* A capability that is not in the bounding set is lost at the next exec. */
 	if (!getenv("AGAIN")) {
 		setenv("AGAIN", "1", 1);
 		execl("/proc/self/exe", "reader", "load", path, NULL);

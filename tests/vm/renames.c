@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Maps new files deep in directories while these directories get other names all the time, and
- * checks that nothing but such names is in what has been recorded.
+ * Maps new files deep in directories while these directories are renamed all the time, and checks
+ * that recorded paths consist of their names only.
  *
  *	renames storm FOLDER DEPTH FILES	make FILES files, DEPTH directories below FOLDER; stop;
  *						when continued, touch a page of each, while a thread
  *						exchanges names of directories; print how many
- *	renames scan FOLDER DEPTH		look through standard input; print how many of the files'
- *						lines there are, and what is wrong
+ *	renames scan FOLDER DEPTH		read lines from standard input; print how many are
+ *						about the files, and what is wrong
  *
- * A level has one of two names, and an empty directory beside it has the other one: short or of
- * 200 bytes, or both as long as is kept within a struct dentry; most levels have only one name.
+ * A renamed level has two names: next to it is an empty directory, and the two exchange names. The
+ * names are short and of 200 bytes, or both of the longest length that is stored in struct dentry
+ * itself. Most levels are not renamed.
  */
 #include <err.h>
 #include <errno.h>
@@ -37,15 +38,15 @@
 #define INLINE_NAME 28
 #define RENAME_EXCHANGE_FLAG 2
 
-/* Only these last levels are within what a path has room for. */
+/* The number of last levels that fit into a path. */
 #define EXCHANGED_LEVELS 24
 
 static long depth;
-static int parents[MAX_DEPTH]; /* the folder that level i lies in */
+static int parents[MAX_DEPTH]; /* the folder that contains level i */
 static volatile bool finished;
 static long nr_exchanges;
 
-/* The two names of a level; the second is empty if there is only one. */
+/* The two names of a level; the second is empty if it is not renamed. */
 static void names_of(long level, char first[NAME_BYTES], char second[NAME_BYTES])
 {
 	size_t len = 0;
@@ -79,7 +80,7 @@ static int made_folder(int parent, const char *name)
 	return fd;
 }
 
-/* Return: the folder of the files */
+/* Returns the folder of the files. */
 static int made_tree(const char *folder)
 {
 	char first[NAME_BYTES], second[NAME_BYTES];
@@ -130,7 +131,7 @@ static void *exchange(void *arg)
 				err(1, "renameat2");
 			nr_exchanges++;
 		}
-		/* Moments in which a name can be read. */
+		/* Pause, so that a name can be read now and then. */
 		if (nr_exchanges % 1024 < EXCHANGED_LEVELS)
 			usleep(3000);
 	}
@@ -194,7 +195,7 @@ static void storm(const char *folder, long nr_files)
 	       (unsigned long)((now_ns() - begun_ns) / 1000000));
 }
 
-/* Is a path one that a file of ours has had? From its end, as its beginning may be cut. */
+/* Is this a path that one of our files has had? Starts at the end, as paths may be truncated. */
 static bool is_path(const char *folder, const char *path, size_t len)
 {
 	char first[NAME_BYTES], second[NAME_BYTES];
@@ -224,7 +225,7 @@ static bool is_path(const char *folder, const char *path, size_t len)
 	return (size_t)(end - path) == strlen(folder) && !memcmp(path, folder, end - path);
 }
 
-/* As the kernel's addresses are written, in whole. */
+/* Does the text contain a kernel address? */
 static bool has_pointer(const char *line, size_t len)
 {
 	static const char digits[] = "0123456789abcdef";

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Programs whose faults are entered more than once, or begun and never completed.
+ * For the guest tests: programs whose faults are tried more than once, or never completed.
  *
  *	retries signals HANDLER N	N cold reads of a file, cut short by a timer's signals
- *	retries exec K		a second thread calls exec, and K faults later touches the place
- *				of its leader's last fault; K = -1: which waits until exec ends it
+ *	retries exec K		a second thread calls exec, and K faults later touches the address
+ *				of its leader's last fault; K = -1: that fault waits until the exec
  *	retries unmapped N	N faults whose page is unmapped before they are tried again
- *	retries numbers STEP	two threads with numbers STEP apart fault at the same time
- *	retries crowd N		N threads that all live, and fault
- *	retries init FILE	the first process of a PID namespace, its number in FILE
- *	retries stranger FILE N	enters that namespace, and becomes an orphan there, with N faults
+ *	retries numbers STEP	two threads with PIDs STEP apart fault at the same time
+ *	retries crowd N		N threads exist at the same time, and fault
+ *	retries init FILE	the first process of a PID namespace, writes its PID to FILE
+ *	retries stranger FILE N	an untracked process enters that namespace, and becomes an orphan
+ *				there after N faults
  */
 #include <err.h>
 #include <errno.h>
@@ -53,7 +54,7 @@ static char *map_anon(long nr_pages)
 	return p;
 }
 
-/* Each page is read for the first time: the even ones by the program, the odd ones by a handler. */
+/* Each page is read once: the even ones by the program, the odd ones by a handler. */
 static char *cold;
 static int cold_fd;
 static long nr_pages;
@@ -135,7 +136,7 @@ static const struct handler {
 
 static const struct handler *handler;
 
-/* Once: a handler that takes longer than that would leave no time for anything else. */
+/* One signal: with a periodic timer, a slow handler would leave no time for anything else. */
 static void start_timer(void)
 {
 	struct itimerval once = { .it_value.tv_usec = SIGNAL_US };
@@ -149,7 +150,7 @@ static void on_timer(int sig)
 	int saved = errno;
 
 	nr_signals++;
-	if (handler->flags & SA_NODEFER) /* may not come back, or be interrupted itself */
+	if (handler->flags & SA_NODEFER) /* the handler may not return, or be interrupted itself */
 		start_timer();
 	handler->run();
 	if (!(handler->flags & SA_NODEFER))
@@ -194,7 +195,7 @@ static int run_signals(char **args)
 	for (reading = 0; reading < nr_pages; reading += 2) {
 		if (sigsetjmp(skip, 1))
 			continue;
-		if (!reading) /* not before a handler can leave */
+		if (!reading) /* not before the handler has a place to return to */
 			start_timer();
 		(void)*(volatile char *)(cold + reading * page_size);
 	}
@@ -204,7 +205,7 @@ static int run_signals(char **args)
 	return 0;
 }
 
-/* Memory of which each first touch is reported on the file descriptor, and waits. */
+/* Memory in which the first touch of each page is reported on the userfaultfd and blocks. */
 static char *watched(long nr, int *fd)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -219,11 +220,11 @@ static char *watched(long nr, int *fd)
 	return p;
 }
 
-/* The first byte behind .data, where the loader of a static program has to clear the rest. */
+/* The first byte after .data: exec of a static program clears the rest of the page. */
 extern char _edata[];
 
 struct exec {
-	long nr_before; /* faults that exec takes before the loader comes to that place */
+	long nr_before; /* faults that exec takes before it gets there */
 	long leader_faults;
 	bool is_leader_done;
 };
@@ -236,7 +237,7 @@ static long nr_faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
-/* What this needs from there on is on its stack, and where @arg points to. */
+/* From there on, this uses only its stack and the memory that @arg points to. */
 static void *exec_elsewhere(void *arg)
 {
 	volatile struct exec *exec = arg;
@@ -266,14 +267,14 @@ static int run_exec(char **args)
 	exec->nr_before = atol(args[0]);
 	fresh = map_anon(4096);
 	memset(copy, 1, page_size);
-	for (long i = 3000; i < 3200; i++) /* be ahead of the other thread */
+	for (long i = 3000; i < 3200; i++) /* get ahead of the other thread */
 		fresh[i * page_size] = 1;
 	nr_faults();
 	watched(1, &fd);
 	if (pthread_create(&thread, NULL, exec_elsewhere, (void *)exec))
 		errx(1, "pthread_create");
 	usleep(200000);
-	/* Nothing of libc's data in that page is used until it is back. */
+	/* libc's data in that page must not be used until the page is back. */
 	memcpy(copy, page, page_size);
 	exec->leader_faults = nr_faults();
 	if (mmap(page, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
@@ -294,7 +295,7 @@ static int run_exec(char **args)
 		pause();
 }
 
-/* The address of the next fault there. */
+/* Waits for the next fault there. Returns its address. */
 static uintptr_t next_fault(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -390,7 +391,7 @@ static void next_number(pid_t tid)
 	write_file("/proc/sys/kernel/ns_last_pid", text);
 }
 
-/* Both threads fault at a time, over and over, and wait to be answered. */
+/* Both threads fault at the same time, again and again, and wait for an answer. */
 static int run_numbers(char **args)
 {
 	const long nr = 200;
@@ -420,7 +421,7 @@ static int run_numbers(char **args)
 	return 0;
 }
 
-static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* closed until all threads are there */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* locked until all threads exist */
 
 static void *touch_in_crowd(void *arg)
 {
@@ -430,7 +431,10 @@ static void *touch_in_crowd(void *arg)
 	return NULL;
 }
 
-/* Each thread lives until all are there, then takes a fault that waits, beside all others. */
+/*
+ * Each thread waits until all exist, then takes a fault that blocks, at the same time as all
+ * others.
+ */
 static int run_crowd(char **args)
 {
 	pthread_t *threads, server;
@@ -455,7 +459,7 @@ static int run_crowd(char **args)
 	return 0;
 }
 
-/* Its child is the namespace's first process, which reaps the stranger when that has exited. */
+/* Its child is the namespace's first process, which reaps the orphan when that has exited. */
 static int run_init(char **args)
 {
 	char text[16];
@@ -502,7 +506,7 @@ static int run_stranger(char **args)
 
 		if (fork())
 			_exit(0);
-		while (getppid() != 1) /* an orphan, as soon as its parent has gone */
+		while (getppid() != 1) /* becomes an orphan when its parent exits */
 			usleep(1000);
 		fresh = map_anon(nr);
 		for (long i = 0; i < nr; i++)
@@ -534,5 +538,5 @@ int main(int argc, char **argv)
 		if (argc > 1 && !strcmp(argv[1], programs[i].name) &&
 		    argc == 2 + programs[i].nr_args)
 			return programs[i].run(argv + 2);
-	errx(2, "usage: see the head of retries.c");
+	errx(2, "usage: see the beginning of retries.c");
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Programs that do to their own memory what few do, for the guest tests.
+ * For the guest tests: programs that use their memory in rare ways.
  *
- *	rogue heap	moves its heap to another place, and back
- *	rogue code	unmaps its data and the program's own code but for what runs
+ *	rogue heap	moves its heap to another address, and back
+ *	rogue code	unmaps its data and all of its code except what is running
  *	rogue traced	is traced: another process writes to its memory page by page
- *	rogue seccomp	goes on with exit and write as its only system calls
- *	rogue out	swaps or writes itself out, and reads itself in again
- *	rogue threads N	makes N threads, or as many as there can be, each of which touches a page
- *	rogue maps N	makes N mappings of a file, of every second page, at as many places
+ *	rogue seccomp	restricts itself to the system calls exit and write
+ *	rogue out	has itself swapped out and written back, and reads itself in again
+ *	rogue threads N	makes N threads, or as many as possible; each touches a page
+ *	rogue maps N	makes N separate mappings of a file, of every second page
  */
 #include <err.h>
 #include <errno.h>
@@ -48,13 +48,13 @@ static void touch(volatile char *p, size_t nr)
 		p[i * PAGE] = 1;
 }
 
-/* Where the heap begins and ends is one's own to say: each time before the latest place. */
+/* prctl(PR_SET_MM) moves the heap: each time to a lower address. */
 static int be_heap(void)
 {
 	for (int round = 0; round < 20; round++) {
 		uintptr_t place = (uintptr_t)pages(512), end = place + 256 * PAGE;
 
-		/* It may never end before it begins. */
+		/* The end must never be below the start. */
 		if ((!round && prctl(PR_SET_MM, PR_SET_MM_BRK, end, 0, 0)) ||
 		    prctl(PR_SET_MM, PR_SET_MM_START_BRK, place, 0, 0) ||
 		    prctl(PR_SET_MM, PR_SET_MM_BRK, end, 0, 0))
@@ -84,7 +84,7 @@ static inline __attribute__((always_inline)) long call(long nr, uintptr_t a, uin
 }
 #endif
 
-/* All the code that is left. It is copied: it calls nothing, and has no array to protect. */
+/* The code that remains. It is copied, so it calls nothing and needs no stack protector. */
 static __attribute__((noinline, noclone)) void
 survive(volatile char *p, size_t nr, uintptr_t start, uintptr_t length)
 {
@@ -130,7 +130,7 @@ static int be_traced(void)
 				_exit(2);
 		_exit(ptrace(PTRACE_DETACH, traced, 0, 0) ? 3 : 0);
 	}
-	/* Its own children's faults are none of its own: SIGCHLD is ignored. */
+	/* Ignore SIGCHLD, so that its children's faults are not added to its own. */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	for (int i = 0; i < 200; i++)
@@ -150,7 +150,7 @@ static int be_confined(void)
 	return 1;
 }
 
-/* All of it: what it runs has to be read from the disk at the next instruction. */
+/* All of its memory, so the code has to be read from the disk for the next instruction. */
 static int be_out(void)
 {
 	char *room = pages(1000), line[256];

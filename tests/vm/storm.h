@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What stress.c traces: a process of 64 threads that fault without end, which forks processes that
- * fault, fork, exec and die as fast as they can. And what goes on beside it.
+ * The process that stress.c traces: 64 threads that fault all the time, and children that fault,
+ * fork, exec and die as fast as they can. And an untracked process that does the same.
  */
 #ifndef STORM_H
 #define STORM_H
@@ -21,16 +21,16 @@
 #define NURSERIES 2
 #define BATCH_PAGES 32
 
-/* What a storm has been told and what it tells, in memory that is shared with it. */
+/* Parameters and results of a storm, in memory that is shared with it. */
 static struct storm {
 	volatile bool stop;
-	bool reaped; /* children=1: its children are waited for */
-	bool sudden; /* it may be killed within a fault: that is known with outcome=1 alone */
+	bool reaped; /* children=1: wait for its children */
+	bool sudden; /* may be killed in a fault; only outcome=1 can account for that */
 	volatile long nr_pages[STORM_THREADS];
 	volatile long nr_forked;
 } *storm;
 
-/* This program, which is run anew with the argument "reborn". */
+/* The path of this program; exec runs it with the argument "reborn". */
 static const char *storm_program;
 
 static void nap(unsigned int ms)
@@ -49,7 +49,7 @@ static volatile char *map(uint64_t at, size_t size)
 	return p;
 }
 
-/* Writes to pages from @at on. Returns where it has come to. */
+/* Writes to @nr_pages pages from @at on. Returns the address after them. */
 static uint64_t touch(uint64_t at, unsigned int nr_pages)
 {
 	volatile char *p = map(at, nr_pages * 4096UL);
@@ -60,14 +60,14 @@ static uint64_t touch(uint64_t at, unsigned int nr_pages)
 	return at + nr_pages * 4096UL;
 }
 
-/* What is read takes no memory, so it need not be unmapped: other CPUs would have to be told. */
+/* Pages that are only read take no memory. Unmapping them would need IPIs to other CPUs. */
 static void *thread_storm(void *arg)
 {
 	unsigned int slot = (uintptr_t)arg;
 	volatile char *p = map(STORM_BASE + ((uint64_t)slot << STORM_SHIFT), 1UL << STORM_SHIFT);
 	size_t page = 0;
 
-	nice(10); /* or the forks would hardly have their turn */
+	nice(10); /* leave CPU time for the forks */
 	while (!storm->stop) {
 		for (unsigned int i = 0; i < BATCH_PAGES; i++, page++) {
 			if (storm_writes(page))
@@ -81,7 +81,7 @@ static void *thread_storm(void *arg)
 	return NULL;
 }
 
-/* The life of a process of the storm, in which it has @kind to do. */
+/* The life of a child; @kind says how it ends. */
 static void __attribute__((noreturn)) live(unsigned int kind)
 {
 	uint64_t at = touch(CHILD_BASE, 10);
@@ -96,7 +96,7 @@ static void __attribute__((noreturn)) live(unsigned int kind)
 			_exit(0);
 		}
 		break;
-	case 2: /* ends as nobody foresees */
+	case 2: /* is killed at any moment */
 		if (storm->sudden)
 			for (;;)
 				at = touch(at, 1);
@@ -125,7 +125,7 @@ static void fork_some(void)
 		;
 }
 
-/* A process that has one thread forks far faster. */
+/* A process with a single thread forks far faster. */
 static void __attribute__((noreturn)) run_nursery(void)
 {
 	prctl(PR_SET_CHILD_SUBREAPER, storm->reaped);
@@ -134,7 +134,7 @@ static void __attribute__((noreturn)) run_nursery(void)
 	_exit(0);
 }
 
-/* The traced process, from when it is let go until storm->stop. */
+/* The traced process, from its SIGCONT until storm->stop. */
 static void __attribute__((noreturn)) run_storm(void)
 {
 	pthread_t threads[STORM_THREADS];

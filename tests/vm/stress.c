@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The modules in a storm: rounds of load, trace and unload, with parameters, loads and moments
- * drawn at random, for as many seconds as are given.
+ * The modules in a storm: rounds of load, trace and unload, with random parameters, workloads and
+ * times, for a given number of seconds.
  *
- *	stress SECONDS SEED PLACEMENT...	prints a line for what is wrong, then the totals; fails if
- *						anything is. Where the hook is placed is drawn from these
+ *	stress SECONDS SEED PLACEMENT...	prints a line for each error, then the totals; fails
+ *						if there was an error. Uses random placements
  *
- * What is traced is the storm of storm.h; strangers do the same beside it, and CPUs are taken off
- * and put on. The files are read in eight ways meanwhile, see readers[]; log_check.h says what each
- * line has to be.
+ * It traces the storm of storm.h. Meanwhile an untracked process does the same, CPUs go offline and
+ * online, and the files are read in eight ways, see readers[]; log_check.h checks each line.
  *
- * In a whole round the modules are loaded before the first fault and unloaded after the last: what
- * was recorded, dropped and missed is then what the kernel counted, to the fault. In the other
- * rounds they are loaded and unloaded at any moment: first one at a time, many times, for a moment
- * each, then as in a whole round.
+ * In a whole round, the modules are loaded before the first fault and unloaded after the last one.
+ * Then the number of faults recorded, dropped and missed must be exactly the kernel's count. In the
+ * other rounds they are loaded and unloaded at any time: first one at a time, often and briefly,
+ * then all together.
  */
 #include <err.h>
 #include <errno.h>
@@ -42,19 +41,19 @@
 #include "storm.h"
 
 #define NR_MODULES 3
-#define NR_CHILDREN 200 /* of a storm that a round waits for, at most */
-#define NR_MOMENTS 60 /* loads of a moment in a round that is not whole, at most */
+#define NR_CHILDREN 200 /* forks that a round waits for, at most */
+#define NR_MOMENTS 60 /* short loads in a round that is not whole, at most */
 #define NR_STRANGERS 2
 #define WINDOW_S 10 /* for the forks that a round waits for */
-#define NO_TIME_S 300 /* after which a round without a new load hangs, times PATIENCE */
+#define NO_TIME_S 300 /* a round without a new load for that long hangs; times PATIENCE */
 
-/* All that there was, in memory shared with the readers. */
+/* Totals, in memory shared with the readers. */
 static struct totals {
 	long rounds, whole, moments, loads, recorded, dropped, overwritten, lines, drains, late, again;
 	long children, hotplugs, reused, readers, wrong;
 } *totals;
 
-static time_t end; /* of all: no round begins after it */
+static time_t end; /* no round begins after this time */
 static unsigned int no_time_s;
 static unsigned int seed;
 static char **placements;
@@ -111,7 +110,7 @@ static pid_t start(void)
 	return pid;
 }
 
-/* All CPUs but the first, off and on. */
+/* Takes all CPUs but the first offline and online again. */
 static void __attribute__((noreturn)) run_hotplug(void)
 {
 	long nr_cpus = sysconf(_SC_NPROCESSORS_CONF);
@@ -131,7 +130,7 @@ static void __attribute__((noreturn)) run_hotplug(void)
 	}
 }
 
-/* A reader's open file and what it has seen of it. */
+/* A reader's open file, and the checker of what it has read. */
 struct reading {
 	int fd;
 	const struct load *load;
@@ -140,7 +139,7 @@ struct reading {
 
 static char text[1 << 16];
 
-/* Whatever a read() gives: false at the end, or when the module has gone. */
+/* Checks the result of a read(). Returns false at the end, or when the module has gone. */
 static bool take(struct reading *r, size_t size)
 {
 	ssize_t n = read(r->fd, text, size);
@@ -153,7 +152,7 @@ static bool take(struct reading *r, size_t size)
 	_exit(1);
 }
 
-/* Drain after drain, in pieces of @size, 0 for any. */
+/* Reads drain after drain, @size bytes at a time, or random sizes if 0. */
 static void read_on(struct reading *r, unsigned int size, unsigned int nr_drains)
 {
 	while (nr_drains--) {
@@ -183,7 +182,7 @@ static void read_bytes(struct reading *r)
 static void read_places(struct reading *r)
 {
 	for (int i = 0; i < 30; i++) {
-		/* What is there now is known to nobody: that it can be read is all. */
+		/* The contents at this offset are not known; only check that it can be read. */
 		ssize_t n = pread(r->fd, text, 1 + draw(sizeof(text) - 1), draw(200000));
 
 		if (n > 0 && lseek(r->fd, draw(100000), SEEK_SET) >= 0)
@@ -223,7 +222,7 @@ static void read_selected(struct reading *r)
 	}
 }
 
-/* With a descriptor that two have, and by ways that there are not. */
+/* Reads by a descriptor that two processes share, and tries unsupported calls. */
 static void read_shared(struct reading *r)
 {
 	int null = open("/dev/null", O_WRONLY), fd = dup(r->fd);
@@ -280,7 +279,9 @@ static int open_file(const struct load *load)
 	return open(path, O_RDONLY);
 }
 
-/* A reader of the n-th kind, in a process: of this load, even if it comes late. */
+/*
+ * Starts a reader of the n-th kind in a process. Opens the file first, so it is that of this load.
+ */
 static pid_t start_reader(size_t kind, const struct load *load, pid_t target)
 {
 	struct reading r = { .load = load, .fd = open_file(load) };
@@ -306,12 +307,12 @@ static void end_reader(size_t kind, pid_t pid)
 
 	if (waitpid(pid, &status, 0) != pid)
 		err(1, "waitpid");
-	/* `user` tells in its own way that the module has gone. */
+	/* `user` reports with its own exit status that the module has gone. */
 	if (readers[kind] != follow && status)
 		wrong("a reader", "ended badly");
 }
 
-/* Each kind, of one of the files. */
+/* Starts a reader of each kind, each for one of the files. */
 static void start_readers(struct load *const *used, unsigned int nr, pid_t target, pid_t *pids)
 {
 	unsigned int first = draw(nr);
@@ -353,7 +354,7 @@ static void take_out(struct load *load)
 		wrong(load->module, strerror(errno));
 }
 
-/* The target has exited: the file as a whole against what the kernel @counted. */
+/* The target has exited: compares the whole file with the kernel's count. */
 static void check_whole(const struct load *load, pid_t target, long counted, long forked)
 {
 	struct reading r = { .load = load, .fd = open_file(load) };
@@ -387,7 +388,7 @@ static void check_whole(const struct load *load, pid_t target, long counted, lon
 		wrong(load->params, why);
 	else if (!strstr(s, " target=exited ") || (load->overwrites ? dropped : overwritten))
 		wrong(load->params, why);
-	/* Nothing was lost: each page is there. */
+	/* If nothing was lost, each page must be there. */
 	else if (!dropped && !overwritten && !missed &&
 		 (c->nr_gaps || c->nr_pages < storm_pages))
 		wrong(load->params, why);
@@ -398,7 +399,7 @@ static void check_whole(const struct load *load, pid_t target, long counted, lon
 	free(c);
 }
 
-/* The target's number is given to a stranger, whose faults are nobody's. */
+/* Gives the target's PID to an untracked process, whose faults must not be recorded. */
 static void check_reuse(const struct load *used, pid_t target)
 {
 	char number_before[16], summary[2][512];
@@ -421,7 +422,7 @@ static void check_reuse(const struct load *used, pid_t target)
 	totals->reused += pid == target;
 }
 
-/* Stopped before its first fault; SIGCONT lets it go. */
+/* Starts the storm, stopped before its first fault; SIGCONT lets it run. */
 static pid_t start_storm(bool children, bool sudden)
 {
 	int status;
@@ -438,7 +439,7 @@ static pid_t start_storm(bool children, bool sudden)
 	return pid;
 }
 
-/* Waits for the storm's end. Returns what the kernel counted of it. */
+/* Waits for the storm's end. Returns the kernel's count. */
 static long end_storm(pid_t target, const struct faults *before)
 {
 	struct rusage usage;
@@ -450,7 +451,7 @@ static long end_storm(pid_t target, const struct faults *before)
 	return usage.ru_minflt + usage.ru_majflt - before->minor - before->major;
 }
 
-/* Until the storm has forked as often as is drawn, in time or not. */
+/* Waits until the storm has forked a random number of times, or for WINDOW_S. */
 static void wait_in_storm(void)
 {
 	long nr_forked = storm->nr_forked + draw(NR_CHILDREN);
@@ -461,7 +462,7 @@ static void wait_in_storm(void)
 		nap(10 + draw(50));
 }
 
-/* Loads of a moment each, one after the other, with a reader that the unload cuts off. */
+/* Short loads, one after the other, each with a reader that is interrupted by the unload. */
 static void play_moments(pid_t target, bool sudden)
 {
 	unsigned int nr = draw(NR_MOMENTS), nr_readers = 0;
@@ -503,7 +504,9 @@ static void play_round(void)
 	for (unsigned int i = 0; i < nr; i++) {
 		struct load *load = &loads[(first + i) % NR_MODULES];
 
-		/* A whole round's children are recorded if, and only if, the kernel counts them. */
+		/*
+		 * In a whole round, children=1 if and only if the kernel's count includes children.
+		 */
 		draw_params(load, sudden, whole ? children : draw(2));
 		if (insert(load, target))
 			used[nr_used++] = load;
@@ -530,7 +533,7 @@ static void play_round(void)
 	totals->children += storm->nr_forked;
 }
 
-/* The modules' own complaints in the kernel's log, up to now. */
+/* Counts the modules' warnings in the kernel log so far. */
 static void check_log(int log)
 {
 	static char record[8192];
@@ -574,7 +577,7 @@ int main(int argc, char **argv)
 	placements = argv + 3;
 	nr_placements = argc - 3;
 	end = time(NULL) + atoi(argv[1]);
-	/* Or who loads would wait for hundreds of others, and moments would be long and few. */
+	/* Otherwise loads would wait behind hundreds of processes, and be slow and few. */
 	if (setpriority(PRIO_PROCESS, 0, -20))
 		err(1, "setpriority");
 	storm = shared(sizeof(*storm));

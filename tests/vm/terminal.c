@@ -5,12 +5,12 @@
  *	terminal --type TEXT
  *	terminal --halt COMMAND...
  *
- * Runs a command in the foreground of a terminal of its own, as a shell would, for the guest tests:
- * what standard input gives is typed there, Ctrl-C as \003, and what the terminal shows comes out
- * of standard output, a line `terminal: stopped` when the command is. Ends with its exit status.
- * --take: runs a command that takes the foreground of the terminal that there is, and stops others
- * that write to it. --type: what a program may try, to give the shell something to read. --halt: runs
- * a command after it has stopped the terminal's output.
+ * For the guest tests: runs a command in the foreground of a new terminal, as a shell would.
+ * Standard input is typed there (Ctrl-C is \003), and the terminal's output goes to standard
+ * output, with a line `terminal: stopped` when the command is stopped. Exits with the command's
+ * exit status. --take: runs a command that takes the foreground of the existing terminal, so that
+ * others that write to it are stopped. --type: tries to type TEXT into the terminal, for the shell
+ * to read. --halt: stops the terminal's output, then runs a command.
  */
 #include <err.h>
 #include <errno.h>
@@ -25,7 +25,9 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* The shell of that session: a process group without one can't be stopped. */
+/*
+ * The session's shell: without one, the process group would be orphaned and could not be stopped.
+ */
 static int lead(const char *name, char **command)
 {
 	int status, fd;
@@ -46,7 +48,7 @@ static int lead(const char *name, char **command)
 		signal(SIGTTOU, SIG_IGN);
 		tcsetpgrp(STDIN_FILENO, getpid());
 		signal(SIGTTOU, SIG_DFL);
-		/* Ignored in what a script runs in the background. */
+		/* A shell script ignores these in background jobs. */
 		signal(SIGINT, SIG_DFL);
 		signal(SIGQUIT, SIG_DFL);
 		execvp(*command, command);
@@ -58,7 +60,7 @@ static int lead(const char *name, char **command)
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* Returns 0 when there will be no more. */
+/* Returns 0 at the end of file. */
 static int copy(int from, int to)
 {
 	char text[4096];
@@ -127,7 +129,7 @@ int main(int argc, char **argv)
 	while (poll(fds, 2, -1) > 0 || errno == EINTR) {
 		if (fds[1].revents && !copy(STDIN_FILENO, master))
 			fds[1].fd = -1;
-		/* When nobody has the terminal open any more, reading from it fails. */
+		/* Reading fails once no process has the terminal open. */
 		if (fds[0].revents && !copy(master, STDOUT_FILENO))
 			break;
 	}

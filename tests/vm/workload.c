@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The programs that the guest tests trace, and the exact check on the tracer.
+ * The programs that the guest tests trace, and the comparison with the kernel's count.
  *
- *	workload run NAME [N]		run one, as a program of its own
- *	workload track X PARAMS NAME [N]	run one under pf_probe_X.ko with these parameters,
- *				print one line of key=value, leave the log in /tmp/track.log
- *	workload track X PARAMS command COMMAND...	the same with any other program, with children=1
- *				up to the end of all that it has left behind
- *	workload pages		from that log, the pages that `touch` touched, as numbers from 0
+ *	workload run NAME [N]		run a workload
+ *	workload track X PARAMS NAME [N]	trace a workload by pf_probe_X.ko with these
+ *				parameters, print a line of key=value, write /tmp/track.log
+ *	workload track X PARAMS command COMMAND...	the same with any program; with
+ *				children=1, waits for all processes that it leaves behind
+ *	workload pages		print the pages that `touch` touched, numbered from 0
  *
- * What the kernel itself counted is (ru_minflt + ru_majflt of wait4) less (fields 10 and 12 of
- * /proc/PID/stat when the module was loaded); `difference` is what was recorded less that and less
- * the faults that failed or never completed, which the kernel does not count. With outcome=1
- * minor_difference and major_difference are the same for each. Workloads ignore SIGCHLD, or wait4()
- * would add the faults of their own children; with children=1, it is to add them.
+ * The kernel's count is ru_minflt + ru_majflt of wait4() minus fields 10 and 12 of /proc/PID/stat
+ * at the load. `difference` is the number of recorded faults, minus those that failed or never
+ * completed (the kernel does not count them), minus the kernel's count. With outcome=1,
+ * minor_difference and major_difference are the same for each kind. Workloads ignore SIGCHLD, so
+ * that wait4() does not add the faults of their children, except with children=1.
  */
 #include <err.h>
 #include <errno.h>
@@ -49,7 +49,7 @@
 #define WARM_FILE "/disk/warm"
 #define FILE_PAGES 2048
 #define SWAPPED_PAGES 4096
-#define CGROUP "/sys/fs/cgroup/small" /* made by the test, with little memory and swap to go to */
+#define CGROUP "/sys/fs/cgroup/small" /* made by the test, with little memory and some swap */
 #define TOUCH_ADDRESS ((void *)0x200000000000)
 #define MANY_COLD_PAGES 16384
 #define SLEEPERS 8
@@ -108,7 +108,7 @@ static void drop_caches(void)
 	write_file("/proc/sys/vm/drop_caches", "3");
 }
 
-/* N pages at a known address, written one after the other. */
+/* Writes N pages at a known address, one after the other. */
 static void run_touch(long n)
 {
 	char *p = map(TOUCH_ADDRESS, n, PROT_READ | PROT_WRITE,
@@ -127,8 +127,8 @@ static uint64_t monotonic_ns(void)
 }
 
 /*
- * As run_touch(), by turns on each CPU, in which 16 pages are touched; /tmp/stamps has for each
- * page its address and the clock before and after.
+ * Like run_touch(), but moves to the next CPU every 16 pages. Writes each page's address, and the
+ * time before and after the touch, to /tmp/stamps.
  */
 static void run_stamps(long n)
 {
@@ -201,7 +201,7 @@ static void run_fault_forever(long n)
 	}
 }
 
-/* With pauses, so that a reader keeps up. */
+/* With pauses, so that a reader can keep up. */
 static void *thread_forever(void *arg)
 {
 	for (;;) {
@@ -255,7 +255,7 @@ static void *thread_files(void *arg)
 
 	if (cold < 0 || warm < 0)
 		err(1, "files");
-	/* All threads in the same file: they wait for each other's pages. */
+	/* All threads use the same file, so they wait for each other's pages. */
 	p = map(NULL, FILE_PAGES, PROT_READ, MAP_SHARED, cold);
 	madvise((void *)p, FILE_PAGES * page_size, MADV_RANDOM);
 	for (int i = 0; i < 200; i++) {
@@ -317,7 +317,7 @@ static void run_mix(long n)
 	map(NULL, 300, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1);
 
 	p = anon(64);
-	fd = open(WARM_FILE, O_RDONLY); /* the kernel writes to fresh pages */
+	fd = open(WARM_FILE, O_RDONLY); /* the kernel writes to new pages */
 	if (fd < 0 || read(fd, p, 64 * page_size) != 64 * page_size)
 		err(1, "%s", WARM_FILE);
 	close(fd);
@@ -326,7 +326,7 @@ static void run_mix(long n)
 	err(1, "%s", self);
 }
 
-/* Pages of a file that are in memory. */
+/* The number of the file's pages that are in memory. */
 static size_t nr_resident(const char *path, size_t nr_pages)
 {
 	unsigned char *resident = calloc(nr_pages, 1);
@@ -345,8 +345,8 @@ static size_t nr_resident(const char *path, size_t nr_pages)
 }
 
 /*
- * drop_caches leaves what is in use for a moment. Once, on a machine under load, some pages stayed
- * for 10 s: then it is another file, of which nobody has a page.
+ * drop_caches leaves pages that are in use at that moment. Once, on a loaded machine, some stayed
+ * for 10 s; then use a new file, of which no process has a page.
  */
 static void prepare_cold(void)
 {
@@ -366,7 +366,7 @@ static void prepare_cold(void)
 	errx(1, "%s: %zu pages stay in memory", COLD_FILE, nr);
 }
 
-/* Each page of a file that is on disk only, once, in an order that no read-ahead foresees. */
+/* Reads each page of a file that is only on disk once, in an order that defeats read-ahead. */
 static void run_cold(long n)
 {
 	int fd = open(COLD_FILE, O_RDONLY);
@@ -377,9 +377,9 @@ static void run_cold(long n)
 		err(1, "%s", COLD_FILE);
 	p = map(NULL, MANY_COLD_PAGES, PROT_READ, MAP_SHARED, fd);
 	madvise((void *)p, MANY_COLD_PAGES * page_size, MADV_RANDOM);
-	/* khugepaged would read whole huge pages of it (seen on 7.2). */
+	/* khugepaged would read whole huge pages (seen on 7.2). */
 	madvise((void *)p, MANY_COLD_PAGES * page_size, MADV_NOHUGEPAGE);
-	/* The step has no factor in common with the number of pages, a power of two. */
+	/* The step is odd, so it has no common factor with the number of pages, a power of two. */
 	for (size_t i = 0; i < MANY_COLD_PAGES; i++)
 		(void)p[i * 10007 % MANY_COLD_PAGES * page_size];
 }
@@ -396,7 +396,7 @@ static void on_signal(int sig)
 	siglongjmp(after_signal, sig);
 }
 
-/* N pages behind the end of a file. */
+/* N pages beyond the end of a file. */
 static void run_sigbus(long n)
 {
 	int fd = memfd_create("short", 0);
@@ -422,8 +422,8 @@ static int named_file(const char *path, size_t nr_pages)
 }
 
 /*
- * A path of @depth times 200 of a character, then /the-end/file; by going there, as no call takes
- * one of over PATH_MAX.
+ * A path of @depth folders with names of 200 times the same character, then /the-end/file. Uses
+ * chdir(), because no system call takes a path longer than PATH_MAX.
  */
 static int far_file(char c, int depth)
 {
@@ -446,7 +446,7 @@ static int far_file(char c, int depth)
 	return fd;
 }
 
-/* One write of a shared mapping's page, at each of these offsets in pages. */
+/* Writes to a shared mapping at each of these offsets in pages. */
 static void touch_mapped(int fd, size_t nr_pages, size_t at)
 {
 	char *p = mmap(NULL, nr_pages * page_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
@@ -457,7 +457,7 @@ static void touch_mapped(int fd, size_t nr_pages, size_t at)
 	touch(p, nr_pages, true);
 }
 
-/* Files with all kinds of names; the test has the same list. */
+/* Files with various names; the test has the same list. */
 static void run_names(long n)
 {
 	int fd = named_file("/tmp/mapped twice", 8), hugetlb;
@@ -490,7 +490,7 @@ static void run_names(long n)
 	*p = 1;
 }
 
-/* A file in N directories, one in the other; and one that no name is changed above. */
+/* A file in N nested directories. */
 static void run_deep(long n)
 {
 	int fd;
@@ -504,7 +504,7 @@ static void run_deep(long n)
 	touch_mapped(fd, 1, 0);
 }
 
-/* A thread that shares its CPU with nobody: it maps a file, then goes on for N seconds. */
+/* A SCHED_FIFO thread maps a file, then occupies its CPU for N seconds. */
 static void run_fifo(long n)
 {
 	struct sched_param param = { .sched_priority = 50 };
@@ -522,7 +522,7 @@ static void run_fifo(long n)
 		;
 }
 
-/* A memfd's pages as a dma-buf that has been given a name; /tmp/mapped has that of the kernel. */
+/* Maps a memfd's pages as a named dma-buf. Writes the name in /proc/PID/maps to /tmp/mapped. */
 static void run_dma_buf(long n)
 {
 	struct udmabuf_create create = { .memfd = memfd_create("pages", MFD_ALLOW_SEALING) };
@@ -549,7 +549,7 @@ static void run_dma_buf(long n)
 	fclose(mapped);
 }
 
-/* Pages that are shared with a child since a fork, and pinned to be read: which copies them. */
+/* Pins pages for reading that are shared with a forked child, which copies them. */
 static void run_unshare(long n)
 {
 	char *p = anon(n), *to = anon(1);
@@ -616,7 +616,7 @@ struct monitor {
 	unsigned int delay_us;
 };
 
-/* Answers each fault on a userfaultfd with a page, until all have come. */
+/* Answers faults on a userfaultfd with a page, until all have come. */
 static void *answer_faults(void *arg)
 {
 	const struct monitor *m = arg;
@@ -638,7 +638,7 @@ static void *answer_faults(void *arg)
 	return NULL;
 }
 
-/* Memory of which each first touch waits for an answer on *fd. */
+/* Memory in which the first touch of each page waits for an answer on *fd. */
 static char *answered(size_t nr_pages, int *fd)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -678,7 +678,7 @@ static void *touch_one(void *arg)
 	return NULL;
 }
 
-/* Threads that sleep in a fault, all at a time, until there is a file /tmp/wake. */
+/* Threads that all sleep in a fault until the file /tmp/wake exists. */
 static void run_sleepers(long n)
 {
 	struct monitor m = { .nr_pages = SLEEPERS };
@@ -698,7 +698,7 @@ static void run_sleepers(long n)
 
 static pthread_t main_thread;
 
-/* No answer to a fault, but a signal. */
+/* Answers a fault by a signal instead of a page. */
 static void *cut_short(void *arg)
 {
 	struct uffd_msg msg;
@@ -709,7 +709,7 @@ static void *cut_short(void *arg)
 	return NULL;
 }
 
-/* A fault that sleeps is cut short by a signal, and the program does something else then. */
+/* A signal cuts a sleeping fault short, and the program does not try it again. */
 static void run_cut_short(long n)
 {
 	char *other = anon(1);
@@ -739,8 +739,7 @@ static void *touch_and_tell(void *arg)
 }
 
 /*
- * N threads, one after the other, each with the number of the one before and with one fault, all
- * at the same address.
+ * N threads, one after the other, all with the same TID, each with one fault at the same address.
  */
 static void run_reused_tid(long n)
 {
@@ -766,17 +765,17 @@ static void run_reused_tid(long n)
 			errx(1, "pthread_create");
 		pthread_join(thread, NULL);
 		if (previous && tid != previous)
-			errx(1, "%d was given, not %d again", tid, previous);
+			errx(1, "TID %d, not %d again", tid, previous);
 		previous = tid;
 		madvise(TOUCH_ADDRESS, page_size, MADV_DONTNEED);
-		/* pthread_join() returns before the number is free again. */
+		/* pthread_join() returns before the TID is free. */
 		snprintf(path, sizeof(path), "/proc/self/task/%d", tid);
 		while (!access(path, F_OK))
 			usleep(1000);
 	}
 }
 
-/* N programs, each run as soon as it is written: through a mapping, as some linkers write. */
+/* N programs, each run right after it was written through a mapping, as some linkers do. */
 static void run_written(long n)
 {
 	static const char program[] = "#!/bin/true\n";
@@ -814,7 +813,7 @@ static void run_written(long n)
 	printf("busy=%ld of %ld\n", nr_busy, n);
 }
 
-/* Children, children's children, one that becomes another program, one that outlives its parent. */
+/* Children, grandchildren, one that calls exec, one that outlives its parent. */
 static void run_family(long n)
 {
 	pthread_t thread;
@@ -839,7 +838,7 @@ static void run_family(long n)
 		touch(anon(5), 5, true);
 }
 
-/* The process ends at once; its child goes on until there is a file /tmp/wake. */
+/* The process exits at once; its child runs until the file /tmp/wake exists. */
 static void run_orphan(long n)
 {
 	if (fork())
@@ -856,7 +855,7 @@ static void *touch_swapped(void *arg)
 	return NULL;
 }
 
-/* Everything else that makes a fault come twice or never: huge pages, userfaultfd, swap. */
+/* Other causes of repeated or missing faults: huge pages, userfaultfd, swap. */
 static void run_paging(long n)
 {
 	const size_t huge = 2 << 20;
@@ -876,7 +875,7 @@ static void run_paging(long n)
 
 	touch_userfaultfd(64, 0);
 
-	/* Two threads in the same pages, of which less than half fit into memory. */
+	/* Two threads use the same pages, less than half of which fit into memory. */
 	p = anon(SWAPPED_PAGES);
 	if (pthread_create(&thread, NULL, touch_swapped, p))
 		errx(1, "pthread_create");
@@ -926,7 +925,7 @@ static const struct workload *find(const char *name)
 	errx(2, "no workload %s", name);
 }
 
-/* Waits for all whose parent has gone before them; what they have used is added to @usage. */
+/* Waits for all orphans, and adds their resource usage to @usage. */
 static void reap_orphans(struct rusage *usage)
 {
 	struct rusage more;

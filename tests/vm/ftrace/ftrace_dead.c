@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Shuts ftrace down for good, for a test, as the kernel does when ftrace has met code that it did
- * not expect. Nothing else works with ftrace after that until the next boot.
+ * For a test: shuts ftrace down until the next boot, as the kernel does when ftrace finds
+ * unexpected code. After that, ftrace refuses all requests.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,7 +16,7 @@ static int __init ftrace_dead_init(void)
 	int ret = register_kprobe(&kp);
 
 	if (ret) {
-		pr_err("no ftrace_kill() to be found (error %d)\n", ret);
+		pr_err("can't find ftrace_kill() (error %d)\n", ret);
 		return ret;
 	}
 	kill = (void *)kp.addr;
@@ -31,6 +31,6 @@ static void __exit ftrace_dead_exit(void)
 
 module_init(ftrace_dead_init);
 module_exit(ftrace_dead_exit);
-MODULE_DESCRIPTION("Test: ftrace is dead");
+MODULE_DESCRIPTION("Test: shuts ftrace down");
 MODULE_AUTHOR("The pf_probe authors");
 MODULE_LICENSE("GPL");

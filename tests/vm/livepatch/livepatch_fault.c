@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A live patch of handle_mm_fault(), for a test: a function that does the same as far as that can
- * be done from outside. It serves a program that faults in its own memory.
+ * For a test: a live patch of handle_mm_fault(). The new function does the same as far as a module
+ * can, which is enough for a program that faults in its own memory.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -44,7 +44,7 @@ static int __init livepatch_fault_init(void)
 	int ret = register_kprobe(&kp);
 
 	if (ret) {
-		pr_err("no __handle_mm_fault() to be found (error %d)\n", ret);
+		pr_err("can't find __handle_mm_fault() (error %d)\n", ret);
 		return ret;
 	}
 	inner = (void *)kp.addr;
