@@ -157,7 +157,7 @@ static bool regions_are_cut(void)
 	return false;
 }
 
-/* Glyph by glyph: "  . 1  : 2-4  - 5-9"; then what a + means, if there is one. */
+/* Glyph by glyph: "  . 1  : 2-4  - 5-9"; then "A + after ...", if there is a +. */
 static bool read_legend(struct legend *legend)
 {
 	unsigned int i = nr_lines - 1;
@@ -166,7 +166,7 @@ static bool read_legend(struct legend *legend)
 	memset(legend, 0, sizeof(*legend));
 	while (i && strncmp(lines[i], "Faults in a cell:", 17))
 		i--;
-	for (; i && i < nr_lines && *lines[i] != 'R'; i++) {
+	for (; i && i < nr_lines && *lines[i] != 'A'; i++) {
 		const char *p = lines[i] + (*lines[i] == 'F' ? 17 : 0);
 
 		while (*p) {
@@ -184,7 +184,7 @@ static bool read_legend(struct legend *legend)
 					return false;
 				p += len;
 			}
-			/* No number is left out, none told twice. */
+			/* No number is left out or repeated. */
 			if (from != before + 1 || legend->to[(int)glyph] < from)
 				return false;
 			before = legend->to[(int)glyph];

@@ -63,8 +63,8 @@ int main(void)
 
 	ok(is_refused(FIRST END, "no head"), "no head");
 	ok(is_refused(HEAD HEAD END, "a second head"), "two heads");
-	ok(is_refused(HEAD "EXIT_CODE\n", "no line of ours"), "an end without a summary");
-	ok(is_refused(HEAD "what\n", "no line of ours"), "any other line");
+	ok(is_refused(HEAD "EXIT_CODE\n", "not a line of the module"), "an end without a summary");
+	ok(is_refused(HEAD "what\n", "not a line of the module"), "any other line");
 	ok(is_refused(HEAD "PID = 100 Page Fault at\n", "not a fault"), "a line that is cut");
 	ok(is_refused(HEAD FAULT("0x0200000000000", "1000", "write"), "not a fault"),
 	      "a number with a zero in front");
