@@ -755,9 +755,9 @@ static inline void pf_chart_draw_legend(const struct pf_chart *c, const struct p
 	if (span >= PF_CHART_COLS) {
 		pf_chart_add(o, ", ");
 		pf_chart_add_time(o, div64_u64(span, PF_CHART_COLS));
-		pf_chart_add(o, " a column");
+		pf_chart_add(o, " per column");
 	}
-	pf_chart_add(o, "; Y: lowest page of each row, %u KiB a page", 1U << (c->page_shift - 10));
+	pf_chart_add(o, "; Y: lowest page of each row, %u KiB per page", 1U << (c->page_shift - 10));
 	pf_chart_end_line(o);
 
 	pf_chart_add(o, "Faults in a cell:");

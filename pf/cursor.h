@@ -185,10 +185,10 @@ static void pf_cursor_extend(struct pf_cursor *cursor)
 }
 
 /**
- * pf_cursor_extend_to_end() - as pf_cursor_extend(), when nothing more will be recorded
+ * pf_cursor_extend_to_end() - like pf_cursor_extend(), once recording has ended
  * @cursor: the cursor
  *
- * The last record of a CPU whose clock is ahead is read, too: there are no next ones.
+ * Also reads the last records of a CPU whose clock is ahead, as no other call will follow.
  *
  * Context: process context, sleeps for a grace period.
  */

@@ -111,7 +111,7 @@ static void test_golden(void)
 		"0x55d3c4a25 |++--+++:+:::.:.-:: :-:::-:.:..-. :: :.:: ..::  .  :..     :. .:   .   |   209 code",
 		"            +-----------+-----------+----------+-----------+-----------+----------++",
 		"             0 s      0.5 s       1.0 s      1.5 s       2.0 s       2.5 s   3.01 s",
-		"X: time since the first fault, 43.0 ms a column; Y: lowest page of each row, 4 KiB a page",
+		"X: time since the first fault, 43.0 ms per column; Y: lowest page of each row, 4 KiB per page",
 		"Faults in a cell:  . 1  : 2-4  - 5-9  + 10-19  * 20-49  # 50-99  @ 100-129",
 	};
 
@@ -131,7 +131,7 @@ static void test_few(void)
 		"0x55d3c4a1b |*                                                                     |     1",
 		"            +----------------------------------------------------------------------+",
 		"             0 ns",
-		"X: time since the first fault; Y: lowest page of each row, 4 KiB a page",
+		"X: time since the first fault; Y: lowest page of each row, 4 KiB per page",
 		"Faults in a cell:  * 1",
 	};
 	unsigned int i, column, sum;
@@ -242,7 +242,7 @@ static void test_many(void)
 static void test_pages(void)
 {
 	static const unsigned int shifts[] = { 12, 14, 16 };
-	static const char *const sizes[] = { " 4 KiB a page", " 16 KiB a page", " 64 KiB a page" };
+	static const char *const sizes[] = { " 4 KiB per page", " 16 KiB per page", " 64 KiB per page" };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(shifts); i++) {
@@ -314,14 +314,14 @@ static void test_times(void)
 		{ 69, "             0 ns    10 ns     20 ns     30 ns     40 ns     50 ns"
 		      "     60 ns  69 ns", "first fault; " },
 		{ 7000, "             0 us   1 us      2 us      3 us      4 us      5 us"
-			"      6 us  7.00 us", ", 100 ns a column; " },
-		{ 9994, " 9.99 us", ", 142 ns a column; " },
-		{ 9996, " 10.0 us", ", 142 ns a column; " },
-		{ 99960, " 100 us", ", 1.43 us a column; " },
+			"      6 us  7.00 us", ", 100 ns per column; " },
+		{ 9994, " 9.99 us", ", 142 ns per column; " },
+		{ 9996, " 10.0 us", ", 142 ns per column; " },
+		{ 99960, " 100 us", ", 1.43 us per column; " },
 		{ 1500000, "             0 ms  0.2 ms   0.4 ms   0.6 ms    0.8 ms   1.0 ms"
-			   "   1.2 ms     1.50 ms", ", 21.4 us a column; " },
+			   "   1.2 ms     1.50 ms", ", 21.4 us per column; " },
 		{ 86400000000000, "             0 s          20000 s         40000 s"
-				  "         60000 s           86400 s", ", 1234 s a column; " },
+				  "         60000 s           86400 s", ", 1234 s per column; " },
 	};
 	unsigned int i, j;
 	bool right = true;
@@ -334,7 +334,7 @@ static void test_times(void)
 		   "the axis of %llu ns", cases[i].span);
 	}
 
-	/* A nanosecond or an exact number of them is a column: off by one would show. */
+	/* A nanosecond or an exact number of them is per column: off by one would show. */
 	for (i = 1; i <= 100; i++) {
 		for (nr_faults = j = 0; j < PF_CHART_COLS * i; j++)
 			add(j, 0x1000, PF_REGION_HEAP);

@@ -263,7 +263,7 @@ static struct log_check *new_check(const struct load *load, pid_t target)
 	return log_check_new(target, load->children, load->outcome);
 }
 
-static void tell(const struct log_check *c)
+static void add_totals(const struct log_check *c)
 {
 	add(&totals->lines, c->nr_lines);
 	add(&totals->drains, c->nr_drains);
@@ -297,7 +297,7 @@ static pid_t start_reader(size_t kind, const struct load *load, pid_t target)
 	add(&totals->readers, 1);
 	r.check = new_check(load, target);
 	readers[kind](&r);
-	tell(r.check);
+	add_totals(r.check);
 	_exit(0);
 }
 
@@ -395,7 +395,7 @@ static void check_whole(const struct load *load, pid_t target, long counted, lon
 	add(&totals->recorded, recorded);
 	add(&totals->dropped, dropped);
 	add(&totals->overwritten, overwritten);
-	tell(c);
+	add_totals(c);
 	free(c);
 }
 
