@@ -152,7 +152,7 @@ static void pf_cursor_end_run(struct pf_cursor *cursor)
 		pf_merge_drop_first(&cursor->merge);
 }
 
-/* Records made up to @horizon_ns are to be read, of those that can be seen in a grace period. */
+/* Lets the cursor read records made up to @horizon_ns that are visible after a grace period. */
 static void pf_cursor_extend_to(struct pf_cursor *cursor, u64 horizon_ns)
 {
 	unsigned int cpu;

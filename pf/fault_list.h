@@ -613,7 +613,7 @@ static u64 pf_list_nr_recorded(void)
  * pf_list_lane_mark() - a number that changes whenever a CPU records or loses a fault
  * @cpu: the CPU
  *
- * Takes no lock. The number means nothing, and is arbitrary while the CPU goes to another chunk.
+ * Takes no lock. While the CPU goes on to another chunk, the number is arbitrary.
  */
 static u64 pf_list_lane_mark(unsigned int cpu)
 {
