@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two sides of one or more logs each, held against each other group by group."""
+"""Compares two sides of one or more logs each, group by group."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .log import OUTCOME_HINT, LogError
 from .outputs import Job
 from .words import csv_cell, plural, printable, time_text
 
-OF_ONE_RUN = ("process", "thread", "page", "time")  # another run has others
+OF_ONE_RUN = ("process", "thread", "page", "time")  # their values change with each run
 TOO_FEW_RUNS = (
-    "Too few runs to say whether the sides differ by more than chance: it takes "
-    f"{differ.RUNS_NEEDED} on each side"
+    "Too few runs to test whether the difference is significant: each side needs "
+    f"{differ.RUNS_NEEDED}"
 )
-NOT_ALL_TELL = f"Not all of the logs have results and latencies: {OUTCOME_HINT}"
+OUTCOMES_MISSING = f"Not all of the logs have results and latencies: {OUTCOME_HINT}"
 MEASURES = {"time": "total", "faults": "faults", "major": "major"}
 
 
 def columns(options: argparse.Namespace) -> set[str]:
-    """What a comparison takes of a log."""
+    """The columns of a log that a comparison needs."""
     return groups.columns(_keys(options))
 
 
@@ -36,7 +36,7 @@ def _keys(options: argparse.Namespace) -> list[str]:
     keys = options.by or ["map"]
     for key in keys:
         if key in OF_ONE_RUN:
-            raise LogError(f"--by {key}: it can't be found again in another run")
+            raise LogError(f"--by {key}: its values differ from run to run")
     if options.sort in ("p99", "key"):
         raise LogError(
             f"--sort {options.sort}: only time, faults and major are compared"
@@ -46,49 +46,49 @@ def _keys(options: argparse.Namespace) -> list[str]:
 
 @dataclass(frozen=True)
 class Run:
-    """One log's sums by group; a group is its texts, one a key."""
+    """One log's sums by group; a group is the tuple of its texts, one for each key."""
 
-    sums: dict[str, Counter]  # "faults", "major", "total": of each group
-    is_timed: bool  # as a log without faults is; it has no other
-    has_outcomes: bool
-    notes: list[str]  # what must be told of it
+    sums: dict[str, Counter]  # for "faults", "major", "total": the sum of each group
+    is_timed: bool  # also true of a log without faults: no latency is missing there
+    has_outcomes: bool  # the same
+    notes: list[str]  # for the reader of the table
 
-    def tells(self, measure: str) -> bool:
-        """Does its log have this measure, of MEASURES?"""
+    def has(self, measure: str) -> bool:
+        """Whether the log recorded this measure, a value of MEASURES."""
         return {"total": self.is_timed, "major": self.has_outcomes}.get(measure, True)
 
 
 def summed(job: Job) -> Run:
-    """Sum up a log; after that it isn't needed."""
+    """Sum up a log, which can then be freed."""
     log, sums = job.log, {name: Counter() for name in MEASURES.values()}
     name_of_log = printable(job.name)
-    told = [f"{name_of_log}: {text}" for text in job.verdict.lines()]
+    notes = [f"{name_of_log}: {text}" for text in job.verdict.lines()]
     if len(log):
         codes, members = groups.group(log, job.whole, _keys(job.options))
         rows = groups.figures(log, codes, len(members))
         for i in range(len(members)):
-            name = tuple(members.plain(i))  # two groups may look the same
+            name = tuple(members.plain(i))  # the labels of two groups may be the same
             for key, counter in sums.items():
                 counter[name] += int(getattr(rows, key)[i])
-        told += [f"{name_of_log}: {text}" for text in members.notes]
+        notes += [f"{name_of_log}: {text}" for text in members.notes]
     else:
-        told.append(f"{name_of_log}: {job.filters.why_none(job.whole)}")
+        notes.append(f"{name_of_log}: {job.filters.why_none(job.whole)}")
     whole = job.whole
     is_timed = not len(whole) or bool(whole.told("latency_ns").any())
-    return Run(sums, is_timed, not len(whole) or whole.has_outcomes, told)
+    return Run(sums, is_timed, not len(whole) or whole.has_outcomes, notes)
 
 
 def mean(values: list[int]) -> float:
-    """The arithmetic mean; there is at least one value."""
+    """The arithmetic mean of at least one value."""
     return sum(values) / len(values)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What differs by more than runs of one kind do."""
+    """Which differences are significant."""
 
-    total: bool | None  # None: nothing can be said
-    rows: dict[tuple, bool]  # by the groups' names; empty then
+    total: bool | None  # None: it could not be tested
+    rows: dict[tuple, bool]  # by the groups' names; empty if it could not be tested
 
 
 @dataclass(frozen=True)
@@ -99,24 +99,23 @@ class Sides:
     after: list[Run]
 
     def values(self, measure: str, names: list[tuple]) -> tuple[list[int], list[int]]:
-        """A measure in each run of each side, these groups together."""
+        """A measure summed over these groups: a list of the runs before, one of those after."""
         return tuple(
             [sum(run.sums[measure][name] for name in names) for run in side]
             for side in (self.before, self.after)
         )
 
-    def tell(self, measure: str) -> tuple[bool, bool]:
-        """Do all runs of each side tell this measure?"""
+    def have(self, measure: str) -> tuple[bool, bool]:
+        """Whether all runs before, and all runs after, recorded this measure."""
         before, after = (
-            all(run.tells(measure) for run in side)
-            for side in (self.before, self.after)
+            all(run.has(measure) for run in side) for side in (self.before, self.after)
         )
         return before, after
 
     def judge(self, measure: str, names: list[tuple]) -> Judgement:
-        """Do the sides differ? None where there are too few runs, or not all tell it."""
+        """Test the difference; untested with too few runs, or if some lack the measure."""
         can = differ.can_judge(len(self.before), len(self.after))
-        if not can or not all(self.tell(measure)):
+        if not can or not all(self.have(measure)):
             return Judgement(None, {})
         rows = [self.values(measure, [name]) for name in names]
         total, of_rows = differ.judge(self.values(measure, names), rows)
@@ -126,10 +125,10 @@ class Sides:
 def write(before: list[Run], after: list[Run], options: argparse.Namespace) -> None:
     """Print how the sides differ, the largest difference first."""
     sides, runs = Sides(before, after), [*before, *after]
-    timed = all(sides.tell("total"))
+    timed = all(sides.have("total"))
     measure = MEASURES[options.sort or ("time" if timed else "faults")]
     names = sorted({name for run in runs for name in run.sums["faults"]})
-    by = measure if all(sides.tell(measure)) else "faults"
+    by = measure if all(sides.have(measure)) else "faults"
 
     def difference(name: tuple) -> tuple[float, float]:
         a, b = map(mean, sides.values(by, [name]))
@@ -138,9 +137,9 @@ def write(before: list[Run], after: list[Run], options: argparse.Namespace) -> N
     judgement = sides.judge(measure, names)
     names.sort(key=difference)
     notes = list(dict.fromkeys(note for run in runs for note in run.notes))
-    differ_in_kind = any(len({*sides.tell(name)}) > 1 for name in ("total", "major"))
+    differ_in_kind = any(len({*sides.have(name)}) > 1 for name in ("total", "major"))
     if differ_in_kind or by != measure:
-        notes.append(NOT_ALL_TELL)
+        notes.append(OUTCOMES_MISSING)
     if options.csv:
         some = names[: options.top or len(names)]
         table.put(csv_text(sides, _keys(options), some, measure, judgement))
@@ -149,14 +148,14 @@ def write(before: list[Run], after: list[Run], options: argparse.Namespace) -> N
         return
     room = table.terminal_columns()
     top = table.TOP if options.top is None else options.top or len(names)
-    told = [line for text in notes for line in textwrap.wrap(text, room)]
-    told += legend(sides, measure, judgement.total, room)
+    head = [line for text in notes for line in textwrap.wrap(text, room)]
+    head += legend(sides, measure, judgement.total, room)
     lines = text_lines(sides, _keys(options), names, top, measure, judgement, room)
-    table.put("".join(line + "\n" for line in [*told, *lines]))
+    table.put("".join(line + "\n" for line in [*head, *lines]))
 
 
 def percent_text(a: float, b: float) -> str:
-    """How much b is above a."""
+    """By how many percent b exceeds a."""
     if a == b:
         return "0.0 %"
     return f"{100 * (b - a) / a:+,.1f} %" if a else "new"
@@ -171,14 +170,14 @@ def text_lines(
     judgement: Judgement,
     room: int,
 ) -> list[str]:
-    """The comparison in lines of at most room columns."""
+    """The comparison as lines of at most room columns."""
     judged = judgement.total is not None
     shown = [(name, [name], judgement.rows.get(name)) for name in names[:top]]
     rest = [""] * (len(keys) - 1)
-    if len(names) > top:  # which these are depends on how they differ
+    if len(names) > top:  # not tested: the differences themselves select these rows
         shown.append(((f"({len(names) - top:,} more)", *rest), names[top:], None))
     shown.append((("(all)", *rest), names, judgement.total))
-    with_major = measure != "major" and any(sides.tell("major"))
+    with_major = measure != "major" and any(sides.have("major"))
     head = ["before", "after", "change", ""]
     head += ["differs"] * judged + ["major", "then"] * with_major
     rows = [head]
@@ -187,44 +186,44 @@ def text_lines(
         if judged:
             row.append({True: "yes", False: "no", None: ""}[differs])
         if with_major:
-            majors = _told_means(sides, "major", of_row)
+            majors = _means(sides, "major", of_row)
             row += [_text("major", n if n is None else round(n, 1)) for n in majors]
         rows.append(row)
     cells = list(map(list, zip(*rows)))
     widths = [max(map(columns_of, texts)) for texts in cells]
     labels = [keys]
-    labels += [[part or groups.NOT_TOLD for part in name] for name, *_ in shown]
+    labels += [[part or groups.UNKNOWN for part in name] for name, *_ in shown]
     left = room - sum(widths) - 2 * len(widths)
     parts = table.in_room(list(map(list, zip(*labels))), left)
     numbers = (table.right(texts, width) for texts, width in zip(cells, widths))
     return ["  ".join(line).rstrip() for line in zip(*numbers, *parts)]
 
 
-def _told_means(sides: Sides, measure: str, names: list[tuple]) -> list[float | None]:
-    """A measure's mean of each side, these groups together; None if not all runs tell it."""
+def _means(sides: Sides, measure: str, names: list[tuple]) -> list[float | None]:
+    """A measure's mean on each side, summed over these groups; None if a run lacks it."""
     values = sides.values(measure, names)
-    return [mean(v) if told else None for v, told in zip(values, sides.tell(measure))]
+    return [mean(v) if has else None for v, has in zip(values, sides.have(measure))]
 
 
 def _text(measure: str, value: float | None) -> str:
-    """A mean as people read it."""
+    """A mean as the table shows it."""
     if value is None:
-        return groups.NOT_TOLD
+        return groups.UNKNOWN
     return time_text(round(value)) if measure == "total" else f"{value:,.10g}"
 
 
 def _changes(sides: Sides, measure: str, names: list[tuple]) -> list[str]:
-    """Before, after, and how much that changes."""
-    a, b = _told_means(sides, measure, names)
+    """The cells before, after, change, and change in percent."""
+    a, b = _means(sides, measure, names)
     if a is None or b is None:
-        return [_text(measure, a), _text(measure, b), groups.NOT_TOLD, ""]
+        return [_text(measure, a), _text(measure, b), groups.UNKNOWN, ""]
     sign = "-" if b < a else "+" if b > a else ""
     change = sign + _text(measure, abs(b - a))
     return [_text(measure, a), _text(measure, b), change, percent_text(a, b)]
 
 
 def legend(sides: Sides, measure: str, differs: bool | None, room: int) -> list[str]:
-    """What the columns are; differs: the sums."""
+    """What the columns mean; differs: whether the totals differ significantly."""
     what = {"total": "time in faults", "faults": "faults", "major": "major faults"}
     nr_before, nr_after = len(sides.before), len(sides.after)
     text = f"Before: {plural(nr_before, 'run')}, after: {plural(nr_after, 'run')}"
@@ -233,11 +232,12 @@ def legend(sides: Sides, measure: str, differs: bool | None, room: int) -> list[
         text += ", means"
     if differs is not None:
         text += (
-            f". In all, the sides {'differ' if differs else 'do not differ'} by more "
-            "than chance; then each row is judged. Of 100 such tables of runs that are "
-            f"all alike, at most {round(100 * differ.LEVEL)} say yes anywhere."
+            f". The totals {'differ' if differs else 'do not differ'} significantly (by "
+            'more than run-to-run variation). "differs" says the same of each row: of 100 '
+            f"tables of runs that are all alike, at most {round(100 * differ.LEVEL)} "
+            "contain a yes."
         )
-    elif all(sides.tell(measure)):
+    elif all(sides.have(measure)):
         text += f". {TOO_FEW_RUNS}."
     return textwrap.wrap(text, room)
 
@@ -249,9 +249,9 @@ def csv_text(
     measure: str,
     judgement: Judgement,
 ) -> str:
-    """The comparison as CSV: means of each measure, empty where they are not told.
+    """The comparison as CSV: the means of each measure, empty where it was not recorded.
 
-    Of the measure that it is sorted by, whether a row differs by more than chance.
+    Only the measure that the rows are sorted by is tested, so only its "differs" is filled in.
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -263,7 +263,7 @@ def csv_text(
     for name in names:
         row: list[object] = [csv_cell(part) for part in name]
         for each in measures:
-            means = _told_means(sides, each, [name])
+            means = _means(sides, each, [name])
             row += ["" if value is None else f"{value:.15g}" for value in means]
             differs = judgement.rows.get(name) if each == measure else None
             row.append("" if differs is None else "yes" if differs else "no")
@@ -272,13 +272,13 @@ def csv_text(
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The comparison's options."""
+    """Add the comparison's options."""
     box = parser.add_argument_group("comparison")
     box.add_argument(
         "--compare",
         metavar="LOG",
         nargs="+",
-        help="hold these logs against the others, by --by: map, function, program ...; "
-        f"with {differ.RUNS_NEEDED} or more on each side it says what differs by more than "
-        "runs of one kind do; with -o a picture of them side by side",
+        help="compare the other logs (before) with these (after), group by group, see --by; "
+        f"with {differ.RUNS_NEEDED} or more logs on each side the table marks significant "
+        "differences; with -o, draw the logs side by side",
     )

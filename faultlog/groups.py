@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Faults in groups: by which keys, and the figures of each group."""
+"""Groups faults by keys, and computes the figures of each group."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from .packed import compact, pack
 from .spread import spread
 from .words import exact_text, round_width, time_unit, whole_unit
 
-NOT_TOLD = "-"
+UNKNOWN = "-"  # in place of a value that was not recorded
 MAX_MOMENTS = 100
 OF_RESULT, OF_LATENCY = ("minor", "major", "failed"), ("total", "p50", "p99", "max")
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Which group each of n faults is in, and what the groups are called."""
+    """Which group each of n faults is in, and the names of the groups."""
 
     codes: np.ndarray  # int64 (n,), each below count
     count: int
     label: Callable[[int], str]  # for people
-    plain: Callable[[int], str]  # for programs: "" if it is not told, numbers alone
-    notes: tuple[str, ...] = ()  # what must be told of the names
+    plain: Callable[[int], str]  # for programs: numbers only, "" if not recorded
+    notes: tuple[str, ...] = ()  # about the names, for the reader
 
 
 @dataclass(frozen=True)
 class Figures:
     """The figures of g groups; arrays of shape (g,), times in ns.
 
-    Without outcomes minor, major and failed are 0; latencies are those of faults that tell
-    one. A percentile is that of log.percentile(); 0 where none is told.
+    Without outcomes minor, major and failed are 0. Only faults with a latency count in the
+    times. Percentiles are as in log.percentile(); 0 in groups without a latency.
     """
 
     faults: np.ndarray
     minor: np.ndarray
     major: np.ndarray
     failed: np.ndarray
-    pages: np.ndarray  # distinct ones; each process has its own
-    timed: np.ndarray  # faults that tell a latency
+    pages: np.ndarray  # distinct ones; processes share none
+    timed: np.ndarray  # faults with a latency
     total: np.ndarray
     p50: np.ndarray
     p99: np.ndarray
@@ -51,12 +51,12 @@ class Figures:
 
 
 def absent(rows: Figures, i: int) -> set[str]:
-    """The figures of group i that none of its faults has."""
+    """Names of the figures that group i lacks, because no fault in it recorded them."""
     has_result = rows.minor[i] + rows.major[i] + rows.failed[i] or not rows.faults[i]
     found = set(() if has_result else OF_RESULT)
     if not rows.timed[i]:
         found |= set(OF_LATENCY)
-    if rows.total[i]:  # of faults that began before
+    if rows.total[i]:  # the time of faults that began in an earlier group
         found.discard("total")
     return found
 
@@ -66,8 +66,8 @@ def figures(
 ) -> Figures:
     """The figures of each group; codes: the group of each fault, int64 (n,) below count.
 
-    The log has the columns result and latency_ns. spent: as Members.spent_ns, then codes
-    and count are those of group().
+    The log must have the columns result and latency_ns. spent: Members.spent_ns; if given,
+    codes and count must be those of group().
     """
     all_codes, codes = codes, codes[: len(log)]
 
@@ -77,11 +77,11 @@ def figures(
     page = log.address >> np.uint64(log.page_shift)
     places = np.sort(pack(codes, log.process, page))
     is_new = np.diff(places, prepend=places[:1] ^ np.uint64(1)) != 0
-    # In order of the groups, so the first of each page stands for it.
+    # places is sorted by group, so is_new marks the first fault of each page in each group.
     by_group = np.repeat(np.arange(count), tally(slice(None)))
-    told = np.flatnonzero(log.told("latency_ns"))
-    timed = tally(told)
-    order = told[np.argsort(pack(codes[told], log.latency_ns[told]))]
+    rows = np.flatnonzero(log.told("latency_ns"))
+    timed = tally(rows)
+    order = rows[np.argsort(pack(codes[rows], log.latency_ns[rows]))]
     latency = log.latency_ns[order]
     before = np.cumsum(timed) - timed
     some = timed > 0
@@ -113,14 +113,14 @@ def figures(
 
 @dataclass(frozen=True)
 class Key:
-    """What faults can be grouped by."""
+    """Something that faults can be grouped by."""
 
-    columns: tuple[str, ...]  # that it takes
-    group: Callable[[Log, Log], Groups]  # the faults, and the whole log they are of
+    columns: tuple[str, ...]  # that it needs
+    group: Callable[[Log, Log], Groups]  # takes the selected faults and the whole log
 
 
 def _ranks(names: list[str]) -> tuple[list[str], np.ndarray]:
-    """Names in alphabetical order, and the place of each there; int64 (n,)."""
+    """The names sorted, and the position of each name in that order; int64 (n,)."""
     order = sorted(range(len(names)), key=names.__getitem__)
     ranks = np.empty(len(names), dtype=np.int64)
     ranks[order] = np.arange(len(names))
@@ -128,12 +128,12 @@ def _ranks(names: list[str]) -> tuple[list[str], np.ndarray]:
 
 
 def _named(codes: np.ndarray, names: list[str]) -> Groups:
-    """Groups by codes of names, in alphabetical order; "" is not told."""
+    """Groups by codes of names, in alphabetical order; the name "" means not recorded."""
     names, ranks = _ranks(names)
     return Groups(
         ranks[codes],
         len(names),
-        lambda i: names[i] or NOT_TOLD,
+        lambda i: names[i] or UNKNOWN,
         lambda i: names[i],
     )
 
@@ -149,25 +149,26 @@ def _numbers(column: str) -> Key:
     def group(log: Log, _whole: Log) -> Groups:
         values, codes = np.unique(getattr(log, column), return_inverse=True)
         texts = list(map(str, values.tolist()))
-        not_told = ~log.told(column)
-        if not_told.any():
-            # The largest number stands for them, and they come last, behind those that tell it.
-            some_tell = column in log.largest and bool(log.largest[column].any())
-            codes = codes + (not_told & some_tell)
-            texts[len(texts) - (not some_tell) :] = [""]
+        missing = ~log.told(column)
+        if missing.any():
+            # A missing number is stored as the largest of its type. That can also be a real
+            # value: then missing ones get a group of their own, after it.
+            is_real_too = column in log.largest and bool(log.largest[column].any())
+            codes = codes + (missing & is_real_too)
+            texts[len(texts) - (not is_real_too) :] = [""]
         return Groups(
-            codes, len(texts), lambda i: texts[i] or NOT_TOLD, texts.__getitem__
+            codes, len(texts), lambda i: texts[i] or UNKNOWN, texts.__getitem__
         )
 
     return Key((column,), group)
 
 
 def _processes(log: Log, whole: Log) -> Groups:
-    """By process; people see its last program's name, too."""
+    """By process; the label for people includes the name of its last program."""
     names = whole.last_names()
     values, codes = np.unique(log.process, return_inverse=True)
     numbers = values.tolist()
-    if log.reused:  # behind those that had their pids before
+    if log.reused:  # sorted behind the processes that had the same pid before
         order = sorted(
             range(len(values)),
             key=lambda i: log.reused.get(numbers[i], (numbers[i], 1)),
@@ -189,7 +190,7 @@ def _programs(log: Log, _whole: Log) -> Groups:
 
 
 def _pages(log: Log, whole: Log) -> Groups:
-    """By page; each process has its own, so its number is told where there are several."""
+    """By page of each process; labels have the pid if the log has several processes."""
     shift = np.uint64(log.page_shift)
     page = log.address >> shift
     _, first, codes = np.unique(
@@ -206,16 +207,17 @@ def _pages(log: Log, whole: Log) -> Groups:
 
 
 def _moments(log: Log, whole: Log) -> Groups:
-    """By time since the whole log's first fault, in pieces of one round length.
+    """By time since the whole log's first fault, in intervals of one round length.
 
-    A group for each from the first fault's to that in which the last has ended.
+    There is a group for each interval from that of the first fault to that in which the
+    last fault ends.
     """
     elapsed = log.time_ns - whole.time_ns.min()
     width = moment_ns(log)
     low, last_ns = int(elapsed.min()), int(elapsed.min()) + log.duration_ns
     begins = range(low // width, last_ns // width + 1)
     codes = (elapsed // np.uint64(width)).astype(np.int64) - begins[0]
-    # As --from takes it.
+    # In the notation of --from.
     unit, unit_name = min(time_unit(last_ns), (1e9, "s"))
     if width >= 60 * 10**9:
         unit, unit_name = whole_unit(width)
@@ -231,38 +233,38 @@ def _moments(log: Log, whole: Log) -> Groups:
 
 
 def moment_ns(log: Log) -> int:
-    """How long a moment is."""
+    """The length of an interval of _moments()."""
     return round_width(log.duration_ns, MAX_MOMENTS)
 
 
 def _offsets(log: Log, _whole: Log) -> Groups:
-    """By file and page in it; what is in no file by its mapping alone."""
+    """By file and page in it; faults in no file by their mapping only."""
     _, ranks = _ranks(log.names["map"])
-    is_told = log.told("offset")
-    keys = [ranks[log.map], log.offset, ~is_told][: 2 + ("offset" in log.largest)]
+    has_offset = log.told("offset")
+    keys = [ranks[log.map], log.offset, ~has_offset][: 2 + ("offset" in log.largest)]
     _, first, codes = np.unique(pack(*keys), return_index=True, return_inverse=True)
 
     def plain(i: int) -> str:
         name, offset = log.names["map"][log.map[first[i]]], int(log.offset[first[i]])
-        return f"{name}+{offset:#x}" if is_told[first[i]] else name
+        return f"{name}+{offset:#x}" if has_offset[first[i]] else name
 
-    return Groups(codes, len(first), lambda i: plain(i) or NOT_TOLD, plain)
+    return Groups(codes, len(first), lambda i: plain(i) or UNKNOWN, plain)
 
 
 def _instructions(text: Callable[[symbols.Name, str], str]) -> Key:
-    """By the place of the instruction; text: of a place's name and file, "" if unknown."""
+    """By the faulting instruction's place; text() names a place, "" if it has no symbol."""
 
     def group(log: Log, whole: Log) -> Groups:
         places = symbols.find(log, whole)
         known: dict[tuple[int, str], int] = {}
         code_of_place = []
         for i, file in enumerate(places.files):
-            told = "?" if places.has_ip[i] else ""
+            label = "?" if places.has_ip[i] else ""
             if file != symbols.NOWHERE:
                 base = whole.names["map"][file].rpartition("/")[2]
-                told = text(places.names[i], base) or f"{base}+{places.offsets[i]:#x}"
-            code_of_place.append(known.setdefault((file, told), len(known)))
-        names = [told for _, told in known]
+                label = text(places.names[i], base) or f"{base}+{places.offsets[i]:#x}"
+            code_of_place.append(known.setdefault((file, label), len(known)))
+        names = [label for _, label in known]
         named = _named(np.array(code_of_place)[places.codes], names)
         return replace(named, notes=tuple(places.notes))
 
@@ -297,17 +299,17 @@ KEYS = {
 
 
 def columns(keys: Iterable[str]) -> set[str]:
-    """The columns that these keys and the figures take."""
+    """The columns that these keys and the figures need."""
     return {"result", "latency_ns"}.union(*(KEYS[key].columns for key in keys))
 
 
 @dataclass(frozen=True)
 class Members:
-    """What the groups are called."""
+    """The names of the groups."""
 
-    parts: list[Groups]  # of each key
-    first: np.ndarray  # a fault of each group, an index of the parts' codes; (g,)
-    # The time of each of group()'s codes; None: of each fault its latency.
+    parts: list[Groups]  # one for each key
+    first: np.ndarray  # for each group, an index into the parts' codes; (g,)
+    # The time of each of group()'s codes, uint64; None: each fault's latency.
     spent_ns: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -315,24 +317,25 @@ class Members:
 
     @property
     def notes(self) -> list[str]:
-        """What must be told of the names, each thing once."""
+        """Notes about the names, without repetitions."""
         return list(dict.fromkeys(note for part in self.parts for note in part.notes))
 
     def labels(self, i: int) -> list[str]:
-        """Of group i, a text a key, for people."""
+        """For people: group i's texts, one for each key."""
         return [part.label(int(part.codes[self.first[i]])) for part in self.parts]
 
     def plain(self, i: int) -> list[str]:
-        """Of group i, a text a key, for programs."""
+        """For programs: group i's texts, one for each key."""
         return [part.plain(int(part.codes[self.first[i]])) for part in self.parts]
 
 
 def group(log: Log, whole: Log, keys: list[str]) -> tuple[np.ndarray, Members]:
-    """Group the faults of log, which are some of the whole log's, by keys of KEYS.
+    """Group the faults of log, a selection from the whole log, by keys of KEYS.
 
-    Returns the group of each fault, int64, and what the groups are called. By time a fault is
-    in the group of its beginning; those of its later time follow behind, and the time itself
-    is spread over them.
+    Returns the group of each fault, int64, and the names of the groups. With the key "time"
+    a fault is in the group of the interval in which it began. If it lasted into later
+    intervals, its time is spread over these: the codes of these further entries follow the
+    faults' codes, and Members.spent_ns has the time of each entry.
     """
     parts = [KEYS[key].group(log, whole) for key in keys]
     spent = None
@@ -345,10 +348,10 @@ def group(log: Log, whole: Log, keys: list[str]) -> tuple[np.ndarray, Members]:
 def _spread(
     log: Log, whole: Log, parts: list[Groups], at: int
 ) -> tuple[list[Groups], np.ndarray | None]:
-    """The parts with codes for time after the moments in which faults began, and all times.
+    """Extend the parts' codes by entries for time in later intervals, see group().
 
-    at: which of the parts is that of moments. Where no fault goes on after its moment, these
-    are the parts as they are, and None.
+    at: the index of the key "time". Returns the parts and the time of each entry; if every
+    fault ended in the interval in which it began, the parts unchanged and None.
     """
     others = [part.codes for i, part in enumerate(parts) if i != at]
     key, fault_of_key = np.zeros(len(log), dtype=np.uint8), np.zeros(1, dtype=np.int64)

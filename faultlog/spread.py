@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The time of faults, spread over the pieces of time that each overlaps."""
+"""Spreads the time of each fault over the time intervals that it overlaps."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Later:
-    """Time in pieces after those in which its faults began, summed by key and piece.
+    """Time in intervals after the one in which the fault began, summed by key and interval.
 
-    Arrays of shape (m,), one entry for each key and piece that have any.
+    Arrays of shape (m,), one entry for each key and interval with any time.
     """
 
     key: np.ndarray
-    piece: np.ndarray  # int64
+    piece: np.ndarray  # the interval's index, int64
     spent_ns: np.ndarray  # uint64
 
 
 def spread(
     begin_ns: np.ndarray, end_ns: np.ndarray, width_ns: int, key: np.ndarray
 ) -> tuple[np.ndarray, Later]:
-    """Cut faults at the ends of pieces of one width, the first of which begins at 0.
+    """Cut faults at the ends of intervals of one width, the first of which begins at 0.
 
-    begin_ns, end_ns: uint64 (n,); key: what a fault's later time is summed by; (n,).
-    Returns the time of each fault in the piece in which it began, uint64 (n,), and the rest.
+    begin_ns, end_ns: uint64 (n,); key: by which later time is summed, (n,). Returns the time of
+    each fault in the interval in which it began, uint64 (n,), and the rest.
     """
     width = np.uint64(width_ns)
     within = begin_ns % width
@@ -42,7 +42,8 @@ def spread(
     last = ((end_ns[rows] - np.uint64(1)) // width).astype(np.int64)
     low = int(first.min())
     sums = np.zeros((len(keys), int(last.max()) - low + 1), dtype=np.uint64)
-    # Whole pieces are where sums rise and fall again; faults may be in many of them.
+    # A fault may span many intervals: add the width where whole intervals begin and subtract it
+    # where they end, then take cumulative sums.
     np.add.at(sums, (at, first - low), width)
     np.subtract.at(sums, (at, last - low), width)
     np.cumsum(sums, axis=1, out=sums)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tables: the faults by some keys, those that cost most on top."""
+"""Tables of faults grouped by keys, the most expensive groups first."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ from .outputs import Job
 from .words import csv_cell, plural, time_text, wrapped
 
 SORTS = ("time", "faults", "major", "p99", "key")
-TOP = 10  # lines that most people want
-PLAIN_WIDTH = 80  # where there is no terminal
-# A table in less is none: it is wider than the terminal then.
+TOP = 10  # lines by default
+PLAIN_WIDTH = 80  # without a terminal
+# In a narrower terminal the table is not readable anyway, so it exceeds the width.
 LEAST_WIDTH, LEAST_NAME = 20, 8
-# Columns of figures give way so that names have so many characters, and names of functions,
-# with their files: if there is one key, and if there are several.
+# Columns of figures are left out until names have at least this many characters: with one key,
+# and with several. CODE_CHARS is for functions and lines, which include their file.
 NAME_CHARS, CODE_CHARS = (24, 16), (40, 28)
 MAX_TITLE = 40  # characters of a process's name in the title
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A column of figures as people read it."""
+    """A column of figures as the terminal shows it."""
 
-    name: str
+    name: str  # of the figure
     text: Callable[[int], str]
-    adds_up: bool  # so what is not listed can be told
+    adds_up: bool  # so the line "(more)" can show the sum of the groups not listed
+    title: str = ""  # the heading, if it is not the name
 
 
 def _count(value: int) -> str:
     return f"{value:,}"
 
 
-# In the order in which they stand.
+# From left to right.
 SHOWN = (
     Shown("share", lambda per_mille: f"{per_mille / 10:.1f} %", True),
     Shown("total", time_text, True),
@@ -58,15 +59,15 @@ SHOWN = (
     Shown("pages", _count, False),
     Shown("p50", time_text, False),
     Shown("p99", time_text, False),
-    Shown("max", time_text, False),
+    Shown("max", time_text, False, "longest"),
 )
-# In the order in which they give way to names. What isn't in the log is left out before.
+# Left out in this order to make room for names. Figures that the log lacks are never there.
 GIVE_WAY = ("minor", "max", "pages", "failed", "p50", "p99", "share")
 OF_CODE = ("function", "line")
 
 
 def keys(text: str) -> list[str]:
-    """What --by takes: names of KEYS, with commas between."""
+    """Parse --by: names of KEYS, separated by commas."""
     names = text.split(",")
     for name in names:
         if name not in KEYS:
@@ -75,21 +76,22 @@ def keys(text: str) -> list[str]:
                 f"{name or 'nothing'}: not one of {', '.join(KEYS)}{hint}"
             )
     if len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"{text}: a key is there twice")
+        raise argparse.ArgumentTypeError(f"{text}: a key is given twice")
     return names
 
 
 def top(text: str) -> int:
-    """What --top takes."""
+    """Parse --top."""
     if not re.fullmatch(r"\d{1,9}", text):
-        raise argparse.ArgumentTypeError(f"{text}: not a number of lines; 0 is all")
+        raise argparse.ArgumentTypeError(f"{text}: not a number of lines; 0: all")
     return int(text)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The tables' options."""
+    """Add the tables' options."""
     box = parser.add_argument_group(
-        "tables", "Printed in place of a picture: where the faults and their time went."
+        "tables",
+        "Print a table instead of drawing a picture: where faults occurred and what they cost.",
     )
     box.add_argument(
         "--by",
@@ -97,31 +99,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=["map"],
         type=keys,
-        help=f"a line for each {', '.join(KEYS)}; map if none is named",
+        help=f"one line for each {', '.join(KEYS)}; default: map",
     )
     box.add_argument(
         "--sort",
         choices=SORTS,
-        help="what is largest comes first; time, or faults where no latency is told. "
-        "key: in the order of the keys, as of time",
+        help="largest first; default: time, or faults if the log has no latencies. "
+        "key: in the order of the --by keys, for example in order of time",
     )
     box.add_argument(
         "--top",
         metavar="N",
         type=top,
-        help=f"so many lines ({TOP}); 0: all. --csv has all unless it is given; "
-        "of the script -o FILE.sh, so many file ranges",
+        help=f"print N lines; 0: all; default: {TOP}, with --csv all. "
+        "With -o FILE.sh: N file ranges",
     )
     box.add_argument(
         "--csv",
         action="store_const",
         const=True,
-        help="all figures, times in ns",
+        help="print the table as CSV, with all figures, times in ns",
     )
 
 
 def columns(options: argparse.Namespace) -> set[str]:
-    """What a table takes of a log."""
+    """The columns of a log that a table needs."""
     return groups.columns(options.by)
 
 
@@ -147,8 +149,8 @@ def write(job: Job) -> None:
             print(f"{Path(sys.argv[0]).name}: {note}", file=sys.stderr)
         return
     room = terminal_columns()
-    told = [title(job), *job.verdict.lines(), *notes]
-    lines = [line for text in told for line in wrapped(text, room)]
+    texts = [title(job), *job.verdict.lines(), *notes]
+    lines = [line for text in texts for line in wrapped(text, room)]
     lines += text_lines(table, everything, order, room, column)
     put("".join(line + "\n" for line in lines))
 
@@ -163,28 +165,28 @@ class Table:
 
 
 def terminal_columns() -> int:
-    """Room in a line, its last column left free: some terminals wrap there."""
+    """The columns to fill: all except the last, because some terminals wrap there."""
     columns = shutil.get_terminal_size((PLAIN_WIDTH, 0)).columns
     return max(columns, LEAST_WIDTH) - 1
 
 
 def title(job: Job) -> str:
-    """What the table is of, in a line or two."""
+    """What the table is about."""
     log = job.log
     name = shortened(log.head.get("comm", ""), MAX_TITLE)
-    who = f"{name}, pid {log.main_pid}" if name else f"pid {log.main_pid}"
+    target = f"{name}, pid {log.main_pid}" if name else f"pid {log.main_pid}"
     if job.whole.nr_children:
-        who += " and what it forked"
-    text = f"{who}: {plural(len(log), 'fault')}"
+        target += " and its children"
+    text = f"{target}: {plural(len(log), 'fault')}"
+    text += f" within {time_text(log.duration_ns)}"
     if log.told("latency_ns").any():
-        text += f", {time_text(int(log.spent_ns().sum()))} in them"
-    text += f", within {time_text(log.duration_ns)}"
+        text += f", taking {time_text(int(log.spent_ns().sum()))}"
     only = job.filters.text()
     return f"{text} ({only})" if only else text
 
 
 def put(text: str) -> None:
-    """Print, with what the terminal's encoding lacks replaced."""
+    """Print; characters that the terminal's encoding lacks are replaced."""
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode(encoding, "replace"))
@@ -192,25 +194,25 @@ def put(text: str) -> None:
 
 
 def sorted_rows(rows: Figures, sort: str) -> np.ndarray:
-    """Indices of the groups, the largest first; equal ones by faults, then as they are.
+    """Indices of the groups, the largest first; ties by faults, then in their present order.
 
-    sort: of SORTS; "key": all as they are, in the order of what they are grouped by.
+    sort: one of SORTS; "key": the present order, which is that of the keys' values.
     """
     if sort == "key":
         return np.arange(len(rows.faults))
     chosen = {"time": rows.total, "p99": rows.p99, "major": rows.major}
     by = chosen.get(sort, rows.faults)
-    # Both fall: the complement of an unsigned number turns its order round.
+    # Descending: the complement of unsigned numbers reverses their order.
     return np.lexsort((~rows.faults.astype(np.uint64), ~by.astype(np.uint64)))
 
 
 def _weight(everything: Figures) -> str:
-    """The figure that shares are of: time, or faults where no latency is told."""
+    """The figure that shares refer to: time, or faults if there are no latencies."""
     return "total" if everything.timed[0] else "faults"
 
 
 def _values(rows: Figures, i: int) -> dict[str, int | None]:
-    """The figures of SHOWN of group i, but for the share; None: none of its faults has it."""
+    """Group i's figures of SHOWN, without the share; None: not recorded."""
     absent = groups.absent(rows, i)
     return {
         c.name: None if c.name in absent else int(getattr(rows, c.name)[i])
@@ -220,7 +222,7 @@ def _values(rows: Figures, i: int) -> dict[str, int | None]:
 
 
 def _shown(everything: Figures, sort: str | None) -> list[Shown]:
-    """The columns of which the log tells anything."""
+    """The columns that have something to show, and the one that the table is sorted by."""
     absent = groups.absent(everything, 0)
     if not everything.failed[0]:
         absent.add("failed")
@@ -228,17 +230,17 @@ def _shown(everything: Figures, sort: str | None) -> list[Shown]:
 
 
 def _cell(column: Shown, row: dict[str, int | None]) -> str:
-    """A figure as it is shown: a dash if it is not told, nothing where there can be none."""
+    """A figure as text: a dash if it was not recorded, nothing if it makes no sense here."""
     if column.name not in row:
         return ""
     value = row[column.name]
-    return groups.NOT_TOLD if value is None else column.text(value)
+    return groups.UNKNOWN if value is None else column.text(value)
 
 
 def text_lines(
     table: Table, everything: Figures, order: np.ndarray, room: int, sort: str | None
 ) -> list[str]:
-    """The table in lines of at most room columns: figures, then names."""
+    """The table as lines of at most room columns: figures, then names."""
     shown = _shown(everything, sort)
     all_values = _values(everything, 0)
     rows = [_values(table.rows, i) for i in order]
@@ -259,10 +261,12 @@ def text_lines(
     weight = _weight(everything)
     whole = all_values[weight]
     for row in rows:
-        # What is left is below 0 if a log's latencies add up to more than 64 bits.
+        # "(more)" is negative if the latencies add up to more than 64 bits.
         row["share"] = round(1000 * max(row[weight] or 0, 0) / whole) if whole else 0
     labels.append(["(all)"] + [""] * (len(table.keys) - 1))
-    cells = {c.name: [c.name] + [_cell(c, row) for row in rows] for c in shown}
+    cells = {
+        c.name: [c.title or c.name] + [_cell(c, row) for row in rows] for c in shown
+    }
     widths = {name: max(map(columns_of, texts)) for name, texts in cells.items()}
     names = list(map(list, zip(table.keys, *labels)))  # by key
     wanted = [
@@ -285,12 +289,12 @@ def text_lines(
 
 
 def right(texts: list[str], width: int) -> list[str]:
-    """Texts with blanks before them, width columns in all."""
+    """The texts, right-aligned in width columns."""
     return [" " * (width - columns_of(text)) + text for text in texts]
 
 
 def in_room(names: list[list[str]], room: int) -> list[list[str]]:
-    """Columns of names, the widest shortened until all fit into room, as far as that goes."""
+    """Columns of names, the widest shortened until all fit into room or have LEAST_NAME."""
     widths = [max(map(columns_of, texts)) for texts in names]
     while sum(widths) + 2 * (len(widths) - 1) > room and max(widths) > LEAST_NAME:
         widths[widths.index(max(widths))] -= 1
@@ -301,7 +305,7 @@ def in_room(names: list[list[str]], room: int) -> list[list[str]]:
 
 
 def csv_text(table: Table, everything: Figures, order: Iterable[int]) -> str:
-    """The table as CSV, times in ns; what the log does not tell is empty."""
+    """The table as CSV, times in ns; figures that were not recorded are empty."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     times = [f"{name}_ns" for name in OF_LATENCY]
@@ -313,8 +317,8 @@ def csv_text(table: Table, everything: Figures, order: Iterable[int]) -> str:
     for i in order:
         absent = groups.absent(rows, i)
         columns = ("faults", *OF_RESULT, "pages", *OF_LATENCY)
-        told = ["" if n in absent else getattr(rows, n)[i] for n in columns]
+        values = ["" if n in absent else getattr(rows, n)[i] for n in columns]
         share = f"{int(weight[i]) / whole:.6f}" if whole else ""
         cells = map(csv_cell, table.members.plain(i))
-        writer.writerow([*cells, *told, share])
+        writer.writerow([*cells, *values, share])
     return file.getvalue()
