@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The page's script. Names come from traced programs, who may choose them badly: they get
-// into the page as textContent alone, and Plotly, which reads markup, gets none unescaped.
+// The page's script. Traced programs choose names, possibly to do harm: they go into the page
+// only as textContent, and to Plotly, which interprets markup, only escaped.
 
 const WIDTH_CELLS = 300, HEIGHT_CELLS = 170; // of the picture
-const MAX_MARKS = 3000; // faults in view that are drawn one by one
+const MAX_MARKS = 3000; // with more faults in view, cells are drawn instead of marks
 const MAX_ROWS = 200; // of the table
-const MAX_SORTED = 3e6; // faults in view whose pages and percentiles are told
+const MAX_SORTED = 3e6; // with more faults in view, pages and percentiles are left out
 const ACCESS_COLOURS = ["#4d5560", "#4ba3dd", "#d55e00", "#8e1a78", "#2a7f62"];
 const RESULT_COLOURS = { minor: "#8fb4d6", major: "#22262b", failed: "#b00020",
-	"not told": "#9aa3ad" };
+	unknown: "#9aa3ad" };
 const MINOR = 1, MAJOR = 2, NR_RESULTS = 8; // as in log.py
 const KEYS = ["map", "function", "offset", "region", "kind", "access", "mode", "result", "tid",
 	"pid", "program", "cpu", "page"];
 const TITLES = { map: "mapping", offset: "file offset", pid: "process", tid: "thread" };
-// Of a table, and its columns' titles; those from the sixth on are times.
+// A table's figures and their headings; from the sixth on they are times.
 const FIGURES = ["faults", "minor", "major", "failed", "pages", "spent", "median", "p99", "max"];
-const HEADINGS = ["faults", "minor", "major", "failed", "pages", "time", "median", "99 %",
+const HEADINGS = ["faults", "minor", "major", "failed", "pages", "total", "p50", "p99",
 	"longest"];
 const FILTERS = ["pid", "tid", "map", "region", "access", "result", "program"];
 const METRICS = {
 	faults: "faults",
-	latency: "time lost in faults",
+	latency: "time in faults",
 	major: "major faults",
 };
 
@@ -37,7 +37,7 @@ function element(tag, text, parent) {
 	return made;
 }
 
-// As in words.py: the length of a unit in ns, its name, how many of it there have to be.
+// As in words.py: a unit's length in ns, its name, and from how many units on it is used.
 const UNITS = [[86400e9, "d", 2], [3600e9, "h", 2], [60e9, "min", 2], [1e9, "s", 1],
 	[1e6, "ms", 1], [1e3, "µs", 1]];
 
@@ -50,13 +50,13 @@ function threeDigits(value) {
 	return value.toFixed(0);
 }
 
-// As time_text() in words.py, to the last digit.
+// The same text as time_text() in words.py.
 function duration(ns) {
 	const unitOf = (time) => UNITS.find(([length, , least]) => time >= length * least);
 	if (!unitOf(ns))
 		return `${Math.round(ns)} ns`;
 	let [length, unit] = unitOf(ns), text = threeDigits(ns / length);
-	if (text === "1000") { // by rounding: of the next unit it's 1.00
+	if (text === "1000") { // rounded up to 1.00 of the next unit
 		[length, unit] = unitOf(ns * 1.001);
 		text = threeDigits(ns / length);
 	}
@@ -66,14 +66,14 @@ function duration(ns) {
 // -- The picture
 
 const MAX_TIME_TICKS = 11;
-// Round times of minutes and more, in s; a day is followed by 2, 5, 10 ... of them.
+// Round times, in s: parts of a minute, minutes, hours; then 1, 2, 5, 10 ... days.
 const ROUND_TIMES = [20, 30, ...[1, 2, 5, 10, 20, 30].map((n) => n * 60),
 	...[1, 2, 3, 6, 12].map((n) => n * 3600)];
 for (let days = 1; days < 1e6; days *= 10)
 	ROUND_TIMES.push(...[1, 2, 5].map((n) => n * days * 86400));
 
-// How the axis of time counts the seconds in view: by itself, or in longer units, whole and half
-// ones.
+// The title and ticks of the axis of time, whose range is in seconds. In longer units there is a
+// tick at each whole or half unit; for seconds Plotly chooses the ticks.
 function timeAxis([x0, x1]) {
 	const seconds = { title: "seconds since the first fault" };
 	const step = ROUND_TIMES.find((t) => Math.floor((x1 - x0) / t) < MAX_TIME_TICKS);
@@ -87,7 +87,7 @@ function timeAxis([x0, x1]) {
 		ticktext: tickvals.map((tick) => number(tick * 1e9 / length || 0)) };
 }
 
-// Round addresses, offsets or numbers of pages in view: [y, text].
+// Ticks at round addresses, offsets or page numbers in view: [y, text].
 function ticks(panels, shift, [y0, y1]) {
 	const found = [];
 	for (const panel of panels) {
@@ -117,16 +117,16 @@ function figure(view, counted) {
 	if (counted.marks) {
 		const names = faults.meta.names.access;
 		for (const code of ACCESS_COLOURS.keys()) {
-			const such = counted.marks.filter((i) => faults.access[faults.group[i]] === code);
-			if (!such.length)
+			const rows = counted.marks.filter((i) => faults.access[faults.group[i]] === code);
+			if (!rows.length)
 				continue;
-			traces.push({ type: "scatter", mode: "markers", x: such.map((i) => faults.time[i] / 1e9),
-				y: such.map((i) => faults.y[i]), customdata: such, hoverinfo: "none",
-				name: code === 0 ? "not told" : code < 4 ? names[code] : "other",
-				marker: { size: such.map((i) => faults.outcome[faults.group[i]] > 1 ? 9 : 5),
-					symbol: such.map((i) => ["circle", "circle", "circle-open", "x-thin"][
+			traces.push({ type: "scatter", mode: "markers", x: rows.map((i) => faults.time[i] / 1e9),
+				y: rows.map((i) => faults.y[i]), customdata: rows, hoverinfo: "none",
+				name: code === 0 ? "unknown access" : code < 4 ? names[code] : "other access",
+				marker: { size: rows.map((i) => faults.outcome[faults.group[i]] > 1 ? 9 : 5),
+					symbol: rows.map((i) => ["circle", "circle", "circle-open", "x-thin"][
 						faults.outcome[faults.group[i]]]),
-					color: ACCESS_COLOURS[code], line: { width: such.map((i) =>
+					color: ACCESS_COLOURS[code], line: { width: rows.map((i) =>
 						faults.outcome[faults.group[i]] > 1 ? 1.6 : 0),
 					color: ACCESS_COLOURS[code] } } });
 		}
@@ -141,16 +141,16 @@ function figure(view, counted) {
 		const top = Math.log10(most), values = [];
 		for (let power = 0; power <= top; power++)
 			values.push(power);
-		const told = (v) => metric === "latency" ? duration(v) : number(v);
+		const label = (v) => metric === "latency" ? duration(v) : number(v);
 		traces.push({ type: "heatmap", x: xs, y: middles(y[0], stepY, HEIGHT_CELLS), z,
 			hoverinfo: "none", zmin: metric === "latency" ? Math.max(0, top - 5) : 0,
 			zmax: Math.max(top, 0.3), zsmooth: false,
 			colorscale: [[0, "#a9cdea"], [0.35, "#4a90c8"], [0.7, "#1c4f8a"], [1, "#0b1f3f"]],
 			colorbar: { thickness: 10, len: 0.5, y: 1, yanchor: "top", x: 1.15, outlinewidth: 0,
-				title: { text: "a spot", font: { size: 11 } }, tickvals: values,
-				ticktext: values.map((v) => told(10 ** v)) } });
+				title: { text: "per cell", font: { size: 11 } }, tickvals: values,
+				ticktext: values.map((v) => label(10 ** v)) } });
 	}
-	["not told", "minor", "major", "failed"].forEach((name, outcome) => {
+	["unknown", "minor", "major", "failed"].forEach((name, outcome) => {
 		if (counted.bars[outcome].some(Boolean))
 			traces.push({ type: "bar", x: xs, y: Array.from(counted.bars[outcome]), yaxis: "y2",
 				width: stepX, marker: { color: RESULT_COLOURS[name], line: { width: 0 } },
@@ -203,7 +203,7 @@ class Page {
 		byId("title").textContent = `Page faults of ${head.comm || meta.name}` +
 			(head.pid ? ` (PID ${head.pid})` : "");
 		const what = meta.view === "mapping" &&
-			"files by offset, other memory by each process's pages";
+			"files by offset, other memory by the pages of each process";
 		const about = [meta.name, head.probe, head.kernel && `Linux ${head.kernel}`, head.arch,
 			meta.filter, what];
 		byId("about").textContent = about.filter(Boolean).join(" · ") + " ";
@@ -241,14 +241,14 @@ class Page {
 			if (rows.length < 2)
 				continue;
 			const select = choose(key, TITLES[key] || key, [["", "all"], ...rows.map((row, i) =>
-				[String(i + 1), `${row[0] || "not told"} (${number(row[1])})`])]);
+				[String(i + 1), `${row[0] || "unknown"} (${number(row[1])})`])]);
 			this.selects.set(key, { select, texts: rows.map((row) => row[0]) });
 			select.addEventListener("change", () =>
 				this.setFilter(key, select.value === "" ? null : rows[select.value - 1][0]));
 		}
 		const metrics = Object.entries(METRICS).filter(([name]) => name === "faults" ||
 			(name === "latency" ? this.hasLatency : this.faults.outcome.includes(2)));
-		const metric = choose("metric", "colour tells", metrics);
+		const metric = choose("metric", "colour shows", metrics);
 		metric.addEventListener("change", () => {
 			this.view.metric = metric.value;
 			this.update();
@@ -304,24 +304,23 @@ class Page {
 		counts.textContent = `In view: ${number(total)} of ${number(this.faults.n)} faults` +
 			(minor + major + failed ? `: ${number(minor)} minor, ${number(major)} major, ` +
 				`${number(failed)} failed; ${duration(spent)} in faults` : "") +
-			(this.counted.marks ? "; each is a mark in the colour of its access, " +
-				"major ones a ring, failed ones a cross" :
-				`; a spot's colour tells ${METRICS[this.view.metric]} in it`);
+			(this.counted.marks ? ". Each fault is a mark whose colour shows the access; " +
+				"major faults are rings, failed ones crosses." :
+				`. A cell's colour shows ${METRICS[this.view.metric]}.`);
 		this.showTable();
 	}
 
-	// The rows of a table that are shown, in order: those with the most, or least, and the text of
-	// each.
+	// The rows to show, in order, each with its text: the first MAX_ROWS in the chosen order.
 	async shown(table, key) {
 		const [by, direction] = this.sort, { columns, first } = table;
 		const texts = new Map(), rows = first.map((_, r) => r);
-		const tell = async (which) => {
-			// Fault by fault, as what is packed is unpacked chunk by chunk.
+		const findTexts = async (which) => {
+			// In the order of the faults, so that each packed chunk is unpacked only once.
 			for (const r of [...which].sort((a, b) => first[a] - first[b]))
 				texts.set(r, await this.faults.textOf(first[r], key));
 		};
 		if (by === "text" && !this.faults.codes.has(key)) {
-			await tell(rows);
+			await findTexts(rows);
 			rows.sort((a, b) => direction *
 				texts.get(a).localeCompare(texts.get(b), "en", { numeric: true }));
 		} else {
@@ -331,7 +330,7 @@ class Page {
 				columns.faults[b] - columns.faults[a]);
 		}
 		rows.splice(MAX_ROWS);
-		await tell(rows);
+		await findTexts(rows);
 		return rows.map((r) => [r, texts.get(r)]);
 	}
 
@@ -342,7 +341,7 @@ class Page {
 		const table = counted.tables.get(key), { columns, isSorted } = table;
 		const rows = await this.shown(table, key);
 		if (asked !== this.askedTable)
-			return; // there is a newer one
+			return; // a newer table was asked for meanwhile
 		const spent = columns.spent.reduce((all, ns) => all + ns, 0);
 		const { tHead: head, tBodies: [body] } = byId("table");
 		head.textContent = body.textContent = "";
@@ -358,7 +357,7 @@ class Page {
 		element("th", "share of time", line);
 		for (const [r, text] of rows) {
 			const tr = element("tr", "", body);
-			element("td", text || "not told", tr);
+			element("td", text || "unknown", tr);
 			const result = columns.minor[r] + columns.major[r] + columns.failed[r];
 			element("td", number(columns.faults[r]), tr);
 			for (const name of ["minor", "major", "failed"])
@@ -366,8 +365,8 @@ class Page {
 			element("td", isSorted ? number(columns.pages[r]) : "", tr);
 			for (const name of FIGURES.slice(5)) {
 				const known = isSorted || !["median", "p99"].includes(name);
-				const told = columns.timed[r] ? duration(columns[name][r]) : "-";
-				element("td", known ? told : "", tr);
+				const shown = columns.timed[r] ? duration(columns[name][r]) : "-";
+				element("td", known ? shown : "", tr);
 			}
 			element("td", this.hasLatency ? percent(columns.spent[r], spent) : "-", tr);
 			if (this.selects.has(key)) {
@@ -379,10 +378,10 @@ class Page {
 		}
 		const left = table.first.length - rows.length, more = [];
 		if (left > 0)
-			more.push(`and ${number(left)} more: sort, filter or zoom to see them.`);
+			more.push(`${number(left)} more rows: sort, filter or zoom to see them.`);
 		if (!isSorted)
-			more.push(`Pages and percentiles are told of ${number(MAX_SORTED)} faults in view at ` +
-				"the most.");
+			more.push("Zoom or filter to see pages and percentiles: they are computed for at most " +
+				`${number(MAX_SORTED)} faults in view.`);
 		if (!this.hasLatency || !this.faults.outcome.some(Boolean))
 			more.push(`The log has no results and latencies (-): ${this.faults.meta.outcome_hint}.`);
 		more.push(...this.faults.meta.tables_notes[key] ?? []);
@@ -405,11 +404,11 @@ class Page {
 			this.view.reset();
 			this.update();
 		});
-		plot.on("plotly_hover", ({ points: [point] }) => this.tell(point));
+		plot.on("plotly_hover", ({ points: [point] }) => this.describe(point));
 	}
 
-	// What lies under the pointer: a fault's line, or how many faults of which kinds.
-	async tell(point) {
+	// Shows what is under the pointer: a fault's line, or a cell's faults by kind.
+	async describe(point) {
 		const asked = ++this.asked;
 		let text;
 		if (point.data.type === "bar")
@@ -417,14 +416,14 @@ class Page {
 		else if (point.data.type === "scatter")
 			text = await this.line(point.customdata);
 		else
-			text = this.spot(point);
+			text = this.cell(point);
 		if (asked === this.asked)
 			byId("fault").textContent = text;
 	}
 
 	async line(i) {
 		const { faults } = this, { meta } = faults, group = faults.group[i];
-		const told = (key) => {
+		const pair = (key) => {
 			const text = faults.text(group, key);
 			return text === "" ? "" : ` ${key}=${text}`;
 		};
@@ -432,23 +431,23 @@ class Page {
 			["address", "ip", "offset"].map((name) => faults.exact(name, i)));
 		const latency = faults.latency[i] ? ` latency_ns=${faults.latency[i] - 1}` : "";
 		const time = BigInt(meta.first_ns) + BigInt(faults.time[i]);
-		const pid = faults.text(group, "pid").replace(/~.*/, ""); // 500~2: the second one with it
+		const pid = faults.text(group, "pid").replace(/~.*/, ""); // 500~2: the second process 500
 		return `PID = ${pid} Page Fault at Address 0x${address.toString(16)} ` +
-			`at Time ${time}${told("tid")}${told("cpu")}` + (ip ? ` ip=0x${(ip - 1n).toString(16)}` : "") +
-			["access", "mode", "region", "kind", "result"].map(told).join("") + latency +
-			told("tries") + told("map") + (offset ? ` offset=0x${(offset - 1n).toString(16)}` : "");
+			`at Time ${time}${pair("tid")}${pair("cpu")}` + (ip ? ` ip=0x${(ip - 1n).toString(16)}` : "") +
+			["access", "mode", "region", "kind", "result"].map(pair).join("") + latency +
+			pair("tries") + pair("map") + (offset ? ` offset=0x${(offset - 1n).toString(16)}` : "");
 	}
 
-	spot(point) {
+	cell(point) {
 		const { view } = this, stepX = (view.x[1] - view.x[0]) / WIDTH_CELLS;
 		const stepY = (view.y[1] - view.y[0]) / HEIGHT_CELLS;
 		const small = Object.assign(Object.create(View.prototype), view, {
 			x: [point.x - stepX / 2, point.x + stepX / 2], y: [point.y - stepY / 2, point.y + stepY / 2] });
 		const { sums, total, inside } = small.count();
 		const list = (key) => small.rows(sums, key).sort((a, b) => b[1] - a[1]).slice(0, 4)
-			.map((row) => `${number(row[1])} ${row[0] || "not told"}`).join(", ");
+			.map((row) => `${number(row[1])} ${row[0] || "unknown"}`).join(", ");
 		return `${number(total)} faults at ${duration(Math.max(point.x, 0) * 1e9)}` +
-			(inside ? `, ${duration(inside)} in them` : "") +
+			(inside ? `, taking ${duration(inside)}` : "") +
 			`\n${list("access")}; ${list("result")}\n${list("map")}`;
 	}
 }
@@ -468,6 +467,6 @@ async function start() {
 }
 
 start().catch((error) => {
-	byId("about").textContent = `This page can't be shown: ${error.message}`;
+	byId("about").textContent = `The page could not be shown: ${error.message}`;
 	throw error;
 });

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A page for the browser: .html, one file with all data and scripts inside, no network.
+"""A page for the browser: .html, one file that contains all data and scripts; no network.
 
-The page has each fault, so it counts anew what is in view after each zoom and filter. Most
-of a fault is one of few groups (thread, kind of access, file ...), told once; what is its
-own are numbers, a column each, packed in as few bytes as they need.
+The page has every fault, so after each zoom and filter it recounts what is in view. Most of
+a fault's properties (thread, kind of access, file ...) are shared by many faults: each such
+combination, a group, is stored once. The rest are columns of numbers, each packed into as few
+bytes as it needs.
 """
 
 from __future__ import annotations
@@ -28,41 +29,38 @@ from .packed import distinct
 from .panels import NONE, by_mapping, regions_text
 from .rows import SHARED, groups, largest
 
-CHUNK = 1 << 20  # faults packed at a time: few, or one text gets too long for a browser
+CHUNK = 1 << 20  # faults packed at a time; with more, a text gets too long for browsers
 LEVEL = 3  # of compression
-TOP = float(1 << 62)  # no file is larger, whatever a log says of offsets
+TOP = float(1 << 62)  # larger offsets are drawn here; no file is larger
 VIEWS = ("address", "mapping")  # as for a picture
 COUNTED_FROM_1 = {
     "latency": "latency_ns",
     "ip": "ip",
     "offset": "offset",
-}  # 0: not told
-# Keys of tables that are no column of a group: there may be one for each fault.
+}  # columns in which 1 is added to each value; 0: not recorded
+# Keys of tables that are stored for each fault, as they may have as many values as faults.
 FINE_KEYS = ("function", "offset", "page")
-MAX_AREAS = (
-    16  # panels by address: more than in a picture, as gaps within are not folded
-)
+# Panels by address: more than in a picture, because gaps within a panel are not folded.
+MAX_AREAS = 16
 HERE = Path(__file__).resolve().parent
 SCRIPTS = ("view.js", "page.js")  # in this order, as one
-MIN_HEIGHT, GAP = (
-    0.035,
-    0.012,
-)  # of panels, and between them; all together have height 1
+# Of each panel, and between panels; without gaps all panels together are 1 high.
+MIN_HEIGHT, GAP = 0.035, 0.012
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
-    """All that a log has."""
+    """All columns of a log."""
     return set(COLUMNS)
 
 
 def check(options: argparse.Namespace) -> None:
-    """Raise LogError for a view that a page has not."""
+    """Raise LogError for a view that pages do not have."""
     if options.view not in (None, *VIEWS):
         raise LogError(f"--view {options.view}: a page has {' and '.join(VIEWS)}")
 
 
 def prepare() -> None:
-    """Import what the page takes with it; raises LogError where it is missing."""
+    """Read plotly's script, which each page contains; raises LogError if it is missing."""
     _library()
 
 
@@ -82,7 +80,7 @@ def write(job: Job) -> None:
 
 @cache
 def _library() -> bytes:
-    """Plotly's script, as Debian has it."""
+    """Plotly's script, from Debian's package."""
     try:
         with libraries():
             from plotly.offline import get_plotlyjs
@@ -93,8 +91,8 @@ def _library() -> bytes:
 
 
 def _packed(column: str, chunk: int, data: bytes) -> bytes:
-    """Data that the script finds by the name of its column and its number."""
-    packer = zlib.compressobj(LEVEL, wbits=31)  # with the head and end of gzip
+    """An element of the page: a column's chunk, compressed; its id is COLUMN.CHUNK."""
+    packer = zlib.compressobj(LEVEL, wbits=31)  # in the format of gzip
     text = base64.b64encode(packer.compress(data) + packer.flush())
     return b'<script type="application/gzip" id="%s.%d">%s</script>\n' % (
         column.encode(),
@@ -107,14 +105,14 @@ def _pieces(job: Job) -> Iterator[bytes]:
     """The log's data as elements of the page."""
     log = job.log
     codes, about_codes = _fine_keys(job)
-    # Processes with address spaces of their own share no axis of addresses.
+    # An axis of addresses makes sense for a single address space only.
     view = job.options.view or ("address" if log.is_of_one_process else "mapping")
     panels, place = _panels(log, view)
     programs, program = log.programs()
     shared = [log.process, *(getattr(log, name) for name in SHARED[1:-1]), program]
     first, group = groups(shared + largest(log, SHARED, slice(None)))
     first_ns = job.whole.time_ns.min()
-    # Made chunk by chunk, as all together are larger than the log. 0: not told, where 1 is added.
+    # Made chunk by chunk: all together are larger than the log. See COUNTED_FROM_1.
     own: dict[str, Callable[[slice], np.ndarray]] = {
         "time": lambda part: log.time_ns[part] - first_ns,
         "place": lambda part: place[part],
@@ -130,7 +128,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
         name: max(_width(values(part)) for part in chunks)
         for name, values in own.items()
     }
-    # With 1 added, the largest number takes a bit more than 64.
+    # With 1 added, the largest number of 64 bits needs 65: the last byte plane has this bit.
     carries = {name: log.largest.get(key) for name, key in COUNTED_FROM_1.items()}
     widths |= {name: 9 for name, carry in carries.items() if carry is not None}
     meta = {
@@ -171,37 +169,37 @@ def _pieces(job: Job) -> Iterator[bytes]:
 
 
 def _names_of_reused(log: Log) -> dict[str, dict[int, str]]:
-    """What processes are called, if their pids do not tell them apart."""
+    """The processes' names in the page, if pids alone are ambiguous."""
     processes = distinct(log.process).tolist()
     return {"pid": {p: log.process_text(p) for p in processes}} if log.reused else {}
 
 
 def _fine_keys(job: Job) -> tuple[dict[str, np.ndarray], dict[str, dict]]:
-    """What each fault is by FINE_KEYS, uint32 (n,) each; and what is told of these numbers."""
+    """Each fault's code for each of FINE_KEYS, uint32 (n,); and metadata about the codes."""
     codes, nr_codes, labels, notes = {}, {}, {}, {}
     for key in FINE_KEYS:
         keyed = KEYS[key].group(job.log, job.whole)
         codes[key] = keyed.codes.astype(np.uint32)
         nr_codes[key], notes[key] = keyed.count, keyed.notes
-        if key == "function":  # the page makes the others
+        if key == "function":  # the page makes the labels of the others
             labels[key] = [keyed.plain(i) for i in range(keyed.count)]
     return codes, {"nr_codes": nr_codes, "labels": labels, "tables_notes": notes}
 
 
 def _plain(log: Log, name: str, row: int, value: int) -> int:
-    """A value of a group, which row is of: a number or a name's code; -1: none is told."""
+    """The value of a fault (row) in a column: a number or a name's code; -1: not recorded."""
     is_number = name in COLUMNS and COLUMNS[name].form != WORD
-    is_told = not is_number or log.told(name, slice(row, row + 1))[0]
-    return value if is_told else -1
+    is_known = not is_number or log.told(name, slice(row, row + 1))[0]
+    return value if is_known else -1
 
 
 def _width(values: np.ndarray) -> int:
-    """How many bytes the largest of them takes, at least 1."""
+    """How many bytes the largest value needs, at least 1."""
     return max((int(values.max()).bit_length() + 7) // 8, 1)
 
 
 def _planes(values: np.ndarray, width: int) -> bytes:
-    """First all values' lowest bytes, then their next ...: that packs best."""
+    """The lowest bytes of all values, then the next bytes ...: this compresses best."""
     octets = values.astype("<u8").view(np.uint8).reshape(-1, 8)
     return octets.T[:width].tobytes()
 
@@ -209,62 +207,62 @@ def _planes(values: np.ndarray, width: int) -> bytes:
 def _panels(log: Log, view: str) -> tuple[list[dict], np.ndarray]:
     """The panels, lowest first, and each fault's place in them; uint64 (n,).
 
-    Place 0 is the first page of the lowest panel; what is between panels takes no place.
+    Places are pages, counted through all panels from the first page of the lowest one.
     """
     find = _of_mappings if view == "mapping" else _of_areas
-    which, above, told = find(log)
-    starts = np.cumsum([0] + [panel["pages"] for panel in told[:-1]], dtype=np.uint64)
+    which, above, panels = find(log)
+    starts = np.cumsum([0] + [panel["pages"] for panel in panels[:-1]], dtype=np.uint64)
     place = starts[which] + above
     bottom = 0.0
-    heights = _heights(which, place, len(told))
-    for panel, start, height in zip(told, starts.tolist(), heights):
+    heights = _heights(which, place, len(panels))
+    for panel, start, height in zip(panels, starts.tolist(), heights):
         panel.update(place=start, bottom=bottom, height=height)
         bottom += height + GAP
-    return told, place
+    return panels, place
 
 
 def _of_areas(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
-    """Panels of touched areas: each fault's panel, its page in that; and what they are."""
+    """Panels of touched areas: each fault's panel and its page in it, (n,); the panels."""
     pages = log.address >> np.uint64(log.page_shift)
     areas = find_areas(log.pages, MAX_AREAS)
     which = area_of(pages, areas)
     firsts = np.array([area.first for area in areas], dtype=np.uint64)
-    told = [
+    panels = [
         {
-            "first": str(area.first),  # 64 bits
+            "first": str(area.first),  # 64 bits: JSON's numbers have 53 in a browser
             "pages": area.nr_pages,
             "unit": "address",
-            "label": regions_text(log, which == i) or "not told",
+            "label": regions_text(log, which == i) or "unknown",
         }
         for i, area in enumerate(areas)
     ]
-    return which, pages - firsts[which], told
+    return which, pages - firsts[which], panels
 
 
 def _of_mappings(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
-    """As _of_areas(), of panels by mapping; what has no place in one has a line below."""
-    panels = by_mapping(log)
+    """As _of_areas(), for panels by mapping; faults without a place get a panel of one line."""
+    found = by_mapping(log)
     shift = log.page_shift
-    which = panels.where.copy()
+    which = found.where.copy()
     above = np.zeros(len(log), dtype=np.uint64)
-    told = []
-    for i, panel in enumerate(panels.panels):
+    panels = []
+    for i, panel in enumerate(found.panels):
         rows = np.flatnonzero(which == i)
-        height = np.minimum(panels.heights(log, panel, rows), TOP)
+        height = np.minimum(found.heights(log, panel, rows), TOP)
         above[rows] = height.astype(np.uint64) >> np.uint64(shift)
         pages = max(panel.size >> shift, int(above[rows].max(initial=0)) + 1)
-        told.append(
+        panels.append(
             {"first": "0", "pages": pages, "unit": panel.unit, "label": panel.title}
         )
     lost = which == NONE
     if lost.any():
-        told.insert(0, {"first": "0", "pages": 1, "unit": "", "label": "no offset"})
+        panels.insert(0, {"first": "0", "pages": 1, "unit": "", "label": "no offset"})
         which += 1  # NONE, the largest, becomes 0
-    return which, above, told
+    return which, above, panels
 
 
 def _heights(which: np.ndarray, place: np.ndarray, nr_panels: int) -> list[float]:
-    """Heights of panels: by the root of the pages touched, so small ones can be seen."""
+    """Heights of panels: by the square root of the pages touched, so small ones stay visible."""
     rows = np.unique(place, return_index=True)[1]
     touched = np.bincount(which[rows], minlength=nr_panels)
     share = np.sqrt(touched) / np.sqrt(touched).sum()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The data of the page, and what of it is in view: see page.js, which comes after it.
+// The page's data, and counting what is in view. page.js follows it in the same script.
 "use strict";
 
 // -- The data
@@ -14,7 +14,8 @@ async function unpacked(name) {
 	return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// The numbers of a chunk, whose bytes lie in planes, into column from begin on.
+// Writes a chunk's numbers, given as planes of bytes, see _planes() in page.py, to
+// column[begin ...].
 function unfold(planes, width, column, begin) {
 	const n = planes.length / width;
 	let worth = 1;
@@ -23,7 +24,7 @@ function unfold(planes, width, column, begin) {
 			column[begin + i] += planes[at] * worth;
 }
 
-// Where on the page's Y each place lies. test_page.py has the same rule.
+// Replaces places by positions on the Y axis. test_page.py has the same rule.
 function toY(places, panels) {
 	for (let i = 0, p = 0; i < places.length; i++) {
 		const place = places[i];
@@ -40,23 +41,24 @@ class Faults {
 	constructor(meta) {
 		this.meta = meta;
 		this.n = meta.nr_faults;
-		this.time = new Float64Array(this.n); // ns since the log's first
+		this.time = new Float64Array(this.n); // ns since the log's first fault
 		this.y = new Float64Array(this.n);
-		this.latency = new Float64Array(this.n); // ns, and 1; 0: not told
+		this.latency = new Float64Array(this.n); // ns + 1; 0: not recorded
 		this.group = new Uint32Array(this.n);
-		// What each fault is by a key of which there may be as many values as faults.
+		// Each fault's code for the keys that may have as many values as there are faults.
 		this.codes = new Map(Object.keys(meta.nr_codes).map((key) =>
 			[key, new Uint32Array(this.n)]));
-		this.far = new Map(); // columns that few faults are asked for: the last chunk
+		this.far = new Map(); // the last unpacked chunk of each column that stays packed
 		const result = meta.shared.indexOf("result");
-		// 0: not told or new to us, 1: minor, 2: major, 3: failed
+		// 0: not recorded or a result we do not know, 1: minor, 2: major, 3: failed
 		this.outcome = Uint8Array.from(meta.groups, (g) =>
 			g[result] > MAJOR ? (g[result] < NR_RESULTS ? 3 : 0) : g[result]);
 		this.access = Uint8Array.from(meta.groups, (g) =>
 			Math.min(g[meta.shared.indexOf("access")], ACCESS_COLOURS.length - 1));
 	}
 
-	async load(told) {
+	// Unpacks the columns; progress gets the share that is done, up to 1.
+	async load(progress) {
 		const { chunk, widths } = this.meta;
 		for (let begin = 0, c = 0; begin < this.n; begin += chunk, c++) {
 			const columns = [["time", this.time], ["place", this.y], ["latency", this.latency],
@@ -67,12 +69,12 @@ class Faults {
 				unfold(await unpacked(`${name}.${c}`), widths[name], column, begin);
 				byId(`${name}.${c}`).remove();
 			}
-			told(Math.min(begin + chunk, this.n) / this.n);
+			progress(Math.min(begin + chunk, this.n) / this.n);
 		}
 		toY(this.y, this.meta.panels);
 	}
 
-	// How long a fault took, 0 if that isn't told; and when it ended, both in ns.
+	// A fault's latency, 0 if not recorded; and below, when it ended; both in ns.
 	spent(i) {
 		return this.latency[i] ? this.latency[i] - 1 : 0;
 	}
@@ -81,7 +83,7 @@ class Faults {
 		return this.time[i] + this.spent(i);
 	}
 
-	// A number of 64 bits, of a column that stays packed until it is asked for.
+	// A number of up to 65 bits, from a column that stays packed.
 	async exact(name, i) {
 		const c = Math.floor(i / this.meta.chunk);
 		if (this.far.get(name)?.c !== c)
@@ -94,14 +96,14 @@ class Faults {
 		return value;
 	}
 
-	// The text of a group's key.
+	// A group's value of a key, as text; "": not recorded.
 	text(group, key) {
 		const value = this.meta.groups[group][this.meta.shared.indexOf(key)];
 		const names = this.meta.names[key];
 		return names ? names[value] : value < 0 ? "" : String(value);
 	}
 
-	// The text of a fault's key, whichever it is.
+	// A fault's value of any key, as text.
 	async textOf(i, key) {
 		const group = this.group[i];
 		if (key in this.meta.labels)
@@ -118,8 +120,8 @@ class Faults {
 		return this.text(group, key);
 	}
 
-	// A number for each fault by its key, from 0 on, and how many there are. Groups have one
-	// each: [of faults or of groups, is it of faults, how many].
+	// Numbers a key's values from 0 on. Returns [numbers, isOfFaults, how many values]: numbers
+	// has one entry for each fault, or for each group if isOfFaults is false.
 	numbers(key) {
 		if (this.codes.has(key))
 			return [this.codes.get(key), true, this.meta.nr_codes[key]];
@@ -136,8 +138,8 @@ class Faults {
 
 // -- What is in view
 
-// Adds a time to cells of one width: it begins so far within cell at, and ends in cell last at
-// the latest.
+// Spreads a time over cells of this width. It begins at `within` in cells[at]; whatever would lie
+// beyond cells[last] is added to that one.
 function spread(cells, at, last, within, time, width) {
 	for (; at < last && within + time > width; at++, within = 0) {
 		cells[at] += width - within;
@@ -171,7 +173,7 @@ class View {
 			[...filter].every(([key, text]) => faults.text(g, key) === text) ? 1 : 0);
 	}
 
-	// The faults in view, if only for a part of their time, in the order of the log.
+	// The faults that are in view for at least a part of their time, in the order of the log.
 	inView() {
 		const { faults, keep } = this, { time, y, group, n } = faults;
 		const [x0, x1] = [this.x[0] * 1e9, this.x[1] * 1e9], [y0, y1] = this.y;
@@ -184,8 +186,9 @@ class View {
 		return found.subarray(0, total);
 	}
 
-	// Counts anew: cells of the picture, bars of the strip, sums by group, single marks, and the
-	// time that lies within the view. A fault counts where it began, its time where it passed.
+	// Counts what is in view: cells of the picture, bars of the strip, sums by group, single marks,
+	// and the time within the view. A fault counts in the cell where it began; its time is spread
+	// over all cells that it spans.
 	count() {
 		const { faults } = this, { time, y, group, outcome } = faults, inView = this.inView();
 		const { metric } = this, nrGroups = outcome.length, total = inView.length;
@@ -217,9 +220,9 @@ class View {
 			marks: total <= MAX_MARKS ? [...inView] : null };
 	}
 
-	// The table of the faults in view, by a key: a column for each of FIGURES, a place for each
-	// value that there is, and a fault of it. Percentiles are the least latencies that so many
-	// percent do not exceed, as in tables on the terminal.
+	// The table of the faults in view, by a key: a column for each of FIGURES, with one entry for
+	// each value of the key; and one fault (first) that has this value. A percentile is the
+	// smallest latency that this share of the faults does not exceed, as in table.py.
 	table(inView, key) {
 		const { faults } = this, { group, outcome } = faults;
 		const [numbers, isOfFaults, nrNumbers] = faults.numbers(key);
@@ -227,12 +230,12 @@ class View {
 		for (const i of inView) {
 			const value = numbers[isOfFaults ? i : group[i]];
 			if (!rowOf[value])
-				rowOf[value] = first.push(i); // its row, and 1
+				rowOf[value] = first.push(i); // its row + 1
 		}
 		const rows = first.length, columns = {};
 		for (const name of FIGURES)
 			columns[name] = new Float64Array(rows);
-		columns.timed = new Float64Array(rows); // faults whose latency is told
+		columns.timed = new Float64Array(rows); // faults with a latency
 		const outcomes = [null, columns.minor, columns.major, columns.failed];
 		const row = (i) => rowOf[numbers[isOfFaults ? i : group[i]]] - 1;
 		for (const i of inView) {
@@ -251,7 +254,7 @@ class View {
 		return { columns, first, isSorted };
 	}
 
-	// The columns of a table that take the faults of a row side by side.
+	// Fills in pages and percentiles, for which the faults are sorted by row.
 	sorted(columns, inView, row) {
 		const { latency, codes } = this.faults, pages = codes.get("page");
 		const ends = new Uint32Array(columns.faults.length + 1);
@@ -260,25 +263,25 @@ class View {
 		const next = ends.slice(), ordered = new Uint32Array(inView.length);
 		for (const i of inView)
 			ordered[next[row(i)]++] = i;
-		const seen = new Uint32Array(this.faults.meta.nr_codes.page); // by which row last, and 1
-		const told = new Float64Array(inView.length);
+		const seen = new Uint32Array(this.faults.meta.nr_codes.page); // the last row with it, + 1
+		const latenciesOfRow = new Float64Array(inView.length);
 		for (let r = 0; r < columns.faults.length; r++) {
 			let n = 0;
 			for (let k = ends[r]; k < ends[r + 1]; k++) {
 				const i = ordered[k];
 				if (latency[i])
-					told[n++] = latency[i] - 1;
+					latenciesOfRow[n++] = latency[i] - 1;
 				if (seen[pages[i]] !== r + 1)
 					columns.pages[r]++;
 				seen[pages[i]] = r + 1;
 			}
-			const latencies = told.subarray(0, n).sort();
+			const latencies = latenciesOfRow.subarray(0, n).sort();
 			columns.median[r] = latencies[Math.ceil(n * 0.5) - 1] ?? 0;
 			columns.p99[r] = latencies[Math.ceil(n * 99 / 100) - 1] ?? 0;
 		}
 	}
 
-	// Sums by the texts of a key of groups: rows of [text, faults, minor, major, failed, ns].
+	// Adds up the groups' sums by a key's text: rows of [text, faults, minor, major, failed, ns].
 	rows(sums, key) {
 		const { faults } = this, rows = new Map();
 		for (let g = 0; g < sums.faults.length; g++) {

@@ -403,7 +403,7 @@ def test_pointing_at_a_spot_tells_its_faults(browser, tmp_path):
     most, text = browser.execute_script(
         "const cells = page.counted.cells, most = Math.max(...cells), at = cells.indexOf(most);"
         "const {x, y} = document.getElementById('plot').data[0];"
-        "return [most, page.spot({x: x[at % WIDTH_CELLS], y: y[Math.floor(at / WIDTH_CELLS)]})]"
+        "return [most, page.cell({x: x[at % WIDTH_CELLS], y: y[Math.floor(at / WIDTH_CELLS)]})]"
     )
     assert text.startswith(f"{most} faults at ")
     nothing_wrong(browser, page)
@@ -489,7 +489,7 @@ def test_what_a_log_does_not_have_is_a_dash_and_one_hint(browser, tmp_path):
     page = opened(browser, tmp_path, text + summary(5))
     by(browser, "region")
     until(lambda: table(browser), "the table")
-    assert table(browser) == [["not told", "5", *"---", "5", *"-----"]]
+    assert table(browser) == [["unknown", "5", *"---", "5", *"-----"]]
     more = browser.find_element(By.ID, "more").text
     assert more == "The log has no results and latencies (-): record with outcome=1."
     nothing_wrong(browser, page)
