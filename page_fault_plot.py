@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Draw, list or convert a log of page faults: see faultlog/."""
+"""Draws a log of page faults, or converts it to tables and other formats: see faultlog/."""
 
 import os
 import sys
 
-# Where a standard stream is closed, no file that is opened later may take its number.
+# Reserve descriptors 0 to 2: where a standard stream is closed, no file that is opened later may
+# take its number.
 while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
     pass
 os.close(number)
 
-# No module is imported from the current folder, which an empty entry of PYTHONPATH means, or from
-# beside this file, where other programs are once it is installed.
+# Do not search for modules in the current folder, which an empty word of PYTHONPATH stands for,
+# or beside this file, where other programs are once it is installed.
 HERE = os.path.dirname(os.path.realpath(__file__))
 ENTRIES = os.environ.get("PYTHONPATH", "/").split(os.pathsep)
 RELATIVE = [os.path.abspath(entry) for entry in ENTRIES if not os.path.isabs(entry)]
@@ -37,6 +38,6 @@ except ModuleNotFoundError as err:
 
 if __name__ == "__main__":
     memory.keep()
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as head and others expect
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # not ignored: helpers are waited for
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # exit quietly in "... | head"
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, wait() would fail
     sys.exit(main())

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From a log of page faults to pictures, tables and other formats; one noun a module.
+"""Turns a log of page faults into pictures, tables and other formats.
 
-log: a log in columns; lines, block: its text; source: where the text comes from; checks: does it
-agree with itself; select: which of its faults; areas, drawing: the picture; outputs: which
-module writes what; page: for the browser; rows, database, trace: other tools' formats;
-cli: the command. Only drawing needs matplotlib and page plotly, all else numpy alone.
+log: a log in columns; lines, block: its text; source: opens and unpacks it; checks: its
+consistency; select: filters; areas, drawing: the picture; outputs: which module writes which
+format; page: the page for the browser; rows, database, trace: formats of other tools;
+cli: the command line. drawing needs matplotlib and page needs plotly; the rest needs only numpy.
 """
 
 VERSION = "1.0"

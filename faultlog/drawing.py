@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The picture: time on X; on Y what the view says, and what a log tells beyond.
+"""The picture: time on the X axis, and on the Y axis what the view selects.
 
-Every fault becomes a mark at its time and its place. By address, space that was not touched
-is left out: each touched area gets a panel of its own, highest addresses on top. By mapping,
-each file has one. How each fault ended and how long it took, the files that are mapped, the
-processes and threads are drawn where the log tells them.
+Every fault is drawn at its time and its place. By address, address space that was not touched
+is left out: each touched area is a panel, the highest addresses on top. By mapping, each file
+is a panel. Results, latencies, mapped files, processes and threads are drawn if the log has
+them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import matplotlib
 import matplotlib.artist
 import numpy as np
 
-# The documentation of each class is put together on import, in 0.2 s, and read by no one.
+# On import matplotlib composes the documentation of its classes: 0.2 s for texts we never use.
 matplotlib.artist.kwdoc = lambda _artist: ""
 
 from matplotlib.axes import Axes
@@ -46,15 +46,15 @@ from .strips import spent_text
 from .words import axis_unit, plural, time_text, wrapped
 
 NEW_ACCESS = len(ACCESSES)
-NOT_IN_LOG = ("abandoned", "unfinished")  # counted, but without a line
+NOT_IN_LOG = ("abandoned", "unfinished")  # counted, but not recorded as lines
 NAME_PITCH = 0.125  # inches between names of files
-MAX_SAME = 3  # a file's name is shown so often in a panel, or not at all
+MAX_SAME = 3  # a file that would be named more often in a panel is not named there
 MAX_COMM = 40  # characters of a title
 LINE_WIDTH, MAX_WARNINGS = 125, 6  # characters; lines
 
 
 def new_figure() -> Figure:
-    """A figure that comes out the same whatever the user's style."""
+    """A figure that does not depend on the user's matplotlib style."""
     matplotlib.rcdefaults()
     warnings.filterwarnings("ignore", message="Glyph .* missing from")
     matplotlib.rcParams.update(STYLE | {"svg.hashsalt": "pf_probe"})
@@ -72,12 +72,12 @@ def draw(
     log: Log,
     verdict: Verdict,
     view: str | None = None,
-    told: str = "",
+    only: str = "",
     whole: Log | None = None,
 ) -> None:
     """Draw a log that has at least one fault, and set the figure's size.
 
-    view: one of outputs.VIEWS; told: which faults these are, if not all of the whole log.
+    view: one of outputs.VIEWS; only: the filters that selected the log's faults from the whole.
     """
     whole = log if whole is None else whole
     log = replace(log, access=np.minimum(log.access, NEW_ACCESS))
@@ -99,9 +99,9 @@ def draw(
     unit, unit_name = axis_unit(duration, TIME_TICKS)
     elapsed = (log.time_ns - start) / unit
     title, subtitle = headline(log, verdict, nr_pages, duration)
-    if told:
+    if only:
         subtitle = (
-            f"{told[0].upper()}{told[1:]}, of {plural(len(whole), 'fault')}: {subtitle}"
+            f"{only[0].upper()}{only[1:]}, of {plural(len(whole), 'fault')}: {subtitle}"
         )
     subtitle = wrapped(subtitle, LINE_WIDTH)
     warned = warnings_of(verdict.lines())
@@ -131,14 +131,14 @@ def draw(
         notes += lanes.notes
     if view == "memory":
         draw_memory(page, log, start, duration, unit)
-        notes.append("a huge page counts as one page: a log has no sizes")
+        notes.append("a huge page counts as one page, as logs do not record page sizes")
     if has_latency:
-        told_spent = [spent_text(log)]
-        draw_spent(page.spent, log, start, duration, unit, page.aside, told_spent)
+        texts = [spent_text(log)]
+        draw_spent(page.spent, log, start, duration, unit, page.aside, texts)
         notes += draw_latencies(page.latency, log, elapsed, page.aside, drawn)
     notes = _origin(log) + notes
     if len(panels.panels) > 1:
-        notes.append("a panel's height grows with the logarithm of what it spans")
+        notes.append("panel heights grow with the logarithm of the size they span")
     if missing:
         notes.append(f"no font for {missing} (Debian: fonts-noto-cjk, fonts-symbola)")
     page.head(title, subtitle, warned)
@@ -147,7 +147,7 @@ def draw(
 
 
 def count_pages(log: Log) -> int:
-    """How many pages were touched; each process counts its own."""
+    """How many pages were touched; processes share none."""
     if not log.nr_children:
         return len(log.pages)
     pages = log.address >> np.uint64(log.page_shift)
@@ -162,10 +162,14 @@ def _draw_panels(
     drawn: set[tuple[int, bool]],
     files: np.ndarray | None,
 ) -> list[str]:
-    """All panels, and their labels; files: which mappings are named beside them, None:
-    none. Returns notes."""
+    """Draw all panels and their labels, and return notes.
+
+    files: whether each mapping is a file, to be named beside the panels, bool; None: name none.
+    """
     where, order = panels.where, None
-    if log.has_outcomes:  # then the log is in the order in which faults ended
+    if (
+        log.has_outcomes
+    ):  # then the log is in the order in which faults ended, not began
         order = np.argsort(log.time_ns, kind="stable")
         where = where[order] if len(where) else where
     cells, shared, nr_unnamed = [], False, 0
@@ -182,7 +186,7 @@ def _draw_panels(
     draw_cells(cells)
     notes = panel_notes(panels, cells, shared)
     if nr_unnamed:
-        notes.append(f"{plural(nr_unnamed, 'mapped file')} not named for want of room")
+        notes.append(f"no room to name {plural(nr_unnamed, 'mapped file')}")
     return notes
 
 
@@ -194,9 +198,10 @@ def draw_faults(
     cells: list[tuple[Axes, np.ndarray]],
     drawn: set[tuple[int, bool]],
 ) -> bool:
-    """Draw those faults in a panel, at places x and y; what is binned goes to cells instead.
+    """Draw faults in a panel. If there is no room for marks, append (axis, counts) to cells.
 
-    here: indices (n,); x, y: (n,). Returns whether a mark stands for several faults.
+    here: the faults' indices (n,); places: their x and y, (n,) each. Returns whether any mark
+    stands for several faults.
     """
     if has_room(axis, len(here)):
         draw_marks(axis, *places, log.access[here])
@@ -208,11 +213,11 @@ def draw_faults(
 def panel_notes(
     panels: Panels, cells: list[tuple[Axes, np.ndarray]], shared: bool
 ) -> list[str]:
-    """What must be said of panels; cells: of those binned; shared: marks for several faults."""
+    """Notes on the panels; cells and shared: see draw_faults()."""
     notes = list(panels.notes)
     if cells:
         most = max(int(counts.sum(axis=2).max()) for _, counts in cells)
-        notes += [DARKER, f"up to {most:,} faults at one spot of a panel"]
+        notes += [DARKER, f"up to {most:,} faults in one cell of a panel"]
     if shared:
         notes.append(SEVERAL)
     return notes
@@ -221,7 +226,7 @@ def panel_notes(
 def _label_panel(
     axis: Axes, panel: Panel, log: Log, here: np.ndarray, aside: float
 ) -> None:
-    """On the right: what it is, its size, the faults (here: their indices)."""
+    """Label a panel on the right: its title, its notes, its faults (here: their indices)."""
     words = [*panel.notes, plural(len(here), "fault")]
     if log.has_outcomes:
         words += outcome_words(log, here)
@@ -235,7 +240,7 @@ def _label_panel(
 
 
 def outcome_words(log: Log, here: np.ndarray) -> list[str]:
-    """How long these faults took, and how many of them were not minor."""
+    """The time these faults took, and how many were major and failed."""
     spent = int(log.spent_ns(here).sum())
     words = [time_text(spent)] if spent else []
     nr_major = np.count_nonzero(log.result[here] == MAJOR)
@@ -250,17 +255,17 @@ def outcome_words(log: Log, here: np.ndarray) -> list[str]:
 def _name_files(
     axis: Axes, log: Log, here: np.ndarray, above: np.ndarray, files: np.ndarray
 ) -> int:
-    """Beside the panel, where a mapped file was touched: its name, if there is room.
+    """Write the names of mapped files beside the panel, where they were touched.
 
-    here: indices of the panel's faults; above: their heights in the panel; files: which
-    mappings have a name to tell. Those that cost most come first. Returns how many files
-    got no name.
+    The most expensive files are named first, as long as there is room. here: indices of the
+    panel's faults (n,); above: their heights in the panel (n,); files: whether each mapping is
+    a file, bool. Returns how many files have no name.
     """
     known = np.flatnonzero(files[log.map[here]])
     if not len(known):
         return 0
     here, above = here[known], above[known]
-    # Where the file would begin in memory: one for all parts of a library.
+    # The address of offset 0: the same for all segments of a library.
     page = log.address[here] >> np.uint64(log.page_shift) << np.uint64(log.page_shift)
     begin = page - log.offset[here]
     begin[~log.told("offset")[here]] = 0
@@ -306,14 +311,14 @@ def _name_files(
 
 
 def page_height(axis: Axes) -> float:
-    """Of the whole picture, in inches."""
+    """The height of the whole picture, in inches."""
     return float(axis.figure.get_size_inches()[1])
 
 
 def headline(
     log: Log, verdict: Verdict, nr_pages: int, duration: int
 ) -> tuple[str, str]:
-    """The title, and what is below it: counts that add up, times, what is lost."""
+    """The title, and the line below it: counts, times, whether anything was lost."""
     pids = {str(pid) for pid in distinct(log.pid)}
     pid = log.head.get("pid") or str(log.pid[0])
     comm = shortened(log.head.get("comm", ""), MAX_COMM)
@@ -347,32 +352,32 @@ def headline(
 
 
 def warnings_of(texts: list[str]) -> list[str]:
-    """What verdicts say, in lines that fit the picture's width."""
+    """Warnings, in lines that fit the picture's width."""
     lines = [line for text in texts for line in textwrap.wrap(text, LINE_WIDTH)]
     if len(lines) > MAX_WARNINGS:
         lines[MAX_WARNINGS - 1 :] = [
-            f"{len(lines) - MAX_WARNINGS + 1} lines more of this are on standard error"
+            f"({len(lines) - MAX_WARNINGS + 1} more lines on standard error)"
         ]
     return lines
 
 
 def _origin(log: Log) -> list[str]:
-    """Where the log is from, and what it counts without a line."""
-    told = []
+    """Notes: where the log is from, and which faults were counted but not recorded."""
+    notes = []
     if log.head:
         kernel = shortened(log.head.get("kernel", ""), 40)
         words = f"{log.head['probe']} on Linux {kernel} "
-        told.append(shortened((words + log.head.get("arch", "")).rstrip(), 80))
-    unseen = [f"{log.count(key):,} {key}" for key in NOT_IN_LOG if log.count(key)]
-    if unseen:
-        told.append("faults without an outcome, not shown: " + ", ".join(unseen))
+        notes.append(shortened((words + log.head.get("arch", "")).rstrip(), 80))
+    missing = [f"{log.count(key):,} {key}" for key in NOT_IN_LOG if log.count(key)]
+    if missing:
+        notes.append("faults without an outcome, not shown: " + ", ".join(missing))
     if log.count("incomplete"):
-        told.append(f"{plural(log.count('incomplete'), 'fault')} never completed")
-    return told
+        notes.append(f"{plural(log.count('incomplete'), 'fault')} never completed")
+    return notes
 
 
 def _legend(page: Page, log: Log, drawn: set[tuple[int, bool]]) -> None:
-    """Beside the strip: the colours and marks that were drawn, and how many of each."""
+    """The legend, beside the strip: colours and marks that were drawn, with their counts."""
     counts = np.bincount(log.access, minlength=NR_KINDS)
     entries = [
         (
@@ -385,6 +390,6 @@ def _legend(page: Page, log: Log, drawn: set[tuple[int, bool]]) -> None:
     for code, is_binned in sorted(drawn):
         words = f"{RESULTS[code]} {results[code]:,}"
         if is_binned and (code, False) in drawn:
-            words = f"{RESULTS[code]}, where many"
+            words = f"{RESULTS[code]} (cells)"
         entries.append((mark_of(code, is_binned), words))
     page.legend(entries)

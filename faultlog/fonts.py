@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fonts for names in any script, as far as they are installed."""
+"""Finds installed fonts for names in any script."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import matplotlib
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
-# matplotlib's own font knows these: Latin, Greek, Cyrillic, and what we write ourselves.
+# matplotlib's own font has these: Latin, Greek, Cyrillic, and the symbols in our own texts.
 PLAIN = re.compile("[\0-\u052f\u2010-\u2027\ufffd\u00d7]*")
-MAX_FONTS = 400  # looked at; each takes a millisecond
+MAX_FONTS = 400  # that are examined, at a millisecond each
 
 
 def use_fonts(texts: Iterable[str]) -> str:
-    """Let matplotlib fall back on fonts that have the texts' characters.
+    """Make matplotlib fall back on fonts that have the texts' characters.
 
-    Returns those for which no font is installed, as U+65E5: four, and how many more.
+    Returns the characters for which no font is installed, at most four: U+65E5 and 3 more.
     """
     wanted = {c for text in texts if not PLAIN.fullmatch(text) for c in text}
     wanted = {c for c in wanted if not PLAIN.fullmatch(c)}
@@ -35,12 +35,13 @@ def use_fonts(texts: Iterable[str]) -> str:
             continue
         try:
             font = FT2Font(entry.fname)
-        except (OSError, RuntimeError):  # bitmaps, as of coloured emoji, can't be drawn
+        except (OSError, RuntimeError):  # bitmap fonts, such as coloured emoji
             continue
         found = {c for c in wanted if font.get_char_index(ord(c))}
         if found and font.scalable:
             families.append(entry.name)
             wanted -= found
     matplotlib.rcParams["font.family"] = families
-    told = [f"U+{ord(c):04X}" for c in sorted(wanted)]
-    return " ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
+    codes = [f"U+{ord(c):04X}" for c in sorted(wanted)]
+    more = f" and {len(codes) - 4} more" if len(codes) > 4 else ""
+    return " ".join(codes[:4]) + more

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Who faulted: rows of processes, programs or threads."""
+"""Lanes: rows over time, each for a process, a program or a thread."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from .packed import pack
 from .panels import cost_of
 
 MAX_LANES, MAX_THREADS = 12, 48
-MAX_SLOW = 3  # processes of many that get rows of their own, as they are so slow
-SLOW = 5  # times the median of all that ran the same program
+MAX_SLOW = 3  # slow processes that are shown separately from others of their program
+SLOW = 5  # a process is slow if it costs more than so many times its program's median
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """Who faulted, a row each."""
+    """The rows, and the row of each fault."""
 
-    names: list[str]  # in the order of their first faults, what is left over last
-    lane: np.ndarray  # uint8 (n,), index into names
+    names: list[str]  # in the order of their first faults; "N others" is last
+    lane: np.ndarray  # each fault's index into names; uint8 (n,)
     notes: tuple[str, ...] = ()
 
 
 def find_lanes(log: Log, max_lanes: int = MAX_LANES) -> Lanes | None:
-    """Rows of processes, or of programs if there are many; None if it's one process.
+    """Rows of processes, or of programs if there are many; None for a single process.
 
-    A fault belongs to what ran at its time. The traced process has rows of its own, and
-    so have those that took SLOW times as long as their program's others mostly do.
+    A fault belongs to the program that its process ran at that time. The traced process always
+    has rows of its own, and so have processes that cost more than SLOW times their program's
+    median.
     """
     if not log.nr_children or log.is_of_one_process:
         return None
@@ -61,20 +62,21 @@ def find_lanes(log: Log, max_lanes: int = MAX_LANES) -> Lanes | None:
     ]
     must = {single[i] for i in (*own, *slow)}
     found = _rows(log, names, task, max_lanes, must)
-    notes = (f"rows of their own: {SLOW} times slower than their like",) if slow else ()
-    return Lanes(found.names, found.lane, notes)
+    note = f"shown separately: processes over {SLOW} times their program's median cost"
+    return Lanes(found.names, found.lane, (note,) if slow else ())
 
 
 def find_threads(log: Log, max_lanes: int = MAX_THREADS) -> Lanes:
-    """Rows of threads, those that cost most if there are too many."""
-    told = log.told("tid")
-    rows = pack(log.process, told, log.tid)
+    """Rows of threads; if there are too many, of the most expensive ones."""
+    has_tid = log.told("tid")
+    rows = pack(log.process, has_tid, log.tid)
     _, first, thread = np.unique(rows, return_index=True, return_inverse=True)
     programs, program = log.programs()
     last = np.zeros(len(first), dtype=np.int64)
     last[thread] = program
     tids = [
-        t if is_told else "not told" for t, is_told in zip(log.tid[first], told[first])
+        tid if is_known else "unknown"
+        for tid, is_known in zip(log.tid[first], has_tid[first])
     ]
     processes = map(log.process_text, log.process[first].tolist())
     names = [
@@ -88,7 +90,10 @@ def find_threads(log: Log, max_lanes: int = MAX_THREADS) -> Lanes:
 def _rows(
     log: Log, names: list[str], which: np.ndarray, max_lanes: int, must: set[str]
 ) -> Lanes:
-    """Rows by these names of each fault's which; those that cost most, and the others."""
+    """Rows of faults by name, the most expensive ones and must; the rest in "N others".
+
+    which: each fault's index into names, (n,). Entries of the same name share a row.
+    """
     titles, lane_of = np.unique(names, return_inverse=True)
     lane = lane_of[which]
     first = np.full(len(titles), np.iinfo(np.uint64).max, dtype=np.uint64)
@@ -109,7 +114,7 @@ def _rows(
 
 
 def lane_label(name: str, width: int = 20) -> str:
-    """A row's name, short enough for its place; its number stays whole."""
+    """A row's name, shortened to width; the number at its end is kept."""
     comm, blank, number = name.rpartition(" ")
     room = width - len(blank + number)
     if len(name) <= width or room < 2:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where things stand on the page: axes that share X, titles, labels, notes. In inches."""
+"""The picture's layout: axes that share X, titles, labels, notes. All lengths in inches."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LANE, SPENT, LATENCY, MEMORY = 0.17, 0.6, 1.0, 1.6  # heights: of a row, of thos
 NAMES = 1.3  # room for the names of mapped files, between the panels and their labels
 LABEL_CHARS = 30
 STRIP_BINS, TIME_TICKS = 200, 12
-# How all axes look. To tell matplotlib at once is several times faster than each of them.
+# The style of all axes. Setting it once is several times faster than for each of them.
 STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": FAINT,
@@ -34,7 +34,7 @@ STYLE = {
     "axes.grid.axis": "x",
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titley": 1.0,  # there is none; otherwise all ticks are asked how much room is left
+    "axes.titley": 1.0,  # axes have no titles; by default ticks are measured to place them
     "grid.color": "white",
     "grid.linewidth": 1.2,
     **{f"{axis}tick.color": FAINT for axis in "xy"},
@@ -45,19 +45,19 @@ STYLE = {
 
 
 def literal(text: str) -> str:
-    """Text that matplotlib must not read as mathematics."""
+    """Escape text so that matplotlib does not read it as mathematics."""
     return text.replace("$", r"\$")
 
 
 def run_in(notes: list[str], width: int, nr_lines: int) -> list[str]:
-    """Notes one behind the other, each once, in lines of so many characters.
+    """Notes, without repetitions, as running text of at most nr_lines lines of width characters.
 
-    If they are too many, the last line ends with how many more there are.
+    If there is no room for all, the last line ends with the number of those left out.
     """
     kept = [shortened(text, width) for text in dict.fromkeys(notes)]
     nr_more = 0
     while True:
-        more = [f"no room for {plural(nr_more, 'note')} more"] * (nr_more > 0)
+        more = [f"no room for {plural(nr_more, 'more note')}"] * (nr_more > 0)
         lines = textwrap.wrap(" · ".join(kept + more), width)
         if len(lines) <= nr_lines:
             return lines
@@ -68,7 +68,10 @@ def run_in(notes: list[str], width: int, nr_lines: int) -> list[str]:
 def note(
     axis: Axes, words: str, aside: float, y: float, up: float = 0, **kwargs: object
 ) -> None:
-    """Words on the right, aside by inches, y: in parts of the height, up: in points."""
+    """Text on the right of the axes.
+
+    aside: distance in inches; y: height, as a fraction of the axes; up: shift in points.
+    """
     axis.annotate(
         literal(words),
         (1, y),
@@ -83,7 +86,7 @@ def note(
 
 
 def label(axis: Axes, title: str, lines: list[str], aside: float) -> None:
-    """Words on the right, in the middle of the height: a title, unless it is "", and lines."""
+    """Text on the right of the axes, vertically centred: a title, if not "", and lines."""
     middle = 6 * len(lines) if title else 6 * (len(lines) - 1)
     if title:
         style = {"size": 9, "weight": "bold", "color": INK}
@@ -94,7 +97,7 @@ def label(axis: Axes, title: str, lines: list[str], aside: float) -> None:
 
 
 class PlaceLocator(Locator):
-    """Ticks at round addresses; positions are bytes above base."""
+    """Ticks at round addresses; positions are in bytes above base."""
 
     def __init__(self, base: int, page_size: int, max_ticks: int) -> None:
         self.base, self.page_size, self.max_ticks = base, page_size, max_ticks
@@ -103,21 +106,24 @@ class PlaceLocator(Locator):
         return self.tick_values(*self.axis.get_view_interval())
 
     def tick_values(self, vmin: float, vmax: float) -> list[int]:
-        """As page_ticks()."""
+        """See page_ticks()."""
         low, high = sorted((vmin, vmax))
         return page_ticks(low, high, self.base, self.page_size, self.max_ticks)
 
 
 class TimeLocator(MaxNLocator):
-    """Ticks at round times; positions are units after before, which they count from 0."""
+    """Ticks at round times; position 0 of the axis is the time `before`, all in units."""
 
     def __init__(self, unit: float, before: float, step: float, nr_ticks: int) -> None:
-        """step: between ticks, in units; taken where it is no round number of seconds."""
+        """step: between ticks, in units; used only if longer than 10 s, see below.
+
+        MaxNLocator's steps are decimal, but round times are also multiples of 60 and 24.
+        """
         super().__init__(nr_ticks - 1, steps=[1, 2, 5, 10], integer=unit == 1)
         self.before, self.step = before, step if step * unit > 10e9 else 0
 
     def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
-        """As those of MaxNLocator."""
+        """See MaxNLocator."""
         vmin, vmax = vmin + self.before, vmax + self.before
         if self.step:
             ticks = np.arange(vmin // self.step, vmax // self.step + 1) * self.step
@@ -127,17 +133,17 @@ class TimeLocator(MaxNLocator):
 
 
 def bin_width(duration_ns: int) -> int:
-    """The round time, in ns, of a bin of the strip."""
+    """The length of a bin of the strip, a round time in ns."""
     return round_width(duration_ns, STRIP_BINS)
 
 
 class Page:
-    """The axes, sharing X, from the top: strip, lanes, areas (lowest first), the rest."""
+    """The picture's axes, which share X: strip, spent, lanes, areas (lowest first), and so on."""
 
     def __init__(
         self,
         figure: Figure,
-        nr_head_lines: tuple[int, int],  # below the title, and warnings
+        nr_head_lines: tuple[int, int],  # lines below the title; warnings
         aside: float,
         nr_lanes: int,
         panels: list[Panel],
@@ -185,8 +191,8 @@ class Page:
         return self.figure.add_axes(box, **kwargs)
 
     def _add_areas(self, panels: list[Panel], bottom: float, top: float) -> list[Axes]:
-        """The panels' axes, in the room from bottom to top."""
-        # Heights grow with the logarithm of the areas', so that none drowns another.
+        """Add the panels' axes between bottom and top."""
+        # Heights grow with the logarithm of the areas' sizes, so that small ones stay visible.
         weights = [np.log2(1 + p.size / self.page_size) ** 2 for p in panels]
         room = top - bottom - (len(panels) - 1) * GAP - len(panels) * MIN_PANEL
         axes = []
@@ -232,7 +238,7 @@ class Page:
         return f"{panel.base + y:#x}"
 
     def _draw_break(self, bottom: float, left_out: int) -> None:
-        """Mark a gap between two panels: zigzag edges, and how much is not shown."""
+        """Mark a gap between two panels by a zigzag line and the size that is left out."""
         rise = np.array([0.0, 0.3, 0.4, 0.6, 0.7, 1.0]) * GAP
         aside = np.array([0.0, 0.0, -0.05, 0.05, 0.0, 0.0])
         line = Line2D(
@@ -257,9 +263,10 @@ class Page:
     def time_axis(
         self, duration_ns: int, unit: float, unit_name: str, before_ns: int = 0
     ) -> None:
-        """X, in units: from 0 to the end of the strip's last bin, and a bit around.
+        """Set up X, in units: from 0 to the end of the strip's last bin, and a margin.
 
-        before_ns: from the log's first fault to the first that is drawn; ticks count it.
+        before_ns: time from the log's first fault to the first that is drawn; tick labels
+        include it.
         """
         width = bin_width(duration_ns)
         end = (duration_ns // width + 1) * width / unit if duration_ns else 0.0
@@ -273,8 +280,8 @@ class Page:
             words = f"time since the first fault ({unit_name})"
         else:
             self.strip.set_xticks([0])
-            words = "one moment: all faults have the same Time"
-            words += f", {time_text(before_ns)} after the first of all" * (
+            words = "all faults have the same time"
+            words += f", {time_text(before_ns)} after the first fault of the log" * (
                 before_ns > 0
             )
 
@@ -293,7 +300,7 @@ class Page:
         self.figure.text(x / self.width, y / self.height, literal(words), **kwargs)
 
     def head(self, title: str, lines: list[str], warned: list[str]) -> None:
-        """Title, counts, and what must not be overlooked."""
+        """Write the title, the lines below it, and warnings."""
         self._text(LEFT, self.height - 0.42, title, size=15, weight="bold", color=INK)
         y = self.height - 0.46 - LINE
         for line in lines:
@@ -304,14 +311,14 @@ class Page:
             y -= LINE
 
     def foot(self, notes: list[str]) -> None:
-        """Notes, each once; if there is no room for all, how many more there are."""
+        """Write the notes, see run_in()."""
         y = 0.12 + (FOOT_LINES - 1) * SMALL_LINE
         for line in run_in(notes, SMALL_WIDTH, FOOT_LINES):
             self._text(LEFT, y, line, size=7.5, color=FAINT)
             y -= SMALL_LINE
 
     def legend(self, entries: list[tuple[dict[str, object], str]]) -> None:
-        """Beside the strip: styles of Line2D, and what they mean."""
+        """Draw the legend beside the strip; entries: styles of Line2D, and their meaning."""
         self.figure.legend(
             [Line2D([], [], linestyle="", **style) for style, _ in entries],
             [words for _, words in entries],

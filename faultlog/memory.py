@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Memory for a process that does one thing and ends."""
+"""Memory settings for a process that does one thing and exits."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import ctypes
 import gc
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
-LARGE_BYTES = 8 << 20  # more than any array of a block of lines has
+LARGE_BYTES = 8 << 20  # larger than any array for a block of lines
 
 
 def keep() -> None:
-    """Don't free what is soon needed again, nor look for what is small.
+    """Disable garbage collection, and keep freed arrays for reuse.
 
-    Objects in cycles stay: they are some MB, but to look for them at each import and, even if
-    that is disabled, at the end, unless they are frozen, was a tenth of the time that a
-    picture of a million faults takes.
+    Objects in cycles are never freed: they are a few MB. To search for them took a tenth of the
+    time for a picture of a million faults. Python also searches at exit, even if collection is
+    disabled, unless the objects are frozen.
     """
     gc.disable()
     atexit.register(gc.freeze)
@@ -24,11 +24,11 @@ def keep() -> None:
 
 
 def _keep_arrays() -> None:
-    """Let malloc() give no memory back to the kernel but that of the largest arrays.
+    """Make malloc() return only the largest arrays to the kernel.
 
-    By default numpy's arrays of a block of lines, some hundred KiB each, are given back and
-    taken again for each operation, and each of their pages faults again: that was a fifth
-    of the time that reading a log takes. Elsewhere than with glibc nothing changes.
+    By default numpy's arrays for a block of lines, some hundred KiB each, are unmapped and
+    mapped again for each operation, so each of their pages faults again: that was a fifth of the
+    time to read a log. Does nothing with C libraries other than glibc.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Panels: which faults each shows, and at what height.
 
-By address, panels are touched areas of the one address space. By mapping, each is a file
-with the offset as height, which all processes have in common, or another kind of memory
-with the touched pages of each address space, lowest first; that of a fork is its parent's.
-A fault is in one panel at the most.
+By address, a panel is a touched area of the address space. By mapping, a panel is either a file,
+with the offset as height, shared by all processes; or another mapping, with the touched pages
+of each address space numbered from the lowest. (A forked process has the address space of its
+parent.) A fault is in at most one panel.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .log import Log
 from .packed import distinct, pack
 from .words import plural, size_text
 
-NONE = 255  # the panel of a fault that has none
-MAX_MAPPINGS = 9  # panels by mapping, of those that cost most; one more has the others
-FOLD_SHARE = 1 / 50  # if less of an area than that is touched, its gaps are folded
-FOLDED_PAGES = 16  # what is left of a gap
-MAX_FOLDED = 1 << 22  # faults in an area; with more it takes too long
+NONE = 255  # stands for the panel of a fault that is in none
+MAX_MAPPINGS = 9  # panels by mapping: the most expensive ones; one more has all others
+FOLD_SHARE = 1 / 50  # an area of which less than this is touched has its gaps folded
+FOLDED_PAGES = 16  # the height of a folded gap
+MAX_FOLDED = 1 << 22  # with more faults in an area, folding takes too long
 
 
 @dataclass
@@ -31,17 +31,18 @@ class Panel:
     """What one panel shows; heights are in bytes."""
 
     title: str
-    size: int  # from its lowest byte to behind its highest
-    base: int = 0  # what the lowest byte is called on the axis
-    gap_below: int = 0  # bytes not touched between this panel and that below
-    notes: tuple[str, ...] = ()  # what must be said of it
+    size: int  # its height
+    base: int = 0  # the address that the axis shows at height 0
+    gap_below: int = 0  # untouched bytes between this panel and the one below
+    notes: tuple[str, ...] = ()  # below the title
     unit: str = "address"  # what the axis counts: address, offset, page, mapping
-    folds: tuple[np.ndarray, np.ndarray] | None = None  # touched pages, their places
-    keys: np.ndarray | None = None  # of faults: where they are, if not by address
+    # The touched pages' numbers, uint64, and heights, float64, if gaps are folded; (m,) each.
+    folds: tuple[np.ndarray, np.ndarray] | None = None
+    keys: np.ndarray | None = None  # the faults' heights, if not by address; (n,)
 
 
 class Panels:
-    """The panels, lowest first, and which faults are where."""
+    """The panels, lowest first, and the panel of each fault."""
 
     def __init__(
         self, panels: list[Panel], where: np.ndarray, notes: list[str]
@@ -50,7 +51,7 @@ class Panels:
         self.panels, self.where, self.notes = panels, where, notes
 
     def heights(self, log: Log, panel: Panel, rows: np.ndarray) -> np.ndarray:
-        """How high the faults of these indices are above the panel's lowest byte."""
+        """The heights of the faults with these indices in the panel, in bytes; float64 (n,)."""
         if panel.keys is not None:
             return panel.keys[rows].astype(np.float64)
         if panel.unit == "offset":
@@ -67,7 +68,7 @@ class Panels:
 
 
 def by_address(log: Log) -> Panels:
-    """Panels of touched areas; what exec wrote for a new program has none of its own."""
+    """Panels of touched areas. Faults of exec in a new program's stack are in no panel."""
     shift = np.uint64(log.page_shift)
     pages = log.address >> shift
     notes = []
@@ -77,8 +78,8 @@ def by_address(log: Log) -> Panels:
         where[apart] = NONE
         lowest = int(log.address[apart].min())
         notes.append(
-            f"{plural(len(apart), 'fault')} of exec, at {lowest:#x} in the new program's stack "
-            "before that is in its place, not drawn"
+            f"not drawn: {plural(len(apart), 'fault')} of exec, from {lowest:#x}, in the new "
+            "program's stack before it was moved into place"
         )
     shown = np.flatnonzero(where != NONE) if notes else slice(None)
     touched = distinct(pages[shown]) if notes else log.pages
@@ -105,9 +106,9 @@ def by_address(log: Log) -> Panels:
 
 
 def _of_exec(log: Log, pages: np.ndarray) -> np.ndarray | None:
-    """Faults by which exec placed arguments where the stack moves away from; indices.
+    """Indices of the faults in which exec wrote arguments to a stack that it moved afterwards.
 
-    None: there are none, or no others. They lie above all others, alone.
+    They are above all other addresses. None: there are none, or the log has no other faults.
     """
     names = log.names["mode"]
     if "remote" not in names:
@@ -120,9 +121,9 @@ def _of_exec(log: Log, pages: np.ndarray) -> np.ndarray | None:
 
 
 def _fold(panel: Panel, touched: np.ndarray, area: Area, page_shift: int) -> None:
-    """Shorten the gaps of an area of which little is touched: many areas alike.
+    """Shorten the gaps of an area of which little is touched, such as many small areas.
 
-    touched: its pages that are, in order; (n,).
+    touched: the numbers of its touched pages, in order; uint64 (n,).
     """
     if area.nr_pages < 64:
         return
@@ -139,9 +140,9 @@ def _fold(panel: Panel, touched: np.ndarray, area: Area, page_shift: int) -> Non
 
 
 def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
-    """A panel for each of the mappings that cost most, and one for all others.
+    """A panel for each of the most expensive mappings, and one for all others.
 
-    spaces: as Log.spaces() if that can't tell, as the log was made of several; (n,).
+    spaces: replaces Log.spaces() for a log that was joined from several; (n,).
     """
     spaces = log.spaces() if spaces is None else spaces
     column = "map" if log.map.any() else "region"
@@ -151,17 +152,17 @@ def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
     shown = ranked[:MAX_MAPPINGS] if len(ranked) > MAX_MAPPINGS + 1 else ranked
     others = ranked[len(shown) :]
     panel_of = np.full(len(names), NONE, dtype=np.uint8)
-    # The costliest on top, so the last; below them what is left over.
+    # The most expensive one is last, that is on top; the panel of the others is the lowest.
     order = ([None] if others else []) + shown[::-1]
     panel_of[others] = 0
     for i, code in enumerate(order):
         if code is not None:
             panel_of[code] = i
     where = panel_of[codes]
-    notes = ["panels by mapping, the costliest on top; offsets in files"]
-    notes[0] += ", other memory by each process's touched pages"
+    notes = ["panels by mapping, the most expensive on top; files by offset"]
+    notes[0] += ", other memory by the touched pages of each process"
     if len(np.unique(pack(spaces, log.process))) > len(np.unique(spaces)):
-        notes[0] += ", a fork's where its parent's are"
+        notes[0] += " (a forked process like its parent)"
     panels = []
     for i, code in enumerate(order):
         if code is None:
@@ -171,33 +172,33 @@ def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
                 title=f"{len(others):,} others",
                 size=len(others) << 12,
                 unit="mapping",
-                notes=("a line each",),
+                notes=("one line each",),
                 keys=rank[codes] * 4096 + 2048,
             )
             panels.append(panel)
             continue
         here = np.flatnonzero(where == i)
-        told = log.told("offset")[here]
-        if np.count_nonzero(told) * 2 > len(here):
-            top = int(log.offset[here[told]].max())
-            low = int(log.offset[here[told]].min())
-            nr_lost = int(len(here) - np.count_nonzero(told))
-            where[here[~told]] = NONE
-            said = (f"offsets {size_text(low)} to {size_text(top)}",) if low else ()
+        has_offset = log.told("offset")[here]
+        if np.count_nonzero(has_offset) * 2 > len(here):
+            top = int(log.offset[here[has_offset]].max())
+            low = int(log.offset[here[has_offset]].min())
+            nr_lost = int(len(here) - np.count_nonzero(has_offset))
+            where[here[~has_offset]] = NONE
+            lines = (f"offsets {size_text(low)} to {size_text(top)}",) if low else ()
             if nr_lost:
-                said += (f"{plural(nr_lost, 'fault')} without an offset",)
+                lines += (f"{plural(nr_lost, 'fault')} without an offset",)
             panel = Panel(
                 title=file_label(names[code]),
                 size=top + (1 << log.page_shift),
                 unit="offset",
-                notes=said or (size_text(top + (1 << log.page_shift)),),
+                notes=lines or (size_text(top + (1 << log.page_shift)),),
             )
         else:
             keys, most, nr_pages = _packed(log, here, spaces[here])
             full = np.zeros(len(log), dtype=np.float32)
             full[here] = keys
             panel = Panel(
-                title=shortened(names[code] or "not told", 24),
+                title=shortened(names[code] or "unknown", 24),
                 size=most << log.page_shift,
                 unit="page",
                 notes=(plural(nr_pages, "page"),),
@@ -210,10 +211,11 @@ def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
 def _packed(
     log: Log, here: np.ndarray, space: np.ndarray
 ) -> tuple[np.ndarray, int, int]:
-    """Each fault's page, numbered in its address space from the lowest touched one, in bytes.
+    """Number the touched pages of each address space from the lowest one.
 
-    space: of each of these faults, as Log.spaces(). Returns heights, float64 (n,); the most
-    pages that an address space has; the pages of all processes, each its own.
+    space: the address space of each of these faults; (n,). Returns the heights of the faults, in
+    bytes, float64 (n,); the most touched pages of an address space; the touched pages of all
+    processes together.
     """
     page = log.address[here] >> np.uint64(log.page_shift)
     order = np.lexsort((page, space))
@@ -229,7 +231,7 @@ def _packed(
 
 
 def cost_of(log: Log, codes: np.ndarray, nr_codes: int) -> np.ndarray:
-    """What the faults of each code cost: their time, or their number if none is told."""
+    """The cost of each code's faults: their time, or their number if there are no latencies."""
     if log.latency_ns is not None and log.told("latency_ns").any():
         spent = np.bincount(codes, log.spent_ns(), nr_codes)
         return spent + np.bincount(codes, minlength=nr_codes) * 1e-3
@@ -237,7 +239,7 @@ def cost_of(log: Log, codes: np.ndarray, nr_codes: int) -> np.ndarray:
 
 
 def regions_text(log: Log, here: np.ndarray) -> str:
-    """The regions of these faults, bool (n,), those with most faults first; "": none told."""
+    """The regions of these faults (bool (n,)), most faults first; "": none recorded."""
     names = log.names["region"]
     counts = np.bincount(log.region[here], minlength=len(names))
     order = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
@@ -245,7 +247,7 @@ def regions_text(log: Log, here: np.ndarray) -> str:
 
 
 def region_label(names: list[str], width: int = 20) -> str:
-    """As many of the names as fit, and how many more there are."""
+    """As many names as fit, and the number of the others: stack, heap +2."""
     for shown in range(len(names), 0, -1):
         more = f" +{len(names) - shown}" if shown < len(names) else ""
         label = ", ".join(names[:shown])
@@ -255,6 +257,6 @@ def region_label(names: list[str], width: int = 20) -> str:
 
 
 def file_label(path: str, width: int = 21) -> str:
-    """A file's name without its folder; if it's too long, its middle is left out."""
+    """A file's name without its folder, shortened in the middle."""
     name = path.removesuffix(" (deleted)").rpartition("/")[2] or path
     return shortened(name, width)

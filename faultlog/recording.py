@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which recording a log is of, so that those of many machines can be in one table."""
+"""Identifies the recording that a log contains, so that one table can have many of them."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ ID_CHARS = 16
 
 @dataclass(frozen=True)
 class Recording:
-    """What each row of a table says of where it comes from; "": the log doesn't know."""
+    """Where a row of a table comes from; "": not in the log."""
 
     host: str
-    boot: str  # when CLOCK_MONOTONIC was 0, UTC; the clock may have been set since
-    recording: str  # the same for the same log, whatever it is called
+    boot: str  # when CLOCK_MONOTONIC was 0, UTC; wrong if the clock was set later
+    recording: str  # a hash of the log's head, so independent of the log's name
 
 
 def of_log(log: Log, name: str) -> Recording:
-    """Which recording it is; name: of the log, which must do where it has no head."""
+    """Identify a log's recording; name: of the log, used if it has no head."""
     head = log.head
-    told = json.dumps(head, sort_keys=True) if head else name
-    digest = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+    identity = json.dumps(head, sort_keys=True) if head else name
+    digest = hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
     return Recording(head.get("host", ""), _boot(log), digest[:ID_CHARS])
 
 
 def _boot(log: Log) -> str:
-    """By the head's epoch and loaded, to the second: 2026-11-24T23:58:39Z."""
+    """The time of boot from the head's epoch and loaded, to the second: 2026-11-24T23:58:39Z."""
     epoch = log.head.get("epoch", "")
     if log.loaded_ns is None or not re.fullmatch(r"\d{1,11}(\.\d{0,9})?", epoch):
         return ""

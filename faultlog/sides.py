@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A picture of logs that are compared: side by side, on common axes.
+"""A picture that compares logs: side by side, on common axes.
 
-All have the same panels at the same heights, and as much time to the same length. So it is
-one picture, in which each log's faults are drawn behind those of the log before it.
+All logs have the same panels, heights and scale of time. So this is one picture, in which the
+time of each log follows that of the log before it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from . import drawing, fonts, picture
-from .compare import NOT_ALL_TELL
+from .compare import OUTCOMES_MISSING
 from .differ import RUNS_NEEDED
 from .fit import shortened
-from .groups import NOT_TOLD
+from .groups import UNKNOWN
 from .layout import RIGHT, TIME_TICKS, Page, TimeLocator, bin_width, literal, note
 from .log import ACCESSES, COLUMNS, MAJOR, RESULTS, WORD, Log, LogError
 from .marks import ACCESS_WORDS, COLOURS, FAINT, INK
@@ -31,15 +31,15 @@ from .panels import Panels, by_address, by_mapping
 from .strips import draw_spent, draw_strip, percentiles_text, plot_latencies, spent_text
 from .words import axis_unit, plural, round_width, time_text, wrapped
 
-MAX_LOGS = 4  # that there is room for
-MAX_NAME = 48  # characters of a log's name, of all logs together
+MAX_LOGS = 4  # there is no room for more
+MAX_NAME = 48  # characters of the names of all logs together
 SIDES = {"A": "before", "B": "after"}
-# Of a character of the words on the right, of a mark before them, and around them.
+# Widths in inches: of a character of the labels, of one of the legend, of a mark, of the margin.
 LABEL_INCHES, LEGEND_INCHES, MARK_INCHES, MARGIN = 0.064, 0.072, 0.25, 0.2
 VIEWS = ("mapping", "address")
-JUDGED_IN_TABLES = (
-    "whether the sides differ by more than chance is said in a table (without -o) of "
-    f"{RUNS_NEEDED} or more runs on each"
+TESTED_IN_TABLES = (
+    "whether the sides differ significantly: see the table (without -o) of "
+    f"{RUNS_NEEDED} or more runs on each side"
 )
 
 
@@ -53,38 +53,36 @@ class Section:
     letter: str  # A1
     job: Job
     nr_faults: int
-    first: int  # its first fault's index in the joint log
+    first: int  # its first fault's index in the joined log
     start_ns: int  # where it begins on the axis
 
     @property
     def side(self) -> str:
-        """As tables call it."""
+        """The side's name in tables."""
         return SIDES[self.letter[0]]
 
 
 def check(options: argparse.Namespace) -> None:
-    """Raise LogError for a view that sides have not, and for more logs than there is room for."""
+    """Raise LogError for a view that comparisons do not have, and for too many logs."""
     if options.view not in (None, *VIEWS):
-        raise LogError(
-            f"--view {options.view}: logs are compared by {' and '.join(VIEWS)}"
-        )
+        raise LogError(f"--view {options.view}: a comparison has {' and '.join(VIEWS)}")
     nr_logs = 1 + len(options.more) + len(options.compare)
     if nr_logs > MAX_LOGS:
         raise LogError(f"a picture has room for {MAX_LOGS} logs, not {nr_logs}")
 
 
 def write(before: list[Job], after: list[Job], options: argparse.Namespace) -> None:
-    """Draw the picture; raises LogError where it can't be one, OSError."""
+    """Draw the picture; raises LogError if the logs have no common axes, and OSError."""
     jobs = [*before, *after]
     if len({job.log.page_shift for job in jobs}) > 1:
-        raise LogError("the logs are of machines with pages of different size")
+        raise LogError("the logs are from machines with different page sizes")
     figure = drawing.new_figure()
     draw(figure, before, after, options.view or "mapping")
     picture.save(figure, jobs[0])
 
 
 def letters(nr_before: int, nr_after: int) -> list[str]:
-    """What the logs are called: A and B, or A1, A2, B1 ..."""
+    """The logs' letters: A and B, or A1, A2, B1 ..."""
     names = []
     for letter, nr in zip(SIDES, (nr_before, nr_after)):
         names += [letter] if nr == 1 else [f"{letter}{i + 1}" for i in range(nr)]
@@ -92,9 +90,9 @@ def letters(nr_before: int, nr_after: int) -> list[str]:
 
 
 class Time:
-    """The axis of time: a span for each log, each from the same moment on.
+    """The axis of time: a span for each log, all from the same elapsed time on.
 
-    That is counted from the first fault of each log, those that filters leave out too.
+    Elapsed time counts from each log's first fault, even if filters leave that fault out.
     """
 
     def __init__(self, jobs: list[Job]) -> None:
@@ -104,14 +102,14 @@ class Time:
             else job.log.time_ns
             for job in jobs
         ]
-        told = [
+        ranges = [
             (int(elapsed.min()), int(elapsed.min()) + job.log.duration_ns)
             for elapsed, job in zip(self.elapsed, jobs)
             if len(job.log)
         ]
-        low, high = min(told)[0], max(high for _, high in told)
+        low, high = min(ranges)[0], max(high for _, high in ranges)
         width = bin_width((high - low) * len(jobs) * 21 // 20)
-        # A multiple of the strip's bins, should they get wider, too.
+        # A multiple of the bins of the strip, even if it chooses the next wider ones.
         whole = 10 * width
         self.low_ns = low // whole * whole
         self.duration_ns = high - self.low_ns
@@ -120,7 +118,7 @@ class Time:
             raise LogError("the logs' faults are too far apart in time for one axis")
 
     def draw_axis(self, page: Page, nr_logs: int) -> float:
-        """Ticks, their labels and the gaps between logs; returns the unit in ns."""
+        """Draw ticks, labels and the gaps between logs; returns the unit in ns."""
         nr_ticks = max(TIME_TICKS // nr_logs, 2) + 1
         unit, name = axis_unit(self.duration_ns, nr_ticks)
         low, span = self.low_ns / unit, self.span_ns / unit
@@ -152,10 +150,10 @@ class Time:
 
 
 def joined(jobs: list[Job], time: Time) -> tuple[Log, np.ndarray]:
-    """All faults in one log, at their place on the axis of time and in its order.
+    """Join the logs into one, with times on the common axis and sorted by them.
 
-    Processes are numbered anew, as two logs may have the same number for different ones.
-    Beside it the faults' address spaces, as Log.spaces(); (n,).
+    Processes are renumbered, because different logs may have the same pids. Also returns the
+    faults' address spaces, see Log.spaces(); (n,).
     """
     logs = [job.log for job in jobs]
     first = logs[0]
@@ -197,7 +195,7 @@ def joined(jobs: list[Job], time: Time) -> tuple[Log, np.ndarray]:
 def draw(
     figure: Figure, before: list[Job], after: list[Job], view: str = "mapping"
 ) -> None:
-    """Draw logs of which at least one has a fault, and set the figure's size."""
+    """Draw logs, at least one of which has a fault, and set the figure's size."""
     jobs = [*before, *after]
     time = Time(jobs)
     log, spaces = joined(jobs, time)
@@ -216,14 +214,14 @@ def draw(
     longest = max(longest, max(map(len, counts.values())) * LEGEND_INCHES + MARK_INCHES)
     aside = max(longest + MARGIN - RIGHT, 0)
     room = drawing.LINE_WIDTH + int(12 * (1 + aside))
-    told = [line for section in sections for line in _told(section, room)]
+    heads = [line for section in sections for line in _headline(section, room)]
     warned = drawing.warnings_of(
         [f"{s.letter}: {text}" for s in sections for text in s.job.verdict.lines()]
     )
-    missing = fonts.use_fonts([*told, *log.names["map"]])
+    missing = fonts.use_fonts([*heads, *log.names["map"]])
     page = Page(
         figure,
-        nr_head_lines=(len(told) + 1, len(warned)),  # and the logs' names
+        nr_head_lines=(len(heads) + 1, len(warned)),  # one more for the logs' names
         aside=aside,  # more room on the right
         nr_lanes=0,
         panels=panels.panels,
@@ -243,40 +241,40 @@ def draw(
         cuts = tuple(s.start_ns / unit for s in sections[1:])
         notes += plot_latencies(page.latency, log, elapsed, drawn, cuts)
         _label_latencies(page.latency, log, sections)
-    notes.append(JUDGED_IN_TABLES)
+    notes.append(TESTED_IN_TABLES)
     if len({_has_outcomes(section) for section in sections}) > 1:
-        notes.insert(0, NOT_ALL_TELL)
+        notes.insert(0, OUTCOMES_MISSING)
     only = jobs[0].filters.text()
     if only:
         notes.insert(0, only)
     if missing:
         notes.append(f"no font for {missing} (Debian: fonts-noto-cjk, fonts-symbola)")
-    page.head("Page faults, side by side", told, warned)
+    page.head("Page faults, side by side", heads, warned)
     _name_sections(page, sections, unit)
     page.foot(notes)
     _legend(page, counts, drawn)
 
 
-def _told(section: Section, width: int) -> list[str]:
-    """What a log is of, in lines of at most so many characters."""
+def _headline(section: Section, width: int) -> list[str]:
+    """A log's target and counts, in lines of at most width characters."""
     log, verdict = section.job.log, section.job.verdict
     if not len(log):
-        return [f"{section.letter}: no fault is left"]
+        return [f"{section.letter}: no faults"]
     nr_pages = drawing.count_pages(log)
     title, subtitle = drawing.headline(log, verdict, nr_pages, log.duration_ns)
-    who = title.removeprefix("Page faults of ")
-    return wrapped(f"{section.letter}, {who}: {subtitle}", width)
+    target = title.removeprefix("Page faults of ")
+    return wrapped(f"{section.letter}, {target}: {subtitle}", width)
 
 
 def _spent_text(section: Section) -> str:
     log = section.job.log
     if not len(log):
-        return "no fault"
-    return spent_text(log) if log.told("latency_ns").any() else NOT_TOLD
+        return "no faults"
+    return spent_text(log) if log.told("latency_ns").any() else UNKNOWN
 
 
 def _name_sections(page: Page, sections: list[Section], unit: float) -> None:
-    """Above each log's part, its letter and name."""
+    """Write each log's letter, side and name above its part."""
     room = MAX_NAME // len(sections)
     for section in sections:
         name = shortened(Path(section.job.name).name, room)
@@ -294,13 +292,13 @@ def _name_sections(page: Page, sections: list[Section], unit: float) -> None:
 
 
 def _has_outcomes(section: Section) -> bool:
-    """As a run of compare.py has them: one without a fault has no other."""
+    """Whether the log recorded outcomes; True for a log without faults, as in compare.Run."""
     whole = section.job.whole
     return not len(whole) or whole.has_outcomes
 
 
 def _part(section: Section, here: np.ndarray) -> np.ndarray:
-    """Of these indices, rising, those of a section's faults."""
+    """The section's faults among these indices, which are in ascending order."""
     ends = np.searchsorted(here, [section.first, section.first + section.nr_faults])
     return here[ends[0] : ends[1]]
 
@@ -308,7 +306,7 @@ def _part(section: Section, here: np.ndarray) -> np.ndarray:
 def _panel_lines(
     log: Log, panels: Panels, i: int, sections: list[Section]
 ) -> list[str]:
-    """What panel i is, and how many faults of each log it has."""
+    """The label of panel i: its title, and the faults of each log."""
     here = np.flatnonzero(panels.where == i)
     lines = [panels.panels[i].title] if panels.panels[i].title else []
     for section in sections:
@@ -326,7 +324,7 @@ def _draw_panels(
     labels: list[list[str]],
     drawn: set[tuple[int, bool]],
 ) -> list[str]:
-    """All panels, and what is said of them; returns notes."""
+    """Draw all panels and their labels; returns notes."""
     cells: list[tuple[Axes, np.ndarray]] = []
     shared = False
     for i, (axis, panel) in enumerate(zip(page.areas, panels.panels)):
@@ -339,7 +337,7 @@ def _draw_panels(
 
 
 def _label(axis: Axes, lines: list[str], is_bold: bool) -> None:
-    """On the right of an axis; is_bold: the first line is a title."""
+    """Write a label on the right of an axis; is_bold: the first line is a title."""
     size, pitch = (8, 12) if len(lines) <= 3 else (7, 9.5)
     for i, line in enumerate(lines):
         style = {"size": size, "color": FAINT}
@@ -349,19 +347,21 @@ def _label(axis: Axes, lines: list[str], is_bold: bool) -> None:
 
 
 def _label_latencies(axis: Axes, log: Log, sections: list[Section]) -> None:
-    """Percentiles of each log."""
-    lines = ["time a fault took"]
+    """Write the percentiles of each log."""
+    lines = ["fault latency"]
     for section in sections:
         rows = slice(section.first, section.first + section.nr_faults)
-        told = log.told("latency_ns")[rows]
-        words = percentiles_text(log.latency_ns[rows][told]) if told.any() else NOT_TOLD
+        known = log.told("latency_ns")[rows]
+        words = (
+            percentiles_text(log.latency_ns[rows][known]) if known.any() else UNKNOWN
+        )
         lines.append(f"{section.letter} {words}")
     _label(axis, lines, is_bold=True)
 
 
 def _counts(log: Log, sections: list[Section]) -> dict[tuple[str, int], str]:
-    """For the legend, each access and each result that is marked: its faults in each log."""
-    told = {}
+    """The legend's texts by column and code: each access or result's faults in each log."""
+    texts = {}
     for column, names, low in (("access", ACCESS_WORDS, 0), ("result", RESULTS, MAJOR)):
         parts = [
             getattr(log, column)[s.first : s.first + s.nr_faults] for s in sections
@@ -372,17 +372,17 @@ def _counts(log: Log, sections: list[Section]) -> dict[tuple[str, int], str]:
                 words = " | ".join(
                     f"{of_log[code]:,}"
                     if column != "result" or _has_outcomes(s)
-                    else NOT_TOLD
+                    else UNKNOWN
                     for s, of_log in zip(sections, counts)
                 )
-                told[column, code] = f"{names[code]} {words}"
-    return told
+                texts[column, code] = f"{names[code]} {words}"
+    return texts
 
 
 def _legend(
     page: Page, counts: dict[tuple[str, int], str], drawn: set[tuple[int, bool]]
 ) -> None:
-    """The colours and marks that were drawn, and how many of each in each log."""
+    """Draw the legend: colours and marks that were drawn, with their counts in each log."""
     entries = [
         ({"marker": "s", "markersize": 6, "color": COLOURS[code]}, words)
         for (column, code), words in counts.items()
@@ -391,6 +391,6 @@ def _legend(
     for code, is_binned in sorted(drawn):
         words = counts["result", code]
         if is_binned and (code, False) in drawn:
-            words = f"{RESULTS[code]}, where many"
+            words = f"{RESULTS[code]} (cells)"
         entries.append((mark_of(code, is_binned), words))
     page.legend(entries)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is drawn over time beside the panels: counts, rows, latencies, pages."""
+"""The parts of the picture above and below the panels: counts, rows, latencies, pages."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
 from .spread import spread
 from .words import plural, short_time_text, time_text
 
-MIN_FOR_CURVES = 200  # latencies; with fewer, percentiles over time tell nothing
+MIN_FOR_CURVES = 200  # with fewer latencies, percentiles over time mean nothing
 CURVE_BINS = 50
 MIN_IN_BIN = 5
 FIRST, AGAIN = "#3b6fb6", "#c0532b"
-SPENT_COLOURS = ("#9aa3ad", INK, ALARM)  # minor and not told, major, failed
+SPENT_COLOURS = ("#9aa3ad", INK, ALARM)  # minor and unknown, major, failed
 
 
 def _counts(axis: Axes) -> None:
@@ -31,7 +31,7 @@ def _counts(axis: Axes) -> None:
 def _tally(
     bins: np.ndarray, kind: np.ndarray, kinds: int, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """How many faults of each kind a bin has, or the sum of their weights; (bins, kinds)."""
+    """Count the faults of each kind in each bin, or sum their weights; (bins, kinds)."""
     nr_bins = int(bins.max()) + 1
     counts = np.bincount(bins * kinds + kind, weights, minlength=nr_bins * kinds)
     return counts.reshape(nr_bins, kinds)
@@ -44,7 +44,7 @@ def _stack(
     width: float,
     duration: int,
 ) -> None:
-    """Bars a bin, stacked by kind, as _tally() counts; width: of a bin, in units of the axis."""
+    """Draw a bar for each bin, stacked by kind; counts: of _tally(); width: of a bin on X."""
     left = np.arange(len(counts)) * width
     below = np.zeros(len(counts))
     if not duration:
@@ -53,7 +53,7 @@ def _stack(
     for i, colour in enumerate(colours):
         some = np.flatnonzero(counts[:, i])
         x, low, high = left[some], below[some], (below + counts[:, i])[some]
-        # One artist for all: a bar each takes a sixth of a small picture's time.
+        # One artist for all bars: one each takes a sixth of the time to draw a small picture.
         corners = [(x, low), (x + width, low), (x + width, high), (x, high)]
         bars = np.stack([np.stack(corner, axis=1) for corner in corners], axis=1)
         axis.add_collection(PolyCollection(bars, color=colour, linewidth=0), False)
@@ -63,7 +63,7 @@ def _stack(
 
 
 def _bins(log: Log, start: np.uint64, duration: int) -> tuple[np.ndarray, int]:
-    """The bin of each fault, and how long a bin is, in ns."""
+    """The bin of each fault, int64 (n,), and the length of a bin in ns."""
     width = bin_width(duration)
     return ((log.time_ns - start) // np.uint64(width)).astype(np.int64), width
 
@@ -85,12 +85,11 @@ def draw_spent(
     duration: int,
     unit: float,
     aside: float,
-    told: list[str],
+    texts: list[str],
 ) -> None:
-    """Time spent in faults over time, stacked by how they ended: which moment costs most.
+    """Time spent in faults, stacked by result: shows which moment costs most.
 
-    A fault's time is in each of the bins that it overlaps. aside: as of label(); told: what
-    is said.
+    A fault's time is spread over the bins that it overlaps. aside, texts: as in label().
     """
     kind = (log.result == MAJOR).astype(np.uint8)
     kind[has_failed(log.result)] = 2
@@ -109,11 +108,11 @@ def draw_spent(
         FuncFormatter(lambda y, _: time_text(y) if y else "0")
     )
     axis.set_ylabel(f"time per\n{short_time_text(width)}", size=8, color=INK)
-    label(axis, "time spent in faults", told, aside)
+    label(axis, "time in faults", texts, aside)
 
 
 def spent_text(log: Log) -> str:
-    """What is told of that: all of it, and what major faults took."""
+    """The time spent in all faults, and in major faults."""
     spent = log.spent_ns()
     major = int(spent[log.result == MAJOR].sum())
     text = time_text(int(spent.sum()))
@@ -123,10 +122,10 @@ def spent_text(log: Log) -> str:
 def draw_memory(
     page: Page, log: Log, start: np.uint64, duration: int, unit: float
 ) -> None:
-    """Distinct pages a window, those of the first time and those that were there before.
+    """Draw distinct pages per bin, new and seen before; below, the number of pages so far.
 
-    And all pages so far: a curve that goes on rising is memory that grows, one that is
-    flat below many faults is memory that is taken away and comes back.
+    If the lower curve keeps rising, memory grows. If it is flat while there are many faults,
+    the same memory is taken away and comes back.
     """
     bins, width = _bins(log, start, duration)
     pages = log.address >> np.uint64(log.page_shift)
@@ -136,7 +135,7 @@ def draw_memory(
         ordered = column[order]
         same &= ordered[1:] == ordered[:-1]
     again = np.concatenate(([False], same))
-    # In a window a page counts once, by its first fault in it.
+    # A page counts once per bin, by its first fault there.
     ordered = bins[order]
     counts = ~again | np.concatenate(([True], ordered[1:] != ordered[:-1]))
     page_bins, page_again = ordered[counts], again[counts]
@@ -148,10 +147,10 @@ def draw_memory(
     note(
         page.memory, "first fault on a page", page.aside, 0.5, 16, color=FIRST, **style
     )
-    note(page.memory, "again on one", page.aside, 0.5, 2, color=AGAIN, **style)
+    note(page.memory, "later fault on a page", page.aside, 0.5, 2, color=AGAIN, **style)
     words = f"{plural(nr_again, 'fault')} on pages"
     note(page.memory, words, page.aside, 0.5, -12, size=8, color=FAINT)
-    note(page.memory, "that had one before", page.aside, 0.5, -24, size=8, color=FAINT)
+    note(page.memory, "that had one earlier", page.aside, 0.5, -24, size=8, color=FAINT)
 
     first = np.sort(bins[order[~again]])
     total = np.cumsum(np.bincount(first, minlength=duration // width + 1))
@@ -175,7 +174,7 @@ def draw_memory(
 def draw_lanes(
     axis: Axes, log: Log, lanes: Lanes, elapsed: np.ndarray, aside: float
 ) -> None:
-    """A row each: its faults over time, and on the right how many there are."""
+    """Draw a row for each lane: its faults over time, and their number on the right."""
     nr_lanes = len(lanes.names)
     axis.set_ylim(0, nr_lanes)
     row = nr_lanes - 1 - lanes.lane.astype(np.float64) + 0.5  # the first one on top
@@ -201,16 +200,16 @@ def draw_lanes(
 def draw_latencies(
     axis: Axes, log: Log, elapsed: np.ndarray, aside: float, drawn: set
 ) -> list[str]:
-    """How long faults took, on a logarithmic scale, percentiles over time, and in words.
+    """Draw latencies on a logarithmic scale, with percentiles as curves and as text.
 
-    Faults that don't tell are not here. Returns notes.
+    Faults without a latency are left out. Returns notes.
     """
     notes = plot_latencies(axis, log, elapsed, drawn)
-    told = log.told("latency_ns")
-    latency, result = log.latency_ns[told], log.result[told]
-    note(axis, "time a fault took", aside, 0.5, 20, size=9, weight="bold", color=INK)
+    has_latency = log.told("latency_ns")
+    latency, result = log.latency_ns[has_latency], log.result[has_latency]
+    note(axis, "fault latency", aside, 0.5, 20, size=9, weight="bold", color=INK)
     middle = time_text(percentile(latency, 50))
-    words = f"median {middle}, max {time_text(latency.max())}"
+    words = f"p50 {middle}, longest {time_text(latency.max())}"
     note(axis, words, aside, 0.5, 8, size=8, color=FAINT)
     kinds = (
         ("minor", result == MINOR),
@@ -218,18 +217,18 @@ def draw_latencies(
         ("failed", has_failed(result)),
     )
     up = -4
-    for name, such in kinds:
-        if such.any():
-            words = f"{name}: {percentiles_text(latency[such])}"
+    for name, is_kind in kinds:
+        if is_kind.any():
+            words = f"{name}: {percentiles_text(latency[is_kind])}"
             note(axis, words, aside, 0.5, up, size=8, color=FAINT)
             up -= 12
     return notes
 
 
 def percentiles_text(latency: np.ndarray) -> str:
-    """Median and 99th percentile of latencies in ns, of which there is at least one."""
+    """p50 and p99 of at least one latency; latency: in ns (n,)."""
     middle, most = (time_text(percentile(latency, percent)) for percent in (50, 99))
-    return f"{middle}, p99 {most}"
+    return f"p50 {middle}, p99 {most}"
 
 
 def plot_latencies(
@@ -239,7 +238,7 @@ def plot_latencies(
     drawn: set,
     cuts: tuple[float, ...] = (),
 ) -> list[str]:
-    """The marks and curves of draw_latencies(); cuts: where on X a curve ends."""
+    """Draw the marks and curves of draw_latencies(); cuts: where on X a new curve begins."""
     order = np.argsort(log.time_ns, kind="stable")
     order = order[log.told("latency_ns")[order]]
     latency = log.latency_ns[order]
@@ -268,9 +267,7 @@ def plot_latencies(
     for first, end in zip([0, *ends], ends):
         if end - first >= MIN_FOR_CURVES and x[end - 1] > x[first]:
             _draw_percentiles(axis, x[first:end], latency[first:end])
-            notes.append(
-                "lines: median (solid) and 99th percentile (dashed) of latencies over time"
-            )
+            notes.append("lines: p50 (solid) and p99 (dashed) of latencies over time")
     return notes
 
 

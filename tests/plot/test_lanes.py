@@ -90,4 +90,4 @@ def test_of_200_processes_of_one_name_the_slow_one_is_seen():
     found = lanes.find_lanes(read(b"".join(lines)))
     assert found.names == ["cc1plus 4494", "sh ×199", "sh 5077"]
     assert np.bincount(found.lane).tolist() == [1, 796, 4]
-    assert "5 times slower than their like" in texts(drawn(b"".join(lines)))
+    assert "over 5 times their program's median" in texts(drawn(b"".join(lines)))

@@ -162,4 +162,4 @@ def test_pictures_are_drawn_of_it(path):
 def test_thread_0_is_told():
     """As of a process in another pid namespace; it was one that is not told."""
     log = read(fault(1, 0x1000, 7, tid=0) + fault(2, 0x1000, 7))
-    assert find_threads(log).names == ["? 0", "? not told"]
+    assert find_threads(log).names == ["? 0", "? unknown"]

@@ -122,4 +122,4 @@ def test_a_short_part_late_in_a_log_keeps_its_digits(times_ns, ticks):
     (lowest,) = [axis for axis in figure.axes if axis.get_xlabel()]
     assert ticks in " ".join(x.get_text() for x in lowest.get_xticklabels()) + " "
     if not ticks:
-        assert ", 20.0 s after the first of all" in lowest.get_xlabel()
+        assert ", 20.0 s after the first fault of the log" in lowest.get_xlabel()

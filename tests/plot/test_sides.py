@@ -124,7 +124,7 @@ def test_a_fork_s_pages_stand_where_its_parent_s_are(tmp_path, monkeypatch):
         *(*of_parent, high_page, low_page),  # its own address space from exec on
         *(*of_parent, low_page),
     ]
-    assert "a fork's where its parent's are" in texts(figure)
+    assert "(a forked process like its parent)" in texts(figure)
 
 
 def test_runs_are_named_and_nothing_leaves_the_picture(tmp_path, two, monkeypatch):
@@ -181,7 +181,7 @@ def test_losses_filters_logs_of_2020_and_empty_sides(tmp_path, two, monkeypatch)
     told = texts(drawn(monkeypatch, a, "--compare", b))
     assert "A: Not complete: 7 dropped" in told
     told = texts(drawn(monkeypatch, a, "--compare", b, "--map", "y"))
-    assert "B: no fault is left" in told
+    assert "B: no faults" in told
     done = run(a, "--compare", b, "-o", tmp_path / "x.png", "--map", "none")
     assert done.returncode == 1 and "no fault is left (only map=none)" in done.stderr
 
@@ -236,7 +236,7 @@ def test_it_is_written(two, tmp_path, suffix):
     "options, message",
     [
         (["-o", "x.csv"], "--compare makes a table, or with -o a picture"),
-        (["-o", "x.png", "--view", "threads"], "compared by mapping and address"),
+        (["-o", "x.png", "--view", "threads"], "a comparison has mapping and address"),
         (["-o", "x.png", "--sort", "time"], "--sort is about a table"),
         (["-o", "x.png", "--by", "map"], "a table goes to standard output"),
         (["-o", "b.png"], "b.png: the output would replace the log"),
