@@ -233,8 +233,8 @@ def legend(sides: Sides, measure: str, differs: bool | None, room: int) -> list[
     if differs is not None:
         text += (
             f". The totals {'differ' if differs else 'do not differ'} significantly (by "
-            'more than run-to-run variation). "differs" says the same of each row: of 100 '
-            f"tables of runs that are all alike, at most {round(100 * differ.LEVEL)} "
+            'more than run-to-run variation). The column "differs" shows the same test for '
+            f"each row; of 100 tables of equal runs, at most {round(100 * differ.LEVEL)} "
             "contain a yes."
         )
     elif all(sides.have(measure)):

@@ -186,7 +186,7 @@ def _draw_panels(
     draw_cells(cells)
     notes = panel_notes(panels, cells, shared)
     if nr_unnamed:
-        notes.append(f"no room to name {plural(nr_unnamed, 'mapped file')}")
+        notes.append(f"{plural(nr_unnamed, 'mapped file')} not named (no room)")
     return notes
 
 

@@ -306,7 +306,7 @@ class Page {
 				`${number(failed)} failed; ${duration(spent)} in faults` : "") +
 			(this.counted.marks ? ". Each fault is a mark whose colour shows the access; " +
 				"major faults are rings, failed ones crosses." :
-				`. A cell's colour shows ${METRICS[this.view.metric]}.`);
+				`. The darker a cell, the more ${METRICS[this.view.metric]}.`);
 		this.showTable();
 	}
 

@@ -219,7 +219,7 @@ def draw_latencies(
     up = -4
     for name, is_kind in kinds:
         if is_kind.any():
-            words = f"{name}: {percentiles_text(latency[is_kind])}"
+            words = f"{name} {percentiles_text(latency[is_kind])}"
             note(axis, words, aside, 0.5, up, size=8, color=FAINT)
             up -= 12
     return notes

@@ -50,7 +50,7 @@ def test_names_of_functions_are_compared(logs):
 @pytest.mark.parametrize(
     "pattern",
     [
-        r"(?<=3,839 faults, )\d+",  # a table's title
+        r"(?<=3,839 faults within )\d+",  # a table's title
         r"(?<=It spent )\d+",  # a sentence
         r"(?<=process, others \| )\d+",  # a cell of the comparison
         r"(?<=adds )\d+(?= instructions)",

@@ -508,7 +508,7 @@ def test_files_are_named_by_cost_and_those_without_a_name_are_counted():
     words = texts(figure).splitlines()
     named = [word for word in words if word.endswith(".so")]
     assert "f17.so" in named
-    assert f"no room to name {60 - len(named)} mapped files" in texts(figure)
+    assert f"{60 - len(named)} mapped files not named (no room)" in texts(figure)
 
 
 def test_a_file_that_is_everywhere_is_not_named():
@@ -586,7 +586,7 @@ def test_the_stack_of_exec_takes_no_panel():
     figure = drawn(text)
     words = texts(figure)
     assert "PiB not touched" not in words
-    assert f"1 fault of exec, at {top:#x} in the new program's stack" in words
+    assert f"1 fault of exec, from {top:#x}, in the new program's stack" in words
     assert "501 faults in" in words
     alone = HEAD_AT_0 + fault(1, top, mode="remote", access="write", region="stack")
     assert "of exec" not in texts(drawn(alone))
@@ -898,7 +898,7 @@ def test_a_median_is_one_value_everywhere(tmp_path):
     (axis,) = [a for a in figure.axes if "fault latency" in texts(a)]
     words = texts(axis).splitlines()
     assert "p50 15 ns, longest 1.00 µs" in words
-    assert "minor: 15 ns, p99 1.00 µs" in words
+    assert "minor p50 15 ns, p99 1.00 µs" in words
     curve, _ = [a for a in axis.lines if len(a.get_xdata()) > 20]
     assert set(curve.get_ydata().round(9)) == {np.log10(15).round(9)}
     assert (
