@@ -89,7 +89,7 @@ def test_a_part_s_times_are_counted_from_the_first_fault_of_all():
     log = read(text)
     part = log.take(log.time_ns >= np.uint64(700 * 10**6))
     figure = drawing.new_figure()
-    drawing.draw(figure, part, checks.examine(log), told="only late", whole=log)
+    drawing.draw(figure, part, checks.examine(log), only="only late", whole=log)
     FigureCanvasAgg(figure).draw()
     (lowest,) = [axis for axis in figure.axes if axis.get_xlabel()]
     ticks = [x for x in lowest.get_xticklabels() if x.get_text()]
@@ -117,7 +117,7 @@ def test_a_short_part_late_in_a_log_keeps_its_digits(times_ns, ticks):
     log = read(text)
     figure = drawing.new_figure()
     part = log.take(log.time_ns > np.uint64(10**9))
-    drawing.draw(figure, part, checks.examine(log), told="only late", whole=log)
+    drawing.draw(figure, part, checks.examine(log), only="only late", whole=log)
     FigureCanvasAgg(figure).draw()
     (lowest,) = [axis for axis in figure.axes if axis.get_xlabel()]
     assert ticks in " ".join(x.get_text() for x in lowest.get_xticklabels()) + " "
