@@ -114,19 +114,19 @@ TEXTS = {
         names the file.
     """,
     "reading": """
-        To turn a record into a line of text takes {drain} instructions with `user`,
+        Turning a record into a line of text takes {drain} instructions with `user`,
         including its statistics for the closing report, {perf_script} with perf
         script and {trace_cmd_report} with trace-cmd report. The plot that B and C
-        draw when they are unloaded takes {plot} instructions a record. The plotter
+        draw when they are unloaded takes {plot} instructions per record. The plotter
         draws a million faults in {drawn|time}, with {drawn_mb} MB of memory, on two
         CPUs.
     """,
     "placement": """
-        Take `placement=ftrace` on a machine whose other processes matter: on x86-64
-        they pay {ftrace_other} instructions for each fault instead of {other}. On
-        arm64 a kprobe is always a breakpoint, an exception, for which each fault of
-        each process pays (with Linux 6.1 {arm64_other} instructions): take
-        `placement=ftrace` there from 6.2 on.
+        Use `placement=ftrace` on a machine whose other processes matter: on x86-64 it
+        costs them {ftrace_other} instructions per fault instead of {other}. On arm64 a
+        kprobe is always a breakpoint, which raises an exception: with Linux 6.1 it costs
+        every process {arm64_other} instructions per fault. From 6.2 on, use
+        `placement=ftrace` there.
     """,
     "share": """
         So {share|percent} of the fault time, {disk|time}, was spent waiting in
