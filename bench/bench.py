@@ -2,16 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Measure what tracing costs, in instructions.
 
-A guest under QEMU's TCG with `-icount shift=0,sleep=off` and one virtual CPU has a
-clock that goes on by one with each instruction, so what a tracer adds to a page fault
-is told exactly, on any machine.  Without a part all are measured and written to
-bench/results.md.
+In a guest under QEMU's TCG with `-icount shift=0,sleep=off` and one virtual CPU, the
+clock advances by one with each instruction. So the instructions that a tracer adds to
+a page fault are measured exactly, on any machine. Without a part, all parts are
+measured and written to bench/results.md.
 
     bench.py                    everything
-    bench.py arm64              the costs and the peers on arm64, for their part of it
-    bench.py costs              the modules' cost a fault, without their peers
+    bench.py arm64              costs and peers on arm64; replaces that part of the results
+    bench.py costs              only the modules' cost per fault, without their peers
     bench.py check              compare with bench/limits; for CI
-    bench.py check --update     write bench/limits from what is measured
+    bench.py check --update     write the figures measured now to bench/limits
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ MULTI = ("-accel", "tcg,thread=multi", "-cpu", "max")
 LIMITS = HERE / "limits"
 RESULTS = HERE / "results.md"
 TIMEOUT_S = 1200
-# What is left of booting is in the first measurement, so it is made once more.
+# The first measurement still contains work left over from booting, so it is repeated.
 WARM = (f"ROUNDS={ROUNDS}", "must ./faults clock", "nothing read")
 TOLERANCE = 1.03
-# What a figure may never be, whatever is measured.
+# Upper bounds for bench/limits, whatever is measured.
 GOALS = {
     "traced/B-ftrace": 145.0,
     "other/B-ftrace": 12.0,
@@ -69,11 +69,11 @@ PLOTTER_SIZES = (10**4, 10**5, 10**6, 10**7)
 
 
 class BenchError(Exception):
-    """No measurement; the text says why."""
+    """Measuring failed; the text says why."""
 
 
 def built(tree: kernel.Tree) -> dict[str, Path]:
-    """What goes into every guest."""
+    """The files of every guest, by name."""
     folder = build.build(tree, [], sys.stderr)
     tools = toolchain.get(tree)
     ours = folder / "bench"
@@ -119,7 +119,7 @@ def drain_case(many: int) -> str:
 
 
 def wide_case() -> str:
-    """For a guest in which tracers.POSSIBLE_CPUS are possible, though there is only one."""
+    """For a guest with one CPU, in which tracers.POSSIBLE_CPUS are possible."""
     calls = ["must ./faults clock", f"possible {tracers.POSSIBLE_CPUS}"]
     calls += [f"drain drain-128 {size}" for size in (tracers.FEW, tracers.MANY_CHECK)]
     return "\n".join(calls)
@@ -140,7 +140,7 @@ def peer_cases(place: Place) -> dict[str, str]:
 def peer_text_cases() -> dict[str, str]:
     cases = {}
     for name, (tool, command, options) in tracers.PEER_TEXT.items():
-        # The first time is to bring the tool's files into memory.
+        # The first run only brings the tool's files into memory.
         calls = [
             f"peer_drain {size} {command} {options}"
             for size in (tracers.FEW, tracers.FEW, tracers.MANY_PEERS)
@@ -151,7 +151,7 @@ def peer_text_cases() -> dict[str, str]:
 
 
 def foreign_root(asked: kernel.Kernel) -> Path:
-    """Other tracers' programs for another architecture, as a root directory."""
+    """A root directory with the other tracers' programs for another architecture."""
     root = kernel.cache_dir() / "peers" / f"{asked.suite}-{asked.arch}"
     wanted = [f"{name}:{asked.arch}" for name in tracers.PEER_PACKAGES]
     toolchain.fetched(root, asked, wanted)
@@ -161,7 +161,7 @@ def foreign_root(asked: kernel.Kernel) -> Path:
 
 
 class Bench:
-    """The guests of a place, and what they told."""
+    """The guests of a place, and their results."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -227,7 +227,7 @@ class Bench:
             for cpus in sorted({case[0] for case in sharing.CASES.values()}):
                 self.share(cpus, library, Path(folder) / f"lines-{cpus}")
 
-    def share(self, cpus: int, library: Path, told: Path) -> None:
+    def share(self, cpus: int, library: Path, uses_file: Path) -> None:
         cases = {k: v for k, v in sharing.CASES.items() if v[0] == cpus}
         calls = [
             f"sharing {name} '{parameters}' {who} {cpus} {rounds} {memory}"
@@ -239,9 +239,10 @@ class Bench:
             append=sharing.APPEND,
             smp=cpus,
             disk=True,
-            qemu=("-plugin", f"{library},out={told}"),
+            qemu=("-plugin", f"{library},out={uses_file}"),
         )
-        for name, uses in zip(cases, sharing.sections(told.read_text()), strict=True):
+        sections = sharing.sections(uses_file.read_text())
+        for name, uses in zip(cases, sections, strict=True):
             module = sharing.Module((run.out / name).read_text().splitlines())
             self.results.shared[name] = sharing.shared(uses, module)
             say(f"{name}: {self.results.shared[name]}")
@@ -310,9 +311,9 @@ def read_limits() -> dict[str, float]:
 def write_limits(figures: dict[str, float]) -> None:
     head = (
         "# SPDX-License-Identifier: GPL-2.0-or-later\n"
-        "# The most that a figure may be: what was measured and 3 %. It is instructions that\n"
-        "# are added to a fault of the traced process or another, or spent on a record.\n"
-        "# Of placement=ftrace no figure may pass its goal, see bench.py.\n"
+        "# Upper limits: 3 % above the measured figures. Figures are instructions added to a\n"
+        "# fault of the traced or another process, or spent on a record. For placement=ftrace\n"
+        "# and some others GOALS in bench.py are further limits.\n"
         "# Written by: bench/bench.py check --update\n"
     )
     limits = {
@@ -324,7 +325,7 @@ def write_limits(figures: dict[str, float]) -> None:
 
 
 def compare(figures: dict[str, float]) -> bool:
-    """Print each figure by its limit; whether all are within."""
+    """Print each figure and its limit; return whether all are within."""
     limits = read_limits()
     nr_over = 0
     say(f"\n{'figure':28} {'measured':>9} {'limit':>9}")
@@ -335,12 +336,12 @@ def compare(figures: dict[str, float]) -> bool:
         texts = ("none" if x is None else f"{x:.1f}" for x in (value, limit))
         measured, allowed = texts
         say(f"{name:28} {measured:>9} {allowed:>9}{'  TOO MUCH' if over else ''}")
-    say(f"{len(limits)} limits, {nr_over} not kept")
+    say(f"{len(limits)} limits, {nr_over} exceeded")
     return nr_over == 0
 
 
 def measure_arm64() -> None:
-    """Write the part of the results that is about arm64."""
+    """Measure on arm64, and replace that part of the results."""
     benches = [Bench(place) for place in (tracers.ARM, tracers.ARM_LATER)]
     for bench in benches:
         bench.costs()
@@ -374,9 +375,9 @@ def main() -> int:
         if part not in (*all_parts, "check", "arm64"):
             parser.error(f"no part {part}")
     if "arm64" in args.parts and args.parts != ["arm64"]:
-        parser.error("arm64 goes alone")
+        parser.error("arm64 excludes other parts")
     if args.update and args.parts != ["check"]:
-        parser.error("--update goes with check")
+        parser.error("--update needs check")
     vm.exit_on_signals()
     build.SOURCES += ("bench/Kbuild", "bench/*.c")
     try:
@@ -384,7 +385,7 @@ def main() -> int:
             measure_arm64()
             return 0
         if platform.machine() != "x86_64":
-            raise BenchError("limits and results are for x86_64")
+            raise BenchError("limits and results apply to x86_64 only")
         bench = Bench(tracers.PC)
         for part in args.parts or all_parts:
             getattr(bench, part)()

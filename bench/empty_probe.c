@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The least that a tracer of handle_mm_fault() can cost: a kprobe whose handler does nothing, at
- * the entry (place=entry), as a jump behind it (place=jump), or at the return (place=return).
- * With place=clock it is a jump again, or at the entry where there are none, and its handler reads
- * the clock, as it must who wants to tell when a fault was.
+ * The minimum cost of a tracer of handle_mm_fault(): a kprobe whose handler does nothing, at the
+ * entry (place=entry), as a jump behind it (place=jump), or at the return (place=return). With
+ * place=clock it is a jump, or at the entry where the kernel has no jumps, and its handler reads
+ * the clock, as a tracer that records times must.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -89,7 +89,7 @@ static int __init empty_probe_init(void)
 	}
 	if (sysfs_streq(place, "return"))
 		return register_kretprobe(&return_probe);
-	pr_err("place=%s: it has to be entry, jump, clock or return\n", place);
+	pr_err("place=%s: must be entry, jump, clock or return\n", place);
 	return -EINVAL;
 }
 
@@ -105,6 +105,6 @@ static void __exit empty_probe_exit(void)
 
 module_init(empty_probe_init);
 module_exit(empty_probe_exit);
-MODULE_DESCRIPTION("Benchmark: what a probe of page faults costs that does nothing");
+MODULE_DESCRIPTION("Benchmark: the cost of a page-fault probe that does nothing");
 MODULE_AUTHOR("The pf_probe authors");
 MODULE_LICENSE("GPL");

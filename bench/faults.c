@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What bench.py runs in the guest: a program that takes page faults and counts what they cost.
+ * Run by bench.py in the guest: take page faults and count what they cost.
  *
  *	faults clock			check that the clock counts instructions
  *	faults read|write|file ROUNDS	stop; when continued, take 512 faults a round, on anonymous
  *					memory or on a file in memory; print the clock units of each
- *					round and the faults by the kernel's own count
+ *					round, and the kernel's own count of the faults
  *	faults deep N			stop; when continued, take one fault in each of N files, 2,000
- *					directories deep; print as above, a round each
+ *					directories deep; print the same, each file being a round
  *	faults many N			stop; when continued, take N read faults
  *	faults threads N MS		stop; when continued, fault in N threads for MS milliseconds;
- *					print the faults a second
+ *					print the faults per second
  *	faults sharing threads|processes N ROUNDS warm|cold	stop; when continued, fault in N of
  *					them, each on a CPU of its own: 512 pages a round of
  *					anonymous memory, or 32 of a file that has to be read from
- *					/disk; print the faults by the kernel's own count
+ *					/disk; print the kernel's own count of the faults
  *	faults time COMMAND...		print the CPU time of a command in ns, which are clock units
  *
  * The clock is the time-stamp counter, on arm64 the virtual counter: in QEMU with -icount shift=0
- * it goes on by one with each instruction, whatever program or part of the kernel runs it. To the
- * kernel that is 1 GHz.
+ * it advances by one with each instruction of any program or of the kernel. The kernel takes that
+ * for 1 GHz.
  *
- * A round is one page table: it exists before the first round, and its pages are given back after
- * each. A few rounds cost more, for a timer interrupt or another program was in them; the median
- * tells what the faults cost, the mean what the system did meanwhile.
+ * A round touches all pages of one page table: the table exists before the first round, and the
+ * pages are freed after each. A few rounds cost more, because they contain a timer interrupt or
+ * another program; the median is the cost of the faults, the mean includes the rest of the system.
  */
 #include <err.h>
 #include <errno.h>
@@ -88,7 +88,7 @@ static char *map_round(void)
 	return p;
 }
 
-/* The same of a file: pages that are given back are still in memory. */
+/* The same for a file: its pages stay in memory when they are unmapped. */
 static char *map_file_round(void)
 {
 	int fd = memfd_create("round", 0);
@@ -158,8 +158,8 @@ static void run_rounds(char *p, bool write, long nr_rounds)
 #define DEPTH 2000
 
 /*
- * Files that nobody has mapped before: a record of each reads the path. What the module leaves to a
- * worker has to wait for this program.
+ * Files that nobody has mapped before, so that the record of each reads the path. With real-time
+ * priority this program keeps the module's worker waiting.
  */
 static void run_deep(long nr_files)
 {
@@ -212,7 +212,7 @@ static void run_many(long n)
 	}
 }
 
-/* A loop of two instructions: the least of some tries, as an interrupt may come in between. */
+/* A loop of two instructions: the minimum of some tries, as an interrupt may come in between. */
 static uint64_t time_loop(uint64_t nr_turns)
 {
 	uint64_t least = UINT64_MAX;
@@ -288,7 +288,7 @@ static void run_threads(long nr_threads, long ms)
 
 #define COLD_PAGES 32UL
 
-/* What plugin/lines.c counts lies between these two, no-ops to a processor. */
+/* plugin/lines.c counts between these two; the processor treats them as no-ops. */
 #ifdef __x86_64__
 #define MARK_BEGIN ".byte 0x0f, 0x1f, 0x80, 0x31, 0x62, 0x66, 0x70"
 #define MARK_END ".byte 0x0f, 0x1f, 0x80, 0x32, 0x62, 0x66, 0x70"
@@ -297,7 +297,7 @@ static void run_threads(long nr_threads, long ms)
 #define MARK_END "nop"
 #endif
 
-/* Between all who take part, threads or processes. */
+/* Shared by all threads or processes that take part. */
 static struct {
 	pthread_barrier_t begin, end;
 	long nr_rounds;
@@ -344,7 +344,7 @@ static void *take_part(void *arg)
 	if (sched_setaffinity(0, sizeof(cpu), &cpu))
 		err(1, "CPU %ld", nr);
 	p = sharing->cold ? map_cold(nr) : map_round();
-	pthread_barrier_wait(&sharing->begin); /* all are where they are to be */
+	pthread_barrier_wait(&sharing->begin); /* all are on their CPUs */
 	pthread_barrier_wait(&sharing->begin);
 	before = nr_faults_of_thread();
 	for (long i = 0; i < sharing->nr_rounds; i++) {
@@ -403,7 +403,7 @@ static uint64_t ns_of(struct timeval t)
 	return t.tv_sec * 1000000000UL + t.tv_usec * 1000UL;
 }
 
-/* The scheduler's own measure, which is exact, of the command's CPU time: waiting isn't in it. */
+/* The command's CPU time, without waiting, as the scheduler measures it: that is exact. */
 static void time_command(char **argv)
 {
 	struct rusage usage;

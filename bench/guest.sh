@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# What the measurements in the guest are written with; bench.py calls it. Lines that begin with =
-# are results.
+# Functions for measurements in the guest, called by bench.py. Lines that begin with = are results.
 
 . /tap.sh
 
@@ -11,26 +10,26 @@ die() {
 	exit 1
 }
 
-# must COMMAND...: it succeeds, or this is the end.
+# must COMMAND...: exit if it fails.
 must() {
 	"$@" >/tmp/said 2>&1 || die "failed: $*"
 }
 
-# hold COMMAND...: start a program that stops itself when it is prepared, as $pid.
+# hold COMMAND...: start a program that stops itself when it is ready; set $pid.
 hold() {
 	"$@" >/tmp/held &
 	pid=$!
 	wait_for stopped $pid || die "does not stop: $*"
 }
 
-# let_go: let it run to its end; what it said is in /tmp/held.
+# let_go: let it run to its end; its output is in /tmp/held.
 let_go() {
 	kill -CONT $pid
 	wait $pid || die "the workload failed"
 }
 
-# cost NAME traced|other read|write: what the tracer costs that `attach PID` and `detach` start
-# and end. The faults are the traced process's own, or another's while that stands still.
+# cost NAME traced|other KIND: the cost of the tracer that `attach PID` starts and `detach` stops.
+# The faults are of the traced process, or of another one while the traced one is stopped.
 cost() {
 	hold ./faults read 1
 	idle=$pid
@@ -48,7 +47,7 @@ nothing() { # KIND
 	cost nothing traced "$1"
 }
 
-# empty PLACE KIND: a probe that does nothing, for whomever.
+# empty PLACE KIND: a probe that does nothing, for any process.
 empty() {
 	place=$1
 	attach() { must insmod empty_probe.ko "place=$place"; }
@@ -67,14 +66,14 @@ module() { # NAME A|B|C PARAMETERS WHO KIND
 	[ "$4" != traced ] || echo "=recorded $1 $5 $recorded"
 }
 
-# record A|B|C N: a loaded module with N records.
+# record A|B|C N: load a module and record N faults.
 record() {
 	hold ./faults many "$2"
 	must insmod "pf_probe_$1.ko" process_id=$pid
 	let_go
 }
 
-# possible N: so many CPUs could be there.
+# possible N: check the number of possible CPUs.
 possible() {
 	grep -qx "0-$(($1 - 1))" /sys/devices/system/cpu/possible || die "not $1 possible CPUs"
 }
@@ -101,8 +100,8 @@ free_kb() {
 	awk '/^MemFree:/ { print $2 }' /proc/meminfo
 }
 
-# What a module takes for a million records. To come first: what has been freed before is counted
-# as free only later.
+# The memory of a module for a million records. Call this first: memory that was freed before it
+# would be counted as free only later.
 memory() {
 	before=$(free_kb)
 	must insmod pf_probe_B.ko process_id=$$ max_faults=1000000
@@ -114,7 +113,7 @@ on_tsc() {
 	grep -qx tsc /sys/devices/system/clocksource/clocksource0/current_clocksource
 }
 
-# faulting THREADS MS ATTACH DETACH: the faults a second are in /tmp/held.
+# faulting THREADS MS ATTACH DETACH: write the faults per second to /tmp/held.
 faulting() {
 	hold ./faults threads "$1" "$2"
 	$3
@@ -122,8 +121,8 @@ faulting() {
 	$4
 }
 
-# throughput THREADS TRIES MS: faults a second, in turns: without a probe, with a module, with a
-# probe that does no more than to read the clock.
+# throughput THREADS TRIES MS: faults per second, alternating: without a probe, with a module, with
+# a probe that only reads the clock.
 throughput() {
 	wait_for on_tsc || die "the clock is not the time-stamp counter"
 	tries=0
@@ -144,8 +143,8 @@ attach_module() {
 	must insmod pf_probe_B.ko process_id=$pid
 }
 
-# sharing NAME PARAMETERS threads|processes N ROUNDS warm|cold: what plugin/lines.c tells of the
-# cache lines is QEMU's output; the module's symbols are in /out.
+# sharing NAME PARAMETERS threads|processes N ROUNDS warm|cold: plugin/lines.c writes its counts on
+# the host; the module's symbols go to /out.
 sharing() {
 	name=$1 parameters=$2
 	shift 2

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Where the instructions of a record go, by the disassembly of the module.
 
-The way of most faults, a first try on anonymous memory, is laid out in a straight line:
-no conditional jump is taken, but for the one to what is recorded.  So it can be followed
-through the disassembly, and the debug information tells from which function of the source
-an instruction came, through all that is inlined.  What leads to the first of our
-instructions is measured, not read.
+The code for most faults, first tries on anonymous memory, is laid out in a straight line:
+no conditional jump is taken except the one to the code that records.  So it can be
+followed through the disassembly. The debug information names the source function of each
+instruction, also if that was inlined.  The instructions that lead to the module are the
+difference from the measured total.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# In words -> the functions of the source whose instructions it is.
+# A part, as in the report -> the source functions that its instructions come from.
 PARTS = {
     "the clock": ("pf_clock_ns", "pf_cycles", "rdtsc_ordered"),
-    "whose fault it is": ("pf_is_tracked", "pf_direct_enter"),
+    "is the thread traced": ("pf_is_tracked", "pf_direct_enter"),
     "registers, preemption, guard": (
         "pf_ftrace_enter",
         "pf_direct_save",
@@ -34,7 +34,8 @@ PARTS = {
     "the list": ("pf_list_chunk", "pf_list_has_room", "pf_list_publish", "pf_record"),
 }
 REST = "arguments, calls and the rest"
-# Placement -> the functions that a fault passes, each to its end or to the next one's start.
+# Placement -> the functions that a fault passes through, each up to its return or to its
+# jump or call to the next one.
 PATHS = {
     "jump": ("pf_kprobe_enter", "pf_kprobe_capture"),
     "callback": ("pf_callback", "pf_callback_record"),
@@ -43,12 +44,12 @@ PATHS = {
 
 
 class PartsError(Exception):
-    """The disassembly is not as it has to be; the text says how."""
+    """The disassembly is not as expected; the text says in which way."""
 
 
 @dataclass(frozen=True)
 class Instruction:
-    """`chain` is the functions it came from, the innermost first."""
+    """`chain` is the functions that it was inlined from, the innermost first."""
 
     address: int
     text: str
@@ -56,7 +57,7 @@ class Instruction:
 
 
 def disassemble(module: Path, function: str) -> dict[int, Instruction]:
-    """A function's instructions by their addresses; none if there is no such function."""
+    """A function's instructions by address; empty if the module has no function of that name."""
     line = ["objdump", "-d", "--no-show-raw-insn", "-l", "--inlines", str(module)]
     done = subprocess.run(
         [*line, f"--disassemble={function}"], capture_output=True, text=True, check=True
@@ -65,10 +66,10 @@ def disassemble(module: Path, function: str) -> dict[int, Instruction]:
 
 
 def instructions(lines: Iterable[str], function: str) -> Iterator[Instruction]:
-    """What objdump says, as instructions.
+    """Parse objdump's output.
 
-    Before an instruction it names the innermost function and those it is inlined into,
-    unless they are those of the instruction before.
+    Before an instruction it names the innermost function and those that this is inlined
+    into, unless they are the same as for the previous instruction.
     """
     chain: tuple[str, ...] = (function,)
     within = False
@@ -90,13 +91,13 @@ def instructions(lines: Iterable[str], function: str) -> Iterator[Instruction]:
 
 
 def followed(code: dict[int, Instruction], then: str) -> Iterator[Instruction]:
-    """The instructions from the first to the return, or to the jump or call of `then`."""
+    """The instructions from the first to the return, or to the jump or call to `then`."""
     addresses = sorted(code)
     at = addresses[0]
     filling = False
     while True:
         step = code[at]
-        # Where the kernel puts in what suits the processor it fills up with one no-op.
+        # Where the kernel patches in an alternative, it fills the remainder with one no-op.
         if not (filling and step.text == "nop"):
             yield step
         filling = step.text == "nop"
@@ -113,7 +114,7 @@ def followed(code: dict[int, Instruction], then: str) -> Iterator[Instruction]:
             at = to
             continue
         if mnemonic == "je" and then and target and int(target[1], 16) in code:
-            at = int(target[1], 16)  # it is who is tracked
+            at = int(target[1], 16)  # the thread is tracked
             continue
         later = addresses[addresses.index(at) + 1 :]
         if not later:
@@ -131,7 +132,7 @@ def part_of(step: Instruction) -> str:
 
 
 def count(module: Path, placement: str) -> Counter[str]:
-    """Instructions of each part for a plain fault; PartsError if the way is not there."""
+    """Instructions of each part for a plain fault; PartsError if a function is missing."""
     counts: Counter[str] = Counter()
     path = PATHS[placement]
     for function, then in zip(path, (*path[1:], "")):

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# The other tracers, as they are installed on the host, whose files are at /host. Each NAME has
-# NAME_start PID, which returns when the process is being traced, NAME_stop, and NAME_text, which
-# prints what was recorded, a fault a line.
+# The other tracers, as installed on the host, whose files are at /host. Each NAME has NAME_start
+# PID, which returns when the process is being traced, NAME_stop, and NAME_text, which prints the
+# recorded faults, one per line.
 
 . /guest.sh
 
-# What the tracers write is to be found here, too. Nothing of the host's own /tmp is needed.
+# The tracers' output must be visible here, too. Nothing in the host's own /tmp is needed.
 grep -q ' /host/tmp ' /proc/mounts || mount --bind /tmp /host/tmp || exit 1
 
 EVENTS=/sys/kernel/tracing
 EVENT=$EVENTS/events/exceptions/page_fault_user
-# With a home of their own: no settings of whoever runs this.
+# HOME=/tmp, so that the user's own settings have no effect.
 IN_HOST='chroot /host /usr/bin/env PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp'
 
-# A peer that does not work here is a result, too; why may be in what it said last.
+# A peer that does not work here is a result, too; its last line may say why.
 die() {
 	echo "=absent $what $* $(cat /tmp/said /tmp/tracer.err 2>/dev/null | tail -n 1)"
 	exit 0
@@ -27,7 +27,7 @@ trace() {
 	tracer=$!
 }
 
-# All of them sleep in poll or epoll when they have set up everything, and not before.
+# All of them sleep in poll or epoll once they are set up, and not before.
 polling() {
 	grep -q 'poll' /proc/$tracer/wchan
 }
@@ -58,7 +58,7 @@ ftrace_text() {
 	echo >$EVENTS/trace
 }
 
-# Where there is no event of page faults.
+# For kernels without a trace event for page faults.
 kprobe_event() {
 	EVENT=$EVENTS/events/kprobes/fault
 	echo 'p:fault handle_mm_fault address=$arg2' >$EVENTS/kprobe_events || die "no kprobe event"
@@ -73,7 +73,7 @@ ftrace_kprobe_stop() {
 	ftrace_stop
 }
 
-# To take the event away takes what it has written.
+# Removing the event also removes its output.
 ftrace_kprobe_text() {
 	grep ' fault: ' $EVENTS/trace
 	echo >$EVENTS/kprobe_events
@@ -165,7 +165,7 @@ bpftrace_kprobe_text() {
 	grep ^fault /tmp/tracer.out
 }
 
-# peer NAME TOOL WHAT: choose one, to measure that of it; `-` is no tool but the kernel itself.
+# peer NAME TOOL WHAT: choose a peer and the name of its results; `-` is the kernel itself, no tool.
 peer() {
 	peer=$1 what=$3
 	rm -f /tmp/said /tmp/tracer.err
@@ -182,7 +182,7 @@ peer_costs() { # KIND
 	cost $peer other "$1"
 }
 
-# peer_drain N COMMAND...: what it takes a peer to print a recording of N faults.
+# peer_drain N COMMAND...: the cost of printing a recording of N faults.
 peer_drain() {
 	hold ./faults many "$1"
 	attach $pid

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The results as Markdown: tables, and what has to be known to read them."""
+"""The results as Markdown: tables, and how to read them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WIDTH = 95  # of a line of text in results.md
 
 
 def first_line(*command: str) -> str:
-    """What a tool says of its version."""
+    """The first line that a command prints, such as its version."""
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError:
@@ -44,8 +44,8 @@ def first_line(*command: str) -> str:
 
 
 def paragraph(text: str) -> str:
-    """Text in lines of even length, whatever figures are put into it."""
-    return textwrap.fill(" ".join(text.split()), WIDTH) + "\n"
+    """Fill text anew, as figures differ in length."""
+    return textwrap.fill(" ".join(text.split()), WIDTH, break_on_hyphens=False) + "\n"
 
 
 def row(*cells: str) -> str:
@@ -53,7 +53,7 @@ def row(*cells: str) -> str:
 
 
 def cost_table(results: Results) -> str:
-    """Every tracer: what it adds to a fault of the traced and of any other process."""
+    """Instructions that each tracer adds to a fault of the traced and any other process."""
     text = row("tracer", "fault", "traced", "quartiles", "mean", "other", "recorded")
     text += row("---", "---", *["---:"] * 5)
     for name in (*(f"empty-{place}" for place in EMPTY), *MODULES, *PEERS):
@@ -88,14 +88,14 @@ def parts_table(results: Results) -> str:
     measured = [results.added(name, "traced", "read") for name in APART.values()]
     counts = [results.parts[placement] for placement in APART]
     leads = [x - count.total() for x, count in zip(measured, counts)]
-    text += row("what leads to the module, and back", *(f"{x:,.0f}" for x in leads))
+    text += row("path to the module and back", *(f"{x:,.0f}" for x in leads))
     for part in (*parts.PARTS, parts.REST):
         text += row(part, *(f"{count[part]}" for count in counts))
-    return text + row("together, as measured", *(f"{x:,.0f}" for x in measured))
+    return text + row("total, as measured", *(f"{x:,.0f}" for x in measured))
 
 
 def drain_table(results: Results) -> str:
-    text = row("", "instructions a record", "once, in millions", "bytes a record")
+    text = row("", "instructions per record", "once, in millions", "bytes per record")
     text += row("---", *["---:"] * 3)
     for name in ("drain", "drain-128", *PEER_TEXT, "plot-B", "plot-C"):
         if name in results.absent:
@@ -132,8 +132,8 @@ def scaling_table(results: Results) -> str:
 
 
 def sharing_table(results: Results) -> str:
-    """The lines that more than one CPU writes to, a row each, by a thousand faults."""
-    text = row("who faults", "what the line holds", "loads", "stores", "moves")
+    """The lines that more than one CPU writes to, a row each, per thousand faults."""
+    text = row("workload", "contents of the line", "loads", "stores", "moves")
     text += row("---", "---", *["---:"] * 3)
     for name, sums in results.shared.items():
         words = sharing.CASES[name][-1]
@@ -176,55 +176,55 @@ def whole(results: Results, tree: kernel.Tree) -> str:
     fault = paragraph(
         f"""
         Instructions added to a page fault on anonymous memory, of the traced process and
-        of another one. Without tracing a fault takes {base['read']:,.0f} when it reads and
-        {base['write']:,.0f} when it writes; a write to a page of a mapped file that is in
-        memory takes {base['file']:,.0f}. The median and the quartiles of {ROUNDS}
-        rounds of {ROUND_FAULTS} faults tell what is done in the fault. The mean has in it
-        what else the system did meanwhile, such as a tracer's own program that stores or
-        prints events; where that takes part in half of the rounds, so has the median.
-        Recorded are the faults of the traced process that are in the tracer's output; of
-        the modules, what their summary tells.
+        of another one. Without tracing, a read fault takes {base['read']:,.0f}
+        instructions and a write fault {base['write']:,.0f}; a write to a page of a mapped
+        file that is in memory takes {base['file']:,.0f}. The median and the quartiles of
+        {ROUNDS} rounds of {ROUND_FAULTS} faults show the cost within the fault. The mean
+        also contains whatever else the system did meanwhile, for example a tracer's own
+        program that stores or prints events; if that happens in half of the rounds, the
+        median contains it, too. "Recorded" is the share of the traced process's faults that
+        are in the tracer's output, or, for the modules, in their summary.
         """
     )
     clock = results.added("empty-clock", "traced", "read")
     clock -= results.added("empty-jump", "traced", "read") + CLOCK_OWN
     apart = paragraph(
         f"""
-        The record of a read fault on anonymous memory, by where the module is placed. The
-        module's own instructions are told apart by the disassembly and its debug
-        information, see parts.py; the rest is the kernel's: a kprobe's jump and back,
-        ftrace's trampoline, or a call in place of a nop. The kernel's own function for the
-        clock would take {clock:,.0f}.
+        The instructions that record a read fault on anonymous memory, by placement. The
+        module's own are attributed to parts by disassembly and debug information, see
+        parts.py. The path to the module is the kernel's: a kprobe's jump and back, ftrace's
+        trampoline, or a call in place of a nop. The kernel's own function for the clock
+        would take {clock:,.0f}.
         """
     )
     text = paragraph(
         f"""
-        Instructions of program and kernel together: what comes once, such as start-up, and
-        what each record adds, by {MANY - FEW:,} records, with the other tools
-        {MANY_PEERS - FEW:,}. Bytes are those of kernel memory, and of perf.data and
-        trace.dat; the latter is compressed, and these faults are much alike.
+        Instructions of program and kernel together: those needed once, for example for
+        start-up, and those that each record adds, measured with {MANY - FEW:,} records, for
+        the other tools with {MANY_PEERS - FEW:,}. Bytes are those of kernel memory, of
+        perf.data and of trace.dat; the latter is compressed, and these faults are much
+        alike.
         """
     )
     scaling = paragraph(
         f"""
-        Threads of one process that only take faults, on as many virtual CPUs under
-        multi-threaded TCG: faults a second with a probe as a share of those without, by
-        {SCALING_TRIES} tries of each, in turns. For comparison there is a probe that does
-        nothing but to read the clock: all that it loses is the kprobe's, the clock's and
-        QEMU's, of which the virtual CPUs read the time under one lock. It is wall-clock
-        time on a machine with {os.cpu_count()} CPUs, on which other programs may run: that
-        only slows, so the best tries tell most. With more virtual CPUs than that they slow
-        each other, too.
+        Threads of one process that only fault, on as many virtual CPUs under multi-threaded
+        TCG: faults per second with a probe, as a share of those without; {SCALING_TRIES}
+        tries of each, alternating. For comparison there is a probe that only reads the
+        clock: its loss is the cost of the kprobe, of the clock, and of QEMU, where the
+        virtual CPUs read the time under one lock. These are wall-clock times on a machine
+        with {os.cpu_count()} CPUs. Other programs running there can only slow a try down,
+        so the best tries are the most reliable. If there are more virtual CPUs than CPUs,
+        they also slow each other down.
         """
     )
     lines = paragraph(
         """
-        Which of the module's cache lines more than one CPU writes to, on 4 and 8 virtual
-        CPUs, each with a thread or process that only faults: of the instructions of the
-        module, by a plugin of QEMU that keeps account of each load and store (see
-        plugin/lines.c), for a thousand faults. A move is an access that finds the line in
-        another CPU's cache alone, or a store that has to take it from others. All other
-        lines that are written have one writer.
+        The cache lines that more than one CPU writes to, on 4 and 8 virtual CPUs, each with
+        a thread or process that only faults. A QEMU plugin (plugin/lines.c) counts the
+        loads and stores of the module's instructions; the figures are per thousand faults.
+        A move is a load of a line that only another CPU's cache holds, or a store that has
+        to take the line from others. All other lines that are written have one writer.
         """
     )
     return f"""\
@@ -267,10 +267,10 @@ def arm64(measured: list[tuple[Results, kernel.Tree]]) -> str:
     """The part about arm64: each kernel's table."""
     text = paragraph(
         """
-        As above, on QEMU's virtual machine. Here a kprobe is always a breakpoint, an
-        exception; what an exception takes a processor is not in the instructions that it
-        takes the kernel. There is no event for page faults, so the other tracers that need
-        one get a kprobe.
+        As above, on QEMU's virtual machine for arm64. Here a kprobe is always a breakpoint,
+        which raises an exception; the figures contain the kernel's instructions for that,
+        but not the processor's own time. There is no trace event for page faults, so
+        tracers that need one use a kprobe event.
         """
     )
     for results, tree in measured:
@@ -278,8 +278,8 @@ def arm64(measured: list[tuple[Results, kernel.Tree]]) -> str:
         text += f"\n### Linux {tree.release}\n\n"
         text += paragraph(
             f"""
-            Without tracing a fault takes {base[0]:,.0f} when it reads and {base[1]:,.0f}
-            when it writes.
+            Without tracing, a read fault takes {base[0]:,.0f} instructions and a write
+            fault {base[1]:,.0f}.
             """
         )
         text += f"\n{cost_table(results)}"
@@ -287,12 +287,12 @@ def arm64(measured: list[tuple[Results, kernel.Tree]]) -> str:
 
 
 def arm64_of(whole_text: str) -> str:
-    """The part about arm64, which is the last, of the results; empty if there is none."""
+    """The part of the results about arm64, which is the last; empty if there is none."""
     _, found, rest = whole_text.partition(ARM64)
     return found + rest
 
 
 def with_arm64(whole_text: str, part: str) -> str:
-    """The results with this part about arm64 and no other."""
+    """The results with their part about arm64 replaced by this one."""
     text = whole_text.partition(ARM64)[0].rstrip("\n") + "\n"
     return f"{text}\n{part}" if part else text

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the guests told."""
+"""The results that the guests print."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from sharing import Shared
 from tracers import DEEP_KIND, FILE_KIND, MODULES, NOT_INSTALLED, TEXT
 
-ROUND_FAULTS = 512  # as in faults.c, but for:
-ROUND_FAULTS_OF = {DEEP_KIND: 1}
+ROUND_FAULTS = 512  # as in faults.c
+ROUND_FAULTS_OF = {DEEP_KIND: 1}  # exceptions
 
 
 @dataclass
 class Cost:
-    """Instructions a fault, one number a round, and the faults the kernel counted."""
+    """Instructions per fault, a number for each round, and the kernel's count of the faults."""
 
     rounds: list[float]
     nr_faults: int
@@ -37,15 +37,19 @@ class Cost:
 
 @dataclass
 class Results:
-    """What was measured.
+    """All results.
 
-    `costs` by tracer, "traced" or "other", and kind of fault; `recorded` faults by peer
-    and kind; `absent` what could not be measured and why; `sizes` by what was done and
-    number of records: instructions and bytes; `figures` by name; `parts` by placement:
-    of the module's own instructions, how many are for what; `throughput` by
-    threads: faults a second without a probe and with each of SCALING_PROBES, of each
-    try; `shared_faults` and `shared` by case of sharing.py: faults taken, and what
-    more than one CPU wrote to; `plotter` by number of records: seconds and MB.
+    `costs`: by tracer, "traced" or "other", and kind of fault.
+    `recorded`: faults recorded, by tracer and kind.
+    `absent`: tracers that could not be measured, and why.
+    `sizes`: instructions and bytes, by task and number of records.
+    `figures`: by name.
+    `parts`: the module's own instructions by purpose, by placement.
+    `throughput`: by number of threads, for each try: faults per second without a probe and
+    with each of SCALING_PROBES.
+    `shared_faults`, `shared`: by case of sharing.py, the faults taken, and the lines that
+    more than one CPU wrote to.
+    `plotter`: seconds and MB, by number of records.
     """
 
     costs: dict[tuple[str, str, str], Cost] = field(default_factory=dict)
@@ -60,7 +64,7 @@ class Results:
     plotter: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     def take(self, line: str) -> None:
-        """Take in a line of the guest; one that is no result is shown."""
+        """Process a line of the guest; print it if it is not a result."""
         word, *rest = line.split() or [""]
         if word == "=cost":
             name, who, kind, faults, rounds = rest
@@ -101,17 +105,17 @@ class Results:
             say(line)
 
     def added(self, name: str, who: str, kind: str) -> float:
-        """Instructions that a tracer adds to a fault."""
+        """The instructions that a tracer adds to a fault."""
         cost = self.costs[name, who, kind]
         return cost.median - self.costs["nothing", "traced", kind].median
 
     def failed(self) -> list[str]:
-        """The peers that are installed, but gave no result, and why."""
+        """The peers that are installed but gave no result, and why."""
         absent = self.absent.items()
         return [f"{TEXT[x]}: {why}" for x, why in absent if why != NOT_INSTALLED]
 
     def each(self, name: str) -> tuple[float, float, float]:
-        """Instructions and bytes a record, and the instructions that come once."""
+        """Instructions and bytes per record, and the instructions that are needed once."""
         (few, start), (many, end) = sorted(self.sizes[name].items())
         instructions, size = ((b - a) / (many - few) for a, b in zip(start, end))
         return instructions, size, start[0] - few * instructions

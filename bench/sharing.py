@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which cache lines several CPUs write to when they record faults.
 
-QEMU's plugin plugin/lines.c tells of each instruction of the module and each cache line
-how often it loaded and stored there, which CPUs stored, and how often the line had to
-move.  Here that is put together by what the line holds.
+The QEMU plugin plugin/lines.c records, for each instruction of the module and each cache
+line, how often it loaded and stored there, which CPUs stored, and how often the line had
+to move. This module sums that up by the contents of the lines.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-# Where x86-64 has its stacks, among other things, with the option nokaslr; what a module
-# or a CPU has of its own lies elsewhere.
+# With the option nokaslr, x86-64 has its stacks, among other things, from this address on;
+# the data of modules and per-CPU data lie elsewhere.
 APPEND = "nokaslr"
 STACKS = 0xFFFFC90000000000
 HERE = Path(__file__).resolve().parent
@@ -25,7 +25,8 @@ USE = re.compile(
     r"(?P<pc>[0-9a-f]+) (?P<line>[0-9a-f]+) loads=(?P<loads>\d+)"
     r" stores=(?P<stores>\d+) moves=(?P<moves>\d+) writers=(?P<writers>[0-9a-f]+)"
 )
-# Name -> (CPUs, the module's parameters, who faults, rounds, warm or cold memory, in words)
+# Name -> (CPUs, the module's parameters, threads or processes, rounds, warm or cold memory,
+# the workload in words)
 CASES = {
     "threads-4": (4, "", "threads", 8, "warm", "4 threads"),
     "children-4": (4, "children=1", "processes", 8, "warm", "4 processes, children=1"),
@@ -46,7 +47,7 @@ CASES = {
 
 @dataclass
 class Shared:
-    """What several CPUs write to: loads, stores and moves in all."""
+    """Total loads, stores and moves of lines that several CPUs write to."""
 
     loads: int = 0
     stores: int = 0
@@ -54,7 +55,7 @@ class Shared:
 
 
 def plugin(folder: Path) -> Path:
-    """The plugin, built into a folder."""
+    """Build the plugin in a folder; return its path."""
     built = folder / "lines.so"
     flags = ["-O2", "-Wall", "-shared", "-fPIC"]
     source = str(HERE / "plugin" / "lines.c")
@@ -63,7 +64,7 @@ def plugin(folder: Path) -> Path:
 
 
 def sections(text: str) -> list[list[dict[str, int]]]:
-    """What the plugin wrote, case by case."""
+    """The plugin's output, case by case."""
     found: list[list[dict[str, int]]] = []
     uses: list[dict[str, int]] = []
     for line in text.splitlines():
@@ -79,9 +80,9 @@ def sections(text: str) -> list[list[dict[str, int]]]:
 
 
 class Module:
-    """Where the module lies, and its symbols.
+    """The address range of the module, and its symbols.
 
-    `lines` are its line of /proc/modules and then those of /proc/kallsyms.
+    `lines` are its line of /proc/modules, then its lines of /proc/kallsyms.
     """
 
     def __init__(self, lines: list[str]) -> None:
@@ -97,20 +98,21 @@ class Module:
         return self.start <= address < self.end
 
     def name(self, address: int) -> str:
-        """The symbol that an address is in or behind."""
+        """The last symbol at or before an address."""
         return self.names[bisect_right(self.addresses, address) - 1]
 
     def name_of_line(self, line: int) -> str:
-        """The variable that a cache line begins with, or else the last one in it."""
+        """The variable at the start of a cache line, else the last one in it."""
         return self.name(line if line in self.addresses else line + 63)
 
 
 def shared(uses: list[dict[str, int]], module: Module) -> dict[str, Shared]:
-    """By what they hold, the lines that more than one CPU stores to.
+    """The lines that more than one CPU stores to, summed up by their contents.
 
-    Only the module's own code is looked at, and not the stacks that it runs on.  Of what
-    is none of its variables, a chunk of the list begins where a page does; the rest is
-    the kernel's, which function of ours stores there is told.
+    Only accesses by the module's own code count, and none to the stacks that it runs on.
+    Outside of the module's variables, a line at the start of a page is the head of a chunk
+    of the list; other lines are the kernel's memory, and are named after the functions of
+    the module that store there.
     """
     ours = [
         use
@@ -133,7 +135,7 @@ def shared(uses: list[dict[str, int]], module: Module) -> dict[str, Shared]:
                 name = "the head of a chunk"
             else:
                 name = " and ".join(f"{x}()" for x in sorted(storing[line]))
-                name = f"what is written by {name}"
+                name = f"memory written by {name}"
             sums[name].loads += use["loads"]
             sums[name].stores += use["stores"]
             sums[name].moves += use["moves"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is measured: the modules and how they are loaded, their peers, and where.
+"""The tracers to measure, modules with their parameters and their peers, and the kernels.
 
-A tracer is known by a short name; TEXT has it in words.
+Each tracer has a short name; TEXT has its name in the report.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 ROUNDS = 41
-# A drain or a plot is measured with few records and with many: what the difference
-# costs has no start-up in it.
+# A drain or a plot is measured with few records and with many: the difference does not
+# contain the start-up.
 FEW = 1_000
 MANY = 1_001_000
 MANY_CHECK = 101_000
@@ -19,23 +19,23 @@ POSSIBLE_CPUS = 128
 
 SCALING_CPUS = (1, 2, 4)
 SCALING_TRIES = 41
-SCALING_MS = 100  # short, to find the moments in which the machine is quiet
+SCALING_MS = 100  # short, so that some tries fall into moments when the machine is idle
 SCALING_PROBES = ("pf_probe_B", "a jump that only reads the clock")
 
 KINDS = ("read", "write")
 # A write to a page of a mapped file that is in memory: the record names the file, too.
 FILE_KIND = "file"
-# The first fault in a file that is 2,000 directories deep, of which the path is read.
+# The first fault in a file that is 2,000 directories deep: the record needs its path.
 DEEP_KIND = "deep"
 DEEP_TRACER = "B"
 FILE_TRACERS = ("B", "B-outcome", "B-ftrace", "B-callback")
 EMPTY = {
     "entry": "empty kprobe at the entry",
     "jump": "empty kprobe behind the entry, a jump",
-    "clock": "the same, only reading the clock",
+    "clock": "the same, but it reads the clock",
     "return": "empty kretprobe",
 }
-# Name -> (module, its parameters, in words)
+# Name -> (module, its parameters, name in the report)
 MODULES = {
     "A": ("A", "", "pf_probe_A, printing"),
     "B": ("B", "", "pf_probe_B"),
@@ -73,7 +73,7 @@ MODULES = {
         "pf_probe_B placement=callback children=1",
     ),
 }
-# Name -> (the tool to look for, in words)
+# Name -> (its program, name in the report)
 PEERS = {
     "ftrace": ("-", "ftrace event, set_event_pid"),
     "ftrace_kprobe": ("-", "ftrace kprobe event, set_event_pid"),
@@ -84,13 +84,13 @@ PEERS = {
     "bpftrace_tracepoint": ("bpftrace", "bpftrace, tracepoint + printf"),
     "bpftrace_kprobe": ("bpftrace", "bpftrace, kprobe + printf"),
 }
-# For where no event tells of page faults: they make a kprobe event.
+# For architectures without a trace event for page faults: these use a kprobe event.
 WITHOUT_EVENT = ("ftrace_kprobe", "trace_cmd_kprobe")
-# For a guest of another architecture than this machine's, with what they are started by.
+# For a guest of another architecture than this machine's; coreutils and dash start the tools.
 PEER_PACKAGES = ("coreutils", "dash", "linux-perf", "trace-cmd", "bpftrace")
-# By placement, as in parts.py: the tracer whose instructions are told apart.
+# By placement, as in parts.py: the tracer whose instructions are attributed to parts.
 APART = {"jump": "B", "callback": "B-callback", "direct": "B-ftrace"}
-# Of what reads the clock in empty_probe.c: the call, and to store the value.
+# Instructions of empty_probe.c around the function that reads the clock: the call and a store.
 CLOCK_OWN = 2
 NOT_INSTALLED = "not installed"  # as in peers.sh
 PEER_TEXT = {
@@ -102,7 +102,7 @@ TEXT = {
     **{name: words for name, (_, _, words) in MODULES.items()},
     **{name: words for name, (_, words) in PEERS.items()},
     "drain": "/proc/pf_probe_B to a log, by `user`",
-    "drain-128": "the same where 128 CPUs are possible",
+    "drain-128": "the same with 128 possible CPUs",
     "plot-B": "pf_probe_B: plot at unload",
     "plot-C": "pf_probe_C: plots at unload",
     **{name: command for name, (_, command, _) in PEER_TEXT.items()},
@@ -111,7 +111,7 @@ TEXT = {
 
 @dataclass(frozen=True)
 class Place:
-    """A kernel to measure on, and what can be measured there.
+    """A kernel to measure on, and the tracers that it can run.
 
     `accel` is QEMU's options for a clock that counts instructions; `empties`, `modules`,
     `of_file` and `peers` are names in EMPTY, MODULES, MODULES and PEERS.
@@ -134,8 +134,8 @@ PC = Place(
     of_file=FILE_TRACERS,
     peers=tuple(name for name in PEERS if name not in WITHOUT_EVENT),
 )
-# There a kprobe is always a breakpoint, no event tells of page faults, and the clock's
-# own rate is less than one a nanosecond.
+# There a kprobe is always a breakpoint, there is no trace event for page faults, and by
+# default the clock's rate is less than one per nanosecond.
 ARM_CPU = "neoverse-n1,cntfrq=1000000000"
 ARM_MODULES = ("A", "B", "C", "B-cont_store", "B-full", "B-children", "B-outcome")
 ARM = Place(
@@ -146,7 +146,7 @@ ARM = Place(
     of_file=("B", "B-outcome"),
     peers=(*WITHOUT_EVENT, "perf_record", "perf_trace", "bpftrace_kprobe"),
 )
-# The first that tells ftrace's callbacks the arguments.
+# The first kernel there that passes the function's arguments to ftrace's callbacks.
 ARM_LATER = replace(
     ARM,
     kernel="bookworm-6.12-arm64",

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A plugin of QEMU's TCG that tells which cache lines the code of kernel modules shares between
+ * A plugin for QEMU's TCG: find the cache lines that the code of kernel modules shares between
  * virtual CPUs.
  *
  *	-plugin lines.so,out=FILE
  *
- * What is counted lies between two no-ops that a program in the guest executes: MARK_BEGIN and
- * MARK_END. At the second FILE is written, a line for each instruction and cache line:
+ * It counts between two no-ops that a program in the guest executes: MARK_BEGIN and MARK_END. At
+ * the second it appends a line for each instruction and cache line to FILE:
  *
  *	PC LINE loads=N stores=N moves=N writers=MASK
  *
- * A move is an access that finds the line in another CPU's cache alone, or a store that has to take
- * it from others: caches are taken to be without end. The mask has a bit for each virtual CPU that
- * stored there.
+ * A move is a load of a line that only another CPU's cache holds, or a store that has to take the
+ * line from others. Caches are assumed to be of infinite size. The mask has a bit for each virtual
+ * CPU that stored there.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* QEMU's interface for plugins, of which Debian packages no header. */
+/* QEMU's interface for plugins: Debian packages no header for it. */
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 enum { NO_REGISTERS = 0, LOADS_AND_STORES = 3 };
@@ -50,7 +50,7 @@ int qemu_plugin_version = 1;
 static const uint8_t mark_begin[] = { 0x0f, 0x1f, 0x80, 0x31, 0x62, 0x66, 0x70 };
 static const uint8_t mark_end[] = { 0x0f, 0x1f, 0x80, 0x32, 0x62, 0x66, 0x70 };
 
-/* Where x86-64 has its modules, with and without address space randomisation. */
+/* The address range of modules on x86-64, with and without address space randomisation. */
 #define MODULES_START 0xffffffffa0000000ULL
 #define MODULES_END 0xffffffffff000000ULL
 
@@ -58,14 +58,14 @@ static const uint8_t mark_end[] = { 0x0f, 0x1f, 0x80, 0x32, 0x62, 0x66, 0x70 };
 #define NR_LINES (1U << 20)
 #define NR_USES (1U << 21)
 
-/* A cache line: which CPUs have it; if @dirty one has it alone and has written to it. */
+/* A cache line: the CPUs that hold it; if @dirty, only one does, and it has written to it. */
 struct line {
 	uint64_t number;
 	uint64_t holders;
 	bool dirty;
 };
 
-/* What an instruction did with a line. */
+/* The accesses of one instruction to one line. */
 struct use {
 	uint64_t pc;
 	uint64_t number;
@@ -195,7 +195,7 @@ static void on_translation(uint64_t id, struct qemu_plugin_tb *tb)
 int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
 {
 	if (argc != 1 || strncmp(argv[0], "out=", 4)) {
-		fputs("lines: it takes out=FILE\n", stderr);
+		fputs("lines: the only option is out=FILE\n", stderr);
 		return -1;
 	}
 	out_path = strdup(argv[0] + 4);

@@ -234,7 +234,7 @@ def bench_facts() -> dict[str, float]:
     printing = [written[name] for name in PRINTING]
     costs = [number(figures["traced"]) for figures in printing]
     shares = [number(figures["recorded"].rstrip(" %")) / 100 for figures in printing]
-    base = re.search(r"takes ([\d,]+) when it reads", RESULTS.read_text())
+    base = re.search(r"a read fault\s+takes\s+([\d,]+)", RESULTS.read_text())
     text = {name: number(cells[0]) for name, *cells in rows_below(TO_TEXT)}
     drawn = {faults: cells for faults, *cells in rows_below("## page_fault_plot.py")}
     plain = read["pf_probe_B"]
