@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Is doc/fleet.md true?  Logs of three machines in PostgreSQL and in ClickHouse.
+"""Test doc/fleet.md with logs of three machines, in PostgreSQL and in ClickHouse.
 
-A guest records cold starts of a program under three names of a host, before and after a
-change.  Tables, loading and questions are taken out of the document; the servers' answers
-are held against the plotter's own tables of the same logs.
+A guest records cold starts of a program under three host names, before and after a change.
+The test takes the tables, the commands that load logs and the queries from the document,
+and compares the servers' answers with the plotter's own tables of the same logs.
 
     fleet.py pf_probe_B.ko user
     fleet.py --logs FOLDER          with the logs of an earlier run
@@ -37,14 +37,14 @@ import vm
 DOC = outputs.PROJECT / "doc/fleet.md"
 HOSTS = ("alder", "birch", "cedar")
 COMMAND = "/usr/bin/python3 -c 'import json'"
-# The change: what a machine does when it boots, so that the program is in memory.
+# The change: machines read the program into memory when they boot.
 CHANGE = "sync; echo 3 >/proc/sys/vm/drop_caches; cat /usr/bin/python3 >/dev/null"
 TIMEOUT_S = 480
 
 
 @dataclass(frozen=True)
 class Part:
-    """What the document has for a server."""
+    """The document's section about a server."""
 
     schema: str
     loading: str  # shell
@@ -52,7 +52,7 @@ class Part:
 
 
 def parts() -> dict[str, Part]:
-    """The document by server."""
+    """The document's sections, by server."""
     found = {}
     for section in DOC.read_text().split("\n## ")[1:]:
         name = section.partition("\n")[0]
@@ -68,7 +68,7 @@ def parts() -> dict[str, Part]:
 
 
 def guest_lines() -> str:
-    """Two runs a host; of the first ones each is cold, the later ones find the change."""
+    """Two runs per host: first each cold, then each after the change."""
     lines = []
     for side, preparation, how in (("before", "", "cold"), ("after", CHANGE, "ready")):
         for host in HOSTS:
@@ -82,12 +82,12 @@ def log_names() -> list[str]:
 
 
 def began_s(log: Path) -> float:
-    """The time of day when a recording began, as its head tells."""
+    """The time of day when a recording began, from its first line."""
     return float(re.search(r" epoch=(\S+)", log.read_text())[1])
 
 
 def change_csv(folder: Path) -> str:
-    """When each host got the change: between its two recordings."""
+    """change.csv: each host gets the change between its two recordings."""
     lines = []
     for host in HOSTS:
         before, after = (
@@ -112,7 +112,7 @@ def own_table(log: Path, *options: str) -> list[dict[str, str]]:
 
 
 def own_answers(folder: Path) -> list[list[tuple]]:
-    """What the document's questions have to be answered with, in its order."""
+    """The right answers to the document's questions, in its order."""
     faults, majors, worst = defaultdict(int), defaultdict(int), {}
     by_file: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     starts: dict[tuple[str, str], list[int]] = {}
@@ -130,9 +130,9 @@ def own_answers(folder: Path) -> list[list[tuple]]:
             known[host] = max(known.get(host, 0), int(row["max_ns"]))
     files = []
     for host in HOSTS:
-        such = [(x[1], *sums) for x, sums in by_file.items() if x[0] == host]
-        such.sort(key=lambda row: (-row[2], row[0]))
-        files += [(host, name, nr, ns / 1e6) for name, nr, ns in such[:3]]
+        rows = [(x[1], *sums) for x, sums in by_file.items() if x[0] == host]
+        rows.sort(key=lambda row: (-row[2], row[0]))
+        files += [(host, name, nr, ns / 1e6) for name, nr, ns in rows[:3]]
     everywhere = [
         (x, len(hosts), max(hosts.values()) / 1e6) for x, hosts in worst.items()
     ]
@@ -150,7 +150,7 @@ def own_answers(folder: Path) -> list[list[tuple]]:
 
 
 def rows_of(answer: str) -> list[tuple]:
-    """An answer's rows, numbers as such."""
+    """The rows of an answer, with numbers converted."""
 
     def value(text: str) -> str | float:
         return float(text) if re.fullmatch(r"-?[\d.]+(e[+-]?\d+)?", text) else text
@@ -159,7 +159,7 @@ def rows_of(answer: str) -> list[tuple]:
 
 
 def same(got: list[tuple], wanted: list[tuple]) -> bool:
-    """Are these the same rows? Numbers may differ as floating point does."""
+    """Whether rows are equal, numbers up to rounding."""
 
     def equal(x: object, y: object) -> bool:
         if isinstance(x, str) or isinstance(y, str):
@@ -172,7 +172,7 @@ def same(got: list[tuple], wanted: list[tuple]) -> bool:
 
 
 class Count:
-    """Checks that passed and failed."""
+    """Counts checks that passed and failed."""
 
     def __init__(self) -> None:
         self.passed = self.failed = 0
@@ -187,13 +187,13 @@ class Count:
 
 
 def use(database: Database, part: Part, folder: Path, count: Count) -> None:
-    """Do on a server what the document says; hold its answers against our tables."""
+    """Follow the document on a server; compare its answers with own_answers()."""
     database.execute(part.schema)
-    # Installed, the command has this name.
+    # The plotter under the name that it has once it is installed.
     bin_folder = folder / "bin"
     env = {**database.env, "PATH": f"{bin_folder}:{os.environ['PATH']}"}
     run_shell(part.loading, folder, env)
-    lines = [outputs.told(folder / name) for name in log_names()]
+    lines = [outputs.log_facts(folder / name) for name in log_names()]
     nr_rows = rows_of(database.ask("SELECT count(*) FROM fault"))
     count.check(
         f"{database.name}: each fault of {len(lines)} logs is there",
@@ -207,7 +207,7 @@ def use(database: Database, part: Part, folder: Path, count: Count) -> None:
 
 
 def run_shell(script: str, folder: Path, env: dict[str, str]) -> None:
-    """What one types; the first command that fails ends it."""
+    """Run a script of the document; the first command that fails ends it."""
     done = subprocess.run(
         ["sh", "-eu", "-c", script],
         cwd=folder,
@@ -221,20 +221,20 @@ def run_shell(script: str, folder: Path, env: dict[str, str]) -> None:
 
 
 def test(logs: Path, count: Count) -> None:
-    """All of it, with logs that are there."""
+    """Run all checks on existing logs."""
     found = parts()
     questions = [list(part.questions) for part in found.values()]
     count.check(
-        "the document asks both servers the same",
+        "the document asks both servers the same questions",
         questions[0] == questions[1] and len(questions[0]) == 4,
         str(questions),
     )
-    majors = [outputs.told(logs / name).nr_major_in_files for name in log_names()]
+    majors = [outputs.log_facts(logs / name).nr_major_in_files for name in log_names()]
     pairs = list(zip(majors[:3], majors[3:]))
     count.check("the change helped each host", all(x > y for x, y in pairs), str(pairs))
     for server in (Postgres, ClickHouse):
         with tempfile.TemporaryDirectory(prefix="fleet-") as name:
-            os.chmod(name, 0o711)  # nobody has to get to its folder, and no further
+            os.chmod(name, 0o711)  # the user nobody must reach its folder, no other
             folder = Path(name) / "logs"
             folder.mkdir(mode=0o700)
             for log in log_names():

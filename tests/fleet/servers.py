@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Database servers of our own: in a folder that goes away, ended by their process ids.
+"""Private database servers in a temporary folder, ended by their process ids.
 
-Nobody else reaches them: PostgreSQL listens on a socket in a folder that is closed to others,
-ClickHouse on a port of the loopback, with a password.  As root they run as nobody, since
-PostgreSQL refuses root.
+Nobody else can connect to them: PostgreSQL listens on a socket in a private folder,
+ClickHouse on a loopback port, with a password.  If the tests run as root, the servers run
+as nobody, because PostgreSQL refuses to run as root.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 START_S, STOP_S, COMMAND_S = 60, 30, 120
 NOBODY = 65534
-ZONE = "Asia/Kolkata"  # wherever a server is, times are the same
+ZONE = "Asia/Kolkata"  # times must not depend on a server's time zone
 
 
 class ServerError(Exception):
@@ -29,7 +29,7 @@ class ServerError(Exception):
 
 
 def unprivileged() -> list[str]:
-    """What a server's command begins with: it dies with us, and is not root."""
+    """The first words of a server's command: it dies with us, and does not run as root."""
     words = ["setpriv", "--pdeathsig", "KILL"]
     if os.geteuid() == 0:
         words += [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
@@ -37,7 +37,7 @@ def unprivileged() -> list[str]:
 
 
 def hand_over(folder: Path) -> None:
-    """Make a folder, for who runs the servers alone."""
+    """Make a folder that only the servers' user can enter."""
     folder.mkdir(mode=0o700)
     if os.geteuid() == 0:
         os.chown(folder, NOBODY, NOBODY)
@@ -61,9 +61,9 @@ def run(words: list[str], folder: Path, env: dict[str, str], text: str = "") -> 
 
 @contextmanager
 def running(line: list[str], folder: Path, stop: signal.Signals) -> Iterator[Path]:
-    """A server as a process; its log is what it says."""
-    told = folder / "server.log"
-    with open(told, "wb") as log:
+    """Run a server; yields its log, which has all its output."""
+    path = folder / "server.log"
+    with open(path, "wb") as log:
         process = subprocess.Popen(
             [*unprivileged(), *line],
             cwd=folder,
@@ -72,7 +72,7 @@ def running(line: list[str], folder: Path, stop: signal.Signals) -> Iterator[Pat
             stderr=log,
         )
         try:
-            yield told
+            yield path
         finally:
             process.send_signal(stop)
             try:
@@ -83,7 +83,7 @@ def running(line: list[str], folder: Path, stop: signal.Signals) -> Iterator[Pat
 
 
 class Database:
-    """One of the servers, as its client sees it."""
+    """One of the servers, used by its client program."""
 
     name: str
     env: dict[str, str]
@@ -96,11 +96,11 @@ class Database:
         raise NotImplementedError
 
     def execute(self, sql: str) -> None:
-        """Statements whose answer is of no interest."""
+        """Run statements; ignore their answers."""
         raise NotImplementedError
 
-    def wait(self, told: Path) -> None:
-        """Until it answers; raises ServerError with what it said if it never does."""
+    def wait(self, log: Path) -> None:
+        """Wait until it answers; raises ServerError with its last lines if it never does."""
         deadline = time.monotonic() + START_S
         while True:
             try:
@@ -108,7 +108,7 @@ class Database:
                 return
             except ServerError as error:
                 if time.monotonic() > deadline:
-                    words = told.read_text(errors="replace").splitlines()[-3:]
+                    words = log.read_text(errors="replace").splitlines()[-3:]
                     raise ServerError(f"{self.name}: {error}; {words}") from error
             time.sleep(0.2)
 
@@ -130,8 +130,8 @@ class Postgres(Database):
         self.env |= {"PGDATABASE": "postgres", "PGOPTIONS": f"-c timezone={ZONE}"}
         line = [str(programs[-1] / "postgres"), "-D", data, "-k", str(self.folder)]
         line += ["-c", "listen_addresses=", "-c", "fsync=off"]
-        with running(line, self.folder, signal.SIGINT) as told:
-            self.wait(told)
+        with running(line, self.folder, signal.SIGINT) as log:
+            self.wait(log)
             yield
 
     def ask(self, sql: str) -> str:
@@ -181,21 +181,21 @@ class ClickHouse(Database):
         hand_over(self.folder)
         home = self.folder.with_name(f"{self.folder.name}-client")
         (home / ".clickhouse-client").mkdir(parents=True, mode=0o700)
-        told = {"folder": self.folder, "password": secrets.token_hex(16)}
-        told["port"] = _free_port()
+        values = {"folder": self.folder, "password": secrets.token_hex(16)}
+        values["port"] = _free_port()
         for path, text in {
             self.folder / "config.xml": CONFIG,
             self.folder / "users.xml": USERS,
             home / ".clickhouse-client/config.xml": CLIENT,
         }.items():
-            path.write_text(text.format(**told))
+            path.write_text(text.format(**values))
             path.chmod(0o600)
             if path.parent == self.folder and os.geteuid() == 0:
                 os.chown(path, NOBODY, NOBODY)
         self.env = {"HOME": str(home), "TZ": ZONE}
         line = ["env", f"TZ={ZONE}", server, "--config-file=config.xml"]
-        with running(line, self.folder, signal.SIGTERM) as said:
-            self.wait(said)
+        with running(line, self.folder, signal.SIGTERM) as log:
+            self.wait(log)
             yield
 
     def ask(self, sql: str) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# A database in use, for the gallery: clients.sh make FILE makes it, 60,000 items that are found
-# by a key; clients.sh use FILE has three clients look up 400 each while a fourth changes some.
+# A database under load, for the gallery: clients.sh make FILE creates it, with an index of 60,000
+# items; with clients.sh use FILE three clients look up 400 items each while a fourth changes 100.
 set -eu
 
 client() { # NUMBER SQL

@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The gallery's text: a template by hand, with what only a run can tell left open.
+"""Fill in the gallery's template, which is written by hand, with figures of the runs.
 
-Paragraphs are Markdown.  A `run` says what is traced:
+Paragraphs are Markdown.  A `run` names a program to trace:
 
     ```run NAME [cold] [children=1]
     COMMANDS that prepare it, a line each
     COMMAND
     ```
 
-What follows, up to the next, is about that run's log.  `facts` names numbers, each an SQL
-query on the log as page_fault_plot.py's .sqlite has it; a line that is indented goes on:
+The blocks up to the next `run` are about its log.  `facts` gives names to numbers, each of
+an SQL query on the .sqlite that page_fault_plot.py makes of the log; an indented line
+continues the one before:
 
     ```facts
     spent: SELECT sum(latency_ns) FROM told
     ```
 
-{spent|time} in a paragraph is such a number as people read it ({spent} a count,
-{spent|percent} a share).  `claims` are SQL conditions with :spent and the like: where one
-does not hold the sentences around it would be untrue, so there is no document.  `table`
-has the options of a table, which is printed.
+{spent|time} in a paragraph becomes that number in a readable form ({spent} a count,
+{spent|percent} a share).  `claims` are SQL conditions that may use :spent and the other
+facts: if one does not hold, the sentences around it would be false, so no document is
+made.  `table` has the options of a table to insert.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-# Memory that patterns.c touches, by its number of pages from BASE; and when, as a rank.
+# The faults in memory that patterns.c touches, with the page's number from BASE on.
 TOUCHED = """
 CREATE TEMP VIEW touched AS
     SELECT *, (address - 0x200000000000) / 4096 AS page FROM told
@@ -40,12 +41,12 @@ HOLE = re.compile(r"\{(\w+)(?:\|(\w+))?\}")
 
 
 class DocumentError(Exception):
-    """The template can't be made a document; the text says why."""
+    """The template can't be turned into a document; the text says why."""
 
 
 @dataclass
 class Run:
-    """What is traced, and what is written about it."""
+    """A program to trace, and the text about it."""
 
     name: str
     is_cold: bool
@@ -53,14 +54,14 @@ class Run:
     preparation: list[str]
     command: str
     blocks: list[tuple[str, str, str]] = field(default_factory=list)
-    """What follows: kind ("text", "facts", "claims", "table"), its options, its text."""
+    """Kind ("text", "facts", "claims", "table"), options and text of each block."""
 
     @property
     def log(self) -> str:
         return f"{self.name}.log"
 
     def shown(self) -> str:
-        """The commands, as one would type them."""
+        """The commands, as a reader would type them."""
         lines = list(self.preparation)
         if self.is_cold:
             lines += ["sync; echo 3 | sudo tee /proc/sys/vm/drop_caches"]
@@ -70,7 +71,7 @@ class Run:
         return "".join(f"    $ {line}\n" for line in lines)
 
     def guest_line(self) -> str:
-        """What guest.sh takes."""
+        """The line for guest.sh."""
         how = "cold" if self.is_cold else "warm"
         before = " && ".join(self.preparation)
         return shlex.join(
@@ -80,18 +81,18 @@ class Run:
 
 @dataclass
 class Document:
-    """A template taken apart."""
+    """A parsed template."""
 
     head: str  # before the first run
     runs: list[Run]
 
 
 def parse(template: str) -> Document:
-    """Take a template apart; raises DocumentError."""
+    """Parse a template; raises DocumentError."""
     pieces = re.split(r"^```(.*)\n((?:.*\n)*?)```\n", template, flags=re.M)
     head, rest = pieces[0], pieces[1:]
     document = Document("", [])
-    # A heading right before a run is that run's.
+    # A heading right before a run belongs to that run.
     text = head
     for info, body, after in zip(rest[::3], rest[1::3], rest[2::3]):
         kind, _, options = info.partition(" ")
@@ -105,17 +106,17 @@ def parse(template: str) -> Document:
             _add_text(document, text)
             document.runs[-1].blocks.append((kind, options, body))
         else:
-            raise DocumentError(f"a block that is not known here: {info}")
+            raise DocumentError(f"unknown block, or one before the first run: {info}")
         text = after
     _add_text(document, text)
     names = [run.name for run in document.runs]
     if len(set(names)) < len(names) or not names:
-        raise DocumentError("each run has to have a name of its own")
+        raise DocumentError("there must be a run, and each must have a name of its own")
     return document
 
 
 def _last_heading(text: str) -> tuple[str, str]:
-    """Text up to its last heading, and from there."""
+    """Split a text before its last heading."""
     at = text.rfind("\n## ")
     if at < 0:
         raise DocumentError("a run without a heading before it")
@@ -134,13 +135,13 @@ def _run(options: str, body: str) -> Run:
     lines = body.splitlines()
     unknown = set(words) - {"cold", "children=1"}
     if unknown or not lines or not re.fullmatch(r"[a-z0-9]+", name):
-        raise DocumentError(f"a run that is not understood: {options}")
+        raise DocumentError(f"a run with wrong options or no command: {options}")
     parameters = " ".join(word for word in words if word != "cold")
     return Run(name, "cold" in words, parameters, lines[:-1], lines[-1])
 
 
 def facts(run: Run, database: sqlite3.Connection) -> dict[str, float]:
-    """What the log says of each fact; raises DocumentError if it is no number."""
+    """Compute the facts of a run; raises DocumentError if one is not a number."""
     database.execute("DROP VIEW IF EXISTS temp.touched")
     database.execute(TOUCHED)
     known: dict[str, float] = {}
@@ -155,15 +156,15 @@ def facts(run: Run, database: sqlite3.Connection) -> dict[str, float]:
                 raise DocumentError(f"{run.name}: {name}: {err}") from err
             value = rows[0][0] if len(rows) == 1 and len(rows[0]) == 1 else None
             if not isinstance(value, (int, float)):
-                raise DocumentError(f"{run.name}: {name} is no number")
+                raise DocumentError(f"{run.name}: {name} is not a number")
             known[name] = value
     return known
 
 
-def untrue(
+def failed_claims(
     run: Run, known: dict[str, float], database: sqlite3.Connection
 ) -> list[str]:
-    """The claims that do not hold; an empty list if all do. Raises DocumentError."""
+    """The claims that do not hold; raises DocumentError if one can't be checked."""
     wrong = []
     nr_claims = 0
     for kind, _, body in run.blocks:
@@ -177,17 +178,17 @@ def untrue(
                 raise DocumentError(f"{run.name}: {claim}: {err}") from err
             if holds != 1:
                 used = [name for name in known if re.search(rf":{name}\b", claim)]
-                told = ", ".join(f"{name} is {known[name]}" for name in used)
-                wrong.append(f"{run.name}: it does not hold that {claim} ({told})")
+                values = ", ".join(f"{name} is {known[name]}" for name in used)
+                wrong.append(f"{run.name}: claim does not hold: {claim} ({values})")
     if not nr_claims:
-        raise DocumentError(f"{run.name}: nothing is claimed of it")
+        raise DocumentError(f"{run.name}: it has no claims")
     return wrong
 
 
 def filled(
     text: str, known: dict[str, float], forms: dict[str, Callable[[float], str]]
 ) -> str:
-    """A paragraph with its numbers; raises DocumentError if one is not known."""
+    """A paragraph with its numbers filled in; raises DocumentError if one is unknown."""
 
     def number(match: re.Match[str]) -> str:
         name, form = match[1], match[2] or "count"
@@ -204,7 +205,7 @@ def rendered(
     forms: dict[str, Callable[[float], str]],
     table: Callable[[Run, list[str]], str],
 ) -> str:
-    """The document. known: the facts by run; table: prints one, by its options."""
+    """The document. known: the facts by run; table: makes a table, by its options."""
     parts = [document.head]
     for run in document.runs:
         for kind, options, body in run.blocks:

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Make doc/gallery.md and its pictures: programs traced in a guest, and what one sees.
+"""Make doc/gallery.md and its pictures: trace programs in a guest, and describe the results.
 
-The text is gallery.md.in, see document.py.  Fails if a run does, if a sentence would be
-untrue of a run, or if an output of the plotter can't be made of one of the logs.
+The text is gallery.md.in, see document.py.  Fails if a run fails, if a run contradicts a
+sentence, or if one of the plotter's outputs can't be made from one of the logs.
 
     gallery.py pf_probe_B.ko user
-    gallery.py --logs FOLDER        the document once more, from logs that are there
+    gallery.py --logs FOLDER        make the document again, from existing logs
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import vm
 from faultlog.words import time_text
 
 DOC = PROJECT / "doc"
-COLOURS = 128  # with those of the marks as they are
+COLOURS = 128  # few enough for small files, and enough to keep the colours of the marks
 TIMEOUT_S = 480
 FORMS = {
     "count": lambda value: f"{value:,.0f}",
@@ -45,7 +45,7 @@ FORMS = {
 
 
 def check_facts(text: document.Document, folder: Path) -> dict[str, dict[str, float]]:
-    """The facts by run; DocumentError tells all claims that do not hold."""
+    """The facts by run; DocumentError names all claims that do not hold."""
     known, wrong = {}, []
     for run in text.runs:
         name = f"{run.name}.sqlite"
@@ -53,14 +53,14 @@ def check_facts(text: document.Document, folder: Path) -> dict[str, dict[str, fl
         outputs.made(run.log, "-o", name, cwd=folder)
         with closing(sqlite3.connect(folder / name)) as database:
             known[run.name] = document.facts(run, database)
-            wrong += document.untrue(run, known[run.name], database)
+            wrong += document.failed_claims(run, known[run.name], database)
     if wrong:
         raise document.DocumentError("\n".join(wrong))
     return known
 
 
 def draw(run: document.Run, folder: Path, pictures: Path) -> None:
-    """A picture, in few colours: that makes it a third of its size."""
+    """Draw a picture in few colours, which reduces it to a third of its size."""
     name = f"{run.name}.png"
     outputs.made(run.log, "-o", name, cwd=folder)
     with Image.open(folder / name) as picture:
@@ -71,7 +71,7 @@ def draw(run: document.Run, folder: Path, pictures: Path) -> None:
 
 
 def write(text: document.Document, folder: Path) -> None:
-    """The document and its pictures, of the logs in a folder: all of them or none."""
+    """Write the document and all its pictures from the logs in a folder, or nothing."""
 
     def table(run: document.Run, options: list[str]) -> str:
         return outputs.made(run.log, *options, cwd=folder)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
-# The gallery's runs, as seen from inside the guest; gallery.py appends them, a line each.  What
-# they need lies in /gallery of the host's files, of which this is the guest's view.
+# Functions for runs in the guest; the caller appends a line for each run.  The host's files are at
+# /host, where only the guest sees changes; the runs use the folder /gallery in there.
 
 . /tap.sh
 
 place=/host/gallery
 mkdir -p "$place" /host/disk
 cp user pf_probe_B.ko patterns patterns.c clients.sh "$place/" || exit 1
-# Of the host's user, whom this guest's root does not trust with a module.
+# The folder may belong to the host's user, from whom this guest's root loads no module.
 chown 0:0 "$place" && chmod go-w "$place" || exit 1
 mount --bind /disk /host/disk || exit 1
 hostname gallery
@@ -17,8 +17,8 @@ there() { # SHELL-COMMAND
 	chroot /host /bin/sh -c "cd /gallery && $1" </dev/null 2>&1
 }
 
-# run NAME PREPARATION warm|cold|ready PARAMETERS COMMAND: cold, all that it reads comes from the
-# disk; warm, from the page cache, as it was run before; ready, as the preparation leaves it.
+# run NAME PREPARATION warm|cold|ready PARAMETERS COMMAND: the page cache is empty (cold), contains
+# the files of a previous run (warm), or is as the preparation has left it (ready).
 run() {
 	echo "VM: run $1"
 	[ -z "$2" ] || there "$2" || exit 1

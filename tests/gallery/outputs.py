@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Every output of the plotter, made of a log, and held against what the log's lines say."""
+"""Make every output of the plotter from a log, and compare it with the lines of the log."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TIMEOUT_S = 120
 NO_DISK = re.compile(
     r" map=/(dev|proc|sys)/| map=/memfd:|\\040\(deleted\)| kind=\S*(huge|swap)"
 )
-# Nothing is asked of the network, and tables are as wide as without a terminal.
+# No requests to the network, and tables as wide as without a terminal.
 ENV = {k: v for k, v in os.environ.items() if k not in ("DEBUGINFOD_URLS", "COLUMNS")}
 
 
@@ -38,25 +38,25 @@ class OutputError(Exception):
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a log's lines say, by a few lines that share nothing with the plotter."""
+class LogFacts:
+    """Figures of a log, counted without any code of the plotter."""
 
     nr_faults: int
     nr_major_in_files: int
     spent_ns: int
 
 
-def told(log: Path) -> Told:
-    """Read a log."""
+def log_facts(log: Path) -> LogFacts:
+    """Count them."""
     lines = [x for x in log.read_text().splitlines() if " Page Fault at Address " in x]
     in_files = [x for x in lines if " result=major " in x and " map=/" in x]
     in_files = [x for x in in_files if not NO_DISK.search(x)]
     latencies = [re.search(r" latency_ns=(\d+)", line) for line in lines]
-    return Told(len(lines), len(in_files), sum(int(x[1]) for x in latencies if x))
+    return LogFacts(len(lines), len(in_files), sum(int(x[1]) for x in latencies if x))
 
 
 def plot(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """The plotter as a user without a terminal runs it."""
+    """Run the plotter as a user without a terminal would."""
     return subprocess.run(
         [sys.executable, "-B", PLOTTER, *map(str, arguments)],
         cwd=cwd,
@@ -69,7 +69,7 @@ def plot(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def made(*arguments: object, cwd: Path) -> str:
-    """What the plotter printed; raises OutputError if it failed or complained."""
+    """The plotter's output; raises OutputError if it failed or printed a warning."""
     done = plot(*arguments, cwd=cwd)
     if done.returncode or done.stderr:
         what = " ".join(map(str, arguments))
@@ -78,13 +78,13 @@ def made(*arguments: object, cwd: Path) -> str:
 
 
 def equal(what: str, got: object, wanted: object) -> None:
-    """Raises OutputError if they are not."""
+    """Raise OutputError unless they are equal."""
     if got != wanted:
-        raise OutputError(f"{what}: {got} where the log has {wanted}")
+        raise OutputError(f"{what}: {got}, but the log has {wanted}")
 
 
 def faults_in(path: Path, suffix: str) -> int:
-    """How many faults a file made of a log has."""
+    """The number of faults in an output file."""
     if suffix == ".csv":
         with open(path, newline="") as file:
             return sum(1 for _ in csv.DictReader(file))
@@ -102,7 +102,7 @@ def faults_in(path: Path, suffix: str) -> int:
 
 
 def faults_in_page(path: Path) -> int:
-    """How many faults a page has the latencies of, byte by byte (see faultlog/page.py)."""
+    """The number of latencies in a page, from their bytes (see faultlog/page.py)."""
     pattern = rb'<script type="application/gzip" id="(meta|latency)\.\d+">([^<]*)<'
     data = {b"meta": b"", b"latency": b""}
     for name, text in re.findall(pattern, path.read_bytes()):
@@ -110,7 +110,7 @@ def faults_in_page(path: Path) -> int:
     return len(data[b"latency"]) // json.loads(data[b"meta"])["widths"]["latency"]
 
 
-# What others begin with, and what must not be missing further on.
+# The first bytes of other formats, and bytes that must follow.
 BEGINS = {
     ".png": (b"\x89PNG\r\n", b"IEND"),
     ".pdf": (b"%PDF-", b"%%EOF"),
@@ -118,8 +118,8 @@ BEGINS = {
 }
 
 
-def check_file(log: Path, suffix: str, facts: Told) -> None:
-    """An output by the suffix of -o."""
+def check_file(log: Path, suffix: str, facts: LogFacts) -> None:
+    """Check an output, by the suffix of -o."""
     output = f"{log.stem}-checked{suffix}"
     if suffix == ".sh":
         check_script(log, output, facts)
@@ -130,40 +130,40 @@ def check_file(log: Path, suffix: str, facts: Told) -> None:
         begin, end = BEGINS[suffix]
         content = path.read_bytes()
         if not content[:99].lower().startswith(begin.lower()) or end not in content:
-            raise OutputError(f"{output} is no {suffix}")
+            raise OutputError(f"{output} is not a {suffix} file")
     else:
         equal(output, faults_in(path, suffix), facts.nr_faults)
     path.unlink()
 
 
-def check_script(log: Path, output: str, facts: Told) -> None:
-    """The script that warms, or the reason why there can be none."""
+def check_script(log: Path, output: str, facts: LogFacts) -> None:
+    """Check the script that reads files into memory, or the message that there is none."""
     done = plot(log, "-o", output, cwd=log.parent)
     if not facts.nr_major_in_files:
         equal(f"-o {output}: status", done.returncode, 1)
         if "no major fault is in a file" not in done.stderr:
             raise OutputError(f"-o {output}: {done.stderr}")
         return
-    # Files of the guest are not here.
+    # Files of the guest may be missing on this machine.
     if done.stderr and not re.fullmatch(r".* not here \(.*; --root .*\n", done.stderr):
         raise OutputError(f"-o {output}: {done.stderr}")
     path = log.parent / output
     subprocess.run(["sh", "-n", path], check=True)
     counts = re.findall(r"  # (\d+) major, ", path.read_text())
     if not 0 < sum(map(int, counts)) <= facts.nr_major_in_files:
-        raise OutputError(f"{output}: of {counts} major faults")
+        raise OutputError(f"{output}: it has {counts} major faults")
     path.unlink()
 
 
-def check_view(log: Path, view: str, _facts: Told) -> None:
-    """A picture of another view."""
+def check_view(log: Path, view: str, _facts: LogFacts) -> None:
+    """Draw another view."""
     output = f"{log.stem}-{view}.png"
     made(log, "--view", view, "-o", output, cwd=log.parent)
     (log.parent / output).unlink()
 
 
-def check_table(log: Path, key: str, facts: Told) -> None:
-    """A table: for people without a complaint, and its sums are the log's."""
+def check_table(log: Path, key: str, facts: LogFacts) -> None:
+    """Check that a table is printed without a warning, and that its sums are the log's."""
     made(log, "--by", key, cwd=log.parent)
     done = plot(log, "--by", key, "--csv", cwd=log.parent)
     rows = list(csv.DictReader(done.stdout.splitlines()))
@@ -172,8 +172,8 @@ def check_table(log: Path, key: str, facts: Told) -> None:
     equal(f"--by {key}: total", spent_ns, facts.spent_ns)
 
 
-def check_comparison(log: Path, _: str, facts: Told) -> None:
-    """A log compared with itself: all of it on both sides."""
+def check_comparison(log: Path, _: str, facts: LogFacts) -> None:
+    """Compare a log with itself: both sides must have all of it."""
     made(log, "--compare", log, cwd=log.parent)
     text = made(log, "--compare", log, "--csv", cwd=log.parent)
     rows = list(csv.DictReader(text.splitlines()))
@@ -186,8 +186,8 @@ def check_comparison(log: Path, _: str, facts: Told) -> None:
 
 
 def checks(log: Path) -> list[tuple[str, Callable[[], None]]]:
-    """All of them for one log, each with its name."""
-    facts = told(log)
+    """All checks of one log, each with its name."""
+    facts = log_facts(log)
     groups = (
         (check_file, MODULE_OF_SUFFIX),
         (check_view, VIEWS),
@@ -202,17 +202,17 @@ def checks(log: Path) -> list[tuple[str, Callable[[], None]]]:
 
 
 def failures(logs: list[Path]) -> tuple[int, list[str]]:
-    """Make every output of every log: how many there were, what failed, a line each."""
+    """Check every output of every log. Returns their number, and a line for each failure."""
 
     def outcome(item: tuple[str, Callable[[], None]]) -> str:
         name, check = item
         try:
             check()
-        except Exception as error:  # whatever it is, the others are still tried
+        except Exception as error:  # of any kind: the other checks still run
             return f"{name}: {type(error).__name__}: {error}"
         return ""
 
     items = [item for log in logs for item in checks(log)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        told = list(pool.map(outcome, items))
-    return len(items), [line for line in told if line]
+        outcomes = list(pool.map(outcome, items))
+    return len(items), [line for line in outcomes if line]

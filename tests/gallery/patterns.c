@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Programs to look at, for the gallery: each touches memory in a way of its own.
+ * Programs for the gallery: each touches memory in a different pattern.
  *
  *	patterns sequential PAGES	write fresh memory, one page after the other
- *	patterns random PAGES		write as much, in random order
- *	patterns recursion PAGES	call oneself over so much stack, return; then over twice as much
- *	patterns make FILE PAGES	make a file of three times so many pages
+ *	patterns random PAGES		write as many pages in random order
+ *	patterns recursion PAGES	recurse over PAGES of stack, return; then over twice as many
+ *	patterns make FILE PAGES	make a file of 3 * PAGES pages
  *	patterns file FILE PAGES	read it through a mapping: the first third in order, the second at
- *				random, the last at random after having said so to the kernel
+ *				random, the last at random after madvise(MADV_RANDOM)
  *	patterns fork PAGES		write memory, fork two processes that read all of it and write every
  *				second page, then write all of it again
  *
- * Memory is taken at BASE, so that a log tells which page of it a fault was in.
+ * Memory is mapped at BASE, so that an address in the log gives the number of the page.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -56,7 +56,7 @@ static void in_order(void (*use)(volatile char *), volatile char *p, long nr_pag
 		use(p + i * PAGE_BYTES);
 }
 
-/* Each page once, the order that of a shuffled pack of cards. */
+/* Each page once, in the order of a shuffled pack of cards. */
 static void at_random(void (*use)(volatile char *), volatile char *p, long nr_pages)
 {
 	int *order = malloc(nr_pages * sizeof(*order));
@@ -75,7 +75,7 @@ static void at_random(void (*use)(volatile char *), volatile char *p, long nr_pa
 	free(order);
 }
 
-/* A page of stack a call. */
+/* Uses a page of stack per call. */
 static __attribute__((noinline)) int recurse(long depth)
 {
 	volatile char frame[PAGE_BYTES - 64];
@@ -87,7 +87,7 @@ static __attribute__((noinline)) int recurse(long depth)
 static void recurse_twice(long depth)
 {
 	if (recurse(depth) != depth || recurse(2 * depth) != 2 * depth)
-		errx(1, "it does not return what it should");
+		errx(1, "wrong return value");
 }
 
 static void make_file(const char *path, long nr_pages)

@@ -1,18 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Fill in what README.md and doc/ show of the demo's logs and of bench/results.md.
+"""Fill in the tables and figures of README.md and doc/, from the demo's logs and the bench.
 
     readme.py                               fill in tables, figures and picture
     readme.py --record pf_probe_B.ko user   run the demo first, cold and warm
 
-A document says in comments what goes where; what stands between them is written anew:
+Comments in a document mark the parts that are written anew:
 
     <!-- table: cold.log --by -->           a command of the plotter and its output
     <!-- text: compiler -->                 a paragraph of TEXTS, with its figures
     <!-- costs -->                          COSTS, a row each, from bench/results.md
     <!-- end -->
 
-So are the cells of table rows that begin with a key of ROWS.
+Table rows whose first cell is a key of ROWS get new cells, too.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ DOCS = tuple(
 )
 DEMO = PROJECT / "doc/demo"
 LOGS = ("cold.log", "warm.log")  # of `make demo`; in DEMO, compressed
-# Of a program that is started cold, and after the script that warms; in RUNS.
+# Logs of a program that is started cold, and after the script of -o warm.sh; in RUNS.
 NR_RUNS = 8
 BEFORE = tuple(f"before{i}.log" for i in range(1, NR_RUNS + 1))
 AFTER = tuple(f"after{i}.log" for i in range(1, NR_RUNS + 1))
@@ -56,14 +56,14 @@ RUNS = DEMO / "runs.tar.xz"
 PROGRAM = "/usr/bin/python3 -c 'import json'"
 DROP = "sync; echo 3 >/proc/sys/vm/drop_caches"
 RUNS_TIMEOUT_S = 900
-SUMS = DEMO / "sha256sums"  # of the files that the names of functions come from
+SUMS = DEMO / "sha256sums"  # of the files from which function names come
 PICTURE = PROJECT / "doc/cc1.png"
 RESULTS = PROJECT / "bench/results.md"
-# Its headings.
+# Headings in it.
 X86, TO_TEXT = "## A page fault", "## From the record to text"
 ARM64_OLD, ARM64 = "### Linux 6.1.", "### Linux 6.12."
 
-COLUMNS = 76  # of a table; Markdown puts four more in front
+COLUMNS = 76  # of a table; Markdown indents it by four more
 WIDTH = 100
 COLOURS = 128
 FORMS = {
@@ -71,7 +71,7 @@ FORMS = {
     "time": time_text,
     "percent": lambda value: f"{100 * value:.0f} %",
 }
-# Numbers in texts: SQL on cold.log as .sqlite.
+# Numbers for the texts, as SQL on the .sqlite of cold.log.
 FACTS = """\
 faults: SELECT count(*) FROM told
 spent: SELECT sum(latency_ns) FROM told
@@ -138,7 +138,7 @@ TEXTS = {
         `--by time`.
     """,
 }
-# Name in the document, in results.md, and in its part on arm64.
+# Name in the document, name in results.md, name in its part on arm64.
 COSTS = (
     ("pf_probe_A, B, C", "pf_probe_B", "pf_probe_B"),
     (
@@ -180,7 +180,7 @@ COSTS = (
     ),
     ("bpftrace, tracepoint + printf", "bpftrace, tracepoint + printf", ""),
 )
-# By the first cell: which figures of results.md the others have, and of which tracers.
+# Tracers of the table that compares them; ROWS: first cell -> figures in the other cells.
 COMPARED = (
     "pf_probe_B",
     "perf record -e page-faults -c 1 -d",
@@ -202,7 +202,7 @@ class ReadmeError(Exception):
 
 
 def rows_below(heading: str) -> list[list[str]]:
-    """The rows of the table in this part of results.md, cell by cell."""
+    """The cells of each row of the table below a heading of results.md."""
     below = RESULTS.read_text().partition(f"\n{heading}")[2]
     below = re.split(r"^#", below, maxsplit=1, flags=re.M)[0]
     rows = [
@@ -229,7 +229,7 @@ def number(text: str) -> float:
 
 
 def bench_facts() -> dict[str, float]:
-    """Numbers in texts that come from results.md."""
+    """Numbers for the texts, from results.md."""
     read, written = measured(X86), measured(X86, "write")
     printing = [written[name] for name in PRINTING]
     costs = [number(figures["traced"]) for figures in printing]
@@ -284,7 +284,7 @@ def costs() -> str:
 
 
 def compared(text: str) -> str:
-    """A document with the figures of ROWS."""
+    """Fill in the rows of ROWS."""
     figures = measured(X86)
     for name, form in ROWS.items():
         cells = [form.format(**figures[tracer]) for tracer in COMPARED]
@@ -294,7 +294,7 @@ def compared(text: str) -> str:
 
 
 def unpack(folder: Path) -> None:
-    """The demo's logs, into a folder."""
+    """Unpack the demo's logs into a folder."""
     for name in LOGS:
         packed = (DEMO / f"{name}.xz").read_bytes()
         (folder / name).write_bytes(lzma.decompress(packed))
@@ -303,7 +303,7 @@ def unpack(folder: Path) -> None:
             member = runs.extractfile(log)
             assert member, log
             (folder / log).write_bytes(member.read())
-    # As `user` calls it.
+    # The name that `user` gives to its log.
     (folder / "out").mkdir()
     shutil.copy(folder / "cold.log", folder / "out/pf_probe_B.log")
 
@@ -317,7 +317,7 @@ def known_facts(folder: Path) -> dict[str, float]:
 
 
 def without_notes(lines: list[str]) -> list[str]:
-    """A table without what it says of this machine's files, as where symbols are missing."""
+    """Remove notes about files of this machine, such as missing symbols, from a table."""
     kept, is_note = [], False
     for line in lines:
         is_note = line.startswith("Names: ") or (is_note and not line.startswith(" "))
@@ -327,7 +327,7 @@ def without_notes(lines: list[str]) -> list[str]:
 
 
 def table(arguments: str, folder: Path) -> str:
-    """A command and what it prints, as Markdown. A shell finds the logs of a pattern."""
+    """A command and its output, as Markdown. A shell expands patterns to names of logs."""
     done = subprocess.run(
         ["/bin/sh", "-c", f'"$0" -B "$1" {arguments}', sys.executable, outputs.PLOTTER],
         cwd=folder,
@@ -350,10 +350,10 @@ BLOCK = re.compile(
 
 
 def updated(text: str, folder: Path, with_names: bool = True) -> str:
-    """A document filled in. folder: of unpack().
+    """Fill in a document. folder: that of unpack().
 
-    with_names=False leaves tables of functions as they are: names come from the files
-    of the machine that recorded.
+    with_names=False leaves tables of functions unchanged: function names come from files
+    of the machine that recorded the logs.
     """
     facts = {**known_facts(folder), **bench_facts()}
 
@@ -363,7 +363,7 @@ def updated(text: str, folder: Path, with_names: bool = True) -> str:
             new = costs()
         elif kind == "text":
             if words not in TEXTS:
-                raise ReadmeError(f"no text of the name {words}")
+                raise ReadmeError(f"TEXTS has no text {words}")
             filled = document.filled(" ".join(TEXTS[words].split()), facts, FORMS)
             new = textwrap.fill(filled, WIDTH, break_on_hyphens=False) + "\n"
         elif "function" in words and not with_names:
@@ -377,7 +377,7 @@ def updated(text: str, folder: Path, with_names: bool = True) -> str:
 
 
 def picture(folder: Path) -> Image.Image:
-    """cold.log drawn, in few colours: that makes it a third of its size."""
+    """Draw cold.log in few colours, which reduces the file to a third of its size."""
     outputs.made("cold.log", "-o", "cold.png", cwd=folder)
     with Image.open(folder / "cold.png") as drawn:
         return drawn.convert("RGB").quantize(
@@ -386,7 +386,7 @@ def picture(folder: Path) -> Image.Image:
 
 
 def nr_different(a: Image.Image, b: Image.Image) -> int:
-    """Pixels in which two pictures differ; all, if it is their size."""
+    """The number of pixels in which two pictures differ; all of them if the sizes differ."""
     if a.size != b.size:
         return a.size[0] * a.size[1]
     pixels = [np.asarray(image.convert("RGB")) for image in (a, b)]
@@ -398,7 +398,7 @@ def digest(path: Path) -> str:
 
 
 def debug_file(path: Path) -> Path | None:
-    """Where Debian's packages put the debug information of a file, if it is there."""
+    """The debug information of a file, if the Debian package with it is installed."""
     done = subprocess.run(["eu-readelf", "-n", path], capture_output=True, text=True)
     found = re.search(r"Build ID: ([0-9a-f]{2})([0-9a-f]+)", done.stdout)
     path = Path(
@@ -412,7 +412,7 @@ def is_elf(path: Path) -> bool:
 
 
 def sums(folder: Path) -> str:
-    """Digests of what is mapped in cold.log, and of its debug information."""
+    """Digests of the files mapped in cold.log, and of their debug information."""
     text = (folder / "cold.log").read_text()
     files = [Path(name) for name in sorted(set(re.findall(r" map=(/\S+)", text)))]
     files = [path for path in files if is_elf(path)]
@@ -421,12 +421,12 @@ def sums(folder: Path) -> str:
 
 
 def are_files_here(folder: Path) -> bool:
-    """Whether names of functions are what they were on the machine that recorded."""
+    """Whether function names come out as on the machine that recorded the logs."""
     return SUMS.read_text() == sums(folder)
 
 
 def record_runs(module: Path, user: Path) -> None:
-    """Start PROGRAM cold, then after the script that warms; keep the logs."""
+    """Record PROGRAM cold, then after the script of -o warm.sh; keep the logs."""
 
     def in_guest(lines: str, preparation: str, how: str, logs: tuple[str, ...]) -> None:
         for log in logs:
@@ -473,8 +473,8 @@ def write() -> None:
         unpack(folder)
         if not are_files_here(folder):
             raise ReadmeError(
-                "the compiler or the C library is not that of the demo's logs, so names "
-                "of functions would be wrong: make readme RECORD=1"
+                "the compiler or the C library here is not that of the demo's logs, so "
+                "function names would be wrong: make readme RECORD=1"
             )
         texts = [updated(path.read_text(), folder) for path in DOCS]
         picture(folder).save(PICTURE, optimize=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Programs of this machine traced in a guest, cold or warm; their logs come back."""
+"""Trace programs of this machine in a guest, cold or warm, and fetch the logs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROGRAMS = ("patterns.c", "clients.sh")
 
 
 def options(doc: str | None) -> argparse.Namespace:
-    """What who records is called with: module and user, or logs, of an earlier run."""
+    """Parse the command line of a script that records: module and user, or --logs."""
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -41,7 +41,7 @@ def record(
     folder: Path,
     timeout_s: float,
 ) -> None:
-    """Run lines of shell with the words of guest.sh; the logs go to a folder made anew.
+    """Run lines of shell that use the functions of guest.sh; put the logs into a new folder.
 
     Raises KernelError, also if the guest fails.
     """

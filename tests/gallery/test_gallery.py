@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The gallery without a guest: its text, what is claimed, the check of all outputs."""
+"""The gallery without a guest: its text, its claims, the checks of all outputs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_document_of_a_template(database):
     (run,) = text.runs
     known = document.facts(run, database)
     assert known == {"n": 2, "part": 0.5}
-    assert document.untrue(run, known, database) == []
+    assert document.failed_claims(run, known, database) == []
     made = document.rendered(text, {"one": known}, FORMS, lambda *_: "a table\n")
     assert made == (
         "# Top\n\n## One\n\n"
@@ -75,12 +75,12 @@ def test_a_document_of_a_template(database):
     assert run.guest_line() == "run one 'make it' cold children=1 'do it'"
 
 
-def test_a_claim_that_does_not_hold_is_told(database):
+def test_a_claim_that_does_not_hold_is_reported(database):
     (run,) = document.parse(SMALL.replace(":n = 2", ":n = 3\n:n > 1\n:part < 0")).runs
-    wrong = document.untrue(run, document.facts(run, database), database)
+    wrong = document.failed_claims(run, document.facts(run, database), database)
     assert wrong == [
-        "one: it does not hold that :n = 3 (n is 2)",
-        "one: it does not hold that :part < 0 (part is 0.5)",
+        "one: claim does not hold: :n = 3 (n is 2)",
+        "one: claim does not hold: :part < 0 (part is 0.5)",
     ]
 
 
@@ -90,23 +90,23 @@ def test_a_claim_that_does_not_hold_is_told(database):
         ("{n}", "{m}", "no fact {m}"),
         ("{n}", "{n|lines}", "no fact {n|lines}"),
         ("FROM told", "FROM nowhere", "one: n: no such table"),
-        ("SELECT count(*)", "SELECT NULL", "one: n is no number"),
-        (":n = 2\n", "", "nothing is claimed"),
+        ("SELECT count(*)", "SELECT NULL", "one: n is not a number"),
+        (":n = 2\n", "", "it has no claims"),
         (":n = 2", "nonsense", "no such column"),
-        ("```facts", "```fact", "a block that is not known here: fact"),
-        (" cold", " colder", "a run that is not understood"),
+        ("```facts", "```fact", "unknown block, or one before the first run: fact"),
+        (" cold", " colder", "a run with wrong options"),
     ],
 )
-def test_what_is_wrong_with_a_template_is_told(database, old, new, message):
+def test_an_error_in_a_template_is_reported(database, old, new, message):
     with pytest.raises(document.DocumentError, match=re.escape(message)):
         text = document.parse(SMALL.replace(old, new))
         known = document.facts(text.runs[0], database)
-        document.untrue(text.runs[0], known, database)
+        document.failed_claims(text.runs[0], known, database)
         document.rendered(text, {"one": known}, FORMS, lambda *_: "")
 
 
-def test_the_gallery_is_what_its_template_makes():
-    """But for numbers and tables, which are of a run; else `make gallery` is due."""
+def test_the_gallery_agrees_with_its_template():
+    """Except numbers and tables, which come from a run. If it fails: `make gallery`."""
     text = document.parse(TEMPLATE)
     number, table = "NUMBER", "TABLE\n"
     names = set(document.HOLE.findall(TEMPLATE))
@@ -150,15 +150,15 @@ def test_all_outputs_are_checked(log):
         (outputs.check_comparison, "--compare", "spent_ns"),
     ],
 )
-def test_an_output_is_held_against_the_lines(log, check, what, field):
-    facts = outputs.told(log)
+def test_an_output_is_compared_with_the_log(log, check, what, field):
+    facts = outputs.log_facts(log)
     check(log, what, facts)
     assert list(log.parent.iterdir()) == [log]
     with pytest.raises(outputs.OutputError):
         check(log, what, replace(facts, **{field: 0}))
 
 
-def test_a_complaint_is_a_failure(log):
+def test_a_warning_is_a_failure(log):
     log.write_text(log.read_text().replace("# recorded=", "# recorded=9"))
     with pytest.raises(outputs.OutputError, match="status 0: .*recorded"):
         outputs.made(log, "--by", cwd=log.parent)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""README.md and doc/: figures of the demo and the bench, links and commands that work."""
+"""README.md and doc/: their figures are of the demo and the bench; links and commands work."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def logs(tmp_path_factory):
 
 @pytest.mark.parametrize("path", readme.DOCS, ids=lambda path: path.name)
 def test_tables_and_figures_are_of_the_demo_and_the_bench(path, logs):
-    """Else `make readme` is due."""
+    """If it fails, run `make readme`."""
     text = path.read_text()
     assert len(readme.BLOCK.findall(text)) == text.count("<!-- end -->") > 0
     assert readme.updated(text, logs, readme.are_files_here(logs)) == text
 
 
 def test_names_of_functions_are_compared(logs):
-    """Where the demo's files are; elsewhere the test above leaves these tables out."""
+    """On a machine that has the demo's files; elsewhere the test above skips these tables."""
     if not readme.are_files_here(logs):
         pytest.skip("the compiler here is not the one of the demo's logs: names differ")
     text = (PROJECT / "doc/answers.md").read_text()
@@ -86,10 +86,10 @@ def test_the_picture_is_of_the_demo(logs):
     with Image.open(readme.PICTURE) as shown:
         nr_different = readme.nr_different(drawn, shown)
     # Another processor may round a pixel differently.
-    assert nr_different <= 20, "make readme is due"
+    assert nr_different <= 20, "run make readme"
 
 
-def test_pictures_are_told_apart():
+def test_pictures_are_compared_pixel_by_pixel():
     a, b = Image.new("RGB", (30, 20)), Image.new("RGB", (30, 20))
     b.paste((9, 9, 9), (0, 0, 5, 5))
     assert readme.nr_different(a, a) == 0
@@ -102,7 +102,7 @@ def test_readme_is_read_in_two_minutes():
 
 
 def anchor(heading: str) -> str:
-    """As GitHub and GitLab make it of a heading."""
+    """The anchor that GitHub and GitLab give to a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
@@ -121,7 +121,7 @@ def test_links_lead_somewhere(path):
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_commands_are_there(path):
-    """What a page says to type: targets of make, options of user and of the plotter."""
+    """The commands in a page: targets of make, options of user and of the plotter."""
     text = path.read_text()
     makefile = (PROJECT / "Makefile").read_text()
     for target in re.findall(r"(?:^ {4}|`|sudo )make ([a-z][a-z-]*)", text, re.M):
@@ -150,7 +150,7 @@ VERSIONED = {
 
 @pytest.mark.parametrize("name, pattern", VERSIONED.items(), ids=VERSIONED)
 def test_there_is_one_version(name, pattern):
-    """PF_VERSION is the one place; what repeats it agrees."""
+    """PF_VERSION defines it; all other places agree."""
     header = (PROJECT / "pf_common.h").read_text()
     version = re.search(r'^#define PF_VERSION "(.*)"$', header, re.M)[1]
     found = re.findall(pattern, (PROJECT / name).read_text(), re.M)
