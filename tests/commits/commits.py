@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Check the subjects and bodies of commits, as HACKING.md asks for them.
+"""Check that subjects and bodies of commits follow the rules of HACKING.md.
 
     commits.py [BASE]       the commits after BASE
 
-Exits with 0 if all are well, 1 if one is not, 77 if there is no history to check, as in a
+Exits with 0 if all do, 1 if one does not, 77 if there is no history to check, as in a
 tarball or a shallow clone.
 """
 
@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Earlier commits follow no rule.
+# Earlier commits do not follow the rules.
 BASE = "efea3a2a409e3c4f5b370a080ee47fb4e0aff441"
 WIDTH, BODY_WIDTH = (
     72,
@@ -23,7 +23,7 @@ WIDTH, BODY_WIDTH = (
 )  # of a subject; of a line below it, as the kernel's checkpatch
 SKIPPED = 77
 AREA = re.compile(r"[\w.,/ +-]+: ")
-# First words that are no imperative: "adds", "added", "adding"; but "pass", "need", "bring".
+# First words that are not imperatives: "adds", "added", "adding"; "pass", "need", "bring" are.
 NO_IMPERATIVE = re.compile(r"\w+(?<![sui])s|\w{2,}ed|\w{2,}ing")
 IMPERATIVE = {"embed", "exceed", "feed", "need", "proceed", "seed", "shed", "speed"} | {
     *("bring", "cling", "ping", "ring", "sing", "spring", "string", "swing", "wring")
@@ -31,11 +31,11 @@ IMPERATIVE = {"embed", "exceed", "feed", "need", "proceed", "seed", "shed", "spe
 
 
 class NoHistory(Exception):
-    """There is nothing that can be checked; the text says why."""
+    """There is nothing to check; the text says why."""
 
 
 def faults_of(message: str) -> list[str]:
-    """What is wrong with a commit's message."""
+    """The rules that a commit's message breaks, in words."""
     subject, _, body = message.partition("\n")
     if subject.startswith('Revert "'):
         return []
@@ -78,11 +78,11 @@ def commits_after(base: str, tree: Path) -> list[str]:
     try:
         top = git("rev-parse", "--show-toplevel", tree=tree).strip()
         if Path(top).resolve() != tree.resolve():
-            raise NoHistory("no history: this tree is no clone")
+            raise NoHistory("no history: this tree is not a clone")
         if git("rev-parse", "--is-shallow-repository", tree=tree).strip() == "true":
             raise NoHistory("a shallow clone")
     except (OSError, subprocess.CalledProcessError):
-        raise NoHistory("no history: this tree is no clone") from None
+        raise NoHistory("no history: this tree is not a clone") from None
     try:
         git("merge-base", "--is-ancestor", base, "HEAD", tree=tree)
     except subprocess.CalledProcessError:

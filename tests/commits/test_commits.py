@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The check of commits finds what HACKING.md forbids, and skips where there is no history."""
+"""The check of commits enforces the rules of HACKING.md, and is skipped without a history."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def checked(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def clone(tmp_path):
-    """A history of three commits: before the rules, good, and bad."""
+    """A history of three commits: one before the rules, a good one, a bad one."""
     tree = tmp_path / "tree"
     tree.mkdir()
     git(tree, "init", "-q")

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# make install, make uninstall and dkms, into scratch folders, for the kernel tree KDIR.
+# make install, make uninstall and dkms, in scratch folders, for the kernel tree KDIR.
 set -u
 cd "$(dirname "$0")/../.."
 
-# dkms and modules_install want to be root, if only of the scratch folders.
+# dkms and modules_install require root, if only in a user namespace.
 if [ "$(id -u)" -ne 0 ] && [ -z "${IN_USERNS:-}" ]; then
 	IN_USERNS=1 exec unshare -r "$0"
 fi
@@ -60,14 +60,14 @@ mask=$(umask)
 umask 000
 ok "installs under DESTDIR and PREFIX" make install KDIR="$KDIR" DESTDIR="$scratch/root" PREFIX=/usr
 umask "$mask"
-ok "what it should" same "$(installed)" "$files"
-ok "for root alone to write" same "$(find "$scratch/root" -mindepth 1 ! -type l -perm /022)" ""
+ok "installs the right files" same "$(installed)" "$files"
+ok "only root can write to them" same "$(find "$scratch/root" -mindepth 1 ! -type l -perm /022)" ""
 ok "the installed reader runs" "$scratch/root/usr/bin/pf_user" --version
 line='PID =        1 Page Fault at Address 0x1000 at Time 1'
 ok "the installed plotter draws" sh -c "cd / && echo '$line' |
 	'${PYTHON:-/usr/bin/python3}' '$scratch/root/usr/bin/page_fault_plot' - -o '$scratch/x.png'"
 info=$(/sbin/modinfo "$source/pf_probe_B.ko")
-ok "modinfo tells description, version, license and each parameter" sh -c '
+ok "modinfo has description, version, license and each parameter" sh -c '
 	for field in "^description: *Page-fault" "^version: *'"$version"'$" "^license: *GPL" \
 		"^parm: *process_id:.*required.*(int)$" "^parm: *max_faults:.*(ulong)$" \
 		"^parm: *cont_store:.*(bool)$" "^parm: *placement:.*(charp)$" \
@@ -75,17 +75,17 @@ ok "modinfo tells description, version, license and each parameter" sh -c '
 		echo "$0" | grep -q "$field" || { echo "no $field in $0"; exit 1; }
 	done' "$info"
 ok "uninstalls" make uninstall KDIR="$KDIR" DESTDIR="$scratch/root" PREFIX=/usr
-ok "all of it" same "$(installed)" ""
+ok "removes all files" same "$(installed)" ""
 
 dkms="dkms --dkmstree $scratch/dkms --sourcetree $scratch/src --installtree $scratch/modules"
 mkdir -p "$scratch/dkms" "$scratch/modules/$release"
 make -s clean
 ok "dkms add" $dkms add "pf_probe/$version"
 ok "dkms build" $dkms build "pf_probe/$version" -k "$release" --kernelsourcedir "$KDIR"
-ok "dkms made the three modules" sh -c "ls $scratch/dkms/pf_probe/$version/$release/*/module |
+ok "dkms has built the three modules" sh -c "ls $scratch/dkms/pf_probe/$version/$release/*/module |
 	grep -c '^pf_probe_[ABC].ko' | grep -qx 3"
 ok "dkms install" $dkms install "pf_probe/$version" -k "$release" --kernelsourcedir "$KDIR" \
 	--no-depmod
-ok "puts them where modprobe looks" sh -c \
+ok "dkms puts them where modprobe looks" sh -c \
 	"find $scratch/modules/$release/updates/dkms -name '*.ko*' | wc -l | grep -qx 3"
 exit $failed
