@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Build what goes into a guest: the modules for its kernel, static programs.
+"""Build the modules for a guest's kernel, and static programs for the guest.
 
-The build is in a folder of the cache, one a kernel, from copies of the sources, so
-that nothing in the tree changes; the folder's name is the output.
+The build uses copies of the sources in the cache, a folder for each kernel, so that
+nothing in the tree changes; build.py prints the folder's name.
 
     build.py [--kernel NAME] [MAKE-ARGUMENT...]
 """
@@ -20,7 +20,7 @@ from typing import IO
 import kernel
 import toolchain
 
-# Folders of the tests' own modules -> what a kernel has to be built with for them.
+# Folders of the tests' own modules -> the option that a kernel needs for them.
 TEST_MODULES = {
     "tests/vm/ftrace": "CONFIG_DYNAMIC_FTRACE=y",
     "tests/vm/livepatch": "CONFIG_LIVEPATCH=y",
@@ -44,14 +44,14 @@ PROGRAMS = (
     "failing",
     "retries",
 )
-# Each is of one source; they share headers.
+# Each is built from one source file; they share headers.
 HEADERS = "file.h oracle.h log_check.h storm.h random.h"
 PROGRAM_RULE = f"%: %.c {HEADERS}; $(CC) $(CFLAGS) -o $@ $<"
 
 
 def refresh(folder: Path) -> None:
-    """Copy the sources that changed, so that kbuild makes only what it must."""
-    for path in folder.glob("pf_user/*.c"):  # the Makefile takes all that are there
+    """Copy the sources that have changed, so that kbuild rebuilds as little as possible."""
+    for path in folder.glob("pf_user/*.c"):  # the Makefile takes all of them
         if not (PROJECT / path.relative_to(folder)).exists():
             path.unlink()
     for pattern in SOURCES:
@@ -65,10 +65,10 @@ def refresh(folder: Path) -> None:
 
 
 def user_flags(tools: toolchain.Toolchain, folder: Path) -> str:
-    """To link `user` statically.
+    """Flags to link `user` statically.
 
-    The linker warns of each function that looks up users; from 2.40 on it can be told
-    not to.
+    The linker warns of each function that looks up users; from 2.40 on there is an option
+    against that.
     """
     line = tools.command([f"{tools.prefix}ld", "--help"], folder)
     help_text = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True)
@@ -82,9 +82,9 @@ def has_config(tree: kernel.Tree, line: str) -> bool:
 
 
 def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
-    """Build for a kernel; the folder holds *.ko, user and the programs.
+    """Build for a kernel; returns the folder with *.ko, user and the programs.
 
-    What the compilers say goes to `log`.
+    The compilers' output goes to `log`.
     """
     tools = toolchain.get(tree)
     folder = kernel.cache_dir() / "build" / tree.kernel.name
@@ -112,7 +112,7 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """What of a build's folder goes into a guest."""
+    """The files of a build's folder that go into a guest."""
     programs = [folder / name for name in ("user", *PROGRAMS)]
     ours = sorted(folder.glob("*.ko"))
     for of_tests in TEST_MODULES:
@@ -126,7 +126,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kernel", default="default", choices=kernels, metavar="NAME")
-    parser.add_argument("arguments", nargs="*", help="for make, as PROBE_DEBUG=1")
+    parser.add_argument("arguments", nargs="*", help="for make, such as PROBE_DEBUG=1")
     args = parser.parse_args()
     try:
         tree = kernel.get(kernels[args.kernel])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A C compiler and make that run in a guest, as a folder to chroot into.
+"""A C compiler and make to run in a guest, as a folder to chroot into.
 
-They are to be traced at a real build.  A guest of this machine's architecture gets the
-machine's own; for another one apt downloads them into the cache, where they are
+Tests trace them during a real build.  A guest of this machine's architecture gets the
+machine's own; for another one apt downloads packages into the cache, where they are
 unpacked.
 """
 
@@ -17,7 +17,7 @@ import kernel
 import toolchain
 
 PACKAGES = ("dash", "gcc", "make")
-# Beside the compiler proper, of which each version has a folder.
+# In addition to cc1, which has a folder for each version.
 PROGRAMS = ("bin/sh", "usr/bin/as", "usr/bin/gcc", "usr/bin/make")
 
 
@@ -30,7 +30,7 @@ def root_of(asked: kernel.Kernel) -> Path:
 
 
 def programs(root: Path) -> list[Path]:
-    """What `make` needs to compile a file: the compiler proper and the assembler, too."""
+    """The programs that `make` needs to compile a file, including cc1 and the assembler."""
     driver = (root / "usr/bin/gcc").resolve()  # such as x86_64-linux-gnu-gcc-12
     triplet, _, version = driver.name.rpartition("-gcc-")
     found = [root / name for name in PROGRAMS]
@@ -38,14 +38,14 @@ def programs(root: Path) -> list[Path]:
 
 
 def libraries(program: Path, root: Path, arch: str) -> Iterator[Path]:
-    """The shared libraries that a program is loaded with, and its loader."""
+    """The shared libraries that a program needs, and its loader."""
     triplet = toolchain.TRIPLETS[arch]
     seen: set[str] = set()
     queue = [program]
     while queue:
         path = queue.pop()
-        told = kernel.run(["env", "LC_ALL=C", "readelf", "-Wld", str(path)])
-        for name in re.findall(r"(?:interpreter: /|\(NEEDED\).*\[)(\S+)\]", told):
+        output = kernel.run(["env", "LC_ALL=C", "readelf", "-Wld", str(path)])
+        for name in re.findall(r"(?:interpreter: /|\(NEEDED\).*\[)(\S+)\]", output):
             if name in seen:
                 continue
             seen.add(name)
@@ -61,7 +61,7 @@ def libraries(program: Path, root: Path, arch: str) -> Iterator[Path]:
 
 
 def copy_to(folder: Path, root: Path, arch: str) -> None:
-    """Copy all of it under `folder`, each file at the path that it has under `root`."""
+    """Copy all of it to `folder`; paths below `folder` are those below `root`."""
     for program in programs(root):
         for path in (program, *libraries(program, root, arch)):
             copy = folder / path.relative_to(root)

@@ -1,14 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Trace this machine's C compiler in a virtual machine, from the command to a picture.
+"""Trace this machine's C compiler in a virtual machine, and draw a picture.
 
-The guest sees the host's own files read-only.  It runs the compiler proper on a
-source file of the project, traced by `user` and pf_probe_B from the first instruction
-on, shows the plot and brings the log to out/, where it is drawn.
+The guest sees the host's files read-only.  It compiles a source file of the project with
+cc1, traced by `user` and pf_probe_B from the first instruction on, and shows the plot.
+The log is copied to out/ and drawn there.
 
     demo.py [--warm] pf_probe_B.ko user
 
-A log that is in out/ already is kept as out/pf_probe_B.before.log, to compare with.
+An existing log in out/ is kept as out/pf_probe_B.before.log, for a comparison.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def ask_gcc(question: str) -> str:
 
 
 def compile_command(cflags: str) -> str:
-    """The compiler proper (not the driver, whose children would not be traced)."""
+    """The command of cc1 itself; gcc would start it as a child, which is not traced here."""
     multiarch = ask_gcc("-print-multiarch")
     words = [ask_gcc("-print-prog-name=cc1"), "-quiet"]
     words += ["-imultiarch", multiarch] if multiarch else []
@@ -56,7 +56,7 @@ def main() -> int:
         "--cflags", default="-O2 -D_GNU_SOURCE", help=f"to compile {SOURCE} with"
     )
     parser.add_argument(
-        "--warm", action="store_true", help="run it once before, so its files are read"
+        "--warm", action="store_true", help="run it once before, to read its files"
     )
     args = parser.parse_args()
     vm.exit_on_signals()
@@ -109,7 +109,7 @@ def main() -> int:
         ):
             print(f"$ {sys.executable} page_fault_plot.py {log} {words}", flush=True)
         if has_before:
-            print(f"The log that was there is {before} now:")
+            print(f"The previous log is now {before}:")
             print(f"$ {sys.executable} page_fault_plot.py {before} --compare {log}")
         elif not args.warm:
             print("And with its files in the page cache? make demo WARM=1")

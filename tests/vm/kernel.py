@@ -5,9 +5,9 @@
 The kernel image, its modules, the headers to build against and a static busybox
 come from the distribution's own packages: apt downloads them, dpkg unpacks them
 into ~/.cache/pf_probe/kernels.  No root is needed and nothing on the machine
-changes.  What is in the cache is used as it is; --update asks apt for a newer one.
+changes.  A kernel in the cache is used as it is; --update asks apt for a newer one.
 
-    kernel.py                       fetch the default kernel, tell what it is
+    kernel.py                       fetch the default kernel, print its version and folder
     kernel.py --print kdir          the folder for `make KDIR=...`
     kernel.py --kernel bullseye     a kernel of the list in tests/vm/kernels
 """
@@ -29,8 +29,8 @@ from pathlib import Path
 
 KERNEL_LIST = Path(__file__).with_name("kernels")
 DEBIAN_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
-# What of its dependencies makes a kernel.  A metapackage, which is only followed, has
-# at most two numbers in its name.
+# PART: the dependencies of a kernel's package that belong to the kernel.  REAL: the
+# packages to download; others are metapackages, with at most two numbers in their names.
 PART = re.compile(r"linux-(image|binary|base|modules|headers|kbuild)-\S+")
 REAL = re.compile(r"linux-(\w+-\d+\.\d+\.\d|kbuild)\S*")
 POCKETS = ("", "security", "updates")
@@ -49,14 +49,14 @@ APT::Update::Error-Mode "any";
 
 
 class KernelError(Exception):
-    """The kernel can't be had; the text says why."""
+    """The kernel can't be obtained; the text says why."""
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel as it is asked for.
+    """A kernel to obtain: a row of tests/vm/kernels.
 
-    `only_for` is "bench" or "debug" if the matrix is to leave it out.
+    `only_for` is "bench" or "debug" if the matrix leaves it out.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Kernel:
 
     @property
     def is_built(self) -> bool:
-        """Whether it is built here, from a source package, see source.py."""
+        """Whether it is built here from a source package, see source.py."""
         return self.package.startswith("linux-source-")
 
 
@@ -106,7 +106,7 @@ class Tree:
 
 
 def cache_dir() -> Path:
-    """Where all that is fetched and built is kept, by its one name without symlinks."""
+    """The folder for everything fetched or built, with symlinks resolved."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return (Path(base) / "pf_probe").resolve()
 
@@ -117,7 +117,7 @@ def host_arch() -> str:
 
 
 def os_release() -> dict[str, str]:
-    """The fields of /etc/os-release; empty where there is none."""
+    """The fields of /etc/os-release; empty if there is no such file."""
     try:
         text = Path("/etc/os-release").read_text()
     except OSError:
@@ -139,9 +139,9 @@ def known_kernels() -> dict[str, Kernel]:
 
 
 class Apt:
-    """apt with a sources list and a state of its own: one suite, one architecture.
+    """apt with its own list of sources and its own state, for one suite and architecture.
 
-    The mirrors are those that the machine's own apt uses for its distribution.
+    It uses the mirrors that the machine's own apt uses for the distribution.
     """
 
     def __init__(self, suite: str, arch: str, state: Path) -> None:
@@ -160,7 +160,7 @@ class Apt:
 
     @classmethod
     def of(cls, kernel: Kernel) -> Apt:
-        """The one for a kernel's release and architecture, its state in the cache."""
+        """apt for a kernel's release and architecture, with its state in the cache."""
         state = cache_dir() / f"apt-{kernel.suite}-{kernel.arch}"
         return cls(kernel.suite, kernel.arch, state)
 
@@ -182,13 +182,13 @@ class Apt:
                 name = f"{suite}-{pocket}" if pocket else suite
                 yield f"deb [arch={','.join(arches)}{signed}] {uri} {name} main\n"
         if not found:
-            raise KernelError(f"apt has no source for the distribution here ({home})")
+            raise KernelError(f"apt has no source for this distribution ({home})")
 
     def update(self) -> None:
         """Fetch the package lists.
 
-        A missing pocket (say, no -updates any more) is an error to apt, not to us:
-        what counts is whether the package can be found afterwards.
+        A missing pocket (for example -updates of an old release) is an error for apt, but
+        it does not matter here if the package is found afterwards.
         """
         try:
             run(["apt-get", self.config, "-qq", "update"])
@@ -207,11 +207,11 @@ class Apt:
         raise KernelError(f"apt finds no package {package}{self.complaint}")
 
     def download(self, names: list[str], folder: Path) -> None:
-        """The packages as files in the folder."""
+        """Download the packages into the folder."""
         run(["apt-get", self.config, "-qq", "download", *names], cwd=folder)
 
     def collect(self, names: list[str], folder: Path) -> None:
-        """The packages and all that they depend on as files in the folder."""
+        """Download the packages and all their dependencies into the folder."""
         command = ["apt-get", self.config, "-qq", "-y", "--no-install-recommends"]
         command += ["--download-only", "-o", f"Dir::Cache::archives={folder}"]
         try:
@@ -226,11 +226,11 @@ def fields_of(text: str, separator: str) -> dict[str, str]:
 
 
 def run(command: list[str], cwd: Path | None = None) -> str:
-    """Standard output of a command; KernelError with its last words if it fails."""
+    """Standard output of a command; KernelError with its last error line if it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, cwd=cwd)
     except FileNotFoundError:
-        raise KernelError(f"{command[0]} is not here: Debian or Ubuntu is needed")
+        raise KernelError(f"{command[0]} is missing: Debian or Ubuntu is needed")
     if done.returncode:
         words = done.stderr.strip().splitlines() or ["no message"]
         raise KernelError(f"{command[0]} failed: {words[-1]}")
@@ -240,8 +240,8 @@ def run(command: list[str], cwd: Path | None = None) -> str:
 def parts_of(apt: Apt, kernel: Kernel) -> dict[str, str]:
     """All packages of a kernel: the name to download each by -> its version.
 
-    The headers metapackage is not asked: in the middle of an upload it may be a
-    version away from the image's.
+    The metapackage of the headers is not used: during an upload its version may differ
+    from the image's.
     """
     parts: dict[str, str] = {}
     queue, seen = [kernel.package], set()
@@ -264,10 +264,10 @@ def parts_of(apt: Apt, kernel: Kernel) -> dict[str, str]:
 
 
 def relocate(unpacked: Path, final: Path) -> None:
-    """Make unpacked headers work below `final` instead of / or where they were before.
+    """Make unpacked headers work below `final`, not below / or their previous folder.
 
-    Absolute symlinks become relative ones; the few makefiles that name /usr/src or
-    /usr/lib/linux-kbuild get the new place.
+    Absolute symlinks become relative ones; in the few makefiles that name /usr/src or
+    /usr/lib/linux-kbuild, the paths are changed.
     """
     place = re.compile(r"(?<![^\s=])/(\S*/)?usr/(?=(src|lib)/linux-)")
     for top in ("usr/src", "lib/modules", "usr/lib/modules"):
@@ -285,7 +285,7 @@ def relocate(unpacked: Path, final: Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """One fetch at a time; the others wait and then find the kernel in the cache."""
+    """Only one process fetches; the others wait and then find the kernel in the cache."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -295,11 +295,11 @@ def locked(folder: Path) -> Iterator[None]:
 def get(kernel: Kernel, update: bool = False) -> Tree:
     """The kernel, from the cache or fetched into it.
 
-    A kernel is unpacked under another name and renamed when it is whole, so that
-    an interrupted run leaves nothing that looks like one.
+    A kernel is unpacked under another name and renamed when it is complete, so that an
+    interrupted run leaves nothing that looks like a kernel.
     """
     if not kernel.suite:
-        raise KernelError("this is neither Debian nor Ubuntu: no kernel to be had")
+        raise KernelError("no kernel available: this is not Debian or Ubuntu")
     cache = cache_dir()
     with locked(cache):
         kernels = cache / "kernels"
@@ -321,14 +321,14 @@ def get(kernel: Kernel, update: bool = False) -> Tree:
 
 
 def is_current(kernel: Kernel, root: Path) -> bool:
-    """Whether a kernel in the cache is still what is asked for."""
-    import source  # which is made with what is here
+    """Whether a kernel in the cache still fits its row and its config."""
+    import source  # here, because it imports this module
 
     return not kernel.is_built or source.is_current(kernel, root)
 
 
 def obtain(apt: Apt, kernel: Kernel, folder: Path) -> Path:
-    """The kernel that apt knows now, fetched or built, in `folder` under its own name."""
+    """Fetch or build apt's current version of the kernel, as a folder in `folder`."""
     import source
 
     if kernel.is_built:
@@ -336,7 +336,7 @@ def obtain(apt: Apt, kernel: Kernel, folder: Path) -> Path:
     parts = parts_of(apt, kernel)
     image = next((p for p in parts if p.startswith("linux-image-")), None)
     if image is None:
-        raise KernelError(f"{kernel.package} names no kernel image")
+        raise KernelError(f"{kernel.package} depends on no kernel image")
     final = folder / f"{image.partition(':')[0]}_{parts[image]}"
     if not final.exists():
         fetch(apt, kernel, parts, final)
@@ -353,7 +353,7 @@ def fetch(apt: Apt, kernel: Kernel, parts: dict[str, str], final: Path) -> None:
         listed = tree.modules / "modules.builtin"
         for need in (tree.image, listed, tree.kdir, tree.busybox):
             if not need.exists():
-                raise KernelError(f"the packages hold no {need.relative_to(unpacked)}")
+                raise KernelError(f"no {need.relative_to(unpacked)} in the packages")
 
     unpack(lambda debs: apt.download(sorted(parts), debs), final, finish)
 
@@ -361,9 +361,9 @@ def fetch(apt: Apt, kernel: Kernel, parts: dict[str, str], final: Path) -> None:
 def unpack(
     download: Callable[[Path], None], final: Path, finish: Callable[[Path], None]
 ) -> None:
-    """Unpack what `download` puts into the folder it is given as the folder `final`.
+    """Unpack the packages that `download` puts into a folder, as the folder `final`.
 
-    It gets that name when it is whole and `finish` has seen to the rest.
+    It gets that name only at the end, after `finish` has completed it.
     """
     unpacked, debs = Path(f"{final}.tmp"), Path(f"{final}.debs")
     for leftover in (unpacked, debs):

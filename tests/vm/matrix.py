@@ -2,21 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Build for each kernel of tests/vm/kernels and run all guest tests on it.
 
-A row passes if the kernel could be fetched, the modules build without a warning at
-W=1, all guest tests pass, and the exact count was tested there with difference 0.
-What can't be fetched or built is a failed row.  The exit status is 0 only if all
+A row passes if the kernel can be fetched, the modules build without a warning at W=1,
+all guest tests pass, and the exact count was tested there with difference 0.  A kernel
+that can't be fetched or built for is a failed row.  The exit status is 0 only if all
 rows passed.
 
-    matrix.py               all of them, but for those that are built from source
-    matrix.py --debug       only those: kernels that look for mistakes; with fewer
-                            repetitions
+    matrix.py               all kernels except those that are built from source
+    matrix.py --debug       only those, which are debug kernels; with fewer repetitions
     matrix.py sid bullseye  only these
-    matrix.py --quick       with fewer repetitions, and without the tests that say
-                            "# vm: long", which count as skipped
-    matrix.py --others      all but the one that `make test` takes by default, and its
-                            like: the same release with fewer drivers
+    matrix.py --quick       with fewer repetitions, and without the tests that have a
+                            line "# vm: long", which count as skipped
+    matrix.py --others      all except the default of `make test`, and a kernel of the
+                            same release that only has fewer drivers
 
-As many rows are tested at a time as there are processors: much of a test is waiting.
+Several rows are tested at a time, as many as there are processors: tests often wait.
 """
 
 from __future__ import annotations
@@ -41,12 +40,11 @@ import run
 import vm
 
 TIMEOUT_S = 1200
-LIKE_DEFAULT = (
-    "bookworm-cloud",
-)  # ten minutes for what differs from it in drivers alone
+# Takes ten minutes, and differs from the default only in its drivers.
+LIKE_DEFAULT = ("bookworm-cloud",)
 STRICT = ["W=1", "KCFLAGS=-Werror"]
-# Of a compiler, modpost or kernel-doc; not kbuild's remarks on the tools at hand, nor
-# the linker's on static programs, see build.user_flags().
+# A warning of a compiler, modpost or kernel-doc; not kbuild's remarks on this machine's
+# tools, or the linker's on static programs, see build.user_flags().
 WARNING = re.compile(
     r".*(?:: [Ww]arning: (?!Using '\w+' in statically)|^WARNING: ).*", re.MULTILINE
 )
@@ -57,7 +55,7 @@ HEAD += ("passed", "failed", "skipped", "difference", "seconds")
 
 @dataclass
 class Row:
-    """What came of a kernel; `trouble` is why it got no further, `said` the lines on it."""
+    """The result for a kernel; if it failed, `trouble` is the reason, `output` the lines."""
 
     kernel: kernel.Kernel
     release: str = "-"
@@ -66,7 +64,7 @@ class Row:
     differences: list[int] = field(default_factory=list)
     trouble: str = ""
     slowest: str = ""
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
     seconds: float = 0
 
     @property
@@ -75,7 +73,7 @@ class Row:
 
     @property
     def difference(self) -> str:
-        """The largest from the exact count, and of how many runs."""
+        """The largest difference from the exact count, and the number of runs."""
         if not self.differences:
             return "-"
         largest = max(abs(x) for x in self.differences)
@@ -93,12 +91,12 @@ class Row:
 
 
 def differences(lines: Iterable[str]) -> list[int]:
-    """What the guest tests say of each run that they counted exactly."""
+    """The differences that the guest tests print, one for each run with an exact count."""
     return [int(found[1]) for found in map(DIFFERENCE.match, lines) if found]
 
 
 def failures(lines: Iterable[str]) -> list[str]:
-    """The checks that failed, by test, with the remarks that follow them."""
+    """The checks that failed, with the name of the test and the comments that follow."""
     found: list[str] = []
     case, within = "", False
     for line in lines:
@@ -112,7 +110,7 @@ def failures(lines: Iterable[str]) -> list[str]:
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Lines of columns; the numbers to the right."""
+    """The lines of the table, with numbers aligned to the right."""
     columns = list(zip(HEAD, *rows))
     widths = [max(map(len, column)) for column in columns]
     return [
@@ -125,9 +123,9 @@ def table(rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def make(row: Row, log: Path) -> tuple[kernel.Tree, Path]:
-    """Fetch the kernel and build for it, with no warning let through.
+    """Fetch the kernel and build for it; a warning is an error.
 
-    What is said meanwhile goes to `log`.
+    All output goes to `log`.
     """
     with open(log, "w") as out, contextlib.redirect_stderr(out):
         tree = kernel.get(row.kernel)
@@ -136,7 +134,7 @@ def make(row: Row, log: Path) -> tuple[kernel.Tree, Path]:
         folder = build.build(tree, STRICT, out)
     warning = WARNING.search(log.read_text())
     if warning:
-        shutil.rmtree(folder)  # or the next build, having less to do, would not warn
+        shutil.rmtree(folder)  # or the next build would skip this file and not warn
         raise kernel.KernelError(warning[0])
     row.build = "ok"
     return tree, folder
@@ -147,7 +145,7 @@ def show(lines: Iterable[str]) -> None:
 
 
 def prepare(row: Row) -> tuple[kernel.Tree, Path] | None:
-    """Fetch and build: fill in the row; None is trouble."""
+    """Fetch and build, and fill in the row; None if that failed."""
     log = kernel.cache_dir() / "build" / f"{row.kernel.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
@@ -155,7 +153,7 @@ def prepare(row: Row) -> tuple[kernel.Tree, Path] | None:
         return make(row, log)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         if row.build == "failed":
-            row.said += log.read_text().splitlines()[-20:]
+            row.output += log.read_text().splitlines()[-20:]
         row.trouble = str(error)
         return None
     finally:
@@ -170,9 +168,9 @@ def test(
     left_out: Iterable[str],
     quick: bool,
 ) -> None:
-    """Boot and test: fill in the row; what is left out counts as skipped.
+    """Boot and test, and fill in the row; tests that are left out count as skipped.
 
-    A kernel that looks for mistakes takes an hour and more: it is said how far it is.
+    A debug kernel takes more than an hour, so each test that ends is printed.
     """
 
     def on_end(case: str, seconds: float) -> None:
@@ -193,40 +191,40 @@ def test(
     finally:
         row.seconds += time.monotonic() - start
     row.run.totals.skips += [f"{case}: not in a quick run" for case in left_out]
-    (row.run.folder / "said").write_text("\n".join(row.run.lines) + "\n")
+    (row.run.folder / "output").write_text("\n".join(row.run.lines) + "\n")
     row.differences = differences(row.run.lines)
     if row.run.outcome:
-        row.said += failures(row.run.lines)
+        row.output += failures(row.run.lines)
         row.trouble = f"guest tests: {row.run.totals.closing}"
     elif not row.differences or any(row.differences):
         row.trouble = f"difference from the exact count: {row.difference}"
 
 
 def names_of(kernels: dict[str, kernel.Kernel], only_for: str) -> list[str]:
-    """The rows: those of the list that are for that, or for everything if it is ""."""
+    """The kernels of the list that are for this purpose; "": for the matrix."""
     listed = [x for x in kernels.values() if x.name != "default"]
     return [x.name for x in listed if x.only_for == only_for]
 
 
 def is_default(kernels: dict[str, kernel.Kernel], name: str) -> bool:
-    """Whether it is the kernel that the tests take if none is named."""
+    """Whether this is the kernel that the tests use by default."""
     return dataclasses.replace(kernels[name], name="default") == kernels["default"]
 
 
 def report(row: Row) -> None:
-    """What came of a row, as soon as it is known."""
-    show(row.said)
+    """Print the result of a row."""
+    show(row.output)
     if row.run and (row.run.outcome or row.run.reason):
         row.run.report()
     done = row.run if not row.trouble else None
-    said = done.totals.closing if done else f"FAILED: {row.trouble}"
-    print(f"{row.kernel.name}: {said} ({row.seconds:.0f} s; {row.slowest})", flush=True)
+    text = done.totals.closing if done else f"FAILED: {row.trouble}"
+    print(f"{row.kernel.name}: {text} ({row.seconds:.0f} s; {row.slowest})", flush=True)
 
 
 def try_all(
     rows: Sequence[Row], cases: dict[str, Path], left_out: Iterable[str], quick: bool
 ) -> None:
-    """Fill in and report all rows: while some are tested the next are built."""
+    """Fill in and report all rows; while some are tested, the next ones are built."""
     tests: dict[Future[None], Row] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
@@ -251,14 +249,12 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a kernel of the list")
+    parser.add_argument("--debug", action="store_true", help="on the debug kernels")
     parser.add_argument(
-        "--debug", action="store_true", help="on the kernels that look for mistakes"
+        "--quick", action="store_true", help="fewer repetitions, no long tests"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="only what is quickly done"
-    )
-    parser.add_argument(
-        "--others", action="store_true", help="but for what `make test` takes"
+        "--others", action="store_true", help="without the default of `make test`"
     )
     args = parser.parse_args()
     for name in args.names:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which modules of a kernel to load, and in which order.
+"""The modules of a kernel that a guest loads, and their order.
 
-A package holds no modules.dep yet (depmod makes it at installation), so the
-dependencies are read from the modules themselves: each has a .modinfo section with
-"depends=a,b" and "softdep=pre: c".
+A package contains no modules.dep (depmod makes it at installation), so the dependencies
+are read from the modules themselves: each has a .modinfo section with "depends=a,b" and
+"softdep=pre: c".
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def module_name(path: str) -> str:
 
 
 def resolve(tree: Path, wanted: Iterable[str]) -> dict[str, bytes]:
-    """Modules by name -> content, in the order to load them, dependencies first.
+    """Modules by name -> content, in the order of loading, dependencies first.
 
-    What is built into the kernel is left out; what is neither there nor built in is
-    an error, but for soft dependencies, which are often aliases.
+    Modules that are built into the kernel are left out.  A missing module is an error,
+    except for soft dependencies, which are often aliases.
     """
     paths = {module_name(p.name): p for p in (tree / "kernel").rglob("*.ko*")}
     listed = (tree / "modules.builtin").read_text().split()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Programs that no one here wrote, to be traced in a guest, as a folder to chroot into.
+"""Other people's programs to trace in a guest, as a folder to chroot into.
 
-They are this machine's own: stress-ng, SQLite, Python with numpy, and a compiler.
-PostgreSQL and Redis are downloaded into the cache: who installs them starts servers.
+stress-ng, SQLite, Python with numpy and a compiler are this machine's own.  PostgreSQL
+and Redis are downloaded into the cache, because installing them would start servers.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import toolchain
 
 PROGRAMS = ("stress-ng", "sqlite3", "python3", "env", "setpriv", "sleep")
 SERVERS = ("postgresql", "redis-server")
-# What they consist of.
+# Their files.
 SERVER_FOLDERS = ("usr/lib/postgresql/*", "usr/share/postgresql/*")
 SERVER_PROGRAMS = "usr/bin/redis-*"
-# Where Python keeps what it imports.
+# Prints the folders that Python imports from.
 FOLDERS_OF = """\
 import sysconfig, numpy
 print(sysconfig.get_path("stdlib"), numpy.__path__[0], sep="\\n")
@@ -38,13 +38,13 @@ LEFT_OUT = (
 
 
 def python_folders() -> list[Path]:
-    """Those of the standard library and of numpy."""
-    told = kernel.run(["/usr/bin/python3", "-c", FOLDERS_OF])
-    return [Path(line) for line in told.splitlines()]
+    """The folders of the standard library and of numpy."""
+    output = kernel.run(["/usr/bin/python3", "-c", FOLDERS_OF])
+    return [Path(line) for line in output.splitlines()]
 
 
 def copy_program(program: Path, folder: Path, root: Path) -> None:
-    """Copy it with its libraries, each file at the path that it has under `root`."""
+    """Copy a program and its libraries; paths below `folder` are those below `root`."""
     for path in (program, *compiler.libraries(program, root, kernel.host_arch())):
         copy = folder / path.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def copy_program(program: Path, folder: Path, root: Path) -> None:
 
 
 def copy_tree(source: Path, folder: Path, root: Path) -> list[Path]:
-    """Copy a folder as well; what in it needs libraries."""
+    """Copy a folder in the same way; returns the files in it that may need libraries."""
     copy = folder / source.relative_to(root)
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*LEFT_OUT))
     found = [source / path.relative_to(copy) for path in copy.rglob("*.so")]
@@ -61,7 +61,7 @@ def copy_tree(source: Path, folder: Path, root: Path) -> list[Path]:
 
 
 def copy_to(folder: Path, root: Path = Path("/")) -> None:
-    """Copy all but the servers under `folder`."""
+    """Copy all programs except the servers to `folder`."""
     compiler.copy_to(folder, root, kernel.host_arch())
     found = [root / "usr/bin" / name for name in PROGRAMS]
     for source in python_folders():
@@ -71,7 +71,7 @@ def copy_to(folder: Path, root: Path = Path("/")) -> None:
 
 
 def copy_servers_to(folder: Path) -> None:
-    """Copy the servers under `folder`, in which there may be programs already."""
+    """Copy the servers to `folder`, which may already contain programs."""
     asked = kernel.known_kernels()["default"]
     root = kernel.cache_dir() / "servers" / asked.suite
     root = toolchain.fetched(root, asked, [*SERVERS])

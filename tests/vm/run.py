@@ -2,11 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run the guest tests, tests/vm/guest/*.sh, on a kernel.
 
-The files given (modules built for that kernel, static programs), or those of a folder
-that build.py has filled, lie in the guest's root folder, which is where the tests run.
-Nothing is built here.  The exit status
-is 0 only if all passed: 1 tests failed, 2 wrong usage, 3 the guest crashed, 4 it
-hung, 5 the virtual machine was lost or could not start.
+The tests run in the guest's root folder, with the files given (modules built for that
+kernel, static programs), or with those of a folder that build.py has filled.  Nothing
+is built here.  The exit status is 0 only if all passed: 1 tests failed, 2 wrong usage,
+3 the guest crashed, 4 it hung, 5 the virtual machine was lost or could not start.
 
     run.py $(tests/vm/build.py)
     run.py --only load --kernel bullseye pf_probe_B.ko
@@ -32,10 +31,10 @@ import modules
 import programs
 import vm
 
-# A kernel that looks for mistakes takes that much longer to everything, and needs that much memory.
+# A debug kernel is slower by this factor, and needs this much memory.
 DEBUG_TIMES = 10
 DEBUG_MEMORY_MB = 3072
-# Lines by which a test asks for something.
+# Lines by which a test asks for something; HACKING.md has them.
 SERIAL = "\n# vm: serial\n"
 COMPILER = "\n# vm: compiler\n"
 PROGRAMS = "\n# vm: programs\n"
@@ -46,7 +45,7 @@ PACKED = "\n# vm: packed\n"
 
 
 def show(line: str) -> None:
-    """A line of the guest on the terminal."""
+    """Print a line of the guest."""
     if line.startswith("VM: begin "):
         line = f"# {line.split()[2]}"
     if not line.startswith("VM: "):
@@ -63,9 +62,9 @@ def long_ones(cases: dict[str, Path]) -> list[str]:
 
 
 class Clock:
-    """Takes a guest's lines on their way to `on_line`; how long each test took.
+    """Passes a guest's lines on to `on_line`, and measures the time of each test.
 
-    `on_end` is told of each as soon as it is over: its name and the seconds.
+    `on_end` is called at the end of each test, with its name and the seconds.
     """
 
     def __init__(
@@ -100,13 +99,13 @@ def guest_of(
     timeout_s: float,
     quick: bool,
 ) -> vm.Guest:
-    """The guest that runs these tests; KernelError if a module is not its own."""
+    """The guest for these tests; KernelError if a module is built for another kernel."""
     content: dict[str, Path | bytes] = {path.name: path for path in files}
     for path in files:
         if path.suffix == ".ko":
             modules.check_release(path, tree.release)
             if any(PACKED in text for text in texts.values()):
-                # With the only checksum that the kernel knows.
+                # With the only checksum that the kernel supports.
                 packed = lzma.compress(path.read_bytes(), check=lzma.CHECK_CRC32)
                 content[f"packed/{path.name}.xz"] = packed
     guest = vm.Guest(
@@ -125,7 +124,7 @@ def guest_of(
 
 
 def be_patient(guest: vm.Guest) -> None:
-    """Give a guest the time that a kernel takes that looks for mistakes, if it has one."""
+    """Lengthen the timeouts of a guest if it runs a debug kernel."""
     if guest.tree.kernel.is_built:
         guest.timeout_s *= DEBUG_TIMES
         guest.patience = DEBUG_TIMES
@@ -141,16 +140,18 @@ def boot(
     quick: bool,
     at_once: bool = False,
 ) -> vm.Run:
-    """Boot for these tests; what came of it is as of one run.
+    """Boot for these tests, more than once if they need that; returns one joint result.
 
-    A test with a line "# vm: alone" gets a boot of its own.  Those with "# vm: serial" get
-    one together, where QEMU runs one virtual CPU at a time: it does not stand it well when
-    the kernel changes code that another one is about to execute, see HACKING.md.  The lines
-    of these boots come last, also if they are made `at_once` with the first.  With "# vm:
-    compiler" there is one on the disk, in /disk/compiler; with "# vm: programs" there is
-    what programs.py knows, in /disk/programs, in a guest of this machine's architecture,
-    the servers among it if it is not `quick`; with "# vm: packed" the modules are in
-    /packed, too, as .ko.xz.  Those with "# vm: last" come after all others of their boot.
+    The lines of a test's script choose the guest, see HACKING.md:
+    "# vm: alone": the test gets a boot of its own.
+    "# vm: serial": these tests get a boot together, with one virtual CPU running at a time.
+    "# vm: compiler": there is a compiler in /disk/compiler.
+    "# vm: programs": the programs of programs.py are in /disk/programs, if the guest has
+    this machine's architecture; without the servers if `quick`.
+    "# vm: packed": the modules are also in /packed, as .ko.xz.
+    "# vm: last": the test runs after all others of its boot.
+
+    The lines of additional boots come last, even if these run `at_once` with the first.
     """
     texts = {x: path.read_text() for x, path in cases.items()}
     alone = [{name: text} for name, text in texts.items() if ALONE in text]
@@ -177,7 +178,7 @@ def boot(
 
         behind = [later] * (len(parts) - 1)
         others: Iterator[vm.Run] = map(boot_part, parts[1:], behind)
-        if at_once:  # the pool begins now, map() when it is asked for the next
+        if at_once:  # the pool begins now, map() only when a result is needed
             others = pool.map(boot_part, parts[1:], behind)
         runs = [boot_part(parts[0], clock), *others]
     for line in kept:
@@ -187,7 +188,7 @@ def boot(
 
 
 def joined(whole: vm.Run, run: vm.Run) -> vm.Run:
-    """Two boots as one run: `run` with all that was in `whole` before."""
+    """Join two boots into one result: add `whole`, which came before, to `run`."""
     run.lines[:0] = whole.lines
     run.seconds += whole.seconds
     run.totals.add(whole.totals)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Build a kernel from the distribution's source package, by a config in tests/vm/debug.
+"""Build a kernel from the distribution's source package, with a config in tests/vm/debug.
 
-Its config is the least that a guest needs, guest.config, with what the row of
-tests/vm/kernels is called, such as kasan.config; "# make: WORDS" in one are words for the
-kernel's make.  That takes a quarter of an hour on two CPUs, once: what is built is kept in the
-cache like a kernel that was fetched.  A build that was interrupted is gone on with.
+The config is guest.config, which has the minimum that a guest needs, and a file named after
+the row of tests/vm/kernels, such as kasan.config; a line "# make: WORDS" in it adds arguments
+to the kernel's make.  Building takes a quarter of an hour on two CPUs, but only once: the
+kernel is kept in the cache like one that was fetched.  An interrupted build is continued.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ HEADERS = "$(srctree)/scripts/package/install-extmod-build"
 
 
 def config_of(asked: kernel.Kernel) -> str:
-    """Its configs, line by line."""
+    """The text of its config files."""
     names = ("guest", asked.name)
     return "".join((CONFIGS / f"{name}.config").read_text() for name in names)
 
 
 def mark_of(asked: kernel.Kernel) -> str:
-    """What the folder of a kernel ends with: another mark for another config."""
+    """The end of the name of a kernel's folder, which depends on its config."""
     wanted = config_of(asked)
     counts = "\n".join(options_of(wanted) + words_of(wanted))  # without the comments
     digest = hashlib.sha256(counts.encode()).hexdigest()
@@ -38,14 +38,14 @@ def mark_of(asked: kernel.Kernel) -> str:
 
 
 def is_current(asked: kernel.Kernel, root: Path) -> bool:
-    """Whether what is in that folder was built by the config as it is now."""
+    """Whether the kernel in that folder was built with the current config."""
     return root.name.endswith(f"_{mark_of(asked)}")
 
 
 def build(apt: kernel.Apt, asked: kernel.Kernel, folder: Path) -> Path:
-    """The kernel as a folder below `folder`, built if it is not there.
+    """The kernel as a folder below `folder`; builds it if necessary.
 
-    Raises KernelError, naming the log, if it can't be.
+    Raises KernelError, which names the log, if building fails.
     """
     package, fields = apt.show(asked.package)
     version = fields["Version"]
@@ -70,7 +70,7 @@ def build(apt: kernel.Apt, asked: kernel.Kernel, folder: Path) -> Path:
 
 
 def unpack_source(unpacked: Path) -> None:
-    """Make what the source package unpacks to the source tree itself."""
+    """Replace the unpacked source package with the source tree that it contains."""
     archive = next(unpacked.glob("usr/src/linux-source-*.tar.*"))
     kernel.run(
         ["tar", "-xf", str(archive), "-C", str(unpacked), "--strip-components=1"]
@@ -79,17 +79,17 @@ def unpack_source(unpacked: Path) -> None:
 
 
 def make(source: Path, objects: Path, *words: str) -> None:
-    """Run the kernel's own make; what it says goes to a log in `objects`."""
+    """Run the kernel's own make; its output goes to a log in `objects`."""
     log = objects / "log"
     line = ["make", "-s", "-C", str(source), f"O={objects}", *words]
     with open(log, "a") as out:
         done = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     if done.returncode:
-        raise kernel.KernelError(f"building it failed, see {log}")
+        raise kernel.KernelError(f"building the kernel failed, see {log}")
 
 
 def compile_kernel(asked: kernel.Kernel, source: Path, objects: Path) -> None:
-    """Build the image, and what modules of others need."""
+    """Build the image, and everything that external modules need."""
     wanted = config_of(asked)
     objects.mkdir(exist_ok=True)
     (objects / "wanted").write_text(wanted)
@@ -97,31 +97,31 @@ def compile_kernel(asked: kernel.Kernel, source: Path, objects: Path) -> None:
     missing = unmet(wanted, (objects / ".config").read_text())
     if missing:
         raise kernel.KernelError(
-            f"not to be had in {source.name}: {', '.join(missing)}"
+            f"options that {source.name} does not accept: {', '.join(missing)}"
         )
     kernel.say(f"  building {objects.name}: a quarter of an hour on two CPUs, once")
     make(source, objects, f"-j{os.cpu_count()}", *words_of(wanted), *TARGETS)
 
 
 def unmet(wanted: str, config: str) -> list[str]:
-    """The options of a wanted config that Kconfig has not taken: it does not say so itself."""
+    """The options of a wanted config that Kconfig has dropped: it does so silently."""
     return [line for line in options_of(wanted) if line not in config.splitlines()]
 
 
 def options_of(wanted: str) -> list[str]:
-    """What a config asks of Kconfig."""
+    """The options for Kconfig in a config."""
     rule = r"^(?:CONFIG_\w+=.*|# CONFIG_\w+ is not set)$"
     return re.findall(rule, wanted, re.MULTILINE)
 
 
 def words_of(wanted: str) -> list[str]:
-    """What a config asks of make, beside what it asks of Kconfig."""
+    """The arguments for make in a config."""
     lines = re.findall(r"^# make: (.*)$", wanted, re.MULTILINE)
     return [word for line in lines for word in line.split()]
 
 
 def install(source: Path, objects: Path, root: Path) -> None:
-    """Put what was built where kernel.Tree looks for it."""
+    """Put the built files where kernel.Tree looks for them."""
     release = (objects / "include/config/kernel.release").read_text().strip()
     headers = root / "usr/src" / f"linux-headers-{release}"
     make(source, objects, "run-command", f"KBUILD_RUN_COMMAND={HEADERS} {headers}")

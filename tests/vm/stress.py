@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A storm of faults, forks, readers, loads and unloads in a guest of four CPUs.
 
-It is the guest test `stress`, for as long as is asked for; stress.c tells what it does.
-The exit status is as run.py's.
+This runs the guest test `stress` for the given time; stress.c describes it.  The exit
+status is that of run.py.
 
     stress.py [--kernel NAME] [--minutes 10] [--seed N]
 """
@@ -22,7 +22,7 @@ import vm
 CASE = vm.HERE / "guest" / "stress.sh"
 CPUS = 4
 MEMORY_MB = 2048
-# To boot, and for a round to come to its end.
+# Time to boot, and to end the last round.
 SPARE_S = 900
 
 
@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--kernel", default="default", metavar="NAME", choices=kernels)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument(
-        "--seed", type=int, default=random.randrange(1 << 30), help="of a former run"
+        "--seed", type=int, default=random.randrange(1 << 30), help="of an earlier run"
     )
     args = parser.parse_args()
     vm.exit_on_signals()

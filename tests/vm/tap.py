@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Judge what a guest said: its TAP lines and its console.  Pure functions."""
+"""Judge a guest's output: its TAP lines and its console.  Pure functions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-# Kernel messages after which nothing else counts.  (x86 says "Spectre V2 : WARNING:"
-# about its boot options; that is not one of them.)
+# Kernel messages that fail a run, whatever else happened.  ("Spectre V2 : WARNING:",
+# which x86 prints about its boot options, is harmless.)
 BAD_CONSOLE = re.compile(
     r"BUG:|BUG at |(?<!Spectre V2 : )WARNING:|\bOops\b|Call [Tt]race|Kernel panic"
     r"|general protection|[Uu]nable to handle|RCU.*stall|rcu.*stall|soft lockup"
@@ -26,14 +26,14 @@ def scan_console(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if BAD_CONSOLE.search(line)]
 
 
-# The byte before the instruction that is pointed at, of a breakpoint that nobody knows.
+# An oops of an unknown breakpoint, with the byte before the faulting instruction.
 STRAY_INT3 = re.compile(r"Oops: int3.*?Code: .*? ([0-9a-f]{2}) <", re.DOTALL)
 
 
 def ran_stale_code(text: str) -> bool:
-    """Whether a kernel died of a breakpoint that was not in its code any more.
+    """Whether a kernel died of a breakpoint that was no longer in its code.
 
-    QEMU's virtual CPUs do that when each has a thread, see HACKING.md.
+    That happens in QEMU when each virtual CPU has a thread, see HACKING.md.
     """
     found = STRAY_INT3.search(text)
     return found is not None and found[1] != "cc"
@@ -41,7 +41,7 @@ def ran_stale_code(text: str) -> bool:
 
 @dataclass
 class Totals:
-    """Counts of checks, and why: "case: what" for each failure and skip."""
+    """The number of passed checks, and "case: reason" for each failure and skip."""
 
     passed: int = 0
     failures: list[str] = field(default_factory=list)
@@ -61,9 +61,9 @@ class Totals:
 def judge_case(name: str, lines: Iterable[str], status: str | None) -> Totals:
     """Totals of one case.
 
-    `status` is the case's exit status, None if it never came to its end.  Each check
-    that the plan promised and that is missing is a failure, and so are no plan, no
-    checks, checks out of order and a bad exit status that no check explains.
+    `status` is the case's exit status, or None if it did not end.  Failures are also:
+    planned checks that are missing, no plan, no checks, checks out of order, and a bad
+    exit status without a failed check.
     """
     totals = Totals()
     planned = None
@@ -86,7 +86,7 @@ def judge_case(name: str, lines: Iterable[str], status: str | None) -> Totals:
             if check[1]:
                 fail(check[3] or f"check {seen}")
             elif check[2] and int(check[2]) != seen:
-                fail(f"check {check[2]} came where {seen} was due")
+                fail(f"check {check[2]} instead of {seen}")
             elif skip:
                 totals.skips.append(f"{name}: {skip[1] or 'no reason given'}")
             else:
@@ -96,7 +96,7 @@ def judge_case(name: str, lines: Iterable[str], status: str | None) -> Totals:
     for number in range(seen, planned or 0):
         fail(f"check {number + 1} of {planned} is missing")
     if planned is not None and seen > planned:
-        fail(f"{seen} checks where {planned} were planned")
+        fail(f"{seen} checks, but {planned} were planned")
     if planned == 0 and not totals.skips:
         fail("no checks")
     if status is None and not totals.failures:
@@ -107,17 +107,17 @@ def judge_case(name: str, lines: Iterable[str], status: str | None) -> Totals:
 
 
 def judge(lines: Iterable[str], cases: Iterable[str], as_tap: bool = True) -> Totals:
-    """Totals of all that a guest said; a case that never began is one failure.
+    """Totals of a guest's output; a case that never began is one failure.
 
-    If it is not to be read as TAP, a case passes by its exit status alone.
+    If not `as_tap`, only the exit status of a case counts.
     """
-    said: dict[str, list[str]] = {}
+    outputs: dict[str, list[str]] = {}
     ends: dict[str, str] = {}
     now: list[str] = []
     for line in lines:
         word = line.split()
         if word[:2] == ["VM:", "begin"]:
-            now = said.setdefault(word[2], [])
+            now = outputs.setdefault(word[2], [])
         elif word[:2] == ["VM:", "end"]:
             ends[word[2]] = word[3]
             now = []
@@ -126,10 +126,10 @@ def judge(lines: Iterable[str], cases: Iterable[str], as_tap: bool = True) -> To
     totals = Totals()
     for case in cases:
         status = ends.get(case)
-        if case not in said:
+        if case not in outputs:
             totals.failures.append(f"{case}: did not run")
         elif as_tap:
-            totals.add(judge_case(case, said[case], status))
+            totals.add(judge_case(case, outputs[case], status))
         elif status == "0":
             totals.passed += 1
         else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels that are built here: what is asked of them, when they are built anew."""
+"""Kernels that are built here: their configs, and when they are rebuilt."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def test_each_has_its_config():
         assert f'CONFIG_LOCALVERSION="-{asked.name}"' in source.config_of(asked)
 
 
-def test_they_are_for_one_target_alone():
+def test_they_are_only_for_one_target():
     names = matrix.names_of(kernel.known_kernels(), "debug")
     assert names == [asked.name for asked in BUILT]
     others = matrix.names_of(kernel.known_kernels(), "")
     assert "bookworm" in others and not set(others) & {"default", *names}
 
 
-def test_a_line_that_kconfig_drops_is_told():
+def test_a_line_that_kconfig_drops_is_found():
     wanted = "# A heading\nCONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\n"
     assert source.unmet(wanted, "CONFIG_A=y\nCONFIG_BB=y\nCONFIG_C=y\n") == [
         "CONFIG_B=y",
@@ -40,7 +40,7 @@ def test_a_line_that_kconfig_drops_is_told():
 
 @pytest.fixture
 def configs(tmp_path, monkeypatch) -> Path:
-    """A folder of configs of a kernel's own."""
+    """A folder with configs that a test may change."""
     monkeypatch.setattr(source, "CONFIGS", tmp_path)
     for name in ("guest", BUILT[0].name):
         (tmp_path / f"{name}.config").write_text("CONFIG_A=y\n")
@@ -58,9 +58,9 @@ def test_another_config_is_another_kernel(configs):
         assert not kernel.is_current(asked, root)
 
 
-def test_what_a_guest_says_at_its_end_is_a_failure():
-    """The words are those of tests/vm/init."""
-    said = Path(__file__).with_name("init").read_text().splitlines()
-    complaints = [line for line in said if "BUG: " in line]
+def test_a_problem_reported_at_the_end_of_a_guest_is_a_failure():
+    """The messages are those of tests/vm/init."""
+    lines = Path(__file__).with_name("init").read_text().splitlines()
+    complaints = [line for line in lines if "BUG: " in line]
     assert len(complaints) == 3
     assert tap.scan_console("\n".join(complaints)) == [x.strip() for x in complaints]

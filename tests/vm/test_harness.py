@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The harness's own proof: a run that should fail does, each in its own way."""
+"""Tests of the harness: runs that should fail do, each in its own way."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def fake_tree(folder: Path, suite: str, arch: str) -> kernel.Tree:
     return kernel.Tree(kernel.Kernel("nine", suite, arch, "linux-image"), root)
 
 
-# Guests that end well and badly. Each boot takes 10 s and more: so there are few.
+# Guests that pass and fail. Each boot takes at least 10 s, so there are few.
 
 
 def test_good_guest_passes(tmp_path):
@@ -95,7 +95,7 @@ def test_good_guest_passes(tmp_path):
 
 
 def test_failing_guest_tests_fail_the_run(tmp_path):
-    """Serial and parallel ones, which are one run, though each in a boot of its own."""
+    """Serial and parallel tests have boots of their own, but give one joint result."""
     status, output = run_case(
         tmp_path,
         fails="plan 2\nis sum 3 4\nok fine touch /tmp/parallel",
@@ -129,7 +129,7 @@ def test_panicking_guest_is_a_crash(tmp_path):
 
 
 def test_hanging_guest_is_hung(tmp_path):
-    """Wherever it is when its time is over, be it on its way up."""
+    """Wherever it is when its time is over, even while it is booting."""
     status, output = run_case(
         tmp_path, timeout_s=5, hang="plan 1\nwhile :; do sleep 1; done"
     )
@@ -170,12 +170,12 @@ def test_hanging_guest_is_hung(tmp_path):
     ],
 )
 def test_verdict(tmp_path, lines, console, hung, outcome, reason, failures):
-    """Whatever the tests say, the kernel's log and QEMU's end count."""
+    """The kernel's log and QEMU's end count, even if all tests pass."""
     (tmp_path / "console.log").write_text(f"[    0.0] fine\n{console}\n")
     guest = vm.Guest(fake_tree(tmp_path, "here", "amd64"), {"x": ""})
     plan = f"1..{1 + ('not ok 2 - b' in lines)}"
-    said = ["VM: begin x", plan, "ok 1 - a", *lines]
-    got = vm.judge(guest, tmp_path, said, hung)
+    output = ["VM: begin x", plan, "ok 1 - a", *lines]
+    got = vm.judge(guest, tmp_path, output, hung)
     assert got[:2] == (outcome, reason)
     assert got[2].failures == failures
 
@@ -188,24 +188,24 @@ STRAY_INT3 = """\
 
 
 def stub_boots(monkeypatch, folder, *consoles) -> list[str]:
-    """Have vm.boot_once() end with these, one after the other; what it was told, in order."""
-    left, told = list(consoles), []
+    """Let each vm.boot_once() end with one of these; returns the names it was called with."""
+    left, names = list(consoles), []
 
     def once(guest, name, on_line):
-        told.append(name)
+        names.append(name)
         (folder / "console.log").write_text(console := left.pop(0))
         outcome = vm.Outcome.CRASHED if console else vm.Outcome.PASSED
         return vm.Run(outcome, "", [], tap.Totals(), folder, 1.0)
 
     monkeypatch.setattr(vm, "boot_once", once)
-    return told
+    return names
 
 
 @pytest.mark.parametrize(
     "byte, accel, nr_boots",
     [
         ("41", "tcg,thread=multi", 2),
-        ("cc", "tcg,thread=multi", 1),  # it is there
+        ("cc", "tcg,thread=multi", 1),  # the breakpoint is in the code
         ("41", "tcg,thread=single", 1),
         ("41", "kvm", 1),
     ],
@@ -213,13 +213,13 @@ def stub_boots(monkeypatch, folder, *consoles) -> list[str]:
 def test_stale_code_is_booted_again(tmp_path, monkeypatch, byte, accel, nr_boots):
     boots = stub_boots(monkeypatch, tmp_path, STRAY_INT3.format(byte), "")
     guest = vm.Guest(tree=None, cases={}, accel=("-accel", accel))
-    said: list[str] = []
-    run = vm.boot(guest, "name", said.append)
+    lines: list[str] = []
+    run = vm.boot(guest, "name", lines.append)
     assert len(boots) == nr_boots
     assert (
         (run.outcome == vm.Outcome.PASSED) == (nr_boots == 2) == ("again" in run.reason)
     )
-    assert len(said) == nr_boots - 1
+    assert len(lines) == nr_boots - 1
 
 
 def test_stale_code_twice_is_a_crash(tmp_path, monkeypatch):

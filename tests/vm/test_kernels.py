@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Kernels as the harness fetches them, builds for them, and makes rows of them."""
+"""How the harness fetches kernels, builds for them, and fills the matrix."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_interrupted_fetch_leaves_no_kernel(tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(kernel, "Apt", HalfApt)
-    for _ in range(2):  # what the first left behind doesn't hinder the second
+    for _ in range(2):  # the leftovers of the first do not disturb the second
         with pytest.raises(KeyboardInterrupt):
             kernel.get(asked)
         kernels = tmp_path / "pf_probe/kernels"
@@ -118,7 +118,7 @@ def test_no_network_is_a_clear_error(tmp_path, monkeypatch):
 # The toolchains.
 
 
-def test_toolchain_at_hand_is_the_machines_own(tmp_path, monkeypatch):
+def test_toolchain_for_this_machine_is_its_own(tmp_path, monkeypatch):
     home = {"VERSION_CODENAME": "here"}
     monkeypatch.setattr(kernel, "os_release", lambda: home)
     monkeypatch.setattr(kernel, "host_arch", lambda: "amd64")
@@ -164,7 +164,7 @@ def test_toolchain_of_another_release(tmp_path, monkeypatch, arch, compiler):
         toolchain.get(tree)
     root = tmp_path / "pf_probe/toolchains/linux-image-9.9"
     assert not root.exists()
-    for _ in range(2):  # what was interrupted is begun anew; what is there is used
+    for _ in range(2):  # the first one fetches again, the second one uses the cache
         tools = toolchain.get(tree)
         assert tools.root == root
         assert tools.cc == f"{toolchain.TRIPLETS[arch]}-gcc-99"
@@ -197,7 +197,7 @@ def test_cache_that_was_moved(tmp_path, monkeypatch):
 
 @pytest.fixture
 def one_kernel(tmp_path, monkeypatch, capsys):
-    """Run the matrix on one kernel of the list; its exit status and output."""
+    """Runs the matrix on one kernel of the list; returns its exit status and output."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(kernel, "KERNEL_LIST", tmp_path / "kernels")
     (tmp_path / "kernels").write_text("nine  nosuchsuite  amd64  linux-image\n")
@@ -212,7 +212,7 @@ def one_kernel(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def one_tree(one_kernel, tmp_path, monkeypatch):
-    """The same with the kernel fetched."""
+    """The same, with the kernel in the cache."""
     tree = fake_tree(tmp_path, "nosuchsuite", "amd64")
     monkeypatch.setattr(kernel, "get", lambda _: tree)
     return one_kernel
@@ -228,38 +228,40 @@ def test_kernel_that_cannot_be_fetched_is_a_failed_row(one_kernel, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "said, reason",
+    "output_line, reason",
     [
         ("a.c:1: error: no", "building modules failed"),
         ("a.h:1:2: warning: odd", "a.h:1:2: warning: odd"),
         ("WARNING: modpost: missing", "WARNING: modpost: missing"),
     ],
 )
-def test_bad_build_is_a_failed_row(one_tree, tmp_path, monkeypatch, said, reason):
+def test_bad_build_is_a_failed_row(
+    one_tree, tmp_path, monkeypatch, output_line, reason
+):
     folder = tmp_path / "pf_probe/build/nine"
     folder.mkdir(parents=True)
 
     def bad_build(tree, arguments, log):
-        log.write(f"{said}\n")
+        log.write(f"{output_line}\n")
         log.flush()
-        if "error" in said:
+        if "error" in output_line:
             raise kernel.KernelError("building modules failed")
         return folder
 
     monkeypatch.setattr(build, "build", bad_build)
     status, output = one_tree()
     assert status == 1
-    assert f"    {said}\nnine: FAILED: {reason} " in output
+    assert f"    {output_line}\nnine: FAILED: {reason} " in output
     assert closing(output) == "0 passed, 1 failed"
-    assert folder.exists() == ("error" in said)
+    assert folder.exists() == ("error" in output_line)
 
 
-def test_remark_on_the_tools_is_no_warning():
+def test_remark_on_the_tools_is_not_a_warning():
     assert not matrix.WARNING.search("warning: the compiler differs from the one")
 
 
 @pytest.mark.parametrize(
-    "outcome, said, status, cell, reason",
+    "outcome, lines, status, cell, reason",
     [
         (0, ["# difference=0 counted=9"] * 20, 0, "0 in 20 runs", ""),
         (0, ["# difference=-3 counted=9"], 1, "3 in 1 runs", "difference from"),
@@ -268,14 +270,14 @@ def test_remark_on_the_tools_is_no_warning():
     ],
 )
 def test_row_of_a_guest(
-    one_tree, tmp_path, monkeypatch, outcome, said, status, cell, reason
+    one_tree, tmp_path, monkeypatch, outcome, lines, status, cell, reason
 ):
     monkeypatch.setattr(build, "build", lambda *_: tmp_path)
     for name in build.PROGRAMS:
         (tmp_path / name).touch()
     totals = tap.Totals(1 - outcome, ["sum"] * outcome)
-    came = vm.Run(vm.Outcome(outcome), "", ["VM: begin a", *said], totals, tmp_path, 1)
-    monkeypatch.setattr(run, "boot", lambda *_: came)
+    done = vm.Run(vm.Outcome(outcome), "", ["VM: begin a", *lines], totals, tmp_path, 1)
+    monkeypatch.setattr(run, "boot", lambda *_: done)
     got, output = one_tree()
     assert got == status
     assert closing(output) == ("0 passed, 1 failed" if status else "1 passed, 0 failed")
@@ -287,13 +289,13 @@ def test_row_of_a_guest(
 
 
 def loaded_with(program: Path) -> set[Path]:
-    """The shared libraries of a program of this machine, as its loader tells them."""
+    """The shared libraries of a program of this machine, according to ldd."""
     return {
         Path(x) for x in re.findall(r"(/\S+) \(0x", kernel.run(["ldd", str(program)]))
     }
 
 
-def test_compiler_is_copied_with_all_that_it_is_loaded_with(tmp_path):
+def test_compiler_is_copied_with_all_its_libraries(tmp_path):
     arch, root = kernel.host_arch(), Path("/")
     programs = compiler.programs(root)
     assert [path.name for path in programs] == ["sh", "as", "gcc", "make", "cc1"]
@@ -306,7 +308,7 @@ def test_compiler_is_copied_with_all_that_it_is_loaded_with(tmp_path):
             assert os.access(tmp_path / path.relative_to("/"), os.R_OK)
 
 
-def test_compiler_that_is_not_whole_is_an_error(tmp_path):
+def test_incomplete_compiler_is_an_error(tmp_path):
     root = tmp_path / "root"
     compiler.copy_to(root, Path("/"), kernel.host_arch())
     (root / "bin/sh").unlink()
@@ -314,7 +316,7 @@ def test_compiler_that_is_not_whole_is_an_error(tmp_path):
         compiler.copy_to(tmp_path / "copy", root, kernel.host_arch())
 
 
-def test_the_kernel_that_is_taken_by_default_is_known_by_its_package():
+def test_the_default_kernel_is_recognised_by_its_package():
     kernels = {
         "default": kernel.Kernel("default", "trixie", "amd64", "linux-image-amd64"),
         "stable": kernel.Kernel("stable", "trixie", "amd64", "linux-image-amd64"),

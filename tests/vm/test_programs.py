@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The programs that are traced in a guest run from the folder that they are copied to."""
+"""The programs to trace in a guest can run in the folder that they are copied to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ADD = {
 
 
 def called(root: Path, name: str, *words: str) -> str:
-    """What a program says that finds nothing outside that folder."""
+    """The output of a program that runs with this folder as its root directory."""
     line = [
         "unshare",
         "--map-root-user",

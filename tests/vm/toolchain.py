@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The compiler that a kernel was built with, for building its modules.
 
-For a kernel of the distribution and architecture at hand that is the machine's own.
+For a kernel of this machine's distribution and architecture that is the machine's own.
 For any other, apt downloads the compiler, make and libc of the kernel's release with
-all that they need into the cache, and they are unpacked, not installed, as a folder
-that is the root directory of what runs with them.  That needs user namespaces, but
-neither root nor packages' scripts, and leaves no mount behind.
+their dependencies into the cache. They are unpacked, not installed, into a folder that
+is the root directory of commands run with them.  That needs user namespaces, but no
+root and no packages' scripts, and leaves no mount behind.
 
-    toolchain.py [--kernel NAME]    a folder with a `make` that uses it, for PATH; in
-                                    the cache, below which it can be called
+    toolchain.py [--kernel NAME]    print a folder for PATH, with a `make` that uses the
+                                    compiler, and that can be called in the cache
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ PACKAGES: tuple[str, ...] = (
     "mawk",
 )
 PACKAGES += ("perl", "sed")
-# Links that the newer releases have and links that packages' scripts make.
+# Links that exist in newer releases, or that packages' scripts create.
 LINKS = {name: f"usr/{name}" for name in ("bin", "sbin", "lib", "lib64")}
 LINKS |= {"bin/sh": "dash", "usr/bin/awk": "mawk"}
-# To make: modules get no BTF, which would need pahole; nothing here reads it. Whichever
-# version is there will do.
+# For make: no BTF for modules, as nothing here reads it and it needs pahole. Any version of
+# pahole is accepted.
 WITHOUT_BTF: tuple[str, ...] = ("CONFIG_DEBUG_INFO_BTF_MODULES=",)
 WITHOUT_BTF += ("CONFIG_PAHOLE_VERSION=$(PAHOLE_VERSION)",)
-# Nor are there xz and zstd for what is installed.
+# There are no xz and zstd to compress installed modules either.
 UNCOMPRESSED = ("CONFIG_MODULE_COMPRESS_XZ=", "CONFIG_MODULE_COMPRESS_ZSTD=")
-# With the root directory $1, the cache folder $2 as itself in it, in the folder $3.
-# The mount points are made here, as the cache may have been moved.
+# Run a command with the root directory $1, in which the cache $2 has its own name, in the
+# folder $3. The mount points are created here, because the cache may have been moved.
 ENTER = """\
 PATH=$PATH:/usr/sbin:/sbin root=$1 cache=$2 folder=$3
 shift 3
@@ -60,7 +60,7 @@ exec chroot "$root" /usr/bin/env -i -C "$folder" PATH=/usr/bin:/bin LC_ALL=C "$@
 
 @dataclass(frozen=True)
 class Toolchain:
-    """How to build for a kernel: a compiler prefix, its version, where they are."""
+    """How to build for a kernel: a prefix, a compiler, and their root directory, if any."""
 
     prefix: str
     gcc: str
@@ -71,7 +71,7 @@ class Toolchain:
         return self.prefix + self.gcc
 
     def command(self, line: list[str], folder: Path) -> list[str]:
-        """What runs a command with this toolchain in a folder of the cache."""
+        """The command line that runs `line` with this toolchain in a folder of the cache."""
         if self.root is None:
             return ["env", "-C", str(folder), *line]
         places = [str(self.root), str(kernel.cache_dir()), str(folder)]
@@ -80,7 +80,7 @@ class Toolchain:
 
 
 def packages_for(arch: str, gcc: str) -> list[str]:
-    """The packages to ask for; they bring those that they need."""
+    """The packages to install; apt adds their dependencies."""
     if arch == kernel.host_arch():
         return [*PACKAGES, gcc, "libc6-dev"]
     triplet = TRIPLETS[arch].replace("_", "-")
@@ -88,7 +88,7 @@ def packages_for(arch: str, gcc: str) -> list[str]:
 
 
 def finish(root: Path) -> None:
-    """Make a root directory of unpacked packages."""
+    """Complete a root directory of unpacked packages."""
     for name, target in LINKS.items():
         if not os.path.lexists(root / name):
             (root / name).symlink_to(target)
@@ -96,7 +96,7 @@ def finish(root: Path) -> None:
 
 
 def fetched(root: Path, asked: kernel.Kernel, wanted: list[str]) -> Path:
-    """A root directory in the cache with these packages of a kernel's release."""
+    """A root directory in the cache with these packages of a kernel's release; fetches them."""
     with kernel.locked(kernel.cache_dir()):
         if not root.exists():
             kernel.say(f"{root.parent.name} for {asked.name}: {' '.join(wanted)}")
@@ -108,24 +108,24 @@ def fetched(root: Path, asked: kernel.Kernel, wanted: list[str]) -> Path:
 
 
 def get(tree: kernel.Tree) -> Toolchain:
-    """The toolchain of a kernel; from the cache, or fetched into it beside the kernel.
+    """The toolchain of a kernel, from the cache or fetched into it.
 
-    It is one kernel's own: what a release builds its next kernel with may differ.
+    Each kernel has its own: a release may build its next kernel with another compiler.
     """
     asked, home = tree.kernel, kernel.os_release().get("VERSION_CODENAME")
-    # What was built here was built by the machine's own.
+    # Kernels that are built here are built by the machine's own compiler.
     if asked.is_built or (asked.suite, asked.arch) == (home, kernel.host_arch()):
         return Toolchain("", "gcc", None)
     named = re.search(r"\bgcc-\d+", (tree.kdir / ".kernelvariables").read_text())
     if named is None:
-        raise kernel.KernelError(f"no compiler is named in {tree.kdir}")
+        raise kernel.KernelError(f"{tree.kdir} does not name its compiler")
     prefix, gcc = f"{TRIPLETS[asked.arch]}-", named[0]
     root = kernel.cache_dir() / "toolchains" / tree.root.name
     return Toolchain(prefix, gcc, fetched(root, asked, packages_for(asked.arch, gcc)))
 
 
 def make_wrapper(tools: Toolchain, name: str) -> Path:
-    """A folder with a `make` that runs with this toolchain where it is called."""
+    """A folder with a `make` that runs in the current folder, with this toolchain."""
     folder = kernel.cache_dir() / "make" / name
     folder.mkdir(parents=True, exist_ok=True)
     line = ["make"]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Boot a kernel in QEMU, run shell scripts in it, tell how it went.
+"""Boot a kernel in QEMU, run shell scripts in it, and judge the result.
 
 The guest is an initramfs made here: busybox, the init next to this file, the kernel
-modules that it needs, and the caller's files.  What the scripts print comes back
-live on a virtio-serial port of its own, and the folder /out on a second one; the
-console is only for the kernel.
+modules that it needs, and the caller's files.  The scripts' output comes back live on
+a virtio-serial port of its own, and the folder /out on a second one; only the kernel
+uses the console.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import tap
 HERE = Path(__file__).resolve().parent
 RUNS_KEPT = 20
 DISK_MB = 512
-# What panics at once, and what the tests need to see of the kernel's log.
+# Panic on any problem, and keep the kernel's log for the tests.
 COMMAND_LINE = (
     "rdinit=/init loglevel=5 panic=-1 oops=panic panic_on_warn=1"
     " log_buf_len=16M printk.devkmsg=on"
@@ -51,7 +51,7 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True)
 class Machine:
-    """How QEMU stands in for an architecture; `append` is for the kernel's options."""
+    """How QEMU emulates an architecture; `append` goes to the kernel's command line."""
 
     qemu: str
     options: tuple[str, ...]
@@ -63,9 +63,9 @@ RUNNING: set[subprocess.Popen] = set()
 ENDING = threading.Event()
 
 MACHINES = {
-    # With several CPUs the kernel distrusts QEMU's time-stamp counter and takes the HPET:
-    # a device, for each reading of which a virtual CPU waits for QEMU's one big lock. On a
-    # busy machine the timer's interrupts may be too late for the kernel's check of them.
+    # With several CPUs the kernel distrusts QEMU's time-stamp counter and uses the HPET, a
+    # device: for each reading a virtual CPU waits for QEMU's global lock. On a busy machine
+    # timer interrupts may come too late for the kernel's check of the timer.
     "amd64": Machine(
         "qemu-system-x86_64",
         ("-machine", "q35"),
@@ -80,17 +80,19 @@ MACHINES = {
 
 @dataclass
 class Guest:
-    """What to boot.
+    """The guest to boot.
 
-    `cases` are scripts by name, run in order; they print TAP (see tap.sh) or, without
-    `tap`, anything, and their exit status counts.  `files` maps paths in the guest to
-    host files or bytes (executable if the host file is; bytes are not).  `disk` gives a
-    scratch ext4 at /disk, holding a copy of the folder if it is one; `host_root` the
-    host's own /, or a folder as one, at /host, writes to it staying in the guest.
-    `quick` asks for fewer repetitions, see runs() in tap.sh. `possible_cpus` may be
-    more than the `smp` that there are.  `patience` is how much longer than usual the
-    tests and the kernel's watchdogs wait for what should come.  `accel` overrides
-    KVM-or-TCG, `append` adds to the kernel's command line, `qemu` to QEMU's.
+    `cases`: scripts by name, run in order; they print TAP (see tap.sh) or, if not `tap`,
+    anything, and their exit status counts.
+    `files`: paths in the guest -> host files or bytes.  A file is executable if the host
+    file is; bytes are not.
+    `disk`: mount a scratch ext4 at /disk; if it is a folder, with a copy of its contents.
+    `host_root`: mount the host's /, or this folder, at /host; writes stay in the guest.
+    `quick`: repeat less often, see runs() in tap.sh.
+    `possible_cpus`: may be more than `smp`, the number of CPUs present.
+    `patience`: a factor for the timeouts of the tests and of the kernel's watchdogs.
+    `accel`: replaces the choice of KVM or TCG.
+    `append`, `qemu`: added to the kernel's command line, and to QEMU's.
     """
 
     tree: kernel.Tree
@@ -113,7 +115,7 @@ class Guest:
 
 @dataclass
 class Run:
-    """What came of a guest."""
+    """The result of a guest."""
 
     outcome: Outcome
     reason: str
@@ -128,11 +130,11 @@ class Run:
 
     @property
     def out(self) -> Path:
-        """What the guest left in /out."""
+        """The contents of the guest's /out."""
         return self.folder / "out"
 
     def report(self) -> None:
-        """Say how it ended: reasons of failures and skips, one line on the outcome."""
+        """Print the failures, the skips and their reasons, and one line on the outcome."""
         for skip in self.totals.skips:
             print(f"skipped: {skip}")
         for failure in self.totals.failures:
@@ -149,7 +151,7 @@ class Run:
 
 
 def use_kvm(cpuinfo: str, kvm_writable: bool) -> bool:
-    """Whether to trust KVM: a /dev/kvm without vmx or svm hangs in the firmware."""
+    """Whether KVM works: with /dev/kvm but without vmx or svm QEMU hangs in the firmware."""
     flags = set(cpuinfo.split())
     return kvm_writable and not flags.isdisjoint(("vmx", "svm"))
 
@@ -237,7 +239,7 @@ def make_disk(content: Union[bool, Path], image: Path) -> None:
 
 
 def command(guest: Guest, folder: Path, verdict_fd: int) -> list[str]:
-    """QEMU's command line.  It dies with us, whatever happens to us."""
+    """QEMU's command line.  QEMU dies with this process, however that ends."""
 
     def there(name: str) -> str:
         return str(folder / name).replace(",", ",,")
@@ -269,9 +271,10 @@ def command(guest: Guest, folder: Path, verdict_fd: int) -> list[str]:
 
 
 def boot(guest: Guest, name: str, on_line: Callable[[str], None] = print) -> Run:
-    """Boot a guest and see it to its end; `on_line` gets each line as it comes.
+    """Boot a guest and wait for its end; `on_line` gets each line as it comes.
 
-    What QEMU is known to break is done once more, which is the run's reason then.
+    After a crash that QEMU is known to cause, the guest is booted once more, and the run's
+    reason says so.
     """
     run = boot_once(guest, name, on_line)
     accel = guest.accel or accelerator(guest.tree.kernel.arch)
@@ -279,7 +282,7 @@ def boot(guest: Guest, name: str, on_line: Callable[[str], None] = print) -> Run
         return run
     if not tap.ran_stale_code(run.console.read_text(errors="replace")):
         return run
-    reason = f"QEMU ran code that was gone, so it was booted again ({run.console})"
+    reason = f"QEMU ran stale code, so the guest was booted again ({run.console})"
     on_line(f"# {reason}")
     again = boot_once(guest, name, on_line)
     again.reason = f"{reason}; {again.reason}" if again.reason else reason
@@ -307,7 +310,7 @@ def boot_once(guest: Guest, name: str, on_line: Callable[[str], None]) -> Run:
 def run_qemu(
     guest: Guest, folder: Path, deadline: float, on_line: Callable[[str], None]
 ) -> tuple[list[str], bool]:
-    """What listen() gives; QEMU is gone afterwards."""
+    """Run QEMU to its end; returns what listen() returns."""
     ours, theirs = socket.socketpair()
     with ours, open(folder / "qemu.log", "wb") as log:
         with theirs:
@@ -332,7 +335,7 @@ def run_qemu(
 
 
 def end_all() -> None:
-    """End the guests that other threads wait for; these go on to clean up."""
+    """End the guests that other threads wait for; these threads then clean up."""
     ENDING.set()
     for qemu in tuple(RUNNING):
         qemu.kill()
@@ -341,7 +344,7 @@ def end_all() -> None:
 def listen(
     channel: socket.socket, deadline: float, on_line: Callable[[str], None]
 ) -> tuple[list[str], bool]:
-    """The lines up to the channel's end, which is QEMU's; whether time ran out."""
+    """The lines until QEMU closes the channel, and whether the deadline passed."""
     lines: list[str] = []
     rest = b""
     while True:
@@ -361,7 +364,7 @@ def listen(
 
 
 def unpack(folder: Path) -> None:
-    """Unpack what came back; a guest that died early sent nothing or half."""
+    """Unpack the guest's /out; a guest that died early has sent nothing or a part."""
     (folder / "out").mkdir()
     archive = folder / "out.tar"
     if archive.exists():
@@ -376,7 +379,7 @@ def unpack(folder: Path) -> None:
 def judge(
     guest: Guest, folder: Path, lines: list[str], hung: bool
 ) -> tuple[Outcome, str, tap.Totals]:
-    """The outcome, one line on why, and the totals (never without a failure if bad)."""
+    """The outcome, its reason, and the totals, with at least one failure unless it passed."""
 
     def text(name: str) -> str:
         path = folder / name
@@ -406,7 +409,7 @@ def judge(
 
 
 def exit_on_signals() -> None:
-    """Let Ctrl-C and SIGTERM unwind quietly, so that QEMU and scratch files go."""
+    """On Ctrl-C and SIGTERM exit quietly, but clean up QEMU and scratch files."""
 
     def leave(number: int, _: object) -> None:
         end_all()
