@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A fuzz target (libFuzzer): what the kernel makes of a record, whatever is in it. The input's
- * first byte says of what: a name, a fault's line, a chart, a histogram; the judges are those of
- * the unit tests, and the reader that has to understand the line.
+ * A fuzz target (libFuzzer) for the kernel's output of a record with any contents. The first byte
+ * of the input selects a name, a fault's line, a chart or a histogram. The result is checked as in
+ * the unit tests, and the reader must understand the line.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What is left of the input. */
+/* The rest of the input. */
 static struct {
 	const uint8_t *next;
 	size_t left;
@@ -52,7 +52,7 @@ static u64 take_number(void)
 	return number >> bits % 8;
 }
 
-/* All that is left, as a text that ends with a zero. */
+/* The rest of the input as a text that ends with a zero. */
 static char *take_text(void)
 {
 	char *text = malloc(input.left + 1);

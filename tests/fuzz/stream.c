@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A fuzz target (libFuzzer): what becomes of a stream, whatever is in it.
+ * A fuzz target (libFuzzer) that reads a stream of any bytes.
  *
- * The input is a stream; its last byte says, too, how it is read. Beyond what the sanitizers see,
- * the log has to be the one that is made here in a simpler way, the report and the live view have
- * to fit a terminal and be harmless to it, and none of this may depend on how the bytes arrive.
- * tests/fuzz/run makes the buffers small, so that their ends are met.
+ * The input is a stream; its last byte also selects how it is read. In addition to the sanitizers'
+ * checks, the log must equal one that is made here in a simpler way, the report and the live view
+ * must fit a terminal and be harmless to it, and none of this may depend on how the bytes arrive.
+ * tests/fuzz/run makes the buffers small, so that inputs reach their ends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ struct text {
 	size_t len;
 };
 
-/* What the wrapped read() gives, and how. */
+/* What the wrapped read() returns, and in which portions. */
 static struct {
 	const char *next, *end;
 	bool dribble;
@@ -37,7 +37,7 @@ static struct {
 	unsigned int random;
 } input;
 
-/* Of a run: what there was to see. */
+/* All results of a run. */
 struct outcome {
 	struct text log, report, view;
 	int state;
@@ -86,7 +86,7 @@ ssize_t __wrap_read(int fd, void *buf, size_t size)
 	return (ssize_t)len;
 }
 
-/* By stdio, of which the reads are not wrapped. */
+/* Uses stdio, whose reads are not wrapped. */
 static struct text read_file(const char *name)
 {
 	struct text text = { 0 };
@@ -143,7 +143,7 @@ static struct text log_of(const char *from, const char *to, bool with_summary)
 	return log;
 }
 
-/* Which of the stream's lines are in the log: the end of the last one. */
+/* The end of the last line of the stream that is in the log. */
 static const char *end_of_log(const char *from, const char *end, const struct outcome *got)
 {
 	const char *after_summary = from, *newline;

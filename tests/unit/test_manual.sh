@@ -1,17 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The manual pages say what the programs, the modules and the benches say.
+# The manual pages agree with the programs, the modules and the benches.
 
 . "$(dirname "$0")/user.sh"
 tree=$(realpath -- "$(dirname "$0")/../..")
 
-# The same lines, in whatever order, and some.
+# The same lines, in any order, and at least one.
 same() {
 	sort -u "$1" >"$1.sorted"
 	[ -s "$1" ] && sort -u "$2" | diff "$1.sorted" -
 }
 
-# The section of a page, up to the next.
+# Print a section of a page.
 section() { # PAGE TITLE...
 	local page=$tree/doc/$1
 	shift
@@ -23,7 +23,7 @@ both_pages_are_sound() {
 		grep -v -e 'referenced manual not found' -e 'outdated mandoc.db' >lint
 	check [ ! -s lint ]
 	for page in pf_user pf_probe; do
-		# A letter struck over another is bold.
+		# Bold letters are printed twice, with a backspace in between.
 		mandoc -T ascii "$tree/doc/$page.8" | sed 's/.\x08//g' | awk 'length > 80' >wide
 		check [ ! -s wide ]
 	done
@@ -36,7 +36,7 @@ help_and_page_have_the_same_options() {
 	section pf_user.8 OPTIONS | sed -n 's/^\.It Fl //p' | sed 's/ Ar .*//; s/\\&//g' |
 		tr -s ' ,' '\n' | sed 's/^/-/' >in_page
 	check same in_help in_page
-	# An argument where there is one.
+	# The same options take an argument.
 	sed -n 's/^ .*\(--[a-z]*\)=.*/\1/p' msg >in_help
 	section pf_user.8 OPTIONS | sed -n 's/^\.It Fl .*\(-[a-z][a-z]*\) Ar .*/-\1/p' >in_page
 	check same in_help in_page
@@ -68,7 +68,7 @@ all_parameters_of_the_modules_are_in_the_page() {
 	check same in_modules in_page
 }
 
-# What follows a blank and goes before a %, a quotation mark or a function that puts the value.
+# Keys in the source: between a blank and a %, a quotation mark, or the end of the line.
 all_keys_of_the_log_are_in_the_page() {
 	grep -hoE '[" ][a-z_]+=(["%]|$)' "$tree/pf/fault.h" | tr -d '"% =' >keys
 	sed -n '/^static void pf_proc_show_summary/,/^}/p' "$tree/pf/proc.h" |
@@ -83,7 +83,7 @@ all_keys_of_the_log_are_in_the_page() {
 	done <keys
 }
 
-every_boundary_has_a_test_that_there_is() {
+every_rule_names_tests_that_exist() {
 	# Numbers stand for the tests.
 	grep -o '\[[0-9]*\]' "$tree/SECURITY.md" | tr -d '[]' | sort -nu >used
 	sed -n 's/^\([0-9][0-9]*\) .*[,.]$/\1/p' "$tree/SECURITY.md" >listed
@@ -99,7 +99,7 @@ every_boundary_has_a_test_that_there_is() {
 	done
 }
 
-overhead_is_what_the_benches_measured() {
+overhead_matches_the_benches() {
 	section pf_user.8 OVERHEAD | sed -n 's/^\.It \(pf_probe_B.*\)/\1/p' |
 		sed 's/  *Ta  */:/g' >in_page
 	check [ "$(wc -l <in_page)" -ge 4 ]
@@ -107,7 +107,7 @@ overhead_is_what_the_benches_measured() {
 		check grep -q "^| $name | read | $traced | [^|]* | [^|]* | $other |" \
 			"$tree/bench/results.md"
 	done <in_page
-	check grep -q 'takes 1,280 when it reads' "$tree/bench/results.md"
+	check grep -q 'a read fault takes 1,280 instructions' "$tree/bench/results.md"
 	check grep -q 'takes 1,280\.$' "$tree/doc/pf_user.8"
 }
 
