@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A chart, drawn and judged: chart_is_true() finds every fault's cell on its own, and reads the
- * drawn lines back: labels, glyphs against the legend, counts, breaks. What is wrong is printed.
+ * Draw a chart and check it: chart_is_true() computes every fault's cell independently, and reads
+ * the drawn lines back: labels, glyphs against the legend, counts, breaks. It prints errors.
  */
 #ifndef DRAWN_H
 #define DRAWN_H
@@ -45,7 +45,7 @@ static void show_lines(void)
 		printf("# %s\n", lines[i]);
 }
 
-/* Both passes and the drawing, into a chart that held something else before. */
+/* Both passes and the drawing, into a chart with other contents from before. */
 static bool draw_titled(unsigned int page_shift, const char *title)
 {
 	bool plotted = true;
@@ -64,7 +64,7 @@ static bool draw_titled(unsigned int page_shift, const char *title)
 	return plotted;
 }
 
-/* Is this the column of @since out of @span? As exactly as pf_chart_column() promises it. */
+/* Is this the column of @since out of @span? As exact as pf_chart_column() promises. */
 static bool column_is_right(unsigned int column, u64 since, u64 span)
 {
 	const unsigned __int128 whole = (unsigned __int128)span + 1;
@@ -110,19 +110,19 @@ static bool cells_are_right(void)
 	}
 	for (row = 0; row < chart->nr_rows; row++) {
 		if (memcmp(cells[row], chart->rows[row].cells, sizeof(cells[row]))) {
-			printf("# row %u: not the faults that were in it\n", row);
+			printf("# row %u: wrong number of faults\n", row);
 			return false;
 		}
 		for (column = 0; column < PF_CHART_COLS; column++)
 			sum += chart->rows[row].cells[column];
 	}
 	if (sum != nr_faults || chart->nr_faults != nr_faults)
-		printf("# %llu faults in the cells, %llu in the chart, %zu there were\n", sum,
+		printf("# %llu faults in the cells, %llu in the chart, %zu in all\n", sum,
 		       chart->nr_faults, nr_faults);
 	return sum == nr_faults && chart->nr_faults == nr_faults;
 }
 
-/* Rows ascend and don't overlap, few are breaks, and breaks hide no fault. */
+/* Rows ascend and do not overlap, few are breaks, and breaks hide no fault. */
 static bool rows_are_right(void)
 {
 	u64 nr_pages = 0;
@@ -157,7 +157,7 @@ static bool regions_are_cut(void)
 	return false;
 }
 
-/* Glyph by glyph: "  . 1  : 2-4  - 5-9"; then "A + after ...", if there is a +. */
+/* Parse the legend: "  . 1  : 2-4  - 5-9", then the meaning of a +, if there is one. */
 static bool read_legend(struct legend *legend)
 {
 	unsigned int i = nr_lines - 1;
@@ -184,7 +184,7 @@ static bool read_legend(struct legend *legend)
 					return false;
 				p += len;
 			}
-			/* No number is left out or repeated. */
+			/* Each number is in exactly one range. */
 			if (from != before + 1 || legend->to[(int)glyph] < from)
 				return false;
 			before = legend->to[(int)glyph];
@@ -242,7 +242,7 @@ static bool lines_are_right(void)
 	return strstr(lines[line], "+-") && !strncmp(lines[line + 2], "X: ", 3);
 }
 
-/* Draw the faults and judge it. */
+/* Draw the faults, and check the chart. */
 static bool chart_is_true(unsigned int page_shift)
 {
 	bool plotted = draw_titled(page_shift, "title");

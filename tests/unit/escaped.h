@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A text, escaped and judged, by an escaping of its own. All buffers are on the heap and of the
- * exact size, so that ASan sees a byte too many.
+ * Escape a text, and compare it with an independent implementation. All buffers are on the heap
+ * and have the exact size, so that ASan finds an overrun of one byte.
  */
 #ifndef ESCAPED_H
 #define ESCAPED_H
@@ -12,7 +12,7 @@
 
 #define NAME_MAX_BYTES 20000
 
-/* The rule, in the plainest way: the length of all of it, escaped, in @out. */
+/* A simple implementation: writes the escaped text to @out, returns its length. */
 static size_t escape(char *out, const char *text, size_t len)
 {
 	size_t used = 0, i;
@@ -33,7 +33,7 @@ static char *heap_copy(const char *text, size_t len)
 	return memcpy(malloc(len), text, len);
 }
 
-/* Is @end the end of the escaped text, as much of it as fits, with a mark if it is not all? */
+/* Is @end as much of the escaped text's end as fits, with a mark if something is cut off? */
 static bool end_is_right(const char *whole, size_t whole_len, const char *end, size_t len,
 			 size_t size)
 {
@@ -48,7 +48,7 @@ static bool end_is_right(const char *whole, size_t whole_len, const char *end, s
 	rest = whole + whole_len - rest_len;
 	if (memcmp(rest, end + 3, rest_len))
 		return false;
-	/* Nothing more would have fitted, and no escape is cut in two. */
+	/* No more would have fitted, and no escape is split. */
 	while (whole < rest)
 		whole += *whole == '\\' ? PF_ESCAPE_LEN : 1;
 	return size - len < PF_ESCAPE_LEN && whole == rest;
@@ -63,7 +63,7 @@ static bool name_is_right(const char *name, size_t len, size_t size)
 
 	end_len = pf_text_escape_end(buf, size, text, len);
 	right = end_is_right(whole, whole_len, buf, end_len, size);
-	/* The end of a text that is escaped already, on the heap, too. */
+	/* The end of an already escaped text, also on the heap. */
 	escaped = heap_copy(whole, whole_len);
 	first = pf_text_end(escaped, whole_len, size);
 	while (at < first)

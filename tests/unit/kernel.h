@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * As much of a kernel as the fault list and its cursors need: CPUs and memory nodes that are
- * numbers, one of which everything runs on at a time, and locks that look who takes them.
- * To be included first.
+ * The parts of a kernel that the fault list and its cursors need: CPUs and memory nodes are
+ * numbers, of which one CPU is current at a time, and locks check their use. Include this first.
  */
 #ifndef TEST_KERNEL_H
 #define TEST_KERNEL_H
@@ -17,11 +16,11 @@
 #define MAX_NUMNODES 8
 #define U64_MAX UINT64_MAX
 
-/* The machine of a test. These are no names that the code may have for what it is given here. */
+/* The machine of a test. The names differ from those of the kernel, which the code uses. */
 static unsigned int nr_cpu_ids = 1, test_nr_nodes = 1;
 static unsigned int test_cpu;
 static unsigned long nr_locked; /* how often a lock was taken ... */
-static unsigned long nr_looked; /* ... and another CPU's data looked at */
+static unsigned long nr_looked; /* ... and another CPU's data accessed */
 static u64 test_clock_ns;
 
 static u8 node_of_cpu[NR_CPUS];
@@ -39,7 +38,7 @@ extern char __start_pf_percpu[], __stop_pf_percpu[];
 static char *percpu[NR_CPUS];
 
 #define DEFINE_PER_CPU(type, name) __attribute__((section("pf_percpu"), used)) type name
-/* The compiler must not take it for the variable itself, which nobody writes to. */
+/* The compiler must not mistake it for the variable itself, which nobody writes to. */
 static inline void *hidden(uintptr_t address)
 {
 	asm("" : "+r"(address));
@@ -53,7 +52,7 @@ static inline void *hidden(uintptr_t address)
 #define this_cpu_read(var) (*this_cpu_ptr(&(var)))
 #define this_cpu_inc(var) (this_cpu_read(var)++)
 
-/* All CPUs as they were at first. */
+/* Reset all CPUs to their initial state. */
 static inline void boot_cpus(unsigned int cpus, unsigned int nodes)
 {
 	unsigned int cpu;
@@ -80,7 +79,7 @@ typedef struct {
 static inline bool raw_spin_trylock(raw_spinlock_t *lock)
 {
 	if (lock->is_taken)
-		abort(); /* nobody else is there to give it back */
+		abort(); /* nobody else could release it */
 	nr_locked++;
 	return lock->is_taken = true;
 }
@@ -136,7 +135,7 @@ static inline void raw_spin_unlock(raw_spinlock_t *lock)
 #define kvmalloc(size, gfp) malloc(size)
 #define kvcalloc(n, size, gfp) calloc(n, size)
 
-/* A piece of @size bytes, of the node that is asked for: which one that was is behind it. */
+/* Memory of @size bytes on a node, whose number is stored behind it. */
 static inline void *kzalloc_node(size_t size, int gfp, int nid)
 {
 	char *p = aligned_alloc(64, size + 64);
@@ -151,7 +150,7 @@ static inline void *kzalloc_node(size_t size, int gfp, int nid)
 
 #define virt_to_page(p) (p)
 
-/* Of such a piece, if it is a chunk. */
+/* The node of memory that is a chunk. */
 static inline int page_to_nid(const void *p)
 {
 	return *(const int *)((const char *)p + PAGE_SIZE);

@@ -11,7 +11,7 @@
 static unsigned int tap_nr_tests;
 static unsigned int tap_nr_failed;
 
-/* Tell a test's result; @name is a printf format. */
+/* Print a test's result; @name is a printf format. */
 __attribute__((format(printf, 2, 3))) static inline bool ok(bool passed, const char *name, ...)
 {
 	va_list args;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pf/chart.h: what the plot looks like, and that it tells the truth (drawn.h).
+ * pf/chart.h: the plot's appearance, and its correctness (drawn.h).
  */
 #include <stdlib.h>
 
@@ -33,7 +33,7 @@ static bool lines_are(const char *const *expected, unsigned int nr)
 	return same;
 }
 
-/* Scattered numbers, the same in every run and whatever was drawn before. */
+/* Scattered numbers, the same in every run, independent of earlier drawings. */
 static u64 scatter(unsigned int i, u64 below)
 {
 	u64 x = (i + 1) * 0x9e3779b97f4a7c15;
@@ -41,7 +41,7 @@ static u64 scatter(unsigned int i, u64 below)
 	return ((x ^ x >> 32) * 0xd6e8feb86659fd93 >> 32) % below;
 }
 
-/* A compiler at work: libraries are loaded, code and data touched, a heap grows, a buffer comes. */
+/* A compiler at work: it loads libraries, touches code and data, grows its heap, adds a buffer. */
 static void add_compiler(void)
 {
 	const u64 start = 1389595218602, span = 3012345678;
@@ -119,7 +119,7 @@ static void test_golden(void)
 	add_compiler();
 	ok(chart_is_true(PAGE_4K), "a compiler: true");
 	draw_titled(PAGE_4K, "PID 4494 (cc1): 8291 page faults");
-	ok(lines_are(expected, ARRAY_SIZE(expected)), "a compiler: looks as it should");
+	ok(lines_are(expected, ARRAY_SIZE(expected)), "a compiler: as expected");
 }
 
 static void test_few(void)
@@ -276,7 +276,7 @@ static void test_areas(void)
 	for (right = true, i = 12; i <= 16; i += 2)
 		right = chart_is_true(i) && chart->nr_rows == 2 &&
 			has_line("~ 42.0 TiB without faults ~") && right;
-	ok(right, "a break tells what it leaves out");
+	ok(right, "a break states its size");
 
 	for (nr_faults = i = 0; i < 100; i++)
 		add(i, 0x400000 + (u64)(i + (i >= 50 ? 10 : 0)) * 4096, PF_REGION_CODE);
@@ -295,11 +295,11 @@ static void test_areas(void)
 		   rows_between(0x7fffff000, 0x7fffff01d) >= 1 &&
 		   rows_between(0x7ffffff00, 0x7ffffff00) == 1 &&
 		   rows_between(0x10004000, 0x10004000 + 1000000) >= 10,
-	   "small areas are seen beside a huge one");
+	   "small areas are visible beside a huge one");
 
 	for (nr_faults = i = 0; i < 25; i++)
 		add(i * 1000, 0x7f0000000000 + ((u64)i << 36), PF_REGION_ANON);
-	ok(chart_is_true(PAGE_4K), "more areas than there may be");
+	ok(chart_is_true(PAGE_4K), "more areas than the maximum");
 }
 
 static void test_times(void)
@@ -334,7 +334,7 @@ static void test_times(void)
 		   "the axis of %llu ns", cases[i].span);
 	}
 
-	/* A nanosecond or an exact number of them is per column: off by one would show. */
+	/* Each column is an exact number of nanoseconds, so an error of one would show. */
 	for (i = 1; i <= 100; i++) {
 		for (nr_faults = j = 0; j < PF_CHART_COLS * i; j++)
 			add(j, 0x1000, PF_REGION_HEAP);
@@ -374,9 +374,9 @@ static void test_text(void)
 	memset(title, 'x', sizeof(title) - 1);
 	title[sizeof(title) - 1] = 0;
 	draw_titled(PAGE_4K, title);
-	ok(lines_fit && strlen(lines[0]) == PF_CHART_LINE_MAX, "a title too long is cut off");
+	ok(lines_fit && strlen(lines[0]) == PF_CHART_LINE_MAX, "a title that is too long is cut off");
 	draw_titled(PAGE_4K, "a\tb\n\xc3\xa4 \x7f  ");
-	ok(!strcmp(lines[0], "a?b??? ?"), "a title of other than ASCII characters");
+	ok(!strcmp(lines[0], "a?b??? ?"), "a title with characters other than ASCII");
 
 	for (nr_faults = i = 0; i < 30; i++)
 		add(i, 0x10000 + 0x1000 * (i / 10), i < 10 ? PF_REGION_CODE : PF_REGION_DATA);
@@ -385,7 +385,7 @@ static void test_text(void)
 		   has_line("|    10 data"),
 	   "regions of a row");
 
-	/* As many as fit beside usual labels; none beside the widest. */
+	/* Beside usual labels as many as fit; beside the widest none. */
 	for (nr_faults = i = 0; i < 700000; i++)
 		add(i, 0x7ffff7ff0000, i % NR_PF_REGION);
 	ok(chart_is_true(PAGE_4K) && has_line("| 700000 code+"), "regions that don't all fit");
@@ -490,7 +490,7 @@ static void test_random(void)
 		for (i = 0; i <= nr; i++) {
 			const unsigned int area = tap_random() % nr_areas;
 
-			/* Beyond the top it goes on at 0. */
+			/* Beyond the top it continues at 0. */
 			add(start + tap_random() % span, base[area] + tap_random() % size[area],
 			    area % NR_PF_REGION);
 		}
@@ -546,7 +546,7 @@ static void test_table(void)
 
 int main(void)
 {
-	/* Of the exact size: ASan sees what is written behind it. */
+	/* The exact size, so that ASan finds writes behind it. */
 	chart = malloc(sizeof(*chart));
 	test_golden();
 	test_few();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pf/fault.h: a fault's line of text, and the numbers in it against printf().
+ * pf/fault.h: a fault's line of text, and its numbers compared with printf().
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #define NR_RANDOM 100000
 
-/* On the heap and of the exact size, with the slack, so that ASan sees a byte too many. */
+/* On the heap, with the exact size plus the slack, so that ASan finds an overrun of one byte. */
 static bool dec_is_right(u64 value, unsigned int width)
 {
 	char expected[64];
@@ -72,7 +72,7 @@ static void test_numbers(void)
 
 static bool line_is(const struct pf_fault *f, const struct pf_context *c, const char *expected)
 {
-	/* Of the exact size, as above; a line that were longer would have no room. */
+	/* The exact size, as above: a longer line would not fit. */
 	size_t size = PF_FAULT_LINE_MAX + c->map_len;
 	char *buf = malloc(size);
 	size_t len = pf_fault_format(buf, size, f, c);
@@ -126,7 +126,7 @@ static void test_lines(void)
 		   "PID =     4494 Page Fault at Address 0x7faa3b0fccf8 at Time 1389595218602 "
 		   "tid=4497 cpu=1 ip=0x55f3920ce1b5 access=write mode=user region=heap "
 		   "map=[heap]\n"),
-	   "a usual line");
+	   "an ordinary line");
 	ok(line_is(&nothing, &no_context,
 		   "PID =        1 Page Fault at Address 0x0 at Time 0 "
 		   "tid=0 cpu=0 ip=0x0 access=read mode=user region=code map=?\n"),
@@ -211,7 +211,7 @@ static void test_names(void)
 	   PF_FAULT_LINE_MAX);
 }
 
-/* The longest line there can be, in buffers of all sizes, with a name of any length. */
+/* The longest possible line, in buffers of all sizes, with names of any length. */
 static void test_sizes(void)
 {
 	static const struct pf_fault f = {
@@ -234,7 +234,7 @@ static void test_sizes(void)
 		char *buf, *map;
 		size_t len;
 
-		/* Names of whole escapes, which cost a test of each size some time otherwise. */
+		/* Names that consist of escapes; testing each size with others would take too long. */
 		c.map_len = tap_random() % (sizeof(name) / 4 + 1) * 4;
 		size = i < 1000 ? i : tap_random() % 6000;
 		buf = malloc(size);
@@ -253,10 +253,10 @@ static void test_sizes(void)
 	}
 	ok(none, "no line in a buffer of less than %d bytes", PF_FAULT_LINE_MAX);
 	ok(whole, "a whole line in any other, with names of up to %zu bytes", sizeof(name));
-	ok(cut, "whose end is kept, from the beginning of an escape on");
+	ok(cut, "of a name that is cut the end is kept, beginning with a whole escape");
 }
 
-/* The whole words that the fault path stores, against the fields. */
+/* The words that the fault path stores, compared with the fields. */
 static void test_words(void)
 {
 	struct pf_fault f = { .time_ns = 0 };
@@ -265,12 +265,12 @@ static void test_words(void)
 	f.what = pf_what(PF_ACCESS_EXEC, PF_MODE_REMOTE, PF_KIND_SHARED | PF_KIND_HUGETLB,
 			 PF_REGION_SPECIAL, 0xfffe);
 	ok(f.access == PF_ACCESS_EXEC && f.mode == PF_MODE_REMOTE && f.kind == 6 &&
-	   f.region == PF_REGION_SPECIAL && f.map == 0xfffe, "what a fault was, in one word");
+	   f.region == PF_REGION_SPECIAL && f.map == 0xfffe, "a fault's kind, in one word");
 	f.thread = 4194303 | pf_outcome(PF_TRIES_MAX, PF_RESULT_ERROR);
 	ok(f.tid == 4194303 && f.tries == PF_TRIES_MAX && f.result == PF_RESULT_ERROR,
 	   "thread and outcome, in one word");
 	f.thread = 17;
-	ok(f.tid == 17 && !f.tries && f.result == PF_RESULT_NONE, "and without an outcome");
+	ok(f.tid == 17 && !f.tries && f.result == PF_RESULT_NONE, "the same without an outcome");
 	extra.word = pf_extra_word(PF_LATENCY_MAX_NS, 4194302);
 	ok(extra.latency_ns == PF_LATENCY_MAX_NS && extra.pid == 4194302,
 	   "latency and process, in one word");

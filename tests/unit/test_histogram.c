@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pf/histogram.h: each latency in its row, each row's counts right, never more than 20 lines.
+ * pf/histogram.h: each latency is in its row, the counts are right, at most 20 lines are printed.
  */
 #include <stdlib.h>
 
@@ -56,14 +56,14 @@ static void test_rows(void)
 	ok(line_is(1, "    from     below       minor     major"), "the head");
 	ok(line_is(2, "  512 ns - 1.02 us          77         0  |"
 		      "######################################"),
-	   "both ends of a row are in it, and the longest bar is whole");
-	ok(line_is(3, " 1.02 us - 2.05 us           0         1  |#"), "one fault is seen");
+	   "a row includes both ends, and the longest bar has its full length");
+	ok(line_is(3, " 1.02 us - 2.05 us           0         1  |#"), "a single fault is visible");
 	ok(line_is(4, " 33.6 ms - 67.1 ms           0        39  |####################") &&
 	   nr_lines == 5, "rows without faults are left out");
 
 	pf_histogram_add(&h, PF_RESULT_SIGBUS, 0);
 	draw();
-	ok(line_is(1, "    from     below       minor     major    failed"), "failed ones: a column");
+	ok(line_is(1, "    from     below       minor     major    failed"), "a column of failed faults");
 	ok(line_is(2, "    0 ns -    1 ns           0         0         1  |#"), "0 ns has a row");
 }
 
@@ -78,15 +78,15 @@ static void test_limits(void)
 		pf_histogram_add(&h, i % 2 ? PF_RESULT_MAJOR : PF_RESULT_MINOR, 1ULL << i);
 	pf_histogram_add(&h, PF_RESULT_MINOR, PF_LATENCY_MAX_NS);
 	draw();
-	ok(nr_lines == 20, "all latencies there are: %u lines", nr_lines);
-	ok(!strncmp(lines[2], "    0 ns -", 10), "the first row begins at 0 then");
+	ok(nr_lines == 20, "all possible latencies: %u lines", nr_lines);
+	ok(!strncmp(lines[2], "    0 ns -", 10), "their first row begins at 0");
 	for (i = 2; i < nr_lines; i++) {
 		unsigned long long minor, major;
 
 		if (sscanf(strchr(lines[i], '-') + 1, "%*s %*s %llu %llu", &minor, &major) == 2)
 			sum += minor + major;
 	}
-	ok(sum == PF_HISTOGRAM_BUCKETS, "and no fault is lost: %llu", sum);
+	ok(sum == PF_HISTOGRAM_BUCKETS, "none of their faults is missing: %llu", sum);
 
 	other = h;
 	pf_histogram_merge(&h, &other);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pf/fault_list.h and pf/cursor.h: what is kept when the list is full, what readers see of it, and
- * what it costs with many CPUs, for which these are the figures:
+ * pf/fault_list.h and pf/cursor.h: the records that a full list keeps, the records that readers
+ * get, and the costs with many CPUs. For the figures in bench/tried.md:
  *
  *	gcc -O2 -I. -o /tmp/test_list tests/unit/test_list.c && /tmp/test_list
  */
@@ -16,14 +16,14 @@
 #define NR_CHUNKS_MAX 2000
 #define NR_ROUNDS 7
 
-/* The list as it should be, by the rule and not by its queues. A record is known by its number. */
+/* A model of the list: it follows the rule, without queues. Records are identified by numbers. */
 static struct {
 	struct model_chunk {
 		unsigned int cpu;
 		u32 nr;
 		bool is_gone;
 		u32 records[PF_CHUNK_FAULTS];
-	} chunks[NR_CHUNKS_MAX]; /* in the order of taking */
+	} chunks[NR_CHUNKS_MAX]; /* in the order in which CPUs took them */
 	unsigned int nr_chunks, nr_gone;
 	struct model_chunk *filling[NR_CPUS];
 	unsigned long nr_retired, nr_overwritten;
@@ -43,7 +43,7 @@ static void begin(unsigned int cpus, unsigned int nodes, unsigned long max_fault
 		abort();
 }
 
-/* As pf_capture() does it. False if the fault is lost. */
+/* Record a fault as pf_capture() does. False if it is lost. */
 static inline bool push(unsigned int cpu)
 {
 	struct pf_chunk *chunk;
@@ -66,7 +66,7 @@ static inline bool push(unsigned int cpu)
 	return true;
 }
 
-/* With cont_store: the oldest chunk that no CPU fills goes. */
+/* With cont_store: discard the oldest chunk that no CPU fills. */
 static bool model_overwrite(void)
 {
 	struct model_chunk *chunk;
@@ -101,7 +101,7 @@ static void model_push(unsigned int cpu)
 	chunk->records[chunk->nr++] = nr_pushed;
 }
 
-/* Which CPU faults: one for a while, then another; or all in turns; or one more than the others. */
+/* The next CPU to fault: one for a while, then another; all in turns; or mostly the first. */
 static unsigned int draw_cpu(unsigned int how, unsigned int cpu)
 {
 	switch (how) {
@@ -120,12 +120,12 @@ struct seen {
 	bool has[NR_PUSHES_MAX];
 };
 
-/* All that a cursor has up to now. */
+/* Read everything that a cursor has now. */
 static void drain(struct pf_cursor *cursor, struct seen *seen)
 {
 	pf_cursor_extend(cursor);
 	while (pf_cursor_next(cursor)) {
-		/* Each has a time of its own. */
+		/* Each record has a time of its own. */
 		if (seen->has[cursor->fault.address])
 			seen->is_in_order = false;
 		seen->has[cursor->fault.address] = true;
@@ -176,7 +176,7 @@ static bool is_overwritten_as_modelled(unsigned int cpus, unsigned int nodes,
 		   nr_kept + at_last->nr_overwritten == NR_PUSHES_MAX &&
 		   live.nr + meanwhile->nr_overwritten == NR_PUSHES_MAX &&
 		   pf_list_nr_recorded() == NR_PUSHES_MAX && !pf_list_nr_dropped();
-	/* The newest, and up to a chunk a CPU more; one is being emptied when another is taken. */
+	/* The newest records, and up to a chunk per CPU more, as one is emptied when one is taken. */
 	is_right = is_right && nr_kept >= min(max_faults, NR_PUSHES_MAX) &&
 		   nr_kept <= max_faults + (cpus + 1) * pf_list.chunk_faults;
 	kvfree(meanwhile);
@@ -197,10 +197,10 @@ static void test_overwritten(void)
 			for (how = 0; how < 3; how++)
 				is_right &= is_overwritten_as_modelled(cpus[i], 1 + how, sizes[j],
 								       how);
-	ok(is_right, "the oldest chunk that no CPU fills is overwritten, and counted, and no other");
+	ok(is_right, "only the oldest chunk that no CPU fills is overwritten, and it is counted");
 }
 
-/* A cursor knows without a lock whether there is more; a CPU's mark changes with each fault. */
+/* A cursor finds without a lock whether there is more; a CPU's mark changes with each fault. */
 static void test_news(void)
 {
 	static struct seen seen;
@@ -234,7 +234,7 @@ static void test_news(void)
 		kvfree(cursor);
 		pf_list_free();
 	}
-	ok(is_right, "a cursor sees without a lock whether there is more");
+	ok(is_right, "a cursor finds without a lock whether there is more");
 	ok(is_marked, "a CPU's mark changes with each fault, recorded or lost");
 }
 
@@ -259,7 +259,7 @@ static void test_clock_ahead(void)
 	ok(is_early && is_late, "the last record of a CPU whose clock is ahead is read at the end");
 }
 
-/* How many of the chunks that were taken are of the CPU's own node's memory, of 100. */
+/* The percentage of chunks that were taken from the memory of the CPU's own node. */
 static unsigned int share_near(unsigned int nodes, unsigned int mean_faults)
 {
 	unsigned int nr_near = 0, nr = 0, cpu = 0, i;
@@ -287,9 +287,9 @@ static void test_nodes(void)
 {
 	unsigned int two = share_near(2, 10), four = share_near(4, 10);
 
-	printf("# CPUs that come and go every 1,000 faults: %u%% on 2 nodes, %u%% on 4\n",
+	printf("# another CPU every 1,000 faults: %u%% on 2 nodes, %u%% on 4\n",
 	       share_near(2, 1000), share_near(4, 1000));
-	ok(two >= 95, "2 nodes: %u%% of the chunks that are used again are of the own node", two);
+	ok(two >= 95, "2 nodes: %u%% of the recycled chunks are on the CPU's own node", two);
 	ok(four >= 95, "4 nodes: %u%%", four);
 }
 
@@ -298,8 +298,9 @@ struct cost {
 };
 
 /*
- * Of taking a chunk when the list is full and all CPUs have one, of which one faults on or all do:
- * the best of some rounds, as others may run here, and how often another CPU's data were looked at.
+ * The cost of taking a chunk when the list is full and all CPUs have one, if one CPU or all of them
+ * fault: the best of some rounds, as other programs may run here, and how often another CPU's data
+ * were accessed.
  */
 static struct cost cost_of_taking(unsigned int cpus, bool all)
 {
@@ -339,7 +340,7 @@ static struct cost cost_of_taking(unsigned int cpus, bool all)
 	return best;
 }
 
-/* A poll() that has nothing to give, and one that has. */
+/* The cost of a poll() without new records, or with some. */
 static struct cost cost_of_polling(unsigned int cpus, bool has_more)
 {
 	const unsigned int nr = 10000;
@@ -388,19 +389,19 @@ static void test_cost(void)
 		struct cost quiet = cost_of_polling(cpus[i], false);
 		struct cost busy = cost_of_polling(cpus[i], true);
 
-		printf("# %3u CPUs: a chunk %.0f ns if one faults, %.0f ns if all do; lanes looked"
-		       " at: %.1f, %.1f\n",
+		printf("# %3u CPUs: a chunk %.0f ns if one faults, %.0f ns if all do; lanes read:"
+		       " %.1f, %.1f\n",
 		       cpus[i], one.ns, all.ns, one.looks, all.looks);
-		printf("# %3u CPUs: poll() %.0f ns without news, %.0f ns with; lanes looked at:"
+		printf("# %3u CPUs: poll() %.0f ns without new records, %.0f ns with; lanes read:"
 		       " %.1f, %.1f\n",
 		       cpus[i], quiet.ns, busy.ns, quiet.looks, busy.looks);
 		most_taking = max(most_taking, max(one.looks, all.looks));
 		most_polling = max(most_polling, busy.looks);
 	}
 	ok(most_taking <= 3,
-	   "with up to 128 CPUs a chunk is taken after looking at %.1f lanes, on average",
+	   "with up to 128 CPUs a chunk is taken after reading %.1f lanes, on average",
 	   most_taking);
-	ok(most_polling <= 1, "and poll() sees news at the first");
+	ok(most_polling <= 1, "poll() finds new records in the first lane");
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The storm's strict reader: what it has to take, and what it must not. */
+/* The storm's strict reader: the logs that it must accept, and those that it must refuse. */
 #include "tests/vm/log_check.h"
 #include "tap.h"
 
@@ -13,7 +13,7 @@
 #define END SUMMARY "EXIT_CODE\n"
 #define FIRST FAULT("0x200000000000", "1000", "write")
 
-/* Whether a log is taken, in pieces of @size bytes; `last` is what it has come to. */
+/* Whether a log is accepted, in pieces of @size bytes; `last` is the reader's final state. */
 static struct log_check last;
 
 static bool taken(const char *log, size_t size, bool children, bool outcome)
@@ -48,8 +48,8 @@ int main(void)
 		     last.nr_pages == 2 && !last.nr_gaps && last.nr_drains == 1 && last.nr_lines == 5;
 	ok(good, "a log in pieces of any size");
 	ok(taken(outcome, 50, false, true), "outcomes");
-	ok(!taken(outcome, 50, false, false), "but only where they were asked for");
-	ok(!taken(whole, 50, false, true), "and then all have one");
+	ok(!taken(outcome, 50, false, false), "outcomes without outcome=1");
+	ok(!taken(whole, 50, false, true), "a fault without an outcome, with outcome=1");
 	ok(taken(HEAD FIRST CHILD FAULT_OF("     200", "0x400000000000", "2001", "write") END, 50, true,
 		    false), "a child");
 	ok(taken(HEAD END FAULT("0x200000000000", "1000", "write") END, 50, false, false) &&
@@ -57,36 +57,36 @@ int main(void)
 	ok(taken(HEAD FAULT("0x200000001000", "1000", "read") END, 50, false, false) &&
 	      last.nr_gaps == 1, "a page that is missing is counted");
 	ok(taken(HEAD FIRST FAULT("0x200000000000", "1001", "write") END, 50, false, false) &&
-	      last.nr_again == 1, "the same page again, too");
+	      last.nr_again == 1, "the same page again is counted");
 	ok(taken(HEAD FIRST FAULT("0x7f0000000000", "999", "read") END, 50, false, false) &&
-	      last.nr_late == 1, "and what is a nanosecond late");
+	      last.nr_late == 1, "a line that is a nanosecond late is counted");
 
 	ok(is_refused(FIRST END, "no head"), "no head");
 	ok(is_refused(HEAD HEAD END, "a second head"), "two heads");
 	ok(is_refused(HEAD "EXIT_CODE\n", "not a line of the module"), "an end without a summary");
 	ok(is_refused(HEAD "what\n", "not a line of the module"), "any other line");
-	ok(is_refused(HEAD "PID = 100 Page Fault at\n", "not a fault"), "a line that is cut");
+	ok(is_refused(HEAD "PID = 100 Page Fault at\n", "not a fault"), "a truncated line");
 	ok(is_refused(HEAD FAULT("0x0200000000000", "1000", "write"), "not a fault"),
 	      "a number with a zero in front");
 	ok(is_refused(HEAD FAULT("0x200000000000", "1000", "wriread"), "not a fault's kind"),
 	      "two lines mixed");
 	ok(is_refused(HEAD FAULT("0xffff888000000000", "1000", "write"), "not of a process"),
-	      "an address of the kernel");
+	      "a kernel address");
 	ok(is_refused(HEAD FAULT("0x7f0000000000", "5000", "read") FIRST, "out of order"),
-	      "an older one later");
+	      "an older fault after a newer one");
 	ok(is_refused(HEAD FAULT("0x200000040000", "1000", "write") FAULT("0x200000001000", "1001",
 		    "read"), "page 1 again, 65 is next"), "a page that was there before");
 	ok(is_refused(HEAD FIRST FIRST, "page 0 twice"), "a record twice");
 	ok(is_refused(HEAD FAULT("0x200000001000", "1000", "read") FAULT("0x200000001000", "1001", "read"),
-		      "page 1 again"), "a page that is read, again");
+		      "page 1 again"), "a page that was read, again");
 	ok(is_refused(HEAD FAULT("0x200000000000", "1000", "read"), "not how a thread"),
-	      "a page not touched as it is");
+	      "a page that a thread touches in a different way");
 	ok(is_refused(HEAD FAULT_OF("     300", "0x400000000000", "2001", "write"), "a stranger's fault"),
 	      "a stranger's fault");
 	ok(is_refused(HEAD CHILD FAULT_OF("     200", "0x200000000000", "2001", "write"),
-			 "the target's page"), "a child's fault in what is not its own");
+			 "the target's page"), "a child's fault in the target's memory");
 	ok(is_refused(HEAD FAULT("0x400000000000", "1000", "write"), "a child's page"),
-	      "and the other way round");
-	ok(!taken(HEAD CHILD END, 50, false, false), "a child where none was asked for");
+	      "the target's fault in a child's memory");
+	ok(!taken(HEAD CHILD END, 50, false, false), "a child without children=1");
 	return tap_done();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pf/merge.h: lanes of ascending times become one sequence in order, and what that costs with many.
+ * pf/merge.h: lanes of ascending times become one ordered sequence; the cost with many lanes.
  */
 #include <stdlib.h>
 #include <time.h>
@@ -15,7 +15,7 @@
 static u64 times[NR_RECORDS];
 static u32 lanes[NR_RECORDS];
 
-/* What of the lanes is merged: their records lie in times[] and lanes[], in any order of lanes. */
+/* The lanes to merge: their records are in times[] and lanes[], in any order of lanes. */
 static struct {
 	u32 nr, at;
 	u64 time_ns[NR_RECORDS];
@@ -31,12 +31,12 @@ static void fill(unsigned int nr_lanes, unsigned int nr_records, unsigned int st
 	for (i = 0; i < nr_records; i++) {
 		u32 lane = tap_random() % nr_lanes;
 
-		now_ns += tap_random() % step; /* with a step of 1 all have one time */
+		now_ns += tap_random() % step; /* with a step of 1 all have the same time */
 		queues[lane].time_ns[queues[lane].nr++] = now_ns;
 	}
 }
 
-/* As a cursor does it: the first lane goes on for as long as it is alone. */
+/* As a cursor does: the first lane continues for as long as it has the earliest time. */
 static unsigned int merge_all(void)
 {
 	struct pf_next heap[NR_LANES_MAX];
@@ -94,10 +94,10 @@ static void test_order(void)
 		}
 	}
 	ok(all, "each record comes once");
-	ok(ordered, "in the order of time, also of one time");
+	ok(ordered, "records are in the order of time, also if times are equal");
 }
 
-/* The best of some rounds, as others may run here. */
+/* The best of some rounds, as other programs may run here. */
 static double ns_a_record(unsigned int nr_lanes)
 {
 	double best = 1e9;
@@ -125,10 +125,10 @@ static void test_cost(void)
 
 	for (i = 0; i < ARRAY_SIZE(counts); i++) {
 		ns[i] = ns_a_record(counts[i]);
-		printf("# %3u lanes: %.1f ns a record\n", counts[i], ns[i]);
+		printf("# %3u lanes: %.1f ns per record\n", counts[i], ns[i]);
 	}
-	/* log2(128) is 7 times log2(2); to look at each lane would be 64 times as dear. */
-	ok(ns[4] < 16 * ns[1], "128 lanes cost %.1f times what 2 do", ns[4] / ns[1]);
+	/* log2(128) is 7 times log2(2); reading each lane would cost 64 times as much. */
+	ok(ns[4] < 16 * ns[1], "128 lanes cost %.1f times as much as 2", ns[4] / ns[1]);
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pf_user/fault.c: a line taken apart, whatever the lines before it were. Much of a line is as in
- * the one before and not looked at again; so each is parsed twice, once as the first of all.
+ * pf_user/fault.c: parsing a line does not depend on the lines before it. The parser skips parts
+ * that are the same as in the previous line; so each line is parsed twice, once as the first one.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 
 #define NR_RANDOM 50000
 
-/* Lines in memory of the exact size, with the slack, so that ASan sees a byte too many. */
+/* Lines in memory of the exact size plus the slack, so that ASan finds an overrun of one byte. */
 static bool parse(struct fault *f, const char *text, char **copy)
 {
 	size_t len = strlen(text);
@@ -44,13 +44,13 @@ static const char *one_of(const char *const *list, size_t nr)
 #define ONE_OF(...) one_of((const char *const[]) { __VA_ARGS__ }, \
 			   sizeof((const char *const[]) { __VA_ARGS__ }) / sizeof(char *))
 
-/* A number of up to so many bits; now and then the same again. */
+/* A number of up to @bits bits; sometimes the same again. */
 static uint64_t number(unsigned int bits)
 {
 	return tap_random() >> (64 - 1 - tap_random() % bits);
 }
 
-/* What the kernel could write, by printf(), and what it says. */
+/* A line that the kernel could write, made by printf(), and its contents in @f. */
 static char *make_line(struct fault *f)
 {
 	static uint64_t address, time_ns;
@@ -120,7 +120,7 @@ static bool line_is_right(struct fault *f, const char *text, const struct fault 
 	return right;
 }
 
-/* Bytes changed at random: it may be refused, but not for what came before. */
+/* Random bytes are changed: the line may be refused, but not because of the lines before it. */
 static bool spoiled_is_the_same(struct fault *f, char *text)
 {
 	struct fault first = { 0 };
@@ -159,8 +159,8 @@ int main(void)
 		}
 		free(text);
 	}
-	ok(right, "%d lines, whatever came before", NR_RANDOM);
-	ok(same_map, "a mapping that is told to be the same is");
+	ok(right, "%d lines, after any other lines", NR_RANDOM);
+	ok(same_map, "a mapping that is reported as the same is the same");
 
 	for (unsigned int i = 0; i < NR_RANDOM; i++) {
 		char *text = make_line(&wanted);
@@ -168,6 +168,6 @@ int main(void)
 		spoiled = spoiled_is_the_same(&f, text) && spoiled;
 		free(text);
 	}
-	ok(spoiled, "%d spoiled lines, whatever came before", NR_RANDOM);
+	ok(spoiled, "%d damaged lines, after any other lines", NR_RANDOM);
 	return tap_done();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pf/path.h: paths are read while a thread renames, as the kernel does: names are swapped word by
- * word within their entries, or have a place of their own.
+ * pf/path.h: paths are read while a thread renames as the kernel does: short names are swapped word
+ * by word within their entries, long ones are in memory of their own.
  */
 #include <pthread.h>
 #include <sys/mman.h>
@@ -25,11 +25,11 @@ static struct super_block super;
 static bool finished;
 static long nr_renames;
 
-/* Two names for each level, of any length: all have the first one, or all the second. */
+/* Two names for each level, of any length: all levels have the first one, or all the second. */
 static char names[DEPTH][2][LONG_NAME + 1];
 static struct dentry *others[DEPTH];
 
-/* Behind it nothing can be read. @size: up to a page */
+/* Memory with nothing readable behind it. @size: up to a page */
 static void *new_room(size_t size)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -48,7 +48,7 @@ static struct dentry *new_dentry(struct dentry *parent, const char *name)
 
 	dentry->d_parent = parent ?: dentry;
 	dentry->d_sb = &super;
-	memset(dentry->d_iname, 0xee, sizeof(dentry->d_iname)); /* of the page's former use */
+	memset(dentry->d_iname, 0xee, sizeof(dentry->d_iname)); /* old contents of the page */
 	dentry->d_iname[DNAME_INLINE_LEN - 1] = '\0';
 	memset(dentry->secret, 0xff, sizeof(dentry->secret));
 	if (len >= DNAME_INLINE_LEN)
@@ -70,7 +70,7 @@ static void move_words(volatile u64 *to, const volatile u64 *from)
 		to[i] = from[i];
 }
 
-/* As the kernel does it, with nothing in an order that it does not promise. */
+/* As the kernel does, without any order that it does not guarantee. */
 static void swap_names(struct dentry *a, struct dentry *b)
 {
 	const char *name = b->d_name.name;
@@ -109,14 +109,14 @@ static void *rename_all(void *arg)
 			swap_names(levels[level], others[level]);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		++*seq;
-		/* Moments in which a path can be read. */
+		/* Time in which a path can be read. */
 		for (int pause = 0; pause < 2000; pause++)
 			__asm__ volatile("");
 	}
 	return arg;
 }
 
-/* Has each level its first name, or each its second one? */
+/* Does each level have its first name, or each its second one? */
 static bool is_path(const char *text, size_t len)
 {
 	char whole[ROOM];
@@ -172,12 +172,12 @@ static void test_renames(void)
 	__atomic_store_n(&finished, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	alarm(0);
-	ok(!nr_bad, "of %ld paths under %ld renames %ld could be read, and were as they were at some time",
+	ok(!nr_bad, "of %ld paths under %ld renames %ld could be read, and had been right at some time",
 	   nr_tries, nr_renames, nr_read);
 	free(room);
 }
 
-/* The end of a deep path or of a long one, by what pf_path_read() has found. */
+/* The end of a deep or long path, from the result of pf_path_read(). */
 static void test_cut(void)
 {
 	struct path path = { &mount, NULL };
@@ -198,7 +198,7 @@ static void test_cut(void)
 	ok(pf_path_read(&p, &path) && !p.is_in_mount &&
 		   (size_t)(p.end - p.at) == strlen(wanted) &&
 		   !memcmp(p.at, wanted, p.end - p.at),
-	   "of one more the end, with a mark");
+	   "of a path with one more name the end, with a mark");
 	memset(name, 'x', LONG_NAME);
 	at = mount.mnt_root;
 	for (int i = 0; i < 30; i++)
@@ -207,7 +207,7 @@ static void test_cut(void)
 	ok(pf_path_read(&p, &path) && p.at == p.start && !memcmp(p.at, "xxx", 3) &&
 		   p.end[-LONG_NAME - 1] == '/' &&
 		   p.start[ROOM % (LONG_NAME + 1) - 1] == 'x' && p.start[ROOM % (LONG_NAME + 1)] == '/',
-	   "of a path that is too long as much as there is room for");
+	   "of a path that is too long as much as fits");
 	path.dentry = mount.mnt_root;
 	ok(pf_path_read(&p, &path) && p.at == p.end && p.is_in_mount, "the root of a mount");
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A command can't type into the terminal that it has in common with a shell, by no way to call. */
+/* A command can't type into the terminal that it shares with a shell, by any kind of call. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 
 #define USER		65534
 #define HIGH_BITS	(1UL << 32)
-#define NOT_HERE	255	/* this kernel has no such calls */
+#define NOT_HERE	255	/* this kernel does not have this kind of call */
 
 static int fd = -1;			/* the terminal, of each child */
 static char *byte;			/* to be typed; below 4 GiB */
@@ -172,9 +172,9 @@ int main(void)
 		else
 			ok(got == EPERM, "nothing is typed by %s: %s", ways[i].name, strerror(got));
 	}
-	ok(in_terminal(paste, false) != EPERM, "it is not that nobody can");
-	ok(!in_terminal(look_at_size, true), "what else there is of ioctl() works");
-	ok(!in_terminal(look_at_privileges, true), "programs may gain rights as before");
+	ok(in_terminal(paste, false) != EPERM, "without the filter typing is possible");
+	ok(!in_terminal(look_at_size, true), "other ioctl() commands work");
+	ok(!in_terminal(look_at_privileges, true), "programs may still gain rights");
 	ok(!without_terminal(), "without a terminal there is no filter");
 	return tap_done();
 }

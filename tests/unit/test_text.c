@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pf/text.h: names of 0 to 20,000 bytes, whatever is in them, in buffers of any size; copies of
- * names whose length is not known to be right.
+ * pf/text.h: names of 0 to 20,000 bytes of any value, in buffers of any size; copies of names whose
+ * length may be wrong.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -12,7 +12,7 @@
 
 #define NR_RANDOM 3000
 
-/* A name of that length: all of one byte, or any bytes, or mostly plain ones. */
+/* A name of this length: one byte repeated, any bytes, or mostly plain ones. */
 static void fill(char *name, size_t len, unsigned int kind)
 {
 	static const char some[] = "abcdefghijklmnopq/. \\\001";
@@ -77,7 +77,7 @@ static void test_beginnings(void)
 	}
 }
 
-/* Nothing can be read behind the word that it ends with. */
+/* Memory with nothing readable behind its last word. */
 static char *name_at_the_end(const char *text, size_t len)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -96,7 +96,7 @@ static char *name_at_the_end(const char *text, size_t len)
 	return name;
 }
 
-/* As by pf_text_copy(), or pf_text_copy_end(), to a buffer of exactly that size. */
+/* Check pf_text_copy() and pf_text_copy_end(), with a buffer of exactly this size. */
 static bool copy_is_right(const char *name, size_t len, size_t asked, size_t skip)
 {
 	char *to = malloc(asked), *end = malloc(asked - skip);
@@ -125,7 +125,7 @@ static void test_copies(void)
 		for (asked = 0; asked < sizeof(text); asked++)
 			right = copy_is_right(name, len, asked, tap_random() % (asked + 1)) && right;
 	}
-	ok(right, "copies of names of 0 to 255 bytes, taken to be of 0 to 255 bytes");
+	ok(right, "copies of names of 0 to 255 bytes, with a stated length of 0 to 255 bytes");
 }
 
 int main(void)

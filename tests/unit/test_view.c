@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The live view's numbers and lines, from fault lines in. */
+/* The live view's numbers and lines, from lines of faults. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -93,7 +93,7 @@ static void test_percentiles(void)
 		got = latency_percentile(&l, 50);
 		near &= (got > ns ? got - ns : ns - got) <= ns / 8 + 1;
 	}
-	ok(near, "each time is told within an eighth");
+	ok(near, "each time is shown within an eighth");
 	for (unsigned int i = 0; i < LATENCY_BUCKETS; i++) {
 		in_order &= bucket_of(bucket_ns(i)) == i && (!i || bucket_ns(i) > before);
 		before = bucket_ns(i);
@@ -135,7 +135,7 @@ static void test_numbers(void)
 	is_text(shown(&a, 79, 2, 2000),
 		"pf_probe_B of PID 4494 (my\\040prog), running, for 7 s\n"
 		"67 faults: 61 minor, 4 major, 1 failed, 1 unknown; 2 of them before\n",
-		"a result that is not known is none that failed");
+		"an unknown result does not count as failed");
 	a.nr_faults--, a.nr_new--, a.nr_earlier--;
 	is_text(shown(&a, 50, 8, 2000),
 		"pf_probe_B of PID 4494 (my\\040prog), running, for \n"

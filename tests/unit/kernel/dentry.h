@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * As much of the kernel as pf/path.h stands on: directory entries, their names, and how they are
- * renamed.
+ * The parts of the kernel that pf/path.h needs: directory entries, their names, and renaming.
  */
 #ifndef DENTRY_H
 #define DENTRY_H
@@ -55,7 +54,7 @@ struct dentry {
 		const char *name;
 	} d_name;
 	char d_iname[DNAME_INLINE_LEN];
-	u64 secret[4]; /* what else the kernel has in it */
+	u64 secret[4]; /* stands for the kernel's other fields */
 };
 
 struct vfsmount {
