@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Logs to test with, and ways to look at what became of them."""
+"""Logs for the tests, and functions to examine the outputs."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def read(text: bytes, **kwargs) -> Log:
 
 
 def rows(log: Log) -> list[tuple]:
-    """A log's faults as tuples of plain values; -1 and "": not told."""
+    """A log's faults as tuples of plain values; -1 and "" if missing."""
     return list(
         zip(
             log.time_ns.tolist(),
@@ -126,7 +126,7 @@ def rows(log: Log) -> list[tuple]:
 
 
 def outcomes(log: Log) -> list[tuple]:
-    """What the log says of each fault's end and of its mapping."""
+    """The outcome and the mapping of each fault."""
     return list(
         zip(
             words(log, "result"),
@@ -138,13 +138,13 @@ def outcomes(log: Log) -> list[tuple]:
 
 
 def numbers(log: Log, column: str) -> list[int]:
-    """A column of numbers; -1: not told."""
-    told = log.told(column).tolist()
-    return [x if t else -1 for x, t in zip(getattr(log, column).tolist(), told)]
+    """A column of numbers; -1 if missing."""
+    known = log.told(column).tolist()
+    return [x if k else -1 for x, k in zip(getattr(log, column).tolist(), known)]
 
 
 def words(log: Log, column: str) -> list[str]:
-    """A column of words; "": not told."""
+    """A column of words; "" if missing."""
     return [log.names[column][code] for code in getattr(log, column).tolist()]
 
 
@@ -165,7 +165,7 @@ def drawn(text: bytes) -> Figure:
     return figure
 
 
-def family_log(comms: list[str], nr_each: int = 3, told: bool = True) -> bytes:
+def family_log(comms: list[str], nr_each: int = 3, counted: bool = True) -> bytes:
     """One process with children of these names, one after the other."""
     lines, pids = [HEAD_AT_0], range(5000, 5000 + len(comms))
     lines += [fault(i, 0x1000 * i, tid=4494, access="read") for i in range(nr_each)]
@@ -176,13 +176,13 @@ def family_log(comms: list[str], nr_each: int = 3, told: bool = True) -> bytes:
         for j in range(nr_each):
             lines.append(fault(start + j, 0x1000 * j, pid, tid=pid, access="write"))
     end = summary(nr_each * (len(comms) + 1))
-    if told:
+    if counted:
         end = end.replace(b"\n", b" children=%d\n" % len(comms))
     return b"".join(lines) + end
 
 
 def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
-    """The program as a user without a display starts it."""
+    """Run the program as a user without a display would."""
     done = subprocess.run(
         [sys.executable, "-B", SCRIPT, *map(str, args)],
         cwd=cwd,
@@ -226,5 +226,5 @@ def bars(axis) -> list[Bar]:
 
 
 def scattered(axis) -> list[PathCollection]:
-    """What is scattered over a panel."""
+    """The scatter plots in a panel."""
     return [c for c in axis.collections if isinstance(c, PathCollection)]

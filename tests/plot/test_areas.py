@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which parts of the address space are shown."""
+"""The parts of the address space that are shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from logs import compiler_log, read
 
 
 def check_areas(pages: np.ndarray, max_areas: int = areas.MAX_AREAS) -> list:
-    """Every page is in exactly one panel, and it's the one that area_of() tells."""
+    """Every page is in exactly one panel, the one that area_of() returns."""
     found = areas.find_areas(np.unique(pages), max_areas)
     assert 1 <= len(found) <= max_areas
     inside = [(pages >= p.first) & (pages <= p.last) for p in found]
@@ -60,7 +60,7 @@ def test_a_process_is_cut_at_its_areas():
 
 
 def test_alike_gaps_are_cut_all_or_none():
-    """64 thread stacks: no few of them may get panels of their own."""
+    """64 thread stacks: it must not happen that only some of them get panels of their own."""
     stacks = 0x7F0000000 + 2049 * np.arange(64, dtype=np.uint64)
     pages = np.concatenate((stacks, stacks + np.uint64(1), [np.uint64(0x400)]))
     assert len(check_areas(pages)) == 2

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a log is told to lack."""
+"""Reports of losses and contradictions in a log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WHOLE = compiler_log(40, outcomes=True).replace(
 LINES = WHOLE.splitlines(keepends=True)
 
 
-def test_losses_are_told():
+def test_losses_are_reported():
     text = HEAD + NEW + b"junk\n"
     assert losses(read(HEAD + NEW + summary(1))) == []
     assert losses(read(text + summary(9, 4000, 3, 2))) == [
@@ -35,7 +35,7 @@ def test_losses_are_told():
     assert losses(read(OLD)) == []
 
 
-def test_a_whole_log_is_said_to_be_complete():
+def test_a_complete_log_is_reported_as_complete():
     for text in (WHOLE, FAMILY, compiler_log(100)):
         verdict = examine(read(text))
         assert verdict.lines() == []
@@ -209,8 +209,8 @@ ODD_LOGS = {
 
 
 @pytest.mark.parametrize("name", ODD_LOGS)
-def test_a_log_that_contradicts_itself_is_told(name, tmp_path):
-    """By its own words, on the picture and in one line on standard error."""
+def test_a_contradiction_in_a_log_is_reported(name, tmp_path):
+    """In words of its own, on the picture and in one line on standard error."""
     text, expected = ODD_LOGS[name]
     lines = examine(read(text)).lines()
     assert expected is None or lines == expected
@@ -230,7 +230,7 @@ def test_a_log_that_contradicts_itself_is_told(name, tmp_path):
 
 
 def test_a_log_in_the_order_of_ends_is_in_order():
-    """With outcomes a line is written when the fault ends; without counters, as by /proc."""
+    """With outcomes a line is written when the fault ends; lines have no counters, as in /proc."""
     slow = dict(tid=1, result="major", latency_ns=5000)
     text = fault(50, 4096, tid=2, result="minor", latency_ns=9) + fault(10, 0, **slow)
     assert checks.contradictions(read(text)) == []
@@ -246,10 +246,10 @@ def test_lines_out_of_order_are_found_wherever_a_block_of_them_ends(monkeypatch)
     assert checks.nr_back_in_time(read(text), 1) == 0
     assert (
         checks.contradictions(read(text)) == []
-    )  # so far apart two CPUs' clocks may be
+    )  # two CPUs' clocks may differ by that much
 
 
-def test_unknown_words_of_mode_and_kind_are_told_as_well():
+def test_unknown_words_of_mode_and_kind_are_kept():
     text = edited(b"mode=user", b"mode=guest", edited(b"kind=cow", b"kind=folio"))
     assert new_words(read(text)) == ["mode=guest of 1 fault", "kind=folio of 1 fault"]
 
@@ -267,12 +267,12 @@ def test_unknown_words_are_counted_not_dropped():
     assert "other access 1" in words and "gpu" in words and "40 faults" in words
 
 
-def test_nothing_lost_is_not_said_of_a_part_of_a_summary():
+def test_a_partial_summary_is_not_reported_as_complete():
     assert not examine(read(HEAD + NEW + b"# recorded=1 dropped=")).says_complete
     assert not examine(read(OLD)).says_complete
 
 
-def test_a_packed_log_of_which_nothing_can_be_read_says_why(tmp_path):
+def test_a_packed_log_that_cannot_be_read_is_an_error_with_a_reason(tmp_path):
     path = tmp_path / "a.log.gz"
     path.write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\3" + b"\xff" * 100)
     done = run(path)

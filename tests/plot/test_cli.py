@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command."""
+"""The command line."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_same_log_gives_the_same_picture(log_path, name):
     assert picture.read_bytes() == first
 
 
-def test_bad_lines_are_said_and_the_plot_is_made(log_path):
+def test_bad_lines_are_reported_and_the_plot_is_made(log_path):
     log_path.write_bytes(OLD + b"junk\n" + OLD + b"more\n")
     done = run(log_path)
     assert done.returncode == 0
@@ -211,10 +211,10 @@ def test_errors_are_one_line_and_status_1(log_path, args, message):
     ],
     ids=str,
 )
-def test_what_cannot_be_written_is_refused_before_the_log_is_read(
+def test_an_output_that_cannot_be_written_is_refused_before_the_log_is_read(
     tmp_path, options, message
 ):
-    """A log of millions of faults was read first. Nobody writes into this one."""
+    """A log of millions of faults was read first. This one is a pipe without a writer."""
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "a.log").write_bytes(OLD)
     (tmp_path / "dir.html").mkdir()
@@ -259,7 +259,7 @@ def test_a_folder_that_may_not_be_written_to_is_refused_at_once(
 @pytest.mark.parametrize(
     "name, library", [("x.html", "plotly"), ("x.png", "matplotlib")]
 )
-def test_a_library_that_is_missing_is_said_before_the_log_is_read(
+def test_a_missing_library_is_reported_before_the_log_is_read(
     log_path, capsys, monkeypatch, name, library
 ):
     for module in [m for m in sys.modules if m.split(".")[0] == library]:
@@ -285,7 +285,7 @@ def test_an_unreadable_log_is_an_error(log_path, capsys):
 
 
 def test_main_leaves_its_callers_signals_alone(log_path):
-    """Once it set SIGPIPE to end its process, and one day that was pytest's."""
+    """It once restored SIGPIPE's default action, which ended pytest itself."""
     before = signal.getsignal(signal.SIGPIPE)
     assert cli.main([str(log_path), "--by", "region"]) == 0
     assert signal.getsignal(signal.SIGPIPE) == before == signal.SIG_IGN
@@ -315,7 +315,7 @@ def test_a_full_disk_leaves_the_old_picture(log_path):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".csv", ".sqlite"])
-def test_what_is_made_of_a_private_log_is_private(log_path, suffix):
+def test_outputs_of_a_private_log_are_private(log_path, suffix):
     output = log_path.with_name(f"out{suffix}")
     for mode in (0o600, 0o644):
         log_path.chmod(mode)
@@ -328,8 +328,8 @@ def test_what_is_made_of_a_private_log_is_private(log_path, suffix):
     assert output.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_pipe_will_do(log_path):
-    """What can't be rewound or sized, as /proc/pf_probe_X."""
+def test_a_pipe_is_a_log(log_path):
+    """Like /proc/pf_probe_X it has no size, and can't be read twice."""
     picture = log_path.with_name("p.png")
     done = subprocess.run(
         [sys.executable, "-B", SCRIPT, "/dev/stdin", "-o", picture],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Two sides of logs held against each other."""
+"""Comparing two sides of logs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from test_table import CC1, CC1_TEXT, HOSTILE, hostile
 
 
 def log_of(tmp_path: Path, name: str, **latencies: list[int]) -> Path:
-    """A log with these latencies in each mapping; those of 1,000 ns and more are major."""
+    """A log with these latencies in each mapping; faults of at least 1,000 ns are major."""
     lines = [HEAD_AT_0]
     for map, values in latencies.items():
         for latency_ns in values:
@@ -58,8 +58,8 @@ def test_one_run_a_side(tmp_path):
     assert {row["total_ns_differs"] for row in rows.values()} == {""}
 
 
-def test_of_too_few_runs_nothing_is_said(tmp_path):
-    """Of 2 + 2 runs of one kind every fifth row was "beyond: yes"."""
+def test_too_few_runs_are_not_judged(tmp_path):
+    """With 2 + 2 runs of one kind every fifth row was reported as different."""
     before = [log_of(tmp_path, f"a{i}", x=[100 + i], y=[50]) for i in range(4)]
     after = [log_of(tmp_path, f"b{i}", x=[900 + i], y=[50]) for i in range(4)]
     done = run(*before, "--compare", *after)
@@ -71,7 +71,7 @@ def test_of_too_few_runs_nothing_is_said(tmp_path):
     assert {row["total_ns_differs"] for row in rows} == {""}
 
 
-def test_several_runs_say_what_differs_by_more_than_chance(tmp_path):
+def test_with_several_runs_significant_differences_are_reported(tmp_path):
     runs = range(5)
     before = [
         log_of(tmp_path, f"a{i}", x=[100 + i], y=[50 + 20 * i], z=[9]) for i in runs
@@ -86,7 +86,7 @@ def test_several_runs_say_what_differs_by_more_than_chance(tmp_path):
     )
     said = {name: row["total_ns_differs"] for name, row in rows.items()}
     assert said == {"/x": "yes", "/y": "no", "/z": "no"}
-    assert {row["faults_differs"] for row in rows.values()} == {""}  # not asked
+    assert {row["faults_differs"] for row in rows.values()} == {""}  # not judged
     text = run(*before, "--compare", *after, "--top", "2").stdout
     words = " ".join(text.split())
     assert "Before: 5 runs, after: 5 runs; time in faults, means" in words
@@ -118,7 +118,7 @@ def test_a_real_log_does_not_differ_from_itself():
     assert total == int(read(CC1_TEXT).latency_ns.sum())
 
 
-def test_a_filter_may_leave_nothing_of_a_side(tmp_path):
+def test_a_filter_may_leave_one_side_empty(tmp_path):
     a = log_of(tmp_path, "a.log", x=[5000])
     b = log_of(tmp_path, "b.log", x=[100])
     done = run(a, "--compare", b, "--major", "--csv")
@@ -130,8 +130,8 @@ def test_a_filter_may_leave_nothing_of_a_side(tmp_path):
     assert (row["faults_before"], row["faults_after"]) == ("1", "0")
 
 
-def test_a_log_that_recorded_nothing_is_a_run_as_one_that_a_filter_empties(tmp_path):
-    """The one was refused, the other not."""
+def test_an_empty_log_is_a_run_like_one_that_a_filter_empties(tmp_path):
+    """The first was refused, the second was not."""
     a = log_of(tmp_path, "a.log", x=[5000])
     b = log_of(tmp_path, "b.log", x=[100])
     none = log_of(tmp_path, "none.log")
@@ -155,13 +155,13 @@ def test_a_log_that_recorded_nothing_is_a_run_as_one_that_a_filter_empties(tmp_p
             done.returncode == 1
             and "no fault is left (only major faults)" in done.stderr
         )
-    none.write_bytes(HEAD_AT_0)  # cut short: it is not said that this was all
+    none.write_bytes(HEAD_AT_0)  # cut short: more faults may have been recorded
     done = run(a, "--compare", none)
     assert done.returncode == 1 and "no fault follows the head" in done.stderr
 
 
-def test_what_some_logs_do_not_have_is_a_dash(tmp_path):
-    """It was 0 in the table for programs, and a refusal if it was sorted by."""
+def test_figures_missing_in_some_logs_are_dashes(tmp_path):
+    """They were 0 in --csv, and sorting by them was refused."""
     a = log_of(tmp_path, "a.log", x=[5000, 100], y=[50])
     old = tmp_path / "old.log"
     lines = [fault(i, 4096, tid=1, map="/x") for i in (1, 2)]
@@ -189,7 +189,7 @@ def test_what_some_logs_do_not_have_is_a_dash(tmp_path):
     assert done.stderr == f"page_fault_plot.py: {hint}\n"
 
 
-def test_losses_of_each_log_are_told(tmp_path):
+def test_losses_of_each_log_are_reported(tmp_path):
     a = log_of(tmp_path, "a.log", x=[5000])
     b = log_of(tmp_path, "b.log", x=[100])
     b.write_bytes(b.read_bytes().replace(b"dropped=0", b"dropped=7"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Logs as CSV, JSON lines, SQLite and traces: held against what awk and Python read."""
+"""Logs as CSV, JSON lines, SQLite and traces, compared with what awk and Python read."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def jsonl_rows(path: Path) -> list[dict]:
 
 
 def plain_rows(text: bytes) -> list[dict]:
-    """A log's faults by a few lines of Python that share nothing with the package."""
+    """A log's faults, read by a few lines of Python that share nothing with the package."""
     rows = []
     for line in text.decode().splitlines():
         match = re.match(
@@ -58,7 +58,7 @@ def plain_rows(text: bytes) -> list[dict]:
     return rows
 
 
-# The many are more than a block.
+# The larger number is more than a block.
 @pytest.mark.parametrize("outcomes, nr_faults", [(False, 3000), (True, 70000)])
 def test_csv_and_jsonl_have_each_fault_as_the_log_has_it(tmp_path, outcomes, nr_faults):
     text = compiler_log(nr_faults, outcomes=outcomes)
@@ -74,8 +74,8 @@ def test_csv_and_jsonl_have_each_fault_as_the_log_has_it(tmp_path, outcomes, nr_
         if fault["offset"]:
             fault["offset"] = str(int(fault["offset"], 16))
         assert {name: row[name] for name in fault} == fault
-        told = {n: "" if line[n] is None else str(line[n]) for n in fault}
-        assert told == fault
+        got = {n: "" if line[n] is None else str(line[n]) for n in fault}
+        assert got == fault
         assert (row["program"], line["program"]) == ("cc1plus", "cc1plus")
         assert row["boot"] == line["boot"] == "2020-05-04T01:24:28Z"
         assert (row["host"], line["host"]) == ("", None)
@@ -142,7 +142,7 @@ def test_hostile_names_stay_text(tmp_path):
         ).fetchall() == [(HOSTILE_TEXT, "@SUM(A1)")]
 
 
-def test_what_cannot_be_written_leaves_what_was_there(tmp_path):
+def test_a_failed_write_leaves_the_old_file(tmp_path):
     (tmp_path / "a.log").write_bytes(FAMILY)
     for name in ("a.csv", "a.sqlite", "a.trace.json"):
         (tmp_path / name).mkdir()
@@ -185,7 +185,7 @@ def test_sqlite_has_each_fault(tmp_path, nr_faults):
     assert recording == [(1, "")]
 
 
-def test_sqlite_tells_programs_by_their_time_and_the_top_of_64_bits(tmp_path):
+def test_sqlite_has_programs_by_time_and_addresses_up_to_64_bits(tmp_path):
     text = FAMILY.replace(b"0x7ffc0e6d8010", b"0xffffffffff600010")
     with closing(sqlite3.connect(converted(tmp_path, text, ".sqlite"))) as database:
         processes = database.execute("SELECT pid, ppid, program, since_ns FROM process")
@@ -210,7 +210,7 @@ def test_there_are_ten_queries():
 
 @pytest.mark.parametrize("query", [q for _, q in QUERIES], ids=[t for t, _ in QUERIES])
 def test_queries_of_the_manual(tmp_path, query):
-    """Each runs by the sqlite3 program's engine, and its sums are those of the lines."""
+    """SQLite's engine runs each of them, and its sums are those of the log's lines."""
     text = compiler_log(4000, outcomes=True)
     expected = plain_rows(text)
     with closing(sqlite3.connect(converted(tmp_path, text, ".sqlite"))) as database:
@@ -235,13 +235,13 @@ def test_queries_of_the_manual(tmp_path, query):
         assert sum(row["percent"] for row in rows) == pytest.approx(100, abs=0.5)
     if "p50" in rows[0]:
         for row in rows:
-            such = [
+            latencies = [
                 int(r["latency_ns"]) for r in expected if r["result"] == row["result"]
             ]
-            assert (row["p0"], row["p100"]) == (min(such), max(such))
+            assert (row["p0"], row["p100"]) == (min(latencies), max(latencies))
             for name, share in (("p50", 0.5), ("p99", 0.99)):
-                rank = -(-len(such) * round(100 * share) // 100)
-                assert row[name] == sorted(such)[rank - 1]
+                rank = -(-len(latencies) * round(100 * share) // 100)
+                assert row[name] == sorted(latencies)[rank - 1]
     if "at_ms" in rows[0]:
         slowest = sorted((int(row["latency_ns"]) for row in expected), reverse=True)
         assert [row["ms"] for row in rows] == [ns / 1e6 for ns in slowest[:10]]
@@ -324,16 +324,16 @@ def test_trace_without_latencies_is_instants(tmp_path):
     assert [e["ph"] for e in events if e.get("cat") == "fault"] == ["i", "i"]
 
 
-def test_trace_tells_children_and_their_programs(tmp_path):
+def test_trace_has_children_and_their_programs(tmp_path):
     events = trace_events(converted(tmp_path, FAMILY, ".trace.json"))
-    told = [(e["name"], e["pid"]) for e in events if e["ph"] == "i"]
-    assert told == [("child make", 125), ("exec a sh", 125)]
+    got = [(e["name"], e["pid"]) for e in events if e["ph"] == "i"]
+    assert got == [("child make", 125), ("exec a sh", 125)]
     names = [e["args"]["name"] for e in events if e["name"] == "process_name"]
     assert names == ["make", "a sh"]
 
 
-def test_trace_slices_nest_whatever_the_log_says():
-    """A fault within another can be; one that ends after that can't, so it's an instant."""
+def test_trace_slices_nest_in_any_log():
+    """A fault may lie within another; one that ends after the other becomes an instant."""
     keys = dict(access="read", result="minor")
     lines = [(100, 50), (110, 20), (120, 5), (140, 20), (150, 10), (100, 60), (90, 5)]
     text = HEAD_AT_0 + b"".join(

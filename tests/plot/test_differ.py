@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Do sides differ: how often it is said of runs of one kind, and how often of others."""
+"""Do sides differ? How often that is reported for runs that are alike, and for others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NR_TABLES, NR_ROWS = 1500, 30
 
 
 def means(rng: np.random.Generator) -> np.ndarray:
-    """Of rows large and small, as tables have them."""
+    """Means of large and small rows, as tables have them."""
     return np.exp(rng.normal(6, 2, (NR_ROWS, 1)))
 
 
@@ -24,7 +24,7 @@ def normal(rng, shape):
 
 
 def heavy(rng, shape):
-    """A run in ten takes five times as long, in some row."""
+    """In some row, one run in ten takes five times as long."""
     hiccups = np.where(rng.random(shape) < 0.1, 5, 1)
     return means(rng) * np.exp(0.05 * rng.normal(size=shape)) * hiccups
 
@@ -60,7 +60,7 @@ ALIKE += (all_kinds,)
 
 
 def judged(values: np.ndarray, nr_before: int) -> tuple[bool, list[bool]]:
-    """Of runs in columns."""
+    """The verdicts; values has a column for each run."""
     rows = values.round().astype(int)
     sides = lambda row: (row[:nr_before].tolist(), row[nr_before:].tolist())
     return differ.judge(sides(rows.sum(axis=0)), [sides(row) for row in rows])
@@ -69,7 +69,7 @@ def judged(values: np.ndarray, nr_before: int) -> tuple[bool, list[bool]]:
 def share_of_tables(
     draw: Callable, nr_before: int, nr_after: int, nr_tables: int = NR_TABLES
 ) -> float:
-    """Of how many tables of runs that are all alike is anything said at all?"""
+    """The share of tables of runs that are all alike in which any difference is reported."""
     rng = np.random.default_rng(2026)
     said = 0
     for _ in range(nr_tables):
@@ -78,14 +78,14 @@ def share_of_tables(
     return said / nr_tables
 
 
-def test_at_most_5_of_100_tables_of_runs_that_are_alike_say_anything():
-    """Of 2 and 2 such runs it was said of every fifth row."""
+def test_at_most_5_of_100_tables_of_equal_runs_report_a_difference():
+    """With 2 runs on each side every fifth row was reported."""
     shares = {draw.__name__: share_of_tables(draw, 5, 5) for draw in ALIKE}
     assert np.mean([*shares.values()]) <= differ.LEVEL, shares
-    # Each kind by itself: within three standard errors of this many tables.
+    # For each kind: within three standard errors for this number of tables.
     error = np.sqrt(differ.LEVEL * (1 - differ.LEVEL) / NR_TABLES)
     assert max(shares.values()) <= differ.LEVEL + 3 * error, shares
-    assert shares["normal"] > 0.02, shares  # it is no test that never says anything
+    assert shares["normal"] > 0.02, shares  # a test that never reports is no test
 
 
 @pytest.mark.parametrize("sides", [(3, 8), (6, 4), (9, 9)])
@@ -96,7 +96,7 @@ def test_sides_of_other_sizes_and_splits_by_lot(sides):
 
 
 def test_a_row_that_differs_is_found_and_others_are_not_blamed():
-    """A fifth more of one row in 30 with noise of 5 %, 5 runs a side."""
+    """One row of 30 grows by a fifth, with noise of 5 % and 5 runs on each side."""
     rng = np.random.default_rng(3)
     nr_tables = 300
     found = blamed = found_all = 0
@@ -115,7 +115,7 @@ def test_a_row_that_differs_is_found_and_others_are_not_blamed():
 
 
 def test_rows_that_make_up_for_each_other_are_found():
-    """The sum stays, so the rows have the stricter level."""
+    """The total does not change, so the rows have the stricter level."""
     rng = np.random.default_rng(4)
     values = 1000 * (1 + 0.03 * rng.normal(size=(NR_ROWS, 10)))
     values[0, 5:] -= 500
@@ -165,7 +165,7 @@ def test_chances_of_rows_are_those_of_a_plain_count(seed):
     assert found.tolist() == pytest.approx([expected[i] for i in range(5)])
 
 
-def test_how_many_runs_it_takes():
+def test_the_number_of_runs_that_are_needed():
     assert differ.RUNS_NEEDED == 5
     can = {(a, b) for a in range(1, 9) for b in range(1, 9) if differ.can_judge(a, b)}
     assert {(5, 5), (4, 5), (3, 8)} <= can

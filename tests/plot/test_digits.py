@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Numbers, many at a time, to text and back: as Python's own int() and format()."""
+"""Many numbers at a time, to text and back, compared with Python's int() and format()."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EDGES += [base**n + d for base in (10, 16) for n in range(1, 16) for d in (-1, 0
 
 
 def some_numbers() -> np.ndarray:
-    """Numbers of every length, and those where something changes."""
+    """Numbers of every length, and those next to powers of two and ten."""
     rng = np.random.default_rng(1)
     numbers = rng.integers(0, TOP, 2000, dtype=np.uint64, endpoint=True)
     numbers >>= rng.integers(0, 64, 2000, dtype=np.uint64)
@@ -45,7 +45,7 @@ def test_columns_side_by_side():
 
 
 def numbers_of(texts: list[bytes], form: str) -> list[int | None]:
-    """What the reader takes texts without blanks for; None: no number."""
+    """The numbers that the reader finds in texts without blanks; None: not a number."""
     block = Block(b"\n".join(texts))
     value, fits = block.numbers(block.start[:-1], block.end[:-1], form)
     return [v if f else None for v, f in zip(value.tolist(), fits.tolist())]
@@ -71,7 +71,7 @@ def test_numbers_of_text(form):
         b"0x" + b"0" * n for n in range(19)
     ]
     texts += [b"18446744073709551616", b"99999999999999999999", b"20000000000000000000"]
-    # One byte wrong, whichever it is and wherever.
+    # Any one byte is wrong.
     bytes_but_blanks = [bytes([b]) for b in range(33, 256)]
     for text in (spec % 1234567, spec % TOP, spec % 7):
         for at in range(len(text)):
@@ -83,7 +83,7 @@ def test_numbers_of_text(form):
     expected = [plain_number(text, form) for text in texts]
     assert numbers_of(texts, form) == expected
     assert sum(e is not None for e in expected) > 2000
-    # Of a column all of one width, and of one whose widest is too long.
+    # A column in which all have one width, and one whose widest is too long.
     by_width = {size: [t for t in texts if len(t) == size] for size in range(1, 25)}
     for size, some in by_width.items():
         for others in ([], by_width.get(size + 1, [])[:1]):
@@ -91,7 +91,7 @@ def test_numbers_of_text(form):
             assert numbers_of(column, form) == [plain_number(t, form) for t in column]
 
 
-def test_prefixes_are_told_apart():
+def test_prefixes_are_distinguished():
     texts = [b"%s=" % name for name in (b"tid", b"ip", b"latency_ns", b"map", b"kind")]
     prefixes = Prefixes(texts)
     words = (
@@ -112,7 +112,7 @@ def test_prefixes_are_told_apart():
 
 
 def test_names_whose_hashes_share_a_slot(monkeypatch):
-    """More names than slots, each told of twice: all are told apart."""
+    """More names than slots, each given twice: all are distinguished."""
     monkeypatch.setattr(lines._Names, "SLOT_BITS", 3)
     reader = lines.Reader(["map"])
     head = b"PID = 1 Page Fault at Address 0x1 at Time %d map=/%d"

@@ -63,8 +63,8 @@ def test_dmesg_of_a_module_of_2020_is_read_as_a_log(stamp, module, counter):
     assert examine(log).lines() == []
 
 
-def test_what_dmesg_has_lost_is_said():
-    """Its buffer is small, and what does not fit in a line is cut."""
+def test_losses_in_dmesg_are_reported():
+    """Its buffer is small, and lines that are too long are cut."""
     stamped = [STAMPS[0] + line for line in LINES]
     end = STAMPS[0] + MODULE + b"unseen=7: faults that the kernel counted and ...\n"
     cut = stamped[5][:60] + b"\n"
@@ -77,7 +77,7 @@ def test_what_dmesg_has_lost_is_said():
     assert "the log has no head, its beginning may be missing" in losses
 
 
-def test_two_recordings_in_one_dmesg_are_said():
+def test_two_recordings_in_one_dmesg_are_reported():
     text = b"".join(STAMPS[0] + line for line in LINES)
     assert "2 logs in one file" in examine(read(text * 2)).contradictions[0]
 

@@ -40,7 +40,7 @@ def many_files() -> bytes:
     return b"".join(lines) + summary(2000)
 
 
-LOGS = {  # how many faults they have, and their text
+LOGS = {  # their number of faults, and their text
     "none": (0, HEAD + summary(0)),
     "one": (1, HEAD + NEW + summary(1)),
     "2020": (3, b"".join(OLD.replace(b"8602", b"860%d" % i) for i in range(3))),
@@ -49,7 +49,7 @@ LOGS = {  # how many faults they have, and their text
     "files": (2000, many_files()),
 }
 ROWS = (".csv", ".jsonl", ".sqlite", ".trace.json")
-# What takes a second is tried where most can go wrong.
+# Slow outputs are made only of the logs with the greatest risk.
 ODD_ONES = [(name, ".svg") for name in ("one", "files")]
 ODD_ONES += [(name, ".html") for name in ("2020", "processes", "files")]
 
@@ -63,7 +63,7 @@ def log_of(tmp_path_factory) -> dict[str, Path]:
 
 
 def nr_rows(path: Path) -> int:
-    """How many faults are in an output, by other readers than ours."""
+    """The number of faults in an output, by other readers than ours."""
     if path.suffix == ".csv":
         return len(list(csv.DictReader(path.open(newline=""))))
     if path.suffix == ".jsonl":
@@ -111,7 +111,7 @@ def test_views(name, view, log_of, tmp_path):
 
 
 def sums(capsys, *arguments: object) -> dict[str, int]:
-    """Sums of the columns of a table."""
+    """The sums of a table's columns."""
     assert cli.main([*map(str, arguments), "--csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     return {
@@ -138,7 +138,7 @@ def test_each_log_compared_with_the_next(name, log_of, capsys, tmp_path):
         made(log_of[name], tmp_path / "x.png", "--compare", str(log_of[other]))
 
 
-def test_what_has_major_faults_can_be_warmed(log_of, tmp_path):
+def test_a_log_with_major_faults_has_a_script(log_of, tmp_path):
     output = str(tmp_path / "x.sh")
     assert cli.main([str(log_of["files"]), "-o", output]) == 1  # they are not here
     assert (tmp_path / "x.sh").read_text().count("\nwarm ") == 1000
@@ -150,7 +150,7 @@ OUTPUTS += [["--compare", "none.log", "-o", "x.svg"]]
 
 
 @pytest.mark.parametrize("options", OUTPUTS, ids=" ".join)
-def test_a_log_without_a_fault_is_told_so(options, log_of, capsys, monkeypatch):
+def test_a_log_without_faults_is_reported(options, log_of, capsys, monkeypatch):
     folder = log_of["none"].parent
     monkeypatch.chdir(folder)
     before = sorted(folder.iterdir())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A log whose parts are read by helpers is the log that one reader gives."""
+"""A log read in parts by helpers equals the log read by one reader."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ TEXTS = {
 
 
 def whole(text: bytes) -> dict:
-    """All that was read of it, by name."""
+    """Everything that was read, by name."""
     log = read(text)
-    return told(log)
+    return contents(log)
 
 
-def told(log: Log) -> dict:
-    """All that a log has."""
+def contents(log: Log) -> dict:
+    """Everything in a log, by name."""
     found = {f.name: getattr(log, f.name) for f in fields(log)}
     return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in found.items()}
 
 
 def in_parts(path: Path, monkeypatch: pytest.MonkeyPatch, nr: int) -> dict:
-    """The same by so many helpers, if it has as many lines."""
+    """The same, read by this number of helpers, if the log has as many lines."""
     given = []
 
     class Watched(Helpers):
@@ -68,7 +68,7 @@ def in_parts(path: Path, monkeypatch: pytest.MonkeyPatch, nr: int) -> dict:
     with open_log(str(path)) as file:
         log = read_log(file)
     assert given == [nr if path.read_bytes().count(b"\n") > nr else 0]
-    return told(log)
+    return contents(log)
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -80,7 +80,7 @@ def test_parts_are_as_the_whole(tmp_path, monkeypatch, name, nr):
 
 
 def test_parts_of_damaged_logs(tmp_path, monkeypatch):
-    """Lines left out, there twice, out of order, cut, with rubbish or a NUL in them."""
+    """Lines that are missing, doubled, out of order, cut, or contain rubbish or a NUL."""
     rng = random.Random(7)
     path = tmp_path / "a.log"
     for nr in (2, 3, 4, 8) * 5:
@@ -105,8 +105,8 @@ def test_parts_of_damaged_logs(tmp_path, monkeypatch):
         assert in_parts(path, monkeypatch, nr) == whole(joined)
 
 
-def test_what_was_joined_holds_no_arrays():
-    """It stays: exceptions that matplotlib's import keeps hold the frame that read."""
+def test_joining_parts_keeps_no_arrays():
+    """The frame that read stays alive, held by exceptions that matplotlib's import keeps."""
     first, later = (lines.Reader(["tid", "map"]) for _ in range(2))
     for reader in (first, later):
         reader.feed(COUNTED[:-1])
@@ -128,8 +128,8 @@ def test_pieces_come_in_order(monkeypatch, nr):
 
 
 @pytest.mark.parametrize("how", (signal.SIGKILL, signal.SIGTERM, MemoryError, "half"))
-def test_what_a_failed_helper_owes_is_made_here(monkeypatch, how):
-    """Killed, out of memory, or in the midst of a piece; one of the two, from its second on."""
+def test_the_part_of_a_failed_helper_is_read_here(monkeypatch, how):
+    """One of two helpers is killed, or fails, at its second piece or in the middle of one."""
     monkeypatch.setattr(helper, "nr_helpers", lambda: 2)
     ours, whole = os.getpid(), pickle.dump
 
@@ -152,7 +152,7 @@ def test_what_a_failed_helper_owes_is_made_here(monkeypatch, how):
         assert list(found) == [(i, 1 << 20) for i in range(6)]
 
 
-def test_what_a_helper_raises_is_raised_here(monkeypatch):
+def test_an_exception_in_a_helper_is_raised_here(monkeypatch):
     monkeypatch.setattr(helper, "nr_helpers", lambda: 2)
     with pytest.raises(ZeroDivisionError), Helpers(lambda i: 1 // i, [1, 0]) as found:
         assert next(found) == 1
@@ -160,7 +160,7 @@ def test_what_a_helper_raises_is_raised_here(monkeypatch):
 
 
 def test_no_helper_is_left_when_we_are_killed(tmp_path):
-    """Nor does one go on that nobody reads."""
+    """And none continues if nobody reads its output."""
     script = (
         "import sys, time\n"
         f"sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
@@ -182,8 +182,8 @@ def test_no_helper_is_left_when_we_are_killed(tmp_path):
         time.sleep(0.05)
 
 
-def test_started_by_one_who_ignores_his_children(tmp_path):
-    """Then a helper that has ended would be gone, and its number another's."""
+def test_started_by_a_process_that_ignores_its_children(tmp_path):
+    """Then the number of a helper that has ended could be reused at once."""
     path = tmp_path / "a.log"
     path.write_bytes(compiler_log(40_000))
     line = ["env", "--ignore-signal=CHLD", "/usr/bin/python3", SCRIPT, path]
@@ -194,7 +194,7 @@ def test_started_by_one_who_ignores_his_children(tmp_path):
 
 
 def alive(pid: int) -> bool:
-    """Is that process there, and no zombie?"""
+    """Whether the process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
     except FileNotFoundError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Names made to be taken for something else, in every output there is."""
+"""Names that are made to be taken for something else, in every output."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ NAMES = [
 
 
 def escaped(name: bytes) -> bytes:
-    """As the kernel half writes it."""
+    """A name as the kernel modules write it."""
     return b"".join(
         b"\\%03o" % c if c <= 32 or c in b"\\\x7f" else bytes([c]) for c in name
     )
@@ -84,7 +84,7 @@ def log_of(names: list[bytes]) -> bytes:
     words = {"access": "read", "mode": "user", "region": "file", "result": "major"}
     for i, name in enumerate(names):
         pid, start = 5000 + i, 1000 * (i + 1)
-        told = escaped(name[:700]) or b"?"
+        written = escaped(name[:700]) or b"?"
         comm = (pid, escaped(name[:15]))
         text += b"# child time=%d pid=%d ppid=4494 comm=%s\n" % (start, *comm)
         text += b"# exec time=%d pid=%d comm=%s\n" % (start + 1, *comm)
@@ -93,14 +93,16 @@ def log_of(names: list[bytes]) -> bytes:
         text += line[:-1] + b" map=/f%s offset=0x%x000\n" % (escaped(name), i)
         line = fault(start + 3, 0x1000 * (i + 1), pid, 2 * i + 1, **keys)
         for key, word in words.items():
-            line = line.replace(f" {key}={word}".encode(), f" {key}=".encode() + told)
-        text += line[:-1] + b" map=%s offset=0x0\n" % told
+            line = line.replace(
+                f" {key}={word}".encode(), f" {key}=".encode() + written
+            )
+        text += line[:-1] + b" map=%s offset=0x0\n" % written
     end = summary(2 * len(names))[:-1] + b" children=%d\n" % len(names)
     return text + end
 
 
 def harmless(text: str) -> None:
-    """Nothing in it that does something to a terminal."""
+    """Check that a text has no effect on a terminal."""
     for line in text.split("\n"):
         odd = [c for c in line if unicodedata.category(c)[0] == "C"]
         assert not odd, (line, odd)
@@ -118,7 +120,7 @@ def is_csv(path: Path) -> None:
 
 
 def is_no_formula(cell: str) -> None:
-    """Neither in a spreadsheet that takes a ; for the end of a cell."""
+    """Not even in a spreadsheet that takes a ; for the end of a cell."""
     for part in cell.split(";"):
         assert not part.lstrip().startswith(tuple("=+-@\t\r＝＋－＠")), cell
 
@@ -140,7 +142,7 @@ def is_database(path: Path) -> None:
 def is_trace(path: Path) -> None:
     events = json.loads(path.read_text("utf-8"), parse_constant=pytest.fail)
     events = events["traceEvents"] if isinstance(events, dict) else events
-    # Two faults, of which one ended in no known way, a child and a program a name.
+    # For each name: two faults, one of them with an unknown result, a child and a program.
     kinds = Counter(event["ph"] for event in events)
     assert (kinds["X"], kinds["i"]) == (len(NAMES), 3 * len(NAMES))
 
@@ -200,7 +202,7 @@ def test_files(tmp_path: Path, suffix: str, is_right: Callable[[Path], None]) ->
     done = run(log, "-o", out)
     harmless(done.stdout)
     harmless(done.stderr)
-    # Of the script's files none is here.
+    # None of the script's files exists here.
     assert done.returncode == (suffix == ".sh"), done.stderr
     is_right(out)
     assert len(list(tmp_path.iterdir())) == 2
@@ -237,12 +239,12 @@ def test_tables(tmp_path: Path, more: list[str]) -> None:
             for key in WORDS.split(","):
                 is_no_formula(row[key])
         assert {"' =HYPERLINK(1)", "''=1"} <= {row["program"] for row in rows}
-    # The head is of some lines; each of the groups has one, and two may be the same.
+    # The head has several lines; each group has one, and two may be equal.
     assert 2 * len(NAMES) - 3 < len(done.stdout.splitlines()) <= 2 * len(NAMES) + 12
 
 
-def test_names_are_told_in_one_way_in_every_csv(tmp_path: Path) -> None:
-    """And each in its own, so that what the name was can be had back."""
+def test_names_are_written_in_one_way_in_every_csv(tmp_path: Path) -> None:
+    """Each name differs from the others, so that the original can be recovered."""
     log, out = tmp_path / "x.log", tmp_path / "x.csv"
     log.write_bytes(log_of(NAMES))
     assert run(log, "-o", out).returncode == 0
@@ -257,7 +259,7 @@ def test_names_are_told_in_one_way_in_every_csv(tmp_path: Path) -> None:
 def test_a_database_that_is_replaced_while_it_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: object, is_link: bool
 ) -> None:
-    """In a folder that others may write to: nothing gets into what they put there."""
+    """In a folder that others may write to: nothing is written to a file of theirs."""
     log, victim = tmp_path / "x.log", tmp_path / "victim"
     log.write_bytes(log_of([b"a"]))
     victim.write_bytes(b"")
@@ -283,7 +285,7 @@ def test_a_database_that_is_replaced_while_it_is_made(
 def test_an_output_that_somebody_else_put_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would have let them read what the log says. The user of sudo is nobody else."""
+    """It would have let them read the log's contents. The user of sudo is the same person."""
     log, out = tmp_path / "x.log", tmp_path / "x.csv"
     log.write_bytes(log_of([b"a"]))
     log.chmod(0o600)
@@ -297,7 +299,7 @@ def test_an_output_that_somebody_else_put_there(
 
 
 def test_a_database_of_many_processes_takes_no_longer(tmp_path: Path) -> None:
-    """A set of all of them was made for each."""
+    """A set of all processes was made for each of them."""
     text = HEAD.replace(b"loaded=1389595000000", b"loaded=0")
     text += b"".join(
         b"# child time=1 pid=%d ppid=4494 comm=x\n" % pid
@@ -400,7 +402,7 @@ def test_the_log_itself_may_have_any_name(tmp_path: Path, suffix: str) -> None:
 
 
 def test_the_name_of_the_output_on_a_terminal(tmp_path: Path) -> None:
-    """It is made of the log's; a program gets it as it is."""
+    """It comes from the log's name; other programs get it unchanged."""
     log = tmp_path / "\x1b[2J\u202e.log"
     log.write_bytes(log_of([b"a"]))
     assert run(log).stdout == f"{log.with_suffix('.png')}\n"
@@ -410,6 +412,6 @@ def test_the_name_of_the_output_on_a_terminal(tmp_path: Path) -> None:
         command, env=ENV, stdout=theirs, stderr=subprocess.DEVNULL, check=True
     )
     os.close(theirs)
-    told = os.read(ours, 4096).decode()
+    output = os.read(ours, 4096).decode()
     os.close(ours)
-    assert told == f"{tmp_path}/\ufffd[2J\ufffd.png\r\n"
+    assert output == f"{tmp_path}/\ufffd[2J\ufffd.png\r\n"

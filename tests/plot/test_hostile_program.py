@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Programs made to harm whoever asks for the names in them: what elfutils does is bounded."""
+"""Programs made to harm whoever looks up names in them: elfutils has limits."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MIB = 1 << 20
 
 
 def mangled(depth: int) -> str:
-    """A name of a function whose parameters' types double in length depth times."""
+    """A function's name in which the types of parameters double in length, depth times."""
     digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     name = "_Z1f1AIiiE"
     for i in range(depth):
@@ -36,7 +36,7 @@ def mangled(depth: int) -> str:
 
 
 def assembled(path: Path, text: str) -> int:
-    """Build a library whose only function is at the address that is returned."""
+    """Build a library with one function; returns the function's address."""
     source = path.with_suffix(".s")
     source.write_text(text)
     command = ["gcc", "-shared", "-nostdlib", "-o", path, source]
@@ -59,7 +59,7 @@ def with_section(path: Path, name: str, data: bytes) -> None:
 
 
 def link(name: bytes) -> bytes:
-    """What .gnu_debuglink has: a name, and a checksum of the file."""
+    """The contents of .gnu_debuglink: a name, and a checksum of the file."""
     return name + b"\0" * (4 - len(name) % 4) + bytes(4)
 
 
@@ -90,7 +90,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 
 
 def peak_of(path: Path, address: int, memory: int) -> int:
-    """The most bytes that a look-up's programs have.
+    """The peak memory of the programs of a look-up, in bytes.
 
     In a process of its own: a child's peak has in it what its parent had at the fork.
     """
@@ -120,7 +120,7 @@ def test_a_mangled_name_that_grows_without_end(tmp_path):
     assert peak_of(path, address, 512 * MIB) < 600 * MIB
     assert timer.seconds < 20
     assert budget.cpu_seconds < 1
-    # What was used up is not there for the next file.
+    # The next file has only the rest of the budget.
     if budget.cpu_seconds <= 0:
         assert look_up(os.fsencode(path), [address], budget=budget) is None
         assert budget.is_exceeded
@@ -153,7 +153,7 @@ def test_sections_that_unpack_to_more_than_there_is(tmp_path):
 
 
 def test_a_debug_link_to_a_fifo(library, tmp_path):
-    """The one that it names, beside it: that is not opened, and names are given."""
+    """A FIFO beside the file is not opened, and names are still found."""
     copy = copied(library, tmp_path)
     with_section(copy, ".gnu_debuglink", link(b"fifo"))
     for folder in (tmp_path, tmp_path / ".debug"):
@@ -196,8 +196,8 @@ def test_a_link_in_what_the_link_leads_to(library, tmp_path):
 
 
 @pytest.mark.parametrize("does", ["exec sleep 60", "while :; do :; done", "exec yes"])
-def test_what_does_not_end_is_ended(public, monkeypatch, does):
-    """And what one file took is not there for the next."""
+def test_a_program_that_does_not_end_is_ended(public, monkeypatch, does):
+    """And the time that one file took is not available for the next."""
     (public / "eu-addr2line").write_text(f"#!/bin/sh\n{does}\n")
     (public / "eu-addr2line").chmod(0o755)
     monkeypatch.setenv("PATH", f"{public}:{os.environ['PATH']}")
@@ -210,8 +210,8 @@ def test_what_does_not_end_is_ended(public, monkeypatch, does):
     assert timer.seconds < 10
 
 
-def test_text_without_end(tmp_path, monkeypatch):
-    """What came until then is shown, and that there is more."""
+def test_output_without_end(tmp_path, monkeypatch):
+    """The output so far is used, and a note says that there is more."""
     path = tmp_path / "long.so"
     address = assembled(path, function("y" * 60_000, size=4096))
     (code,) = [s for s in read_segments(os.fsencode(path)) if s.is_code]
@@ -230,18 +230,18 @@ def test_text_without_end(tmp_path, monkeypatch):
 
 @pytest.fixture
 def tool(public, monkeypatch) -> Path:
-    """An eu-addr2line that notes what it has, and where that is noted."""
-    told, program = public / "told", public / "eu-addr2line"
+    """Replace eu-addr2line with a script that writes its user and environment to this file."""
+    notes, program = public / "notes", public / "eu-addr2line"
     program.write_text(
-        f"#!/bin/sh\n{{ id -u; id -g; id -G; env; }} >{told}\n"
+        f"#!/bin/sh\n{{ id -u; id -g; id -G; env; }} >{notes}\n"
         '[ -z "$DEBUGINFOD_CACHE_PATH" ] || touch "$DEBUGINFOD_CACHE_PATH/x" || exit 9\n'
         "printf '0x1\\nf\\n??:0\\n'\n"
     )
     program.chmod(0o755)
-    told.touch()
-    told.chmod(0o666)
+    notes.touch()
+    notes.chmod(0o666)
     monkeypatch.setenv("PATH", f"{public}:{os.environ['PATH']}")
-    return told
+    return notes
 
 
 def test_a_program_does_not_get_the_whole_environment(tool, monkeypatch):
@@ -249,13 +249,13 @@ def test_a_program_does_not_get_the_whole_environment(tool, monkeypatch):
     monkeypatch.setenv("LD_PRELOAD_", "x")
     monkeypatch.setenv("DEBUGINFOD_URLS", "http://localhost:1/")
     assert look_up(os.fsencode(sys.executable), [1])[0].function == "f"
-    told = tool.read_text()
-    assert "DEBUGINFOD_URLS=http://localhost:1/\n" in told
-    assert "SECRET" not in told and "LD_PRELOAD_" not in told
+    notes = tool.read_text()
+    assert "DEBUGINFOD_URLS=http://localhost:1/\n" in notes
+    assert "SECRET" not in notes and "LD_PRELOAD_" not in notes
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-def test_root_does_not_ask_as_root(tool, monkeypatch):
+def test_root_looks_up_names_as_another_user(tool, monkeypatch):
     monkeypatch.delenv("SUDO_UID", raising=False)
     for url in ("", "http://localhost:1/"):
         monkeypatch.setenv("DEBUGINFOD_URLS", url)
@@ -278,7 +278,7 @@ sys.addaudithook(
     ["/proc/kmsg", "/proc/self/maps", "/sys/kernel/mm/transparent_hugepage/enabled"],
 )
 @pytest.mark.parametrize("is_linked", [False, True])
-def test_files_that_are_made_up_are_not_opened(tmp_path, name, is_linked):
+def test_special_files_are_not_opened(tmp_path, name, is_linked):
     if not os.path.exists(name):
         pytest.skip("not here")
     assert stat.S_ISREG(os.stat(name).st_mode)

@@ -12,7 +12,7 @@ def test_one_child_and_none():
     assert "PID 4494 and 1 child\n" in texts(drawn(family_log(["sh"])))
     alone = HEAD + NEW + summary(1).replace(b"\n", b" children=0\n")
     assert "PID 4494\n" in texts(drawn(alone))
-    # A child that had no fault: none to compare with.
+    # A child without faults.
     assert lanes.find_lanes(read(alone.replace(b"children=0", b"children=1"))) is None
 
 
@@ -57,7 +57,7 @@ def test_region_labels_fit():
 
 
 def test_the_traced_process_is_never_among_the_others():
-    """Though it has one fault, and 40 programs have many."""
+    """Even if it has one fault, and 40 programs have many."""
     text = family_log([f"p{i}" for i in range(40)], nr_each=9)
     lines = text.splitlines(keepends=True)
     found = lanes.find_lanes(read(lines[0] + b"".join(lines[9:])))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The largest number that a column holds stands for none, and may be told as well."""
+"""The largest number of a column means "missing", but it can also be a value."""
 
 from __future__ import annotations
 
@@ -73,18 +73,18 @@ def test_it_is_in_every_export(path):
     args = [event["args"] for event in events if event.get("cat") == "fault"]
     for name, value in [*LARGEST.items(), ("address", TOP), ("time_ns", TOP)]:
         is_signed = value == TOP
-        told = [row[name] for row in csv_rows]
-        assert int(told[1], 0) == value and bool(told[0]) == (name not in LARGEST)
-        told = [row[name] for row in json_rows]
-        assert int(str(told[1]), 0) == value
-        assert (told[0] is None) == (name in LARGEST)
-        told = [row[name] for row in sql_rows]
-        assert told[1] == (-1 if is_signed else value)
-        assert (told[0] is None) == (name in LARGEST)
+        got = [row[name] for row in csv_rows]
+        assert int(got[1], 0) == value and bool(got[0]) == (name not in LARGEST)
+        got = [row[name] for row in json_rows]
+        assert int(str(got[1]), 0) == value
+        assert (got[0] is None) == (name in LARGEST)
+        got = [row[name] for row in sql_rows]
+        assert got[1] == (-1 if is_signed else value)
+        assert (got[0] is None) == (name in LARGEST)
         if name not in ("time_ns", "tid"):
-            told = [a.get(name) for a in args]
-            assert int(str(told[1]), 0) == value
-            assert (told[0] is None) == (name in LARGEST)
+            got = [a.get(name) for a in args]
+            assert int(str(got[1]), 0) == value
+            assert (got[0] is None) == (name in LARGEST)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ def test_it_is_in_the_page(path):
     groups = np.frombuffer(data["group"], dtype=np.uint8).tolist()
     for name in ("tid", "cpu", "tries"):
         at = meta["shared"].index(name)
-        told = [meta["groups"][group][at] for group in groups]
-        assert told == [-1, LARGEST[name], -1]
+        got = [meta["groups"][group][at] for group in groups]
+        assert got == [-1, LARGEST[name], -1]
 
 
 def test_pictures_are_drawn_of_it(path):
@@ -159,7 +159,7 @@ def test_pictures_are_drawn_of_it(path):
         assert done.returncode == 0
 
 
-def test_thread_0_is_told():
-    """As of a process in another pid namespace; it was one that is not told."""
+def test_thread_0_is_shown():
+    """A process in another PID namespace may have it; it was taken for a missing one."""
     log = read(fault(1, 0x1000, 7, tid=0) + fault(2, 0x1000, 7))
     assert find_threads(log).names == ["? 0", "? unknown"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Text to columns."""
+"""From text to columns."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_keys_may_come_in_any_order_and_unknown_ones_are_ignored():
     assert rows(read(text)) == [(9, 0x1000, 4494, 12, "exec", "stack")]
 
 
-def test_words_unknown_today_are_kept_and_numbers_that_are_none_are_not_told():
+def test_unknown_words_are_kept_and_invalid_numbers_are_missing():
     text = fault(1, 0x1000, access="atomic", region="gpu")
     text += fault(2, 0x1000, access="read", region="a-name-of-many-bytes")
     text += fault(3, 0x1000, access="read-or-write", tid="x", region="")
@@ -59,7 +59,7 @@ def test_words_unknown_today_are_kept_and_numbers_that_are_none_are_not_told():
     assert log.oddities.nr_bad == 0
 
 
-def test_words_that_can_not_be_told_apart_are_other_ones():
+def test_words_that_cannot_be_distinguished_count_as_other():
     text = b"".join(fault(i, 0x1000, region=f"r{i}") for i in range(1000))
     log = read(text, block_bytes=4096)
     names = words(log, "region")
@@ -86,7 +86,7 @@ KEYS = {
 
 
 def test_every_column_is_read():
-    """And a number of zero is not one that isn't told."""
+    """And zero is not a missing number."""
     as_text = {k: hex(v) if k in ("ip", "offset") else v for k, v in KEYS.items()}
     zero = {k: "0x0" if k in ("ip", "offset") else 0 for k in KEYS}
     log = read(
@@ -164,7 +164,7 @@ PLAIN_RULE = re.compile(
 
 
 def read_plainly(text: bytes) -> tuple[list[list], int]:
-    """The same by a regular expression, a line at a time: faults' values, bad lines."""
+    """Read with a regular expression, line by line: the faults' values, the bad lines."""
     faults, nr_bad = [], 0
     for line in text.splitlines():
         line = re.sub(rb"[\x01-\x20]+", b" ", line).strip()
@@ -184,7 +184,7 @@ def read_plainly(text: bytes) -> tuple[list[list], int]:
 
 
 def plain_value(keys: dict[bytes, bytes], column: Column) -> int | str:
-    """A key's value; -1 and "": not told."""
+    """A key's value; -1 or "" if missing."""
     text = keys.get(column.name.encode(), b"")
     if column.form == WORD:
         return text.decode("utf-8", "replace")
@@ -207,7 +207,7 @@ def whole_rows(log: Log) -> list[list]:
 def test_damaged_lines_are_read_as_by_a_plain_rule(
     monkeypatch, with_outcomes, block_bytes
 ):
-    """Whatever happens to a line, two ways of reading agree on it.
+    """Two ways of reading agree on damaged lines.
 
     In small blocks some have no damaged line.
     """
@@ -236,7 +236,7 @@ def test_damaged_lines_are_read_as_by_a_plain_rule(
 
 
 def test_keys_in_order_are_found_as_those_in_any_order(monkeypatch):
-    """Some left out, one twice, one cut, one that begins the line behind."""
+    """Some are missing, one is doubled, one is cut, one begins the next line."""
     monkeypatch.setattr(lines, "CUT_SHARE_NO_HEAD", 1)
     rng = random.Random(5)
     line = compiler_log(1, outcomes=True).splitlines()[1]
@@ -291,11 +291,11 @@ def test_line_without_end_does_not_fill_the_memory():
     assert (len(log), log.oddities.nr_bad, log.oddities.first_bad) == (1, 1, 2)
 
 
-def test_carriage_returns_are_no_matter():
+def test_carriage_returns_are_ignored():
     assert rows(read(NEW.replace(b"\n", b"\r\n"))) == rows(read(NEW))
 
 
-def test_a_last_line_without_newline_counts_unless_cut_off_in_its_time():
+def test_a_last_line_without_newline_counts_unless_its_time_is_cut():
     text = OLD + OLD.rstrip(b"\n")
     assert len(read(text)) == 2
     log = read(text[:-3])
@@ -324,7 +324,7 @@ def test_reads_outcomes_mappings_and_children(block_bytes):
     assert log.summary["abandoned"] == 2
 
 
-def test_old_logs_say_nothing_of_outcomes_and_mappings():
+def test_old_logs_have_no_outcomes_and_mappings():
     for text in (OLD, HEAD + NEW):
         log = read(text)
         assert outcomes(log) == [("", -1, "", -1)]
@@ -367,7 +367,7 @@ def test_names_are_unescaped():
     assert found == ["/tmp/a b", "/c\\d", "/ä=e", "/x\N{REPLACEMENT CHARACTER}y"]
 
 
-def test_names_of_any_length_are_told_apart():
+def test_names_of_any_length_are_distinguished():
     names = ["/" + "n" * i + last for i in range(60) for last in "ab"]
     names += ["/" + "m" * (lines.MAX_NAME - 2) + last for last in "ab"]
     text = b"".join(fault(i, 0x1000, map=name) for i, name in enumerate(names)) * 2
@@ -376,8 +376,8 @@ def test_names_of_any_length_are_told_apart():
     assert outcomes(read(long)) == [("", -1, "", -1)]
 
 
-def test_names_that_were_chosen_to_have_one_hash_are_told_apart():
-    """Two differences, by the second of which the hash was again the same, with any seed."""
+def test_names_chosen_to_have_one_hash_are_distinguished():
+    """The second difference made the hash the same again, with any seed."""
     first = b"/tmp/aaaaaaabbbb"
     other = int.from_bytes(first, "little") ^ (1 << 63 | (1 << 63 | 1 << 34) << 64)
     names = [first, other.to_bytes(16, "little")]
@@ -385,7 +385,7 @@ def test_names_that_were_chosen_to_have_one_hash_are_told_apart():
     assert [log.paths[code] for code in log.map] == names
 
 
-def test_more_names_than_can_be_told_apart(monkeypatch):
+def test_more_names_than_can_be_distinguished(monkeypatch):
     monkeypatch.setattr(Column, "max_names", 102)
     text = b"".join(fault(i, 0x1000, map=f"/{i}") for i in range(300))
     found = [entry[2] for entry in outcomes(read(text, block_bytes=4096))]
@@ -409,8 +409,8 @@ def test_comments_between_the_lines_lose_nothing(block_bytes):
     assert names == {5000 + i: "sh" for i in range(len(lines))}
 
 
-def test_a_last_line_cut_off_is_seen_though_times_step_back():
-    """Wherever it ends: its last word can't be trusted, be it whole or not."""
+def test_a_cut_last_line_is_found_even_if_times_step_back():
+    """Wherever it ends: its last word may be incomplete, so it can't be trusted."""
     lines = FAMILY.splitlines(keepends=True)
     whole, last = b"".join(lines[:5]), lines[5].rstrip(b"\n")
     assert last.endswith(b"map=[stack]")
@@ -428,11 +428,11 @@ def test_a_summary_cut_off_does_not_count():
 
 def test_a_fault_belongs_to_the_program_that_ran_at_its_time():
     text = HEAD + (
-        fault(10, 0x1000)  # the head's process, before a line tells of it
+        fault(10, 0x1000)  # the head's process, before a line names it
         + b"# exec time=20 pid=4494 comm=as\n"
         + fault(20, 0x1000)
         + b"# child time=30 pid=7 ppid=4494 comm=as\n"
-        + fault(25, 0x1000, pid=7)  # as lines may be late
+        + fault(25, 0x1000, pid=7)  # lines may be late
         + fault(35, 0x1000, pid=7)
         + b"# exec time=40 pid=7 comm=ld\n# exec time=40 pid=7 comm=ld.gold\n"
         + fault(39, 0x1000, pid=7)
@@ -445,7 +445,7 @@ def test_a_fault_belongs_to_the_program_that_ran_at_its_time():
     assert [names[code] for code in codes] == expected
 
 
-def test_programs_are_as_a_plain_rule_finds_them():
+def test_programs_match_a_plain_rule():
     rng = random.Random(2)
     lines = [HEAD]
     for _ in range(800):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The manual page says what --help says."""
+"""The manual page agrees with --help."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def usage() -> str:
 
 
 def section(title: str) -> str:
-    """A section of the page, up to the next."""
+    """A section of the page."""
     found = re.search(
         rf"^\.Sh {title}\n(.*?)(?=^\.Sh |\Z)", PAGE.read_text(), re.M | re.S
     )
@@ -40,13 +40,13 @@ def test_the_page_is_sound():
     done = subprocess.run(
         ["mandoc", "-T", "lint", PAGE], capture_output=True, text=True
     )
-    told = [
+    complaints = [
         line
         for line in (done.stdout + done.stderr).splitlines()
         if "referenced manual not found" not in line
         and "outdated mandoc.db" not in line
     ]
-    assert told == []
+    assert complaints == []
     text = subprocess.run(["mandoc", "-T", "ascii", PAGE], capture_output=True).stdout
     plain = re.sub(rb".\x08", b"", text).decode("ascii", "replace")
     assert len(plain) > 5000 and max(map(len, plain.splitlines())) <= 80
@@ -62,7 +62,7 @@ def test_help_and_page_have_the_same_options(usage):
     assert options_of_page() == in_help
 
 
-def test_the_synopsis_has_the_options_that_are_no_filters():
+def test_the_synopsis_has_the_options_that_are_not_filters():
     filters = section("OPTIONS").partition(".Ss Filters")[2]
     synopsis = section("SYNOPSIS")
     for option in options_of_page():
@@ -70,7 +70,7 @@ def test_the_synopsis_has_the_options_that_are_no_filters():
             assert re.search(rf"(Fl|\|) {option[1:]}\b", synopsis), option
 
 
-def test_all_words_that_options_take_are_in_the_page():
+def test_all_words_that_options_accept_are_in_the_page():
     options = section("OPTIONS")
     for words in (outputs.VIEWS, groups.KEYS, table.SORTS):
         for word in words:
@@ -79,8 +79,8 @@ def test_all_words_that_options_take_are_in_the_page():
         assert re.search(rf"^\.It Pa .*{re.escape(suffix)}", section("OUTPUTS"), re.M)
 
 
-def test_exit_statuses_are_told():
-    told = set(re.findall(r"\b\d\b", section("EXIT STATUS")))
-    assert told == {"0", "1", "2"}
+def test_exit_statuses_are_in_the_page():
+    statuses = set(re.findall(r"\b\d\b", section("EXIT STATUS")))
+    assert statuses == {"0", "1", "2"}
     assert run("--none").returncode == 2
     assert run("/none.log").returncode == 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Values counted instead of sorted are the same values."""
+"""Counting values gives the same result as sorting them."""
 
 from __future__ import annotations
 

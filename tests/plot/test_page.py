@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The page, in a browser without a window: its numbers are those of numpy from the log."""
+"""The page in a headless browser: its numbers equal those that numpy finds in the log."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from selenium.webdriver.support.ui import Select
 from test_symbols import LOAD, address_of, library, line, parts
 from test_symbols import head as symbols_head
 
-# No window, no user's profile, and nothing but the page asks for anything.
+# No window, no user's profile, and no requests except the page's.
 BROWSER_OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--window-size=1500,1300"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -51,7 +51,7 @@ def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
 
 
 def until(condition: Callable[[], object], what: str) -> object:
-    """Wait a minute at the most."""
+    """Wait for a condition, at most a minute."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         result = condition()
@@ -81,7 +81,7 @@ def opened(browser: webdriver.Chrome, tmp_path: Path, text: bytes, *options: str
 
 
 def nothing_wrong(browser: webdriver.Chrome, page: Path) -> None:
-    """No message on the console, no request but for the page, no dialog."""
+    """Check: no message on the console, no request except for the page, no dialog."""
     assert browser.get_log("browser") == []
     requests = set()
     for entry in browser.get_log("performance"):
@@ -101,7 +101,7 @@ def counts(browser: webdriver.Chrome) -> dict[str, int]:
 
 
 def in_view(browser: webdriver.Chrome, log: Log) -> np.ndarray:
-    """Which faults lie where the picture's axes are: by the log, not by the page's data."""
+    """The faults within the picture's axes, by the log and not by the page's data."""
     (x0, x1), (y0, y1), panels = browser.execute_script(
         "const axes = document.getElementById('plot').layout;"
         "return [axes.xaxis.range, axes.yaxis.range, page.faults.meta.panels]"
@@ -164,7 +164,7 @@ def by(browser: webdriver.Chrome, key: str) -> None:
 
 
 def drag(browser: webdriver.Chrome, *corners: float) -> None:
-    """Zoom by the mouse, from corner to corner in parts of the picture's size."""
+    """Zoom with the mouse, from corner to corner, as fractions of the picture's size."""
     surface = browser.find_element(By.CSS_SELECTOR, "#plot .nsewdrag[data-subplot=xy]")
     width, height = surface.size["width"], surface.size["height"]
     x0, y0, x1, y1 = corners
@@ -207,10 +207,10 @@ def test_a_page_zooms_and_filters_with_the_log_s_numbers(browser, tmp_path):
     colour = Select(browser.find_element(By.ID, "filter-metric"))
     for metric, key in (("latency", "spent"), ("major", "major"), ("faults", "faults")):
         colour.select_by_value(metric)
-        told = browser.execute_script(
+        got = browser.execute_script(
             "return page.counted.cells.reduce((a, b) => a + b)"
         )
-        assert told == expected[key]
+        assert got == expected[key]
 
     library = "/usr/lib/libstdc++.so.6.0.30"
     choose(browser, "map", library)
@@ -230,7 +230,7 @@ def test_a_page_zooms_and_filters_with_the_log_s_numbers(browser, tmp_path):
 
 
 def test_a_long_fault_s_time_is_where_it_passed(browser, tmp_path):
-    """771 ms were all in the spot where they began, and a view of what followed was empty."""
+    """All of 771 ms were in the cell where they began, and a view of the following time was empty."""
     ms = 10**6
     keys = dict(tid=4494, access="read", result="major")
     text = HEAD_AT_0 + fault(0, 4096, latency_ns=10 * ms, **keys)
@@ -283,17 +283,17 @@ def test_tables_are_sums_of_the_log_and_sort(browser, tmp_path):
     by_time = sorted((n for n in names if spent[n]), key=lambda n: -spent[n])
     assert [row[0] for row in rows] == by_time
     for row in rows:
-        such = log.map == names.index(row[0])
-        results = np.bincount(log.result[such], minlength=3)
-        told = [int(cell.replace(",", "")) for cell in row[1:5]]
-        assert told == [np.count_nonzero(such), results[1], results[2], 0]
+        chosen = log.map == names.index(row[0])
+        results = np.bincount(log.result[chosen], minlength=3)
+        got = [int(cell.replace(",", "")) for cell in row[1:5]]
+        assert got == [np.count_nonzero(chosen), results[1], results[2], 0]
         share = 100 * spent[row[0]] / sum(spent.values())
         assert float(row[10].removesuffix(" %")) == pytest.approx(share, abs=0.051)
-        latency = np.sort(log.latency_ns[such])
+        latency = np.sort(log.latency_ns[chosen])
         expected = [latency[-(-len(latency) * q // 100) - 1] for q in (50, 99)]
         shown = [time_text(int(ns)) for ns in (*expected, latency.max())]
         assert row[7:10] == shown
-        assert row[5] == f"{len(np.unique(log.address[such] >> np.uint64(12))):,}"
+        assert row[5] == f"{len(np.unique(log.address[chosen] >> np.uint64(12))):,}"
     exact = browser.execute_script(
         "const {first, columns} = page.counted.tables.get('map');"
         "return first.map((i, r) => [page.faults.text(page.faults.group[i], 'map'),"
@@ -321,7 +321,7 @@ def test_tables_are_sums_of_the_log_and_sort(browser, tmp_path):
 def test_tables_by_function_offset_and_page_are_those_of_the_terminal(
     browser, tmp_path
 ):
-    """Of a zoomed and filtered view, too: an independent count of its faults."""
+    """Also in a zoomed and filtered view: an independent count of its faults."""
     text = compiler_log(6000, outcomes=True)
     page, log = opened(browser, tmp_path, text), read(text)
     names = np.array(log.names["map"], dtype=object)
@@ -377,19 +377,19 @@ def test_functions_have_their_names(browser, tmp_path, library):
     nothing_wrong(browser, page)
 
 
-def test_pointing_tells_the_fault_s_line(browser, tmp_path):
+def test_pointing_shows_the_fault_s_line(browser, tmp_path):
     page = opened(browser, tmp_path, FAMILY)
     lines = [
         re.sub(r"^ *\d+:: PID = +", "PID = ", line)
         for line in FAMILY.decode().splitlines()
         if "Page Fault" in line
     ]
-    told = [
+    got = [
         browser.execute_async_script(f"page.line({i}).then(arguments[0])")
         for i in range(3)
     ]
     keys = lambda line: (line.split(" tid=")[0], sorted(line.split()[10:]))
-    assert [keys(line) for line in told] == [keys(line) for line in lines]
+    assert [keys(line) for line in got] == [keys(line) for line in lines]
     point = browser.find_elements(By.CSS_SELECTOR, "#plot .scatterlayer .point")[0]
     ActionChains(browser).move_to_element(point).perform()
     fault = browser.find_element(By.ID, "fault")
@@ -398,7 +398,7 @@ def test_pointing_tells_the_fault_s_line(browser, tmp_path):
     nothing_wrong(browser, page)
 
 
-def test_pointing_at_a_spot_tells_its_faults(browser, tmp_path):
+def test_pointing_at_a_cell_shows_its_faults(browser, tmp_path):
     page = opened(browser, tmp_path, compiler_log(9000, outcomes=True))
     most, text = browser.execute_script(
         "const cells = page.counted.cells, most = Math.max(...cells), at = cells.indexOf(most);"
@@ -433,7 +433,7 @@ def test_hostile_names_are_inert(browser, tmp_path):
 
 
 def test_processes_share_files_by_offset_not_addresses(browser, tmp_path):
-    """Two map the same file, each at an address of its own; one has a heap besides."""
+    """Two processes map the same file at different addresses; one also has a heap."""
     text = HEAD_AT_0 + b"# child time=1 pid=9 ppid=4494 comm=sh\n"
     base = {4494: 0x55F391C00000, 9: 0x7FAA28000000}
     for i in range(40):
@@ -482,8 +482,8 @@ def test_a_fault_without_an_offset_has_a_line(browser, tmp_path):
     nothing_wrong(browser, page)
 
 
-def test_what_a_log_does_not_have_is_a_dash_and_one_hint(browser, tmp_path):
-    """It was 0 minor, 0 major, and nothing in place of times."""
+def test_missing_figures_are_dashes_with_one_hint(browser, tmp_path):
+    """They were 0 minor and 0 major, and times were empty."""
     keys = dict(tid=1, access="read", map="/a")
     text = HEAD_AT_0 + b"".join(fault(i, i << 12, **keys) for i in range(5))
     page = opened(browser, tmp_path, text + summary(5))
@@ -503,7 +503,7 @@ def test_what_a_log_does_not_have_is_a_dash_and_one_hint(browser, tmp_path):
     nothing_wrong(browser, page)
 
 
-def test_losses_and_the_head_are_told(browser, tmp_path):
+def test_losses_and_the_head_are_shown(browser, tmp_path):
     page = opened(browser, tmp_path, HEAD + NEW + summary(5, dropped=4))
     notes = browser.find_element(By.ID, "notes").text
     assert "4 dropped" in notes
@@ -524,7 +524,7 @@ def test_a_log_of_2020_and_a_filter(browser, tmp_path):
 
 
 def test_hours_have_round_steps(browser, tmp_path):
-    """They were tens of thousands of seconds."""
+    """The steps were tens of thousands of seconds."""
     hour = 3600 * 10**9
     lines = [
         fault(i * hour, i << 12, result="minor", latency_ns=hour // 60)
@@ -541,13 +541,13 @@ def test_hours_have_round_steps(browser, tmp_path):
 
 
 def test_times_are_those_of_pictures_and_tables_to_the_last_digit(browser, tmp_path):
-    """36,150 µs were "36.1 ms" in the one and "36.2 ms" in the other."""
+    """36,150 µs were "36.1 ms" in one of them and "36.2 ms" in another."""
     opened(browser, tmp_path, OLD)
     times = [0, 1, 999, 1500, 9996, 36_150_000, 999_999, 999_999_999, 45 * 10**8]
     times += [s * 10**9 for s in (119, 120, 7199, 7200, 90061, 172_800, 10**9)]
     times += (10 ** np.random.default_rng(1).uniform(0, 16, 500)).astype(int).tolist()
-    told = browser.execute_script("return arguments[0].map(duration)", times)
-    assert told == [time_text(ns) for ns in times]
+    got = browser.execute_script("return arguments[0].map(duration)", times)
+    assert got == [time_text(ns) for ns in times]
 
 
 def test_the_top_of_64_bits(browser, tmp_path):

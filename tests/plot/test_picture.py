@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is drawn."""
+"""The contents of pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 
-def test_a_picture_tells_who_what_and_where():
+def test_a_picture_names_process_access_and_places():
     words = texts(drawn(compiler_log(3000)))
     assert "Page faults of cc1plus, PID 4494" in words
     assert "3,000 faults in 1.26 s on " in words
@@ -49,7 +49,7 @@ def test_other_processes_are_counted():
     assert "PID 4494 and 2 other processes\n" in texts(drawn(two)) + "\n"
 
 
-def test_a_comm_is_no_mathematics():
+def test_a_comm_is_not_rendered_as_mathematics():
     text = HEAD.replace(b"cc1plus", rb"$\frac{$_^") + NEW
     assert r"Page faults of \$\frac{\$_^, PID 4494" in texts(drawn(text))
 
@@ -101,7 +101,7 @@ def test_labels_do_not_touch_each_other(nr_faults):
 
 
 def rings(figure: Figure, style: dict) -> list[tuple[float, float]]:
-    """Where the areas have such marks."""
+    """The positions of marks of this style in the areas."""
     return [
         (float(x), float(y))
         for axis in figure.axes
@@ -139,7 +139,7 @@ def test_major_faults_stand_out():
     assert "one fault or more" not in words
 
 
-def test_a_latency_of_zero_is_drawn_and_none_is_not():
+def test_a_latency_of_zero_is_drawn_and_a_missing_one_is_not():
     figure = drawn(
         fault(1, 0x1000, result="minor", latency_ns=0)
         + fault(2, 0x1000, result="minor", latency_ns=500)
@@ -179,9 +179,9 @@ def test_faults_are_drawn_in_the_order_of_time():
     assert pictures[0] == pictures[1]
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_children_are_told_and_have_rows(told):
-    text = family_log(["sh", r"a\040b"], told=told)
+@pytest.mark.parametrize("counted", [True, False])
+def test_children_are_counted_and_have_rows(counted):
+    text = family_log(["sh", r"a\040b"], counted=counted)
     log = read(text)
     found = lanes.find_lanes(log)
     assert found.names == ["cc1plus 4494", "sh 5000", "a b 5001"]
@@ -253,7 +253,7 @@ def test_new_labels_do_not_touch_each_other(text):
             assert not box.overlaps(other), (labels[i], label)
 
 
-def test_a_log_of_2020_tells_that_it_tells_no_access():
+def test_a_log_of_2020_is_shown_without_access():
     figure = drawn(OLD + OLD.replace(b"602", b"702"))
     (legend,) = figure.legends
     assert [t.get_text() for t in legend.get_texts()] == ["access not told 2"]
@@ -335,7 +335,7 @@ def test_cells_add_up():
     assert lower_left == pytest.approx(25000, rel=0.05)
 
 
-# --- what was untrue, or could not be read -----------------------------------
+# --- pictures that were wrong, or hard to read -----------------------------------
 
 
 def legend_words(figure: Figure) -> list[str]:
@@ -343,7 +343,7 @@ def legend_words(figure: Figure) -> list[str]:
 
 
 def labels_of(figure: Figure) -> list:
-    """All the words that are shown: titles, notes, ticks within their axes, legends."""
+    """All words that are shown: titles, notes, ticks within their axes, legends."""
     found = [*figure.texts, *figure.legends]
     for axis in figure.axes:
         low, high = axis.get_ylim()
@@ -361,7 +361,7 @@ def labels_of(figure: Figure) -> list:
 def check_labels(figure: Figure) -> None:
     """All words are inside the picture, and none touch."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # labels of axes get their places by this
+    canvas.draw()  # this places the labels of axes
     renderer = canvas.get_renderer()
     labels = labels_of(figure)
     boxes = [label.get_window_extent(renderer) for label in labels]
@@ -374,7 +374,7 @@ def check_labels(figure: Figure) -> None:
 
 
 def mixed_log(nr_faults: int, **keys) -> bytes:
-    """Reads and writes by turns, over one area."""
+    """Reads and writes in turns, over one area."""
     rng = np.random.default_rng(5)
     pages = rng.integers(0, 4000, nr_faults)
     return HEAD_AT_0 + b"".join(
@@ -390,8 +390,8 @@ def mixed_log(nr_faults: int, **keys) -> bytes:
     )
 
 
-def test_cells_half_read_half_write_do_not_tie_to_read():
-    """And nothing rare is hidden: colours are in proportion to the accesses."""
+def test_cells_with_as_many_reads_as_writes_are_not_all_drawn_as_read():
+    """And rare accesses are not hidden: colours are in proportion to the accesses."""
     counts = np.zeros((100, 200, marks.NR_KINDS), dtype=int)
     counts[..., 1] = counts[..., 2] = 3
     kinds = np.bincount(marks.cell_kinds(counts).ravel(), minlength=5) / 20000
@@ -405,8 +405,8 @@ def test_cells_half_read_half_write_do_not_tie_to_read():
         assert (marks.cell_kinds(alone) == kind).all()
 
 
-def test_many_major_faults_are_a_density_not_chain_mail():
-    """The darkness of a cell is how many there are; few are rings."""
+def test_many_major_faults_are_drawn_as_density_not_as_rings():
+    """The darkness of a cell shows their number; few are drawn as rings."""
     text = mixed_log(
         6000,
         result=lambda i: "major" if i > 3000 or i % 50 == 0 else "minor",
@@ -440,7 +440,7 @@ def test_a_single_binned_major_is_as_dark_as_its_count():
 
 
 def test_the_legend_has_the_colours_of_binned_majors():
-    """They were let through by what is below: dark blue on reads, black in the legend."""
+    """The marks below shone through: they were dark blue on reads, but black in the legend."""
     text = mixed_log(
         600,
         result=lambda i: "major",
@@ -465,7 +465,7 @@ def test_the_legend_has_the_colours_of_binned_majors():
 
 
 def test_files_with_names_cut_to_the_same_text_are_named():
-    """The end that tells them apart stays."""
+    """The end that distinguishes them stays."""
     names = [f"/opt/lib/libanalysis-of-something-{i:02d}.so.1" for i in range(15)]
     labels = [panels.file_label(name) for name in names]
     assert len({*labels}) == 15 and max(map(len, labels)) <= 21
@@ -485,7 +485,7 @@ def test_files_with_names_cut_to_the_same_text_are_named():
 
 
 def test_files_are_named_by_cost_and_those_without_a_name_are_counted():
-    """All in one place: there is room for one name."""
+    """All are in one place, where there is room for one name."""
     text = (
         HEAD_AT_0
         + fault(0, 0x7F0000000000, map="anon")
@@ -608,7 +608,7 @@ def test_200_areas_have_their_gaps_folded():
 
 
 def sanitized() -> tuple[list[int], bytes]:
-    """Pages side by side, and a log of these and others far away, as of AddressSanitizer."""
+    """Adjacent pages, and a log of these and of pages far away, as with AddressSanitizer."""
     far = [0xAC5A28AF, 0xC067FFF8, 0xFEE7CD98, 0x5629145B8, 0x603000000, 0x624000000]
     far += [0x640000000, 0x7F6FE4000, 0x7FFDD0900]
     near = [0x62E000000 + i for i in range(2400)]
@@ -617,7 +617,7 @@ def sanitized() -> tuple[list[int], bytes]:
     return near, b"".join(lines)
 
 
-def test_on_a_page_they_have_a_panel_of_their_own():
+def test_on_a_page_far_pages_have_a_panel_of_their_own():
     near, text = sanitized()
     found, _ = page._panels(read(HEAD_AT_0 + text), "address")
     assert len(found) == 11
@@ -626,7 +626,7 @@ def test_on_a_page_they_have_a_panel_of_their_own():
 
 
 def test_a_single_gap_is_folded_too():
-    """2,400 pages and one 56 GiB above were a flat line: as many areas as panels, so uncut."""
+    """2,400 pages and one 56 GiB above were drawn as a flat line, without a cut."""
     near, text = sanitized()
     log = read(HEAD_AT_0 + text)
     found = panels.by_address(log)
@@ -658,7 +658,7 @@ def test_the_last_bar_of_the_strip_is_not_clipped():
 
 
 def luminance(colour: str) -> float:
-    """As WCAG has it."""
+    """Relative luminance, as defined by WCAG."""
     parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [
         c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts
@@ -701,23 +701,23 @@ def test_ticks_of_thousands_are_separated():
     ],
 )
 def test_logs_of_hours_and_days_have_round_steps(hours, per, unit, ticks):
-    """They had "faults per 3.33333 min"."""
+    """They had "faults per 3.33333 min" as a label."""
     ns = round(hours * 3600e9)
     lines = [fault(ns * i // 50, i << 12, result="minor") for i in range(51)]
     figure = drawn(HEAD_AT_0 + b"".join(lines))
     assert figure.axes[0].get_ylabel() == f"faults per\n{per}"
     assert figure.axes[-1].get_xlabel() == f"time since the first fault ({unit})"
-    told = [t.get_text() for t in figure.axes[-1].get_xticklabels()]
-    assert len(told) <= 14 and told[told.index("0") :][:3] == ticks
+    labels = [t.get_text() for t in figure.axes[-1].get_xticklabels()]
+    assert len(labels) <= 14 and labels[labels.index("0") :][:3] == ticks
 
 
-def test_names_in_a_script_without_a_font_are_told():
+def test_names_in_a_script_without_a_font_are_reported():
     text = HEAD.replace(b"cc1plus", "\U00012000".encode()) + NEW
     assert "no font for U+12000 (Debian: " in texts(drawn(text))
     assert "no font" not in texts(drawn(HEAD.replace(b"cc1plus", "äжλ".encode()) + NEW))
 
 
-def test_the_rule_of_the_panels_heights_is_told():
+def test_the_rule_for_the_panels_heights_is_shown():
     words = texts(drawn(compiler_log(50))).replace("\n", " ")
     assert "panel heights grow with the logarithm of the size they span" in words
 
@@ -733,7 +733,7 @@ def viewed(text: bytes, view: str | None) -> Figure:
 
 
 def test_processes_do_not_share_an_address_axis():
-    """20 position-independent programs: a file's panel is by offset, theirs alike."""
+    """20 position-independent programs share a file's panel, by offset."""
     lines = [HEAD_AT_0]
     for pid in range(5000, 5020):
         base = 0x550000000000 + pid * 0x40000000
@@ -760,8 +760,8 @@ def test_processes_do_not_share_an_address_axis():
     assert "GiB" in texts(viewed(text, "address"))
 
 
-def test_a_forks_pages_are_where_its_parent_has_them():
-    """Every second page of its parent's is not the lower half of a panel."""
+def test_a_forked_process_has_its_pages_at_its_parents_height():
+    """Every second page of the parent must not become the lower half of a panel."""
     keys = {"map": "anon", "region": "anon", "access": "write"}
 
     def touch(time_ns: int, pages: range, pid: int, first: int = 0x7000) -> list[bytes]:
@@ -770,9 +770,9 @@ def test_a_forks_pages_are_where_its_parent_has_them():
     lines = [HEAD_AT_0, *touch(10, range(100), 4494)]
     lines.append(b"# child time=20 pid=5000 ppid=4494 comm=a\n")
     lines += touch(30, range(0, 100, 2), 5000)
-    lines.append(b"# child time=40 pid=5001 ppid=5000 comm=a\n")  # and of that
+    lines.append(b"# child time=40 pid=5001 ppid=5000 comm=a\n")  # a child of the child
     lines += touch(50, range(1, 100, 3), 5001)
-    lines.append(b"# exec time=60 pid=5000 comm=b\n")  # has addresses of its own now
+    lines.append(b"# exec time=60 pid=5000 comm=b\n")  # now has addresses of its own
     lines += touch(70, range(10), 5000, first=0x99000)
     lines.append(b"# child time=80 pid=5002 ppid=5000 comm=b\n")
     lines += touch(90, range(0, 10, 3), 5002, first=0x99000)
@@ -801,7 +801,7 @@ def test_a_part_of_a_file_is_shown_over_time():
     assert sorted(y) == sorted((log.offset[of_it] + inside).astype(float))
 
 
-def test_of_1000_files_the_costliest_have_panels_and_all_are_there():
+def test_of_1000_files_the_costliest_have_panels_and_all_are_counted():
     text = HEAD_AT_0 + b"".join(
         fault(
             i,
@@ -840,8 +840,8 @@ def test_threads_are_rows():
     check_labels(figure)
 
 
-def test_pages_that_come_back_are_told():
-    """Working set: distinct pages a window, those that had a fault before apart."""
+def test_pages_that_fault_again_are_shown():
+    """Working set: distinct pages per window, with a separate line for pages seen before."""
     text = HEAD_AT_0 + b"".join(
         fault(t, page * 4096, pid)
         for t, page, pid in (
@@ -875,8 +875,8 @@ def test_pages_that_come_back_are_told():
     }
 
 
-def test_huge_pages_are_said_to_count_as_one():
-    """32 MiB that 16 faults on huge pages fill are 16 pages here: no size is in the log."""
+def test_a_note_says_that_huge_pages_count_as_one():
+    """32 MiB filled by 16 faults on huge pages count as 16 pages: the log has no sizes."""
     text = HEAD_AT_0 + b"".join(fault(i, i << 21, access="write") for i in range(16))
     figure = viewed(text, "memory")
     assert "16 pages in the end" in texts(figure)
@@ -885,7 +885,7 @@ def test_huge_pages_are_said_to_count_as_one():
 
 
 def test_a_median_is_one_value_everywhere(tmp_path):
-    """Title, line of its kind, curve and table: 15.5, 15 and 15.5 of the same faults."""
+    """Title, row of its kind, curve and table had 15.5, 15 and 15.5 for the same faults."""
     latencies = [10, 15, 16, 1000] * strips.CURVE_BINS * 2
     keys = {"tid": 1, "result": "minor", "map": "/x"}
     lines = [
@@ -906,7 +906,7 @@ def test_a_median_is_one_value_everywhere(tmp_path):
     )
 
 
-def test_latencies_are_told_by_kind_and_over_time():
+def test_latencies_are_shown_by_kind_and_over_time():
     figure = drawn(compiler_log(3000, outcomes=True))
     (axis,) = [a for a in figure.axes if "fault latency" in texts(a)]
     log = read(compiler_log(3000, outcomes=True))
@@ -925,11 +925,11 @@ def test_latencies_are_told_by_kind_and_over_time():
 
 
 def test_the_moment_that_costs_most_is_the_tallest_bar():
-    """Not the one with most faults: a newcomer took the peak of those for it."""
+    """Not the moment with most faults: a new user took that peak for the costliest moment."""
     lines = [HEAD_AT_0]
     for i in range(1000):
         word, latency = ("major", 10**7) if 200 <= i < 210 else ("minor", 1000)
-        # Ten times as many from the 900th on.
+        # Ten times as many faults from the 900th on.
         time_ns = i * 10**6 if i < 900 else 900 * 10**6 + (i - 900) * 10**5
         word = "sigbus" if i == 5 else word
         keys = {"access": "read", "result": word, "latency_ns": latency}
@@ -952,7 +952,7 @@ def test_the_moment_that_costs_most_is_the_tallest_bar():
 
 
 def test_a_long_fault_s_time_is_in_all_bars_that_it_overlaps():
-    """771 ms were in one bar of 50 ms; and the axis ended before the fault did."""
+    """All 771 ms were in one bar of 50 ms, and the axis ended before the fault did."""
     ms = 10**6
     keys = {"access": "read", "tid": 1}
     lines = [
@@ -974,7 +974,7 @@ def test_faults_that_took_no_time_have_a_strip_of_it():
     assert "time in faults" in texts(figure.axes[1])
 
 
-def test_no_curve_leads_over_a_time_without_faults():
+def test_no_curve_crosses_a_time_without_faults():
     lines = compiler_log(3000, outcomes=True).splitlines(True)
     early = [line for i, line in enumerate(lines[1:-1]) if i < 1000 or i >= 2000]
     figure = drawn(b"".join([lines[0], *early, summary(2000)]))
@@ -992,7 +992,7 @@ def test_no_curve_leads_over_a_time_without_faults():
 
 
 def test_latencies_too_thin_for_any_curve():
-    """As many as curves take, four in each of their bins: that was a traceback."""
+    """Enough faults for curves, but only four in each bin: that was a traceback."""
     times = [i // 4 * 1000 + i % 4 for i in range(strips.CURVE_BINS * 4)]
     assert len(times) >= strips.MIN_FOR_CURVES and strips.MIN_IN_BIN > 4
     text = b"".join(fault(t, 4096 * t, result="minor", latency_ns=9) for t in times)
@@ -1002,12 +1002,12 @@ def test_latencies_too_thin_for_any_curve():
 
 
 def points_of(lines: list[bytes]) -> np.ndarray:
-    """Times of these faults, in s since the first."""
+    """The times of these faults, in s since the first."""
     times = np.array([int(line.split(b" at Time ")[1].split()[0]) for line in lines])
     return (times - times[0]) / 1e9
 
 
-def test_notes_that_have_no_room_are_counted():
+def test_notes_without_room_are_counted():
     notes = [
         f"a note of some length, the {i}th of many that there are" for i in range(30)
     ]
@@ -1019,7 +1019,7 @@ def test_notes_that_have_no_room_are_counted():
     assert layout.run_in(["x" * 5000], 165, 3)[0].startswith("xxx")
 
 
-def test_warnings_that_have_no_room_are_counted():
+def test_warnings_without_room_are_counted():
     texts = [f"warning {i}" for i in range(9)]
     assert drawing.warnings_of(texts) == [
         *texts[:5],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files that somebody planted where the program runs: nothing of them is read or run."""
+"""Files that somebody planted where the program runs are not read or run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from logs import ENV, SCRIPT
 from test_symbols import CODE, LOAD, elf, head, line, summary
 from test_table import CC1_TEXT
 
-# What matplotlib evaluates of a matplotlibrc has no builtins; a generator's frame has.
+# matplotlib evaluates values of a matplotlibrc without builtins; a generator's frame has them.
 RC = """axes.prop_cycle: (lambda a: (a.append(a[0].gi_frame.f_back.f_back.f_back.f_back\
 .f_builtins["open"]("owned", "w") for _ in [1]), [*a[0]]))([])
 """
@@ -24,7 +24,7 @@ PROGRAMS = ("zstd", "eu-addr2line", "fc-list")
 
 
 def plant(folder: Path) -> None:
-    """Fill a folder with what leaves the file owned if it is read or run."""
+    """Fill a folder with files that create the file "owned" if they are read or run."""
     folder.mkdir(exist_ok=True)
     (folder / "matplotlibrc").write_text(RC)
     (folder / "matplotlib").mkdir(exist_ok=True)
@@ -37,7 +37,7 @@ def plant(folder: Path) -> None:
 
 
 def packed_log(folder: Path) -> Path:
-    """A log packed by zstd, of which one instruction was in a file that is here."""
+    """A log packed by zstd; one of its instructions is in a file that exists here."""
     program = folder / "good.so"
     program.write_bytes(elf((1, 5, 0, 0, 0, 1 << 20, 1 << 20, 0)))
     text = line(1, LOAD, CODE, LOAD + 4, access="exec", map=program)
@@ -63,7 +63,7 @@ WHAT += [["--by", "function"], ["--compare", "x.log.zst", "-o", "x.png"]]
 @pytest.mark.parametrize("what", WHAT, ids=" ".join)
 @pytest.mark.parametrize("careless", [False, True])
 def test_nothing_is_taken_from_the_current_folder(tmp_path, what, careless):
-    """Not by a careless user's environment either, which says to look there."""
+    """Not even if a careless user's environment refers to it."""
     packed_log(tmp_path)
     plant(tmp_path)
     env = {}
@@ -89,7 +89,7 @@ def test_a_planted_rc_of_matplotlib_would_be_evaluated(tmp_path):
 
 
 def test_nothing_is_taken_from_beside_the_installed_program(tmp_path):
-    """PREFIX/bin has others' programs, and is no folder of modules."""
+    """PREFIX/bin contains other programs, and is not a folder of Python modules."""
     shutil.copytree(SCRIPT.parent / "faultlog", tmp_path / "share/pf_probe/faultlog")
     plant(tmp_path / "bin")
     shutil.copy(SCRIPT, tmp_path / "bin/page_fault_plot")
@@ -100,7 +100,7 @@ def test_nothing_is_taken_from_beside_the_installed_program(tmp_path):
 
 
 def test_a_current_folder_that_is_gone(tmp_path):
-    """One can be in it, and give names from / on."""
+    """The program can run in it, with absolute names."""
     (tmp_path / "x.log").write_bytes(CC1_TEXT)
     program = (
         "import os, sys; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone');"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A pid that a later child has again: two processes, wherever processes are told apart."""
+"""A PID that a later child reuses: every output shows two processes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def event(kind: str, time_ns: int, pid: int, comm: str, ppid: int = 100) -> byte
 
 
 def log_of(*comms: str, pid: int = 500) -> bytes:
-    """Of make and children of one pid, one after the other; the ith of i + 1 faults."""
+    """A log of make and children with one PID, one after the other; the ith has i + 1 faults."""
     keys = dict(map="anon", region="anon", result="minor", latency_ns=3)
     lines = [HEAD, fault(1, 0x1000, 100, tid=100, **keys)]
     for i, comm in enumerate(comms):
@@ -65,16 +65,16 @@ def test_tables(path):
     rows = table(path, "process", "--sort", "key")
     assert [row["process"] for row in rows] == NAMES
     assert [row["faults"] for row in rows] == ["1", "1", "2", "3"]
-    told = run(path, "--by", "process").stdout
+    output = run(path, "--by", "process").stdout
     for name in ("100 make", "500 cc1", "500~2 as", "500~3 as"):
-        assert re.search(rf"  {re.escape(name)}$", told, re.M)
-    # Pages are each process's own.
+        assert re.search(rf"  {re.escape(name)}$", output, re.M)
+    # Each process has its own pages.
     assert [row["pages"] for row in table(path, "region")] == ["7"]
     assert len(table(path, "page")) == 7
     assert {row["page"] for row in table(path, "page", "--pid", "500")} >= {
         "500~2:0x1000"
     }
-    # Nor is what a filter leaves numbered anew.
+    # A filter does not renumber the processes.
     rows = table(path, "process", "--from", "@3000")
     assert [row["process"] for row in rows] == ["500~3"]
 
@@ -89,7 +89,7 @@ def test_the_traced_process_may_be_the_first(tmp_path):
     assert log.last_names() == {100: "make", int(log.process[1]): "cc1"}
 
 
-def test_a_line_that_is_there_twice_is_one_child():
+def test_a_doubled_line_is_one_child():
     text = log_of("cc1")
     child = event("child", 1000, 500, "make")
     assert read(text.replace(child, child * 2)).reused == {}
@@ -151,8 +151,8 @@ def test_the_database(path):
     }
 
 
-def test_functions_are_placed_by_each_ones_own_mappings():
-    """The second one's were its first one's, or their parent's."""
+def test_functions_are_placed_by_each_process_s_own_mappings():
+    """The second process used the mappings of the first, or of their parent."""
     keys = dict(tid=1, access="exec", region="file", map="/no/old", offset="0x1000")
     heap = dict(tid=1, access="write", map="[heap]", region="heap", ip="0x501234")
     text = HEAD + fault(1, 0x601000, 101, **keys | {"map": "/no/other"}, ip="0x601000")

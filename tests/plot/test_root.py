@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Files that lie elsewhere than the log says: --root, with programs that gcc has made."""
+"""Files that are not where the log says: --root, with programs built by gcc."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from logs import run, summary
 from test_symbols import LOAD, address_of, head, library, line, parts
 from test_table import CC1, table_of
 
-GUEST = Path("/guest/usr/lib/libx.so")  # what the log says; there is no such file here
+GUEST = Path("/guest/usr/lib/libx.so")  # the path in the log; it does not exist here
 
 
 def log_of(tmp_path: Path, library: Path, epoch: float, guest: Path = GUEST) -> Path:
-    """A log of two functions of a library that another machine has at that path."""
+    """A log of two functions of a library, which another machine has at that path."""
     code, _ = parts(library)
     text = head(epoch)
     for i, name in enumerate(("writes_data", "reads_text")):
@@ -53,17 +53,17 @@ def test_functions_of_files_below_a_root_or_without_a_prefix(library, tmp_path):
     assert functions(log, "--root", f"/guest={tmp_path}/inner") == NAMES
     assert functions(log, "--root", f"/guest/={tmp_path}/inner/") == NAMES
     assert functions(log, "--root", f"/={tmp_path}/whole") == NAMES
-    # Relative to where one is, and of several that which has the file.
+    # Relative to the current folder; of several roots the one that has the file.
     (tmp_path / "empty").mkdir()
     done = run(
         log, "--by", "function", "--root", "empty", "--root", "whole", cwd=tmp_path
     )
     assert "writes_data [libx.so]" in done.stdout
-    # /gues is no folder of that path.
+    # /gues is not a folder of that path.
     assert functions(log, "--root", f"/gues={tmp_path}/inner").isdisjoint(NAMES)
 
 
-def test_a_root_holds_for_comparisons(library, tmp_path):
+def test_a_root_applies_to_comparisons(library, tmp_path):
     log = log_of(tmp_path, library, time.time() + 9)
     placed(tmp_path / "inner", library)
     where = f"/guest={tmp_path}/inner"
@@ -72,7 +72,7 @@ def test_a_root_holds_for_comparisons(library, tmp_path):
 
 
 def test_debug_information_below_a_root(library, tmp_path):
-    """As distributions have it: by build-id, in a package of its own."""
+    """As in distributions: by build ID, from a package of its own."""
     copy = placed(tmp_path / "r", library)
     notes = subprocess.run(["readelf", "-n", copy], capture_output=True, text=True)
     build_id = re.search(r"Build ID: ([0-9a-f]+)", notes.stdout)[1]
@@ -89,7 +89,7 @@ def test_debug_information_below_a_root(library, tmp_path):
     assert not any("source.c" in row["line"] for row in table_of(*options))
 
 
-def test_a_copy_is_named_though_it_is_newer_and_that_is_told(library, tmp_path):
+def test_a_newer_copy_is_used_with_a_warning(library, tmp_path):
     log = log_of(tmp_path, library, 1)
     copy = placed(tmp_path / "r", library)
     done = run(log, "--by", "function", "--root", f"/guest={tmp_path}/r")
@@ -128,19 +128,19 @@ def test_a_folder_with_an_equals_sign(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["none", "/host=none", "/host=", ""])
-def test_a_root_that_is_no_folder_is_wrong_usage(text, tmp_path):
+def test_a_root_that_is_not_a_folder_is_wrong_usage(text, tmp_path):
     done = run(CC1, "--by", "function", "--root", text, cwd=tmp_path)
     assert done.returncode == 2 and "not a directory" in done.stderr
 
 
 @pytest.mark.parametrize("options", [[], ["--by", "map"], ["--compare", CC1]])
-def test_a_root_without_a_use_is_told(options, tmp_path):
+def test_a_root_without_effect_is_reported(options, tmp_path):
     done = run(CC1, *options, "--root", tmp_path)
     assert done.returncode == 1 and "--root: it is about files" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_script_warms_the_files_where_they_are(tmp_path):
+def test_a_script_reads_the_files_below_the_root(tmp_path):
     def ranges(*options: str) -> list[str]:
         script = tmp_path / "warm.sh"
         run(CC1, "-o", script, *options)

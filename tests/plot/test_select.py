@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 
 
 def chosen(text: bytes, *options: str) -> list[int]:
-    """The indices of the faults that these options leave."""
+    """The indices of the faults that these options select."""
     parser = argparse.ArgumentParser()
     select.add_options(parser)
     filters = select.filters(parser.parse_args(options))
     log = read(text)
-    log.cpu = np.arange(len(log), dtype=np.uint16)  # carried along, so it tells which
+    log.cpu = np.arange(len(log), dtype=np.uint16)  # the index of each fault
     return filters.apply(log).cpu.tolist()
 
 
@@ -46,8 +46,8 @@ def chosen(text: bytes, *options: str) -> list[int]:
         (["--major"], [1]),
         (["--to", "5us"], [0]),
         (["--from", "9.105us"], [1, 2]),
-        (["--from", "0.000010s"], [1, 2]),  # which began before
-        (["--from", "10.104us"], [1]),  # when it had ended
+        (["--from", "0.000010s"], [1, 2]),  # including the one that began before
+        (["--from", "10.104us"], [1]),  # the other one had ended
         (["--from", "@4928869000", "--to", "@4928869895"], [2]),
     ],
 )
@@ -67,13 +67,13 @@ def test_no_fault_left_is_an_error_that_names_the_filter(options):
     "option",
     ["--from=x", "--from=1y", "--to=-1", "--pid=x", "--address=2-1", "--address=0x1"],
 )
-def test_a_filter_that_makes_no_sense_is_wrong_usage(option, tmp_path):
+def test_an_invalid_filter_is_wrong_usage(option, tmp_path):
     done = run(tmp_path / "none.log", option)
     assert done.returncode == 2
     assert option[option.index("=") + 1 :] in done.stderr
 
 
-def test_a_part_of_a_log_is_told_on_the_picture_and_judged_as_a_whole(tmp_path):
+def test_a_filter_is_shown_on_the_picture_and_the_whole_log_is_checked(tmp_path):
     path = tmp_path / "a.log"
     path.write_bytes(compiler_log(500))
     done = run(path, "--region", "heap", "-o", tmp_path / "a.svg")
@@ -84,7 +84,7 @@ def test_a_part_of_a_log_is_told_on_the_picture_and_judged_as_a_whole(tmp_path):
 
 
 def test_a_part_s_times_are_counted_from_the_first_fault_of_all():
-    """As --from counts them: what is read from a picture can be given to it."""
+    """As --from counts them, so that times read from a picture can be used there."""
     text = HEAD_AT_0 + b"".join(fault(i * 10**6, i * 4096) for i in range(1001))
     log = read(text)
     part = log.take(log.time_ns >= np.uint64(700 * 10**6))
@@ -98,7 +98,7 @@ def test_a_part_s_times_are_counted_from_the_first_fault_of_all():
     assert [x.get_position()[0] for x in inside][:2] == [0, 50]
 
 
-def test_a_region_that_is_not_there_is_told_with_those_that_are(tmp_path):
+def test_a_missing_region_is_reported_with_those_that_exist(tmp_path):
     path = tmp_path / "a.log"
     path.write_bytes(HEAD + fault(1389595000001, 4096, region="heap"))
     done = run(path, "--by", "--region", "haep")

@@ -24,7 +24,7 @@ def log_of(folder: Path, name: str, lines: list[bytes]) -> Path:
 
 
 def faults(maps: list[str], start_ms: int, pages: int, **keys) -> list[bytes]:
-    """A fault a millisecond in each of the maps in turn, each at its next page."""
+    """A fault per millisecond, in each of the maps in turn, each at its next page."""
     lines = []
     for i in range(pages * len(maps)):
         page, name = i // len(maps), maps[i % len(maps)]
@@ -46,12 +46,12 @@ def drawn(monkeypatch, *arguments: object) -> Figure:
 
 
 def points(axis) -> np.ndarray:
-    """Where its marks are; of shape (n, 2)."""
+    """The positions of its marks; of shape (n, 2)."""
     return np.concatenate([np.array(c.get_offsets()) for c in scattered(axis)])
 
 
 def time_ticks(figure: Figure) -> list[str]:
-    """What stands at the lowest axis."""
+    """The labels of the lowest axis."""
     (lowest,) = [axis for axis in figure.axes if axis.get_xlabel()]
     return [label.get_text() for label in lowest.get_xticklabels()]
 
@@ -68,7 +68,7 @@ def two(tmp_path) -> tuple[Path, Path]:
 def test_each_log_has_its_part_of_each_panel(two, monkeypatch):
     a, b = two
     figure = drawn(monkeypatch, a, "--compare", b)
-    told = texts(figure)
+    shown = texts(figure)
     by_title = {}
     for axis in figure.axes:
         words = [t.get_text() for t in axis.texts]
@@ -76,7 +76,7 @@ def test_each_log_has_its_part_of_each_panel(two, monkeypatch):
             by_title[words[0]] = axis
             counts = [int(re.match(r"[AB] (\d+) fault", w)[1]) for w in words[1:]]
             x = points(axis)[:, 0]
-            # A's faults last for 79 ms, B's for 29; B's begin behind A's.
+            # A's faults last for 79 ms, B's for 29; B's are drawn to the right of A's.
             assert [np.count_nonzero(x < 80), np.count_nonzero(x > 80)] == counts
     assert set(by_title) == {"x", "y", "z"}
     at = points(by_title["x"])
@@ -86,15 +86,15 @@ def test_each_log_has_its_part_of_each_panel(two, monkeypatch):
     pages_a = {round(x / 2): y for x, y in at if x < 80}
     pages_b = {round((x - first_b - 2) / 3): y for x, y in at if x > 80}
     assert len(pages_b) == 10 and pages_b.items() <= pages_a.items()
-    assert "A, before: a.log" in told and "B, after: b.log" in told
-    assert "A, cc1plus, PID 4494: 80 faults (80 minor, 0 major) in 79.0 ms" in told
-    assert "since each log's first fault (ms)" in told
+    assert "A, before: a.log" in shown and "B, after: b.log" in shown
+    assert "A, cc1plus, PID 4494: 80 faults (80 minor, 0 major) in 79.0 ms" in shown
+    assert "since each log's first fault (ms)" in shown
     ticks = time_ticks(figure)
     assert len(ticks) >= 6
     assert ticks[: len(ticks) // 2] == ticks[len(ticks) // 2 :]
 
 
-def test_two_processes_of_one_number_are_two(tmp_path, monkeypatch):
+def test_two_processes_with_one_pid_are_two(tmp_path, monkeypatch):
     a = log_of(tmp_path, "a.log", faults(["anon"], 1, 20))
     b = log_of(tmp_path, "b.log", faults(["anon"], 5, 20))
     figure = drawn(monkeypatch, a, "--compare", b)
@@ -103,8 +103,8 @@ def test_two_processes_of_one_number_are_two(tmp_path, monkeypatch):
     assert len(np.unique(heights)) == 20  # not 40 pages above each other
 
 
-def test_a_fork_s_pages_stand_where_its_parent_s_are(tmp_path, monkeypatch):
-    """In each log, though a process of the other may have the same number."""
+def test_a_forked_process_has_its_pages_at_its_parent_s_height(tmp_path, monkeypatch):
+    """In each log, even if a process of the other log has the same PID."""
     keys = {"access": "write", "region": "anon", "map": "anon"}
     low, high = 0x7F0000000000, 0x7F0000005000
     parent = [fault(MS, low, 4494, **keys), fault(2 * MS, high, 4494, **keys)]
@@ -127,12 +127,14 @@ def test_a_fork_s_pages_stand_where_its_parent_s_are(tmp_path, monkeypatch):
     assert "(a forked process like its parent)" in texts(figure)
 
 
-def test_runs_are_named_and_nothing_leaves_the_picture(tmp_path, two, monkeypatch):
+def test_runs_are_named_and_everything_is_within_the_picture(
+    tmp_path, two, monkeypatch
+):
     a, b = two
     long = log_of(tmp_path, "a-name-" * 20 + ".log", faults(["/x" * 100], 3, 9))
     figure = drawn(monkeypatch, a, CC1, "--compare", b, long)
-    told = texts(figure)
-    assert re.findall(r"^([AB]\d), (?:before|after): ", told, re.M) == [
+    shown = texts(figure)
+    assert re.findall(r"^([AB]\d), (?:before|after): ", shown, re.M) == [
         "A1",
         "A2",
         "B1",
@@ -149,28 +151,28 @@ def test_runs_are_named_and_nothing_leaves_the_picture(tmp_path, two, monkeypatc
 
 def test_counts_of_a_real_log_beside_itself(monkeypatch):
     figure = drawn(monkeypatch, CC1, "--compare", CC1, "--map", "cc1")
-    told, log = texts(figure), read(CC1_TEXT)
+    shown, log = texts(figure), read(CC1_TEXT)
     nr_faults = int(np.count_nonzero(log.map == log.names["map"].index(CC1_MAP)))
-    assert f"A {nr_faults} faults, " in told and f"B {nr_faults} faults, " in told
-    assert "only map=cc1" in told
+    assert f"A {nr_faults} faults, " in shown and f"B {nr_faults} faults, " in shown
+    assert "only map=cc1" in shown
 
 
 CC1_MAP = "/host/usr/lib/gcc/x86_64-linux-gnu/12/cc1"
 
 
-def test_what_a_log_does_not_have_is_a_dash(tmp_path, monkeypatch):
-    """It had 0 major faults, and 0 ns in them."""
+def test_missing_figures_are_dashes(tmp_path, monkeypatch):
+    """They were 0 major faults, and 0 ns."""
     result = {"result": "major", "latency_ns": 1000}
     a = log_of(tmp_path, "a.log", faults(["/x"], 1, 9, **result))
     b = log_of(tmp_path, "b.log", faults(["/x"], 1, 9))
     figure = drawn(monkeypatch, a, "--compare", b)
-    told = texts(figure).splitlines()
-    assert "major 9 | -" in told and "read 9 | 9" in told
-    assert told.count("B -") == 2  # time spent; how long faults took
+    shown = texts(figure).splitlines()
+    assert "major 9 | -" in shown and "read 9 | 9" in shown
+    assert shown.count("B -") == 2  # time spent; latencies
     assert texts(figure).replace("\n", " ").count("record with outcome=1") == 1
     assert "without -o) of 5 or more runs" in texts(figure).replace("\n", " ")
     figure = drawn(monkeypatch, b, "--compare", b)
-    assert "outcome=1" not in texts(figure)  # nothing of it is shown
+    assert "outcome=1" not in texts(figure)  # no hint, as the other log has them
 
 
 def test_losses_filters_logs_of_2020_and_empty_sides(tmp_path, two, monkeypatch):
@@ -178,16 +180,16 @@ def test_losses_filters_logs_of_2020_and_empty_sides(tmp_path, two, monkeypatch)
     b = tmp_path / "old.log"
     b.write_bytes(OLD * 3)
     a.write_bytes(a.read_bytes().replace(b"dropped=0", b"dropped=7"))
-    told = texts(drawn(monkeypatch, a, "--compare", b))
-    assert "A: Not complete: 7 dropped" in told
-    told = texts(drawn(monkeypatch, a, "--compare", b, "--map", "y"))
-    assert "B: no faults" in told
+    shown = texts(drawn(monkeypatch, a, "--compare", b))
+    assert "A: Not complete: 7 dropped" in shown
+    shown = texts(drawn(monkeypatch, a, "--compare", b, "--map", "y"))
+    assert "B: no faults" in shown
     done = run(a, "--compare", b, "-o", tmp_path / "x.png", "--map", "none")
     assert done.returncode == 1 and "no fault is left (only map=none)" in done.stderr
 
 
 def test_a_late_moment_keeps_its_time(two, monkeypatch):
-    """Filtered, a log still begins where it began."""
+    """A filter does not change where a log begins."""
     a, b = two
     figure = drawn(monkeypatch, a, "--compare", b, "--from", "20ms", "--map", "x")
     low, _ = figure.axes[0].get_xlim()
@@ -224,7 +226,7 @@ def test_hours_have_round_steps(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
-def test_it_is_written(two, tmp_path, suffix):
+def test_every_format_is_written(two, tmp_path, suffix):
     a, b = two
     output = tmp_path / f"both{suffix}"
     done = run(a, "--compare", b, "-o", output, "--view", "address")
@@ -243,14 +245,14 @@ def test_it_is_written(two, tmp_path, suffix):
         (["a.log", "a.log", "a.log", "-o", "x.png"], "has room for 4 logs, not 5"),
     ],
 )
-def test_what_no_picture_can_be_made_of(two, tmp_path, options, message):
+def test_comparisons_without_a_picture_are_refused(two, tmp_path, options, message):
     (tmp_path / "b.png").write_bytes(OLD)
     done = run("a.log", "--compare", "b.png", *options, cwd=tmp_path)
     assert done.returncode == 1 and message in done.stderr
     assert done.stderr.count("\n") == 1
 
 
-def test_logs_whose_times_no_axis_holds_are_told(tmp_path):
+def test_logs_with_times_too_large_for_an_axis_are_reported(tmp_path):
     path = tmp_path / "huge.log"
     path.write_bytes(b"".join(fault(t, 4096) for t in (0, 1, 1 << 63, (1 << 64) - 1)))
     done = run(path, "--compare", path, "-o", tmp_path / "x.svg")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the text comes from."""
+"""Opening and unpacking a log."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_packed_logs_are_read(suffix, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
-def test_a_packed_log_that_breaks_off_is_drawn_and_told(suffix, tmp_path):
+def test_a_truncated_packed_log_is_drawn_and_reported(suffix, tmp_path):
     path = tmp_path / f"a.log{suffix}"
     packed = PACKERS[suffix](compiler_log(30000))
     damaged = bytearray(packed)
@@ -101,23 +101,21 @@ def test_what_cannot_be_unpacked_ends_though_the_pipe_stays_open(
 def test_a_small_file_that_unpacks_to_much_is_read_in_part(
     suffix, line, tmp_path, monkeypatch
 ):
-    """Lines of a log are never so alike; with the real bounds, 8 MB were 1.7 GB of memory."""
+    """Real lines are never so similar; with the real bounds, 8 MB took 1.7 GB of memory."""
     monkeypatch.setattr(source, "FREE_LINES", 10_000, raising=False)
     path = tmp_path / f"a.log{suffix}"
     path.write_bytes(PACKERS[suffix](OLD + line * ((32 << 20) // len(line))))
     most = 10_000 + path.stat().st_size // 2
     with open_log(str(path)) as file:
         log = read_log(file)
-    told = re.search("only the first ([0-9,]+) lines", log.oddities.source)
-    assert 0 < int(told[1].replace(",", "")) <= most
+    found = re.search("only the first ([0-9,]+) lines", log.oddities.source)
+    assert 0 < int(found[1].replace(",", "")) <= most
     assert 0 < len(log) <= most and len(log.events) <= most
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
-def test_lines_that_differ_as_little_as_they_can_are_all_read(
-    suffix, tmp_path, monkeypatch
-):
-    """One page after the other, all in the same time but for some ns."""
+def test_lines_with_minimal_differences_are_all_read(suffix, tmp_path, monkeypatch):
+    """One page after the other, at times that differ by a few ns."""
     monkeypatch.setattr(source, "FREE_LINES", 0, raising=False)
     text = HEAD_AT_0 + b"".join(
         fault(1000 * i + i * i % 32, 0x1000 * i, tid=1, region="anon", map="anon")
@@ -130,8 +128,8 @@ def test_lines_that_differ_as_little_as_they_can_are_all_read(
     assert (len(log), log.oddities.source) == (20000, "")
 
 
-def test_xz_that_wants_gigabytes_to_be_unpacked(tmp_path):
-    """Its header says so; nothing else is wrong with it."""
+def test_xz_that_needs_gigabytes_to_unpack(tmp_path):
+    """According to its header; otherwise it is valid."""
     packed = bytearray(lzma.compress(TEXT))
     assert packed[14:16] == b"\x21\1"
     packed[16] = 37  # a dictionary of 1.5 GiB

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From an instruction's address to its function: placing by the log, names by elfutils."""
+"""From an instruction's address to its function: the file from the log, the name from elfutils."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def library(tmp_path_factory) -> Path:
 
 
 def address_of(library: Path, name: str) -> int:
-    told = subprocess.run(["nm", library], capture_output=True, text=True).stdout
-    return int(re.search(rf"^([0-9a-f]+) \w {name}$", told, re.M)[1], 16)
+    output = subprocess.run(["nm", library], capture_output=True, text=True).stdout
+    return int(re.search(rf"^([0-9a-f]+) \w {name}$", output, re.M)[1], 16)
 
 
 def line(
     time_ns: int, load: int, segment, ip: int, pid=9, access="read", **keys
 ) -> bytes:
-    """A fault at the last page of a file's segment, by the instruction ip."""
+    """A fault on the last page of a file's segment, by the instruction ip."""
     offset = (segment.offset + segment.size - 1) // PAGE * PAGE
     address = load + segment.vaddr - segment.offset + offset
     words = {"tid": pid, "cpu": 0, "ip": hex(ip), "access": access, "region": "file"}
@@ -100,7 +100,7 @@ def test_functions_and_lines(library, tmp_path):
     rows = table_of(path, "--by", "line")
     assert re.fullmatch(r"source\.c:[56] \[libx\.so\]", rows[0]["line"])
     assert re.fullmatch(r"source\.c:(9|10) \[libx\.so\]", rows[1]["line"])
-    # Faults elsewhere are placed by lines that the filter leaves out.
+    # Placing a fault uses lines that the filter excludes, too.
     text = text.replace(b" region=file", b" region=heap", 1)
     path.write_bytes(text + summary(3))
     (row,) = table_of(path, "--by", "function", "--region", "heap")
@@ -129,7 +129,7 @@ __attribute__((noinline)) int second(int i)
 
 
 def test_an_inlined_function_is_one_row_without_the_build_path(tmp_path):
-    """It was one for each call site: "innermost inlined at /build/a.c:9 in first"."""
+    """There was a row for each call site: "innermost inlined at /build/a.c:9 in first"."""
     library = compiled(tmp_path, INLINED)
     code, data = parts(library)
     text, path = head(time.time() + 9), tmp_path / "x.log"
@@ -145,14 +145,14 @@ def test_an_inlined_function_is_one_row_without_the_build_path(tmp_path):
             capture_output=True,
             text=True,
         ).stdout.splitlines()[::2]
-        (ip, *_) = [ip for ip, told in zip(ips, stores) if " inlined at " in told]
+        (ip, *_) = [ip for ip, name in zip(ips, stores) if " inlined at " in name]
         text += line(i, LOAD, data, LOAD + ip, map=library)
     path.write_bytes(text + summary(2))
     (row,) = table_of(path, "--by", "function")
     assert (row["function"], row["faults"]) == ("innermost [libx.so]", "2")
 
 
-def test_data_alone_tells_where_the_code_is(library):
+def test_the_code_is_placed_by_data_alone(library):
     code, data = parts(library)
     ip = LOAD + address_of(library, "reads_text")
     log = read(head(0) + line(1, LOAD, data, ip, map=library))
@@ -175,7 +175,7 @@ CODE = symbols.Segment(0x1000, 0x1000, 0x3000, True)
 
 
 def test_without_the_file_by_the_log_alone():
-    """Of the bases below the one whose code was executed counts, not that of its data."""
+    """Of several bases below, the one whose code was executed counts, not that of data."""
     data = symbols.Segment(0x4000, 0x5000, 0x1000, False)
     ip = LOAD + 0x2345
     text = line(1, LOAD, CODE, ip, access="exec", map="/no/a")
@@ -218,7 +218,7 @@ def test_nearly_all_of_a_real_log_is_placed():
 
 
 def test_placing_ten_million_faults_does_not_take_100_bytes_for_each(monkeypatch):
-    """Not more than the answer, beside what a part of them takes."""
+    """Not more than the answer, in addition to the memory for a part of them."""
     log = read(compiler_log(20_000, outcomes=True))
     placer = Placer(log)
     whole = placer.place(log)
@@ -233,7 +233,7 @@ def test_placing_ten_million_faults_does_not_take_100_bytes_for_each(monkeypatch
     assert (whole[0] != NOWHERE).any()
 
 
-def test_what_cannot_be_named_is_said(library, tmp_path):
+def test_functions_without_names_are_reported(library, tmp_path):
     code, _ = parts(library)
     ip = LOAD + address_of(library, "reads_text")
     gone = tmp_path / "gone.so"
@@ -264,7 +264,7 @@ def test_a_replaced_file_is_named_with_a_warning(library, tmp_path):
 
 
 def test_a_hard_link_made_after_the_recording_changes_nothing(library, public):
-    """Its ctime was taken for that of another file."""
+    """Because of its new ctime it was taken for another file."""
     code, _ = parts(library)
     old = public / "liby.so"
     shutil.copy(library, old)
@@ -301,7 +301,7 @@ TOP = (1 << 64) - 1
 
 
 def test_addr2line_that_dies_before_it_has_read_all(tmp_path, public, monkeypatch):
-    """More is asked than a pipe holds, so that it's written when nobody reads any more."""
+    """It gets more input than a pipe holds, so writing continues after its end."""
     helper = public / "eu-addr2line"
     helper.write_text("#!/bin/sh\nexit 1\n")
     helper.chmod(0o755)
@@ -332,7 +332,7 @@ def test_addr2line_that_dies_before_it_has_read_all(tmp_path, public, monkeypatc
         elf((1, 5, 0, 1 << 61, 0, 1 << 61, 0, 0), (1, 5, 0, 0, 0, 1 << 61, 0, 0)),
     ],
 )
-def test_a_hostile_file_is_no_program(tmp_path, data):
+def test_a_hostile_file_is_not_a_program(tmp_path, data):
     bad = tmp_path / "bad.so"
     bad.write_bytes(data)
     text = line(1, LOAD, CODE, LOAD + 0x2345, access="exec", map=bad)
@@ -344,7 +344,7 @@ def test_a_hostile_file_is_no_program(tmp_path, data):
 
 
 def test_a_file_mapped_at_20000_places_takes_no_longer(library):
-    """Each is a candidate for where its code lies."""
+    """Each place is a candidate for the base of its code."""
     code, _ = parts(library)
     text = HEAD_AT_0 + b"".join(
         line(
@@ -359,7 +359,7 @@ def test_a_file_mapped_at_20000_places_takes_no_longer(library):
 
 
 def test_children_times_files_take_no_longer_than_children_and_files():
-    """Each child has its parent's files, and one of its own."""
+    """Each child has the files of its parent, and one of its own."""
     nr_children, nr_files = 20000, 3000
     keys = {"tid": 1, "access": "exec", "offset": "0x0"}
     places = [LOAD + (i << 24) for i in range(nr_files)]
@@ -379,14 +379,14 @@ def test_children_times_files_take_no_longer_than_children_and_files():
     file, offset = Placer(log).place(log)
     assert time.process_time() - start < 8
     names = log.names["map"]
-    told = [(names[f], o) for f, o in zip(file.tolist(), offset.tolist())]
-    assert told[:nr_files] == [(f"/no/{i}", 0) for i in range(nr_files)]
-    assert told[nr_files::2] == [(f"/no/{i % nr_files}", 8) for i in range(nr_children)]
-    assert set(told[nr_files + 1 :: 2]) == {("/no/own", 0)}
+    got = [(names[f], o) for f, o in zip(file.tolist(), offset.tolist())]
+    assert got[:nr_files] == [(f"/no/{i}", 0) for i in range(nr_files)]
+    assert got[nr_files::2] == [(f"/no/{i % nr_files}", 8) for i in range(nr_children)]
+    assert set(got[nr_files + 1 :: 2]) == {("/no/own", 0)}
 
 
-def test_a_loop_of_parents_and_a_long_line_of_them():
-    """As no kernel tells; those far above are not looked at."""
+def test_a_loop_of_parents_and_a_long_chain_of_them():
+    """No kernel reports these; distant ancestors are ignored."""
     ip = hex(LOAD + 0x1111)
     text = HEAD_AT_0 + line(1, LOAD, CODE, LOAD, access="exec", map="/no/a", pid=9)
     for pid in range(10, 100):
@@ -398,13 +398,13 @@ def test_a_loop_of_parents_and_a_long_line_of_them():
     assert found[80:] == [""] * 11
 
 
-def test_no_waiting_for_a_fifo(tmp_path):
+def test_a_fifo_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     assert read_segments(os.fsencode(tmp_path / "fifo")) == []
     assert read_segments(b"/dev/zero") == read_segments(b"/") == []
 
 
-def test_an_answer_out_of_step_is_no_answer(monkeypatch, public):
+def test_an_answer_out_of_step_is_rejected(monkeypatch, public):
     tool = public / "eu-addr2line"
     tool.write_text('#!/bin/sh\ncat >/dev/null\nprintf "%b" "$DEBUGINFOD_ANSWER"\n')
     tool.chmod(0o755)
@@ -425,5 +425,5 @@ def test_an_answer_out_of_step_is_no_answer(monkeypatch, public):
         assert (found and [(n.function, n.line) for n in found]) == names
 
 
-def test_a_name_of_a_function_can_do_nothing_to_a_terminal(monkeypatch):
+def test_a_function_s_name_has_no_effect_on_a_terminal(monkeypatch):
     assert symbols.harmless(b"a\033[2Jb\377\n") == "a\ufffd[2Jb\ufffd\ufffd"

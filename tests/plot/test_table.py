@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tables: what they print, and that an independent count says the same."""
+"""Tables: their output, and that it agrees with an independent count."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from logs import (
     summary,
 )
 
-CC1 = Path(__file__).with_name("cc1.log.gz")  # a real one: make demo
+CC1 = Path(__file__).with_name("cc1.log.gz")  # a real log, from make demo
 CC1_TEXT = gzip.decompress(CC1.read_bytes())
 
 
 def table_of(path: Path, *options: str) -> list[dict[str, str]]:
     done = run(path, "--csv", *options)
-    told = [line for line in done.stderr.splitlines() if ": Names: " not in line]
-    assert (done.returncode, told) == (0, [])
+    messages = [line for line in done.stderr.splitlines() if ": Names: " not in line]
+    assert (done.returncode, messages) == (0, [])
     return list(csv.DictReader(io.StringIO(done.stdout)))
 
 
@@ -54,7 +54,7 @@ def printed(tmp_path: Path, text: bytes, *options: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-# One line a group: name, faults, minor, major, failed, pages, total, median, maximum.
+# A line for each group: name, faults, minor, major, failed, pages, total, median, maximum.
 AWK = r"""
 /^#/ { next }
 {
@@ -124,8 +124,8 @@ def test_the_default_is_the_ten_maps_that_cost_most_in_80_columns():
     assert rows[-1].split()[:5] == ["100.0", "%", "3.34", "s", "3,849"]
 
 
-def test_the_share_of_what_is_not_listed_is_its_own():
-    """It was what the rounded shares above left of 100 %: 0.0 % of 6 ms in 3.34 s."""
+def test_the_share_of_rows_not_listed_is_computed():
+    """It was 100 % minus the rounded shares above: 0.0 % for 6 ms in 3.34 s."""
     *_, more, _ = run(CC1, "--by").stdout.splitlines()
     assert more.split()[:4] == ["0.2", "%", "6.05", "ms"]
 
@@ -135,7 +135,7 @@ def test_two_keys_leave_room_for_the_share():
 
 
 def test_a_number_stays_in_the_line_of_its_unit():
-    """ "within 6.67" ended a line and "s" was the next."""
+    """A line ended with "within 6.67", and "s" was the next."""
     text = "patterns, pid 205: 3,097 faults, 5.56 s in them, within 6.67 s"
     for room in range(20, 80):
         lines = table.wrapped(text, room)
@@ -143,7 +143,7 @@ def test_a_number_stays_in_the_line_of_its_unit():
         assert not any(line[0] == "s" or line[-1].isdigit() for line in lines)
 
 
-def test_what_is_not_listed_adds_up():
+def test_rows_not_listed_are_summed_up():
     rows = table_of(CC1, "--by", "map")
     lines = run(CC1, "--by", "map", "--top", "3").stdout.splitlines()
     left = sum(int(row["faults"]) for row in rows[3:])
@@ -167,7 +167,7 @@ def test_sort(sort, column):
 
 
 def test_sort_key_puts_words_in_alphabetical_order(tmp_path):
-    """They came in the order of their first lines."""
+    """They were in the order of their first lines."""
     lines = [HEAD_AT_0]
     for i, (name, offset) in enumerate(
         [("/b", 2), ("[heap]", 0), ("/a", 1), ("/b", 0), ("/c", 0), ("/a", 0)]
@@ -197,7 +197,7 @@ def test_two_keys():
     assert len({(row["region"], row["access"]) for row in rows}) == len(rows) > 7
 
 
-def test_filters_hold_for_tables():
+def test_filters_apply_to_tables():
     rows = table_of(CC1, "--by", "result", "--region", "heap")
     assert [(row["result"], row["faults"]) for row in rows] == [("minor", "1160")]
     assert "(only region=heap)" in run(CC1, "--by", "--region", "heap").stdout
@@ -227,7 +227,7 @@ def test_pages_of_different_processes_are_different(tmp_path):
     assert (row["faults"], row["pages"]) == ("12", "12")
 
 
-def test_a_log_of_2020_has_faults_alone(tmp_path):
+def test_a_log_of_2020_has_only_faults(tmp_path):
     text = OLD + OLD.replace(b"218602", b"218603") + OLD.replace(b"218602", b"218604")
     lines = printed(tmp_path, text.replace(b"   0:: ", b""), "--by", "region")
     assert lines[1].split() == ["share", "faults", "pages", "region"]
@@ -238,15 +238,15 @@ def test_a_log_of_2020_has_faults_alone(tmp_path):
 
 
 @pytest.mark.parametrize("sort", ["major", "p99", "time"])
-def test_what_a_log_does_not_have_is_a_dash_and_one_hint(tmp_path, sort):
-    """It was 0 in all lines."""
+def test_missing_figures_are_dashes_with_one_hint(tmp_path, sort):
+    """They were 0 in all lines."""
     column = {"time": "total"}.get(sort, sort)
     lines = [fault(i, i << 12, tid=1, map=f"/{i % 3}") for i in range(20)]
     text = HEAD_AT_0 + b"".join(lines) + summary(20)
-    told = printed(tmp_path, text, "--by", "--sort", sort)
-    assert told[1] == "The log has no results and latencies: record with outcome=1"
-    assert column in told[2].split()
-    assert [line.split()[2:].count("-") for line in told[3:]] == [1] * 4
+    output = printed(tmp_path, text, "--by", "--sort", sort)
+    assert output[1] == "The log has no results and latencies: record with outcome=1"
+    assert column in output[2].split()
+    assert [line.split()[2:].count("-") for line in output[3:]] == [1] * 4
     assert "outcome=1" not in "".join(printed(tmp_path, text, "--by"))
     done = run(tmp_path / "x.log", "--by", "--sort", sort, "--csv")
     assert done.stderr.count("outcome=1") == 1
@@ -254,8 +254,8 @@ def test_what_a_log_does_not_have_is_a_dash_and_one_hint(tmp_path, sort):
     assert (row["faults"], row["major"], row["p99_ns"]) == ("7", "", "")
 
 
-def test_a_group_of_which_nothing_is_told_has_dashes(tmp_path):
-    """Beside one of which it is."""
+def test_a_group_without_figures_has_dashes(tmp_path):
+    """Beside a group that has them."""
     keys = {"tid": 1, "result": "major", "latency_ns": 7}
     text = (
         HEAD_AT_0 + fault(1, 4096, **keys, map="/a") + fault(2, 8192, tid=1, map="/b")
@@ -276,7 +276,7 @@ def test_major_says_why_nothing_is_left(tmp_path):
     assert "outcome" not in run(path, "--by", "--major").stderr
 
 
-def test_contradictions_and_losses_are_told_under_the_title(tmp_path):
+def test_contradictions_and_losses_are_shown_under_the_title(tmp_path):
     text = HEAD + fault(1389595000001, 0x1000, tid=1) + summary(5, dropped=3)
     lines = printed(tmp_path, text, "--by", "region")
     assert lines[1].startswith(
@@ -320,7 +320,7 @@ def test_no_cell_is_a_formula(tmp_path):
         assert row["faults"] == "1"
 
 
-def test_names_can_do_nothing_to_a_terminal(tmp_path):
+def test_names_have_no_effect_on_a_terminal(tmp_path):
     lines = printed(tmp_path, hostile(HOSTILE), "--by", "--top", "0")
     assert len(lines) == 2 + len(HOSTILE) + 1
     for line in lines:
@@ -328,7 +328,7 @@ def test_names_can_do_nothing_to_a_terminal(tmp_path):
         assert fit.columns_of(line) < 80
 
 
-def test_names_that_differ_are_told_apart(tmp_path):
+def test_names_that_differ_stay_different(tmp_path):
     names = [f"/data/{'x' * 40}/{i:02}/{'y' * 40}/file.db" for i in range(30)]
     names += ["/" + "\\344\\270\\255" * n for n in (100, 101)]
     lines = printed(tmp_path, hostile(names), "--by", "--top", "0")[2:-1]
@@ -336,8 +336,8 @@ def test_names_that_differ_are_told_apart(tmp_path):
     assert all(fit.columns_of(line) < 80 for line in lines)
 
 
-def test_many_names_that_differ_in_their_middles_alone_take_no_longer():
-    """Each was numbered from the beginning; 8,000 took 3 minutes."""
+def test_many_names_that_differ_only_in_the_middle_take_no_longer():
+    """Numbering started anew for each of them; 8,000 took 3 minutes."""
     texts = [f"{'s' * 30}{'ab'[i % 2]}{'x' * 80}{i:06d}{'y' * 60}" for i in range(5000)]
     start = time.process_time()
     given = fit.fitted(texts, 40)
@@ -405,7 +405,7 @@ WIDTHS = ["1", "2", "0", "-3", "19", "20", "1000000", "9" * 5000, "x", ""]
 
 @pytest.mark.parametrize("columns", WIDTHS, ids=range(len(WIDTHS)))
 def test_a_terminal_of_any_width_has_a_table(columns, capsys, monkeypatch):
-    """COLUMNS=1 was a traceback."""
+    """COLUMNS=1 ended with a traceback."""
     monkeypatch.setenv("COLUMNS", columns)
     for options in (["--by"], ["--by", "map,function"], ["--compare", str(CC1)]):
         assert cli.main([str(CC1), *options]) == 0
@@ -417,7 +417,7 @@ def test_a_terminal_of_any_width_has_a_table(columns, capsys, monkeypatch):
 
 
 def test_a_verdict_is_printed_once(tmp_path):
-    """On a terminal, where it stood above the table and in a line before that."""
+    """On a terminal it was printed above the table, and once more before it."""
     path = tmp_path / "x.log"
     path.write_bytes(HEAD + fault(1389595000001, 0x1000, tid=1) + summary(5))
     for options in (["--by", "region"], ["--compare", path], ["--by", "--csv"]):
@@ -433,7 +433,7 @@ def test_a_verdict_is_printed_once(tmp_path):
         os.close(ours)
         assert done.returncode == 0
         assert text.count("4 recorded but not in this log") == 1
-        # In two places each has it: a table in a file is read later.
+        # In two places both have it: the table may be in a file that is read later.
         done = run(path, *options)
         assert "4 recorded but not" in done.stderr
         assert ("4 recorded" in done.stdout) == ("--csv" not in options)
@@ -469,7 +469,7 @@ def test_rows_are_packed_in_their_order():
     )
 
 
-def test_percentiles_are_latencies_that_were_there():
+def test_percentiles_are_latencies_of_the_log():
     lines = [fault(i, 0, tid=1, result="minor", latency_ns=i) for i in range(1, 201)]
     lines += [fault(1000 + i, 0, tid=1, result="minor") for i in range(100)]
     rows = figures(read(b"".join(lines)), np.zeros(300, dtype=np.int64), 1)
@@ -501,8 +501,10 @@ def test_moments_are_pieces_of_one_length_from_the_log_s_first_fault(
     assert {int(row["time"]): int(row["faults"]) for row in rows} == {
         t * 10**6: n for t, n in expected.items()
     }
-    told = run(tmp_path / "x.log", "--by", "time", "--from", "1s", "--to", "9s").stdout
-    assert "1.234 to 1.234000001 s" in told
+    output = run(
+        tmp_path / "x.log", "--by", "time", "--from", "1s", "--to", "9s"
+    ).stdout
+    assert "1.234 to 1.234000001 s" in output
 
 
 MS = 10**6
@@ -518,7 +520,7 @@ def one_long_fault() -> bytes:
 
 
 def test_a_long_fault_s_time_is_in_all_moments_that_it_overlaps(tmp_path):
-    """All 771 ms were in the piece of 100 ms in which it began."""
+    """All 771 ms were in the interval of 100 ms in which it began."""
     path = tmp_path / "x.log"
     path.write_bytes(one_long_fault())
     rows = {
@@ -540,8 +542,8 @@ def test_a_long_fault_s_time_is_in_all_moments_that_it_overlaps(tmp_path):
     assert max(int(row["total_ns"]) for row in by_time) == 100 * MS + 10 * 1000
 
 
-def test_filters_of_time_take_what_is_under_way(tmp_path):
-    """--from 7.9s --to 8.3s found nothing of the fault that was all of that time."""
+def test_filters_of_time_include_faults_in_progress(tmp_path):
+    """--from 7.9s --to 8.3s did not find the fault that took all of that time."""
     path = tmp_path / "x.log"
     path.write_bytes(one_long_fault())
     options = ("--from", "7.901s", "--to", "7.909s", "--by", "map")
@@ -553,7 +555,7 @@ def test_filters_of_time_take_what_is_under_way(tmp_path):
 
 
 def test_a_duration_ends_with_the_last_fault_to_end(tmp_path):
-    """It was "1.00 s in them, within 2.00 ms"."""
+    """It was "1.00 s in them, within 2.00 ms" before."""
     keys = {"tid": 1, "result": "minor"}
     text = HEAD_AT_0 + fault(1000, 4096, **keys, latency_ns=1000)
     text += fault(2 * MS, 8192, **keys, latency_ns=1000 * MS) + summary(2)
@@ -589,15 +591,15 @@ def test_moments_of_hours_and_days_are_whole_ones(tmp_path):
     day = 86400 * 10**9
     text = HEAD_AT_0 + b"".join(fault(i * day // 24, 4096) for i in range(240))
     (tmp_path / "x.log").write_bytes(text + summary(240))
-    told = run(tmp_path / "x.log", "--by", "time", "--top", "0").stdout
-    assert "  3 to 6 h\n" in told and "  237 to 240 h\n" in told
+    output = run(tmp_path / "x.log", "--by", "time", "--top", "0").stdout
+    assert "  3 to 6 h\n" in output and "  237 to 240 h\n" in output
     text = HEAD_AT_0 + b"".join(fault(i * day, 4096) for i in range(240))
     (tmp_path / "x.log").write_bytes(text + summary(240))
-    told = run(tmp_path / "x.log", "--by", "time", "--top", "0").stdout
-    assert "  235 to 240 d\n" in told
+    output = run(tmp_path / "x.log", "--by", "time", "--top", "0").stdout
+    assert "  235 to 240 d\n" in output
 
 
-def test_moments_of_long_logs_and_of_late_instants_are_told_as_options_take_them(
+def test_moments_of_long_logs_and_late_instants_are_written_as_options_accept_them(
     tmp_path,
 ):
     hour = 3600 * 10**9
@@ -605,10 +607,10 @@ def test_moments_of_long_logs_and_of_late_instants_are_told_as_options_take_them
         HEAD_AT_0 + fault(0, 4096) + b"".join(fault(hour + i, 4096) for i in (1, 2, 3))
     )
     (tmp_path / "x.log").write_bytes(text + summary(4))
-    told = run(tmp_path / "x.log", "--by", "time").stdout
-    assert "  0 to 1 min\n" in told and "  60 to 61 min\n" in told
+    output = run(tmp_path / "x.log", "--by", "time").stdout
+    assert "  0 to 1 min\n" in output and "  60 to 61 min\n" in output
     lines = run(tmp_path / "x.log", "--by", "time", "--from", "60min", "--to", "1d")
     assert lines.stdout.splitlines()[0].split(": ")[1].startswith("3 faults")
-    told = run(tmp_path / "x.log", "--by", "time", "--from", "100s").stdout
-    assert "  3600.000000001 to 3600.000000002 s\n" in told
-    assert "  3600.000000003 to 3600.000000004 s\n" in told
+    output = run(tmp_path / "x.log", "--by", "time", "--from", "100s").stdout
+    assert "  3600.000000001 to 3600.000000002 s\n" in output
+    assert "  3600.000000003 to 3600.000000004 s\n" in output

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The script that warms: what it reads, and that a file's name can do nothing in it."""
+"""The script of -o warm.sh: what it reads, and that names of files are harmless in it."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def disk():
         yield Path(folder)
 
 
-def test_what_is_read_around_a_major_fault():
+def test_the_range_that_is_read_around_a_major_fault():
     assert found(major(5, "/a", 1024 * KIB)) == [("/a", 960, 1088, 1, 100, 5)]
     assert found(major(5, "/a", 4 * KIB)) == [("/a", 0, 68, 1, 100, 5)]
 
 
-def test_neighbours_are_one_range_and_what_no_major_fault_is_in_is_left_out():
+def test_neighbours_are_one_range_and_ranges_without_major_faults_are_left_out():
     text = major(5, "/a", 1024 * KIB) + major(9, "/a", 1100 * KIB, 50)
     text += minor(3, "/a", 1170 * KIB) + minor(1, "/a", 4096 * KIB) + minor(1, "/b", 0)
     text += major(7, "/b", 1024 * KIB)
@@ -63,7 +63,7 @@ def test_neighbours_are_one_range_and_what_no_major_fault_is_in_is_left_out():
     ]
 
 
-def test_what_is_no_file_to_open_is_left_out():
+def test_mappings_that_are_not_files_are_left_out():
     text = b"".join(
         major(1, name, 0)
         for name in (
@@ -119,8 +119,8 @@ def test_another_spelling_of_what_is_no_file_on_a_disk(name):
     ],
     ids=str,
 )
-def test_a_fault_that_waited_for_no_disk_is_left_out(name, keys):
-    """A handler of userfaultfd makes faults of memory major ones, which were in the script."""
+def test_a_fault_that_did_not_wait_for_a_disk_is_left_out(name, keys):
+    """A userfaultfd handler causes major faults in memory, and these were in the script."""
     words = {"tid": 1, **keys, "result": "major", "latency_ns": 9, "map": name}
     assert found(fault(1, 0x7000, **words, offset="0x0")) == []
     words |= {"region": "file", "kind": "cow", "map": "/a"}
@@ -128,7 +128,7 @@ def test_a_fault_that_waited_for_no_disk_is_left_out(name, keys):
 
 
 def test_a_file_in_memory_is_left_out(tmp_path, disk):
-    """By the file system that it is in here, whatever its path."""
+    """By its file system on this machine, whatever its path."""
     with tempfile.NamedTemporaryFile(dir="/dev/shm") as shared:
         (disk / "link").symlink_to(shared.name)
         (disk / "file").touch()
@@ -141,8 +141,8 @@ def test_a_file_in_memory_is_left_out(tmp_path, disk):
     ]
 
 
-def test_nothing_is_said_of_what_a_fault_waited_for(tmp_path, disk):
-    """The log knows that it was a major one."""
+def test_the_script_does_not_say_what_a_fault_waited_for(tmp_path, disk):
+    """The log only shows that the fault was major."""
     (disk / "file").touch()
     (tmp_path / "x.log").write_bytes(HEAD_AT_0 + major(1, disk / "file", 0))
     run(tmp_path / "x.log", "-o", tmp_path / "warm.sh")
@@ -204,11 +204,11 @@ def escaped(path: bytes) -> str:
     )
 
 
-def test_files_that_are_not_here_are_said_and_root_is_named(tmp_path, disk):
-    """Nothing was said, the exit status was 0, and the script read nothing."""
+def test_missing_files_are_reported_with_a_hint_at_root(tmp_path, disk):
+    """There was no message, the exit status was 0, and the script read nothing."""
     (disk / "a").touch()
     log, script = tmp_path / "x.log", tmp_path / "warm.sh"
-    for names, status, told in (
+    for names, status, message in (
         (["a"], 0, ""),
         (["a", "b"], 0, f"1 of its 2 files is not here (/far{disk}/b); use --root"),
         (["b"], 1, f"1 of its 1 file is not here (/far{disk}/b); use --root"),
@@ -225,20 +225,20 @@ def test_files_that_are_not_here_are_said_and_root_is_named(tmp_path, disk):
         assert (
             done.returncode == 1 and "use --root if they are elsewhere" in done.stderr
         )
-        assert script.exists()  # it may be of use where they are
+        assert script.exists()  # it may be useful on the machine that has them
         done = run(log, "-o", script, "--root", "/far=/")
         assert done.returncode == status
-        assert told.replace("/far", "") in done.stderr
-        assert done.stderr.count("\n") == bool(told)
+        assert message.replace("/far", "") in done.stderr
+        assert done.stderr.count("\n") == bool(message)
         assert done.stdout == ("" if status else f"{script}\n")
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_hostile_names_are_names_and_nothing_else(tmp_path, disk, shell):
-    """vmtouch is one that notes what it is told."""
+    """vmtouch is replaced by a script that records its arguments."""
     tool = tmp_path / "bin" / "vmtouch"
     tool.parent.mkdir()
-    tool.write_text('#!/bin/sh\nfor i; do printf "%s\\0" "$i"; done >>"$TOLD"\n')
+    tool.write_text('#!/bin/sh\nfor i; do printf "%s\\0" "$i"; done >>"$CALLS"\n')
     tool.chmod(0o755)
     folder = disk
     paths = [os.fsencode(folder) + b"/" + name for name in HOSTILE]
@@ -249,21 +249,21 @@ def test_hostile_names_are_names_and_nothing_else(tmp_path, disk, shell):
     (tmp_path / "x.log").write_bytes(text + summary(len(paths)))
     script = tmp_path / "warm.sh"
     assert run(tmp_path / "x.log", "-o", script).returncode == 0
-    # Whoever looks at it sees all of it, each line as it is run.
+    # The script has no hidden characters: each line is shown as it is run.
     lines = script.read_text("utf-8").splitlines()
     assert all(line.replace("\t", "").isprintable() for line in lines)
     calls = [line for line in lines if re.match("(named .* && )?warm [0-9]", line)]
     assert len(calls) == len(paths)
-    told = tmp_path / "told"
-    env = {"PATH": f"{tool.parent}:{os.environ['PATH']}", "TOLD": str(told)}
+    recorded = tmp_path / "recorded"
+    env = {"PATH": f"{tool.parent}:{os.environ['PATH']}", "CALLS": str(recorded)}
     done = subprocess.run([shell, script], cwd=folder, env=env, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    calls = told.read_bytes().split(b"-q\0-t\0")[1:]
+    calls = recorded.read_bytes().split(b"-q\0-t\0")[1:]
     assert [call.split(b"\0")[-2] for call in calls if call] == paths
     assert not (folder / "owned").exists()
 
 
-def test_the_real_vmtouch_takes_it(tmp_path, disk):
+def test_the_real_vmtouch_runs_it(tmp_path, disk):
     path = disk / "a file"
     path.write_bytes(bytes(1 << 20))
     text = major(1, escaped(os.fsencode(path)), 0)
@@ -273,11 +273,11 @@ def test_the_real_vmtouch_takes_it(tmp_path, disk):
     assert run(tmp_path / "x.log", "-o", script).returncode == 0
     subprocess.run(["vmtouch", "-qe", path], check=True)
     subprocess.run(["sh", script], capture_output=True)
-    told = subprocess.run(["vmtouch", path], capture_output=True, text=True).stdout
-    assert int(re.search(r"Resident Pages: (\d+)/", told)[1]) >= 16
+    output = subprocess.run(["vmtouch", path], capture_output=True, text=True).stdout
+    assert int(re.search(r"Resident Pages: (\d+)/", output)[1]) >= 16
 
 
-def test_files_that_are_not_here_are_told(tmp_path, disk):
+def test_missing_files_are_reported(tmp_path, disk):
     tool = tmp_path / "vmtouch"
     tool.write_text("#!/bin/sh\n")
     tool.chmod(0o755)
@@ -290,8 +290,8 @@ def test_files_that_are_not_here_are_told(tmp_path, disk):
         (tmp_path / "x.log").write_bytes(HEAD_AT_0 + text + summary(2))
         assert run(tmp_path / "x.log", "-o", script).returncode == status
         done = subprocess.run(["sh", script], env=env, capture_output=True, text=True)
-        told = f"{script}: {1 + status} of 2 parts are in files that are not here"
-        assert (done.returncode, done.stderr) == (status, told + "\n")
+        message = f"{script}: {1 + status} of 2 parts are in files that are not here"
+        assert (done.returncode, done.stderr) == (status, message + "\n")
     tool.write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "x.log").write_bytes(HEAD_AT_0 + major(1, here, 0) + summary(1))
     assert run(tmp_path / "x.log", "-o", script).returncode == 0

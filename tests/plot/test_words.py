@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Numbers, times, sizes as words."""
+"""Numbers, times and sizes as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from faultlog import fit, words
 S = 10**9
 
 
-def test_long_times_are_cut_as_clocks_and_calendars_do():
+def test_long_times_have_steps_of_clocks_and_calendars():
     """Not every 200 s ("3.33333 min") or 20,000 s."""
     cut = {3 * 3600: "1 min", 12 * 3600: "5 min", 30 * 86400: "6 h", 9 * 7200: "10 min"}
     cut |= {3000: "20 s", 400 * 86400: "5 d", 5000: "30 s", 10: "100 ms"}
@@ -22,7 +22,7 @@ def test_long_times_are_cut_as_clocks_and_calendars_do():
     assert words.round_width((1 << 64) * 4, 200) > 0
 
 
-def test_a_round_time_is_told_as_it_is():
+def test_a_round_time_is_exact():
     """10^12 ns on the axis of latencies were "17 min"."""
     assert words.short_time_text(10**12) == "1,000 s"
     assert words.short_time_text(90 * S) == "90 s"
