@@ -146,7 +146,7 @@ static void test_numbers(void)
 		"       2        0        2  /usr/lib/libc.so.6\n"
 		"by thread, 1 of 2:\n"
 		"     2.5        0        2  tid 4500\n",
-		"a small terminal has less of it");
+		"a small terminal shows a part");
 	activity_clear(&a);
 	is_text(shown(&a, 79, 24, 1000),
 		"pf_probe_B of PID 4494 (my\\040prog), running, for 7 s\n"
@@ -182,7 +182,7 @@ static void test_lines_that_tell_less(void)
 	activity_free(&a);
 }
 
-/* Nothing but plain letters, and no more of them than there is room for. */
+/* Only printable ASCII, and no more than fits. */
 static bool fits(const char *text, unsigned int columns, unsigned int rows)
 {
 	unsigned int nr_columns = 0, nr_rows = 0;
@@ -247,7 +247,7 @@ static void test_hostile_names(void)
 		"       1  ...\\251/name\n"
 		"       1  /a\\040b\n"
 		"by thread:\n",
-		"odd letters are escaped, and an escape is not cut in two");
+		"unprintable characters are escaped, and no escape is split");
 	activity_free(&a);
 }
 
@@ -262,16 +262,16 @@ static void test_bounded_memory(void)
 		add_fault(&a, 1, (unsigned int)i, "file", "minor", 1, name);
 	}
 	ok(a.maps.names.nr == ACTIVITY_NAMES_MAX && a.threads.names.nr == ACTIVITY_NAMES_MAX,
-	   "mappings and threads have room for a thousand");
+	   "there is room for a thousand mappings and threads");
 	ok(a.maps.list[ACTIVITY_NAMES_MAX].nr_faults == 2 * ACTIVITY_NAMES_MAX,
-	   "the others are counted together");
+	   "others are counted together");
 	text = shown(&a, 79, 3000, 1000);
 	ok(strstr(text, "\n    2048     2048   1ns   1ns        0     -     -    0%  (others)\n"),
-	   "and told");
+	   "their number is shown");
 	free(text);
 	activity_clear(&a);
 	ok(!a.maps.names.nr && !a.maps.list[ACTIVITY_NAMES_MAX].nr_faults && !a.all.nr_faults,
-	   "the next moment begins anew");
+	   "the next interval starts from zero");
 	activity_free(&a);
 }
 
