@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which parts of the address space are shown: the touched areas, gaps cut out."""
+"""The touched areas of the address space, without the gaps between them."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import numpy as np
 
 MAX_AREAS = 10
 MIN_GAP_PAGES = 16
-MIN_GAP_PART = 1 / 4  # of what its panel would span with it
-ALIKE = 1.25  # gaps within this factor are cut all, or none
+MIN_GAP_PART = 1 / 4  # of its panel, if it were not cut out
+ALIKE = 1.25  # of gaps within this factor, all or none are cut out
 
 
 @dataclass(frozen=True)
 class Area:
-    """A touched area: whole pages first to last, both touched."""
+    """A touched area: the pages first to last, both touched."""
 
     first: int  # page numbers
     last: int
 
     @property
     def nr_pages(self) -> int:
-        """Pages that it spans, touched or not."""
+        """The number of its pages, touched or not."""
         return self.last - self.first + 1
 
 
 def find_areas(pages: np.ndarray, max_areas: int = MAX_AREAS) -> list[Area]:
-    """Cut the address space at its wide gaps; the areas, lowest first.
+    """Split the address space at its wide gaps; the areas, lowest first.
 
     pages: distinct page numbers, at least one, ascending; uint64 (n,). A gap is cut out if
-    it would leave a good part of its panel blank, the widest gaps first. If that makes too
-    many areas, the narrowest cuts are taken back. Every page is in exactly one panel.
+    it would leave much of its panel blank, the widest gaps first. If that makes too many
+    areas, the narrowest cuts are undone. Every page is in exactly one area.
     """
     gaps = np.diff(pages) - np.uint64(1)
 
     def widest(first: int, last: int) -> tuple[int, int, int, int]:
-        """The gap to cut in pages[first..last]: its width (0: none), where; and both."""
+        """The gap to cut in pages[first..last]: width (0: none), index, first, last."""
         if first == last:
             return 0, first, first, last
         at = first + int(gaps[first:last].argmax())
@@ -45,7 +45,7 @@ def find_areas(pages: np.ndarray, max_areas: int = MAX_AREAS) -> list[Area]:
         return gap if cut else 0, at, first, last
 
     parts = [widest(0, len(pages) - 1)]
-    cuts = []  # (width, index of the page below), ever narrower
+    cuts = []  # (width, index of the page below), the widest first
     while True:
         gap, at, first, last = part = max(parts)
         if not gap:
@@ -63,7 +63,7 @@ def find_areas(pages: np.ndarray, max_areas: int = MAX_AREAS) -> list[Area]:
 
 
 def area_of(pages: np.ndarray, areas: list[Area]) -> np.ndarray:
-    """For each page, the index of its panel; uint8."""
+    """The index of each page's area; uint8."""
     firsts = np.array([p.first for p in areas], dtype=np.uint64)
     return (np.searchsorted(firsts, pages, side="right") - 1).astype(np.uint8)
 
@@ -71,10 +71,10 @@ def area_of(pages: np.ndarray, areas: list[Area]) -> np.ndarray:
 def page_ticks(
     low: float, high: float, base: int, page_size: int, max_ticks: int
 ) -> list[int]:
-    """Round addresses for an axis of bytes above base: max_ticks at the most.
+    """At most max_ticks round addresses for an axis of bytes above base.
 
-    Multiples of the smallest power of two that will do; relative to base, as an axis of
-    addresses themselves would not tell pages apart at the top of the 64-bit range.
+    They are multiples of the smallest possible power of two, less base: floating-point
+    numbers of an axis could not distinguish pages at the top of the 64-bit range.
     """
     low, high = base - int(-low // 1), base + int(high // 1)
     low, high = max(low, 0), min(high, (1 << 64) - 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A program of others asked about hostile files: within limits, and not as root."""
+"""Runs another program on hostile files, within limits and not as root."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from typing import Callable, Iterator
 
 GIB = 1 << 30
 NOBODY = 65534
-WHOLE = (1 << 32) - 1  # users that the first user namespace has
+WHOLE = (1 << 32) - 1  # users of the first user namespace
 PR_SET_PDEATHSIG = 1
-# What a program has of our environment; and all that begins with DEBUGINFOD_.
+# Variables that a program gets; also those that begin with DEBUGINFOD_.
 KEPT = {
     *("PATH", "LD_LIBRARY_PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE"),
@@ -38,27 +38,27 @@ def _memory() -> int:
 
 
 def _seconds() -> float:
-    return 120.0 if os.environ.get("DEBUGINFOD_URLS") else 60.0  # it may be fetched
+    return 120.0 if os.environ.get("DEBUGINFOD_URLS") else 60.0  # to fetch files
 
 
 @dataclass
 class Budget:
-    """What is left for all that is asked, together."""
+    """The limits that are left for all programs together."""
 
     seconds: float = field(default_factory=_seconds)  # on the clock
     cpu_seconds: float = 60.0
     output: int = 64 << 20  # bytes
     memory: int = field(default_factory=_memory)  # bytes, of one process at a time
-    is_exceeded: bool = False  # when something was asked last
+    is_exceeded: bool = False  # by the last program, or before it
 
 
 def ask(
     command: list[bytes], wanted: bytes, files: tuple[int, ...], budget: Budget
 ) -> bytes | None:
-    """What a command answers; None: nothing that is of use.
+    """The output of a command; None: it failed.
 
-    wanted: what it reads; files: descriptors that it has, too. If a limit ends it, that is
-    noted in the budget, and the answer is what there was until then.
+    wanted: its input; files: descriptors that it gets. If a limit ends it, is_exceeded is set,
+    and the output until then is returned.
     """
     began, used = time.monotonic(), _cpu_seconds()
     left = min(budget.seconds, budget.cpu_seconds, budget.output)
@@ -76,7 +76,7 @@ def ask(
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 pass_fds=files,
-                cwd="/",  # so a PATH with . or an empty word in it does not find one here
+                cwd="/",  # a relative PATH must not find a program in the current folder
                 preexec_fn=_limit(budget),
                 **how,
             )
@@ -90,13 +90,13 @@ def ask(
 
 
 def _cpu_seconds() -> float:
-    """Of all our processes that have ended."""
+    """CPU time of all child processes that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def _limit(budget: Budget) -> Callable[[], None]:
-    """What limits a process that is about to run the command."""
+    """A function that sets the limits in the child, before it runs the command."""
     prctl = ctypes.CDLL(None).prctl
     seconds = int(budget.cpu_seconds) + 1
     limits = {
@@ -117,7 +117,7 @@ def _limit(budget: Budget) -> Callable[[], None]:
 
 
 def _answer(process: subprocess.Popen, until: float, budget: Budget) -> bytes | None:
-    """What it prints until it ends, or a limit is reached; it is gone then."""
+    """Its output until it ends or reaches a limit; it has ended on return."""
     answer = bytearray()
     ready = select.poll()
     ready.register(process.stdout, select.POLLIN)
@@ -151,7 +151,7 @@ def _answer(process: subprocess.Popen, until: float, budget: Budget) -> bytes | 
 
 @contextmanager
 def _surroundings() -> Iterator[dict[str, object]]:
-    """As whom, and in which environment, a program runs, as Popen takes it."""
+    """The user and environment of a program, as arguments of Popen."""
     env = {
         name: value
         for name, value in os.environ.items()
@@ -170,17 +170,17 @@ def _surroundings() -> Iterator[dict[str, object]]:
             env["HOME"] = pwd.getpwuid(uid).pw_dir
         yield how
         return
-    with tempfile.TemporaryDirectory() as cache:  # nobody has none to keep
+    with tempfile.TemporaryDirectory() as cache:  # the user nobody has no folder for a cache
         os.chown(cache, uid, gid)
         env["DEBUGINFOD_CACHE_PATH"] = cache
         yield how
 
 
 def other_user() -> tuple[int, int] | None:
-    """Whom a program runs as instead of root: the user of sudo, or nobody; None: as we do.
+    """The user that runs a program instead of root: that of sudo, or nobody; None: no change.
 
-    Every file opens to root. But in a user namespace whose root is somebody outside, there
-    may be no other user, nor does every file open.
+    Root can open every file. In a user namespace, root is another user outside and cannot, and
+    there may be no other user.
     """
     with suppress(OSError):
         if Path("/proc/self/uid_map").read_text().split() != ["0", "0", str(WHOLE)]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A database to ask: .sqlite, with the tables recording, process, mapping and fault."""
+"""A database: .sqlite, with the tables recording, process, mapping and fault."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from .outputs import Job, replacing
 from .rows import groups, largest
 
 BLOCK = 1 << 16  # faults
-AT_ONCE = 64  # of them in one statement
+AT_ONCE = 64  # faults in one statement
 
-# A row of fault has codes for processes and mappings; the view told has it all in words.
-# An address is 64 bits: from 1 << 63 on it's negative here, printf('0x%x') tells it right.
+# A row of fault has ids of process and mapping; the view told has their columns instead.
+# SQLite's integers are signed: an address from 1 << 63 on is negative; printf('0x%x') is right.
 SCHEMA = """
 CREATE TABLE recording (
     id INTEGER PRIMARY KEY,
     recording TEXT, host TEXT, boot TEXT, -- as in .csv and .jsonl
     log TEXT,       -- its name
-    filter TEXT,    -- which of its faults; empty: all
-    notes TEXT,     -- what is missing or wrong, a line each
-    complete INTEGER, -- 1: it says that nothing is lost, and nothing is wrong
+    filter TEXT,    -- which of its faults are here; empty: all
+    notes TEXT,     -- what is missing or contradictory, in lines
+    complete INTEGER, -- 1: it has a summary, and nothing is missing or contradictory
     head TEXT, summary TEXT -- JSON
 );
 CREATE TABLE process ( -- a program in a process
     id INTEGER PRIMARY KEY,
     pid INTEGER, ppid INTEGER, program TEXT,
-    since_ns INTEGER -- CLOCK_MONOTONIC; NULL: from before the first fault on
+    since_ns INTEGER -- CLOCK_MONOTONIC; NULL: before the first fault
 );
 CREATE TABLE mapping (
     id INTEGER PRIMARY KEY,
@@ -67,12 +67,12 @@ SHARED = ("process", *LIKE_LOG, "mapping")
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
-    """All that a log has."""
+    """All columns."""
     return set(COLUMNS)
 
 
 def write(job: Job) -> None:
-    """Make a database of the faults."""
+    """Write a database of the faults."""
     with replacing(job) as file:
         try:
             with closing(_open(job, file)) as database:
@@ -82,19 +82,19 @@ def write(job: Job) -> None:
 
 
 def _open(job: Job, file: BinaryIO) -> sqlite3.Connection:
-    """A database in file. SQLite opens it by its name: it must be the same still."""
+    """Open a database in file. SQLite opens it by name, so check that it is the same file."""
     uri = Path(file.name).absolute().as_uri()
     database = sqlite3.connect(f"{uri}?mode=rw", isolation_level=None, uri=True)
     for fd in {*map(int, os.listdir("/proc/self/fd"))} - {file.fileno()}:
-        with suppress(OSError):  # that of the folder is gone
+        with suppress(OSError):  # the descriptor of the folder is closed
             if os.path.samestat(os.fstat(fd), os.fstat(file.fileno())):
                 return database
     database.close()
-    raise LogError(f"{job.output}: somebody replaced it while it was made")
+    raise LogError(f"{job.output}: somebody replaced it while it was written")
 
 
 def _fill(database: sqlite3.Connection, job: Job) -> None:
-    """Write all tables. No journal: until it has its name, no one needs it whole."""
+    """Write all tables, without a journal: after a crash the file is not used."""
     database.executescript(
         "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=16384;"
         "PRAGMA cache_size=-4096; PRAGMA threads=2; PRAGMA analysis_limit=1000;"
@@ -126,9 +126,9 @@ def _fill(database: sqlite3.Connection, job: Job) -> None:
 
 
 def _processes(log: Log) -> tuple[list[tuple], np.ndarray]:
-    """The rows of process, and for each fault its id there; (n,).
+    """The rows of process, and the id there of each fault; (n,).
 
-    Those without a fault are there, too.
+    Processes without faults have rows, too.
     """
     names, code = log.programs()
     since: dict[tuple[int, str], int] = {}
@@ -157,10 +157,10 @@ def _processes(log: Log) -> tuple[list[tuple], np.ndarray]:
 
 
 def _insert_faults(database: sqlite3.Connection, log: Log, process: np.ndarray) -> None:
-    """The rows of fault.
+    """Insert the rows of fault.
 
-    What many faults share is one row of a table that SQLite fills it in from, and a
-    statement has many faults, as most of the time goes into statements and values.
+    Statements and values take most of the time. So a statement inserts many faults, and the
+    values that many faults share come from a row of a temporary table.
     """
     shared = ", ".join(SHARED)
     database.execute(f"CREATE TEMP TABLE alike (id INTEGER PRIMARY KEY, {shared})")
@@ -179,11 +179,11 @@ def _insert_faults(database: sqlite3.Connection, log: Log, process: np.ndarray) 
         database.executemany(f"INSERT INTO alike VALUES (?{', ?' * len(SHARED)})", rows)
         numbers = [getattr(log, name)[part].view(np.int64) for name in NUMBERS]
         values = np.stack([*numbers, which + nr_alike], axis=1)
-        untold = np.stack([~log.told(name, part) for name in NUMBERS], axis=1)
-        has_nulls = bool((untold != (values[:, :-1] == -1)).any())
-        if has_nulls:  # some tell the number that stands for none
+        missing = np.stack([~log.told(name, part) for name in NUMBERS], axis=1)
+        has_nulls = bool((missing != (values[:, :-1] == -1)).any())
+        if has_nulls:  # some values are the number that means a missing one
             values = values.astype(object)
-            values[:, :-1][untold] = None
+            values[:, :-1][missing] = None
         whole = len(values) // AT_ONCE * AT_ONCE
         many = values[:whole].reshape(-1, AT_ONCE * values.shape[1])
         database.executemany(_fill_in(AT_ONCE, has_nulls), many.tolist())
@@ -195,15 +195,15 @@ def _insert_faults(database: sqlite3.Connection, log: Log, process: np.ndarray) 
 
 
 def _fill_in(nr_rows: int, has_nulls: bool) -> str:
-    """The statement for so many faults, in their order: NUMBERS and id of alike each.
+    """The statement that inserts nr_rows faults; each has NUMBERS and an id of alike.
 
-    has_nulls: what is not told is NULL, which takes longer to hand over than -1.
+    has_nulls: a missing number is given as NULL, which is slower than -1.
     """
     shared = ", ".join(SHARED)
     row = f"({', '.join('?' * (len(NUMBERS) + 1))})"
-    # As signed numbers those that are not told, the largest, are -1.
-    told = "column{}" if has_nulls else "nullif(column{}, -1)"
-    numbers = [told.format(i) for i in range(1, len(NUMBERS) + 1)]
+    # A missing number, the largest, is -1 as a signed one.
+    column = "column{}" if has_nulls else "nullif(column{}, -1)"
+    numbers = [column.format(i) for i in range(1, len(NUMBERS) + 1)]
     return (
         f"INSERT INTO fault ({', '.join(NUMBERS)}, {shared})"
         f" SELECT {', '.join(numbers)}, {shared} FROM"
@@ -213,9 +213,9 @@ def _fill_in(nr_rows: int, has_nulls: bool) -> str:
 
 
 def _values(log: Log, name: str, rows: np.ndarray) -> list[int | str | None]:
-    """A column of some faults, words as they are; None: not told."""
+    """A column of some faults, with words as text; None: missing."""
     if COLUMNS[name].form == WORD:
         names = log.names[name]
         return [names[code] or None for code in getattr(log, name)[rows].tolist()]
     values = zip(getattr(log, name)[rows].tolist(), log.told(name, rows).tolist())
-    return [value if is_told else None for value, is_told in values]
+    return [value if has_value else None for value, has_value in values]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which files a program's debug information may be in: those that it names, looked at first.
+"""Finds the files with a program's debug information, and checks them before elfutils opens them.
 
-elfutils opens whatever a program's .gnu_debuglink names. So we look for that ourselves and hand
-over what we have opened.
+elfutils opens any file that a program's .gnu_debuglink names. So the files are found and opened
+here, and elfutils gets their descriptors.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Iterable, Iterator
 from .files import open_stored, would_do_something
 
 MAX_SECTIONS = 4096
-MAX_TEXT = 1 << 20  # bytes of sections' names
-MAX_LINK = 4096  # bytes of what we read of a section
-SYSTEM = b"/usr/lib/debug"  # where the system's own is, which elfutils may look through
+MAX_TEXT = 1 << 20  # bytes of the names of sections
+MAX_LINK = 4096  # bytes that are read of a section
+SYSTEM = b"/usr/lib/debug"  # the system's own, where elfutils may look by itself
 COMPRESSED = 1 << 11  # flag of a section
 LINK, ALT_LINK, BUILD_ID = (
     b".gnu_debuglink",
@@ -29,12 +29,12 @@ LINK, ALT_LINK, BUILD_ID = (
 
 
 class Refused(Exception):
-    """What a program says of its debug information is no name of a file."""
+    """A program names a file for its debug information that must not be opened."""
 
 
 @dataclass(frozen=True)
 class Links:
-    """What a program says of it; b"": nothing."""
+    """The links of a program to its debug information; b"": none."""
 
     name: bytes = b""
     alternative: bytes = b""  # a path
@@ -42,7 +42,7 @@ class Links:
 
 
 def read_links(file: int) -> Links:
-    """Of a 64-bit little-endian ELF file; raises Refused."""
+    """Read the links of a 64-bit little-endian ELF file; raises Refused."""
     found = _sections(file)
     name, _, _ = found.get(LINK, b"").partition(b"\0")
     alternative, _, _ = found.get(ALT_LINK, b"").partition(b"\0")
@@ -60,7 +60,7 @@ def _build_id(note: bytes) -> bytes:
 
 
 def _sections(file: int) -> dict[bytes, bytes]:
-    """The beginnings of the sections that we want, by name; raises Refused."""
+    """The beginnings of the sections with links, by name; raises Refused."""
     head = os.pread(file, 64, 0)
     if len(head) < 64:
         return {}
@@ -68,7 +68,7 @@ def _sections(file: int) -> dict[bytes, bytes]:
     each, count, names = struct.unpack_from("<HHH", head, 58)
     if not at:
         return {}
-    # Where there are more of them, their number stands elsewhere; programs have few.
+    # Larger numbers of sections are stored elsewhere; programs have few.
     if each != 64 or not 0 < count <= MAX_SECTIONS or names >= count or at >= 1 << 62:
         raise Refused
     table = os.pread(file, each * count, at)
@@ -94,9 +94,9 @@ def _sections(file: int) -> dict[bytes, bytes]:
 def debug_paths(
     path: bytes, file: int, folders: Iterable[bytes]
 ) -> Iterator[tuple[bytes, tuple[int, ...]]]:
-    """Where elfutils is to look, as its --debuginfo-path, and the descriptors that it takes.
+    """The value of elfutils' --debuginfo-path, and the descriptors that it needs.
 
-    path: of the program, which file is the descriptor of; folders: where it may be besides.
+    path, file: of the program, its descriptor; folders: more folders with debug information.
     Raises Refused.
     """
     links = read_links(file)
@@ -112,7 +112,7 @@ def debug_paths(
         if not files:
             yield SYSTEM, ()
             return
-        # elfutils goes on to the next place if what is in one is not of this program.
+        # elfutils tries the next place if the file in one is of another program.
         top = os.fsencode(stack.enter_context(tempfile.TemporaryDirectory()))
         os.chmod(top, 0o755)
         place = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -127,7 +127,7 @@ def debug_paths(
 
 
 def _check(links: Links, path: bytes) -> None:
-    """Raise Refused if a file's links lead to what does something when it is opened."""
+    """Raise Refused if a file's links lead to a file whose opening has side effects."""
     if links.alternative:
         folders = (os.path.dirname(path), b"/proc/self/fd", b"/")
         if any(would_do_something(os.path.join(f, links.alternative)) for f in folders):
@@ -137,14 +137,14 @@ def _check(links: Links, path: bytes) -> None:
 def _candidates(
     path: bytes, links: Links, folders: Iterable[bytes]
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Where elfutils looks: the name that it looks for, and the path."""
+    """The places where elfutils looks: the name that it expects there, and the path."""
     inside = os.path.dirname(os.path.realpath(path))
     name = links.name or os.path.basename(path) + b".debug"
     by_id = links.build_id.hex().encode()
     for folder in folders:
         if by_id:
-            told = os.path.join(b".build-id", by_id[:2], by_id[2:] + b".debug")
-            yield told, os.path.join(folder, told)
+            link = os.path.join(b".build-id", by_id[:2], by_id[2:] + b".debug")
+            yield link, os.path.join(folder, link)
     yield name, os.path.join(inside, name)
     yield name, os.path.join(inside, b".debug", name)
     for folder in folders:

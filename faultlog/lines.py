@@ -356,7 +356,7 @@ class Reader:
     def feed_cut_off(self, line: bytes) -> None:
         """Parse a last line without a newline, whose last word may be cut short.
 
-        A key=value word is left out: if it was the last key, the line counts as cut. In a
+        A key=value word is left out; if most lines have its key, the line counts as cut. In a
         log of 2020 the last word is the time; it is cut if it is below the previous one.
         """
         last_time = self.parts["time_ns"][-1][-1:] if self.parts["time_ns"] else ()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Faults in a panel: a mark each while there is room, else cells whose shade is a count."""
+"""Faults in a panel: a mark for each, or where they are many, cells shaded by their count."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from matplotlib.axes import Axes
 
 from .log import ACCESSES, MAJOR, RESULTS
 
-# By access: not told, read, write, exec, and words that are new to us. Told apart by
-# colour-blind readers and in grey: they differ in lightness as well as in hue.
+# By access: unknown, read, write, exec, other. They differ in lightness as well as in hue, for
+# colour-blind readers and for print in grey.
 COLOURS = ("#727a84", "#4ba3dd", "#d55e00", "#6a0f5c", "#2a7f62")
-ACCESS_WORDS = ("access not told", *ACCESSES[1:], "other access")
+ACCESS_WORDS = ("access unknown", *ACCESSES[1:], "other access")
 NR_KINDS = len(COLOURS)
 INK, FAINT, GROUND, ALARM = "#22262b", "#5d646d", "#f5f6f8", "#b00020"
 RGBA = np.array([matplotlib.colors.to_rgba(c) for c in COLOURS])
 
-CELL = 1 / 75  # inches, of a binned picture: 2 pixels of a PNG
-MAJOR_CELL = 1 / 37.5  # twice that: a single one must be seen
-RING = 0.07  # inches: rings and crosses are at least that far apart
-MAX_MARKS = 1500  # per square inch; where there are more, they are binned
+CELL = 1 / 75  # inches; 2 pixels of a PNG
+MAJOR_CELL = 1 / 37.5  # twice that, so that a single one is seen
+RING = 0.07  # inches between rings or crosses, at least
+MAX_MARKS = 1500  # per square inch; more are drawn as cells
 CHUNK = 1 << 20  # faults
-MAX_RINGS = 200  # of a kind in a panel; more are binned
+MAX_RINGS = 200  # of a kind in a panel; more are drawn as cells
 
-DARKER = "darker: more faults at one spot; colours in proportion to the accesses"
+DARKER = "darker: more faults in a cell; colours in proportion to the accesses"
 SEVERAL = "a ring (major) or cross (failed) may stand for several faults"
 
-# What stands out of the minor faults.
+# Marks of major and failed faults.
 MAJOR_MARK = {
     "marker": "o",
     "markersize": 5,
@@ -39,12 +39,12 @@ FAILED_MARK = {"markersize": 6, "markeredgecolor": ALARM, "markerfacecolor": "no
 FAILED_MARK["markeredgewidth"] = 1.4
 SHAPES = {"sigbus": "x", "sigsegv": "+", "oom": "v", "hwpoison": "D", "error": "s"}
 CELL_MARK = {"marker": "s", "markersize": 6, "markeredgewidth": 0, "fillstyle": "left"}
-# The shade of a cell with one major or failed fault; 1 is that of the most.
+# The shade of a cell with one major or failed fault; the fullest cell has 1.
 LIGHTEST = 0.85
 
 
 def mark_of(result: int, is_binned: bool) -> dict[str, object]:
-    """How faults of this result, major or failed, are marked."""
+    """The style of the marks of a result, major or failed."""
     if is_binned:
         one, most = _shades(result, np.array([LIGHTEST, 1.0]))
         return CELL_MARK | {"markerfacecolor": one, "markerfacecoloralt": most}
@@ -56,26 +56,26 @@ def mark_of(result: int, is_binned: bool) -> dict[str, object]:
 def _shades(result: int, shade: np.ndarray) -> np.ndarray:
     """The colours of cells; float (...,) to (..., 3).
 
-    Opaque, as the colour of what is below would make them another than the legend's.
+    They are opaque: colours below would make them differ from the legend.
     """
     dark = np.array(matplotlib.colors.to_rgb(INK if result == MAJOR else ALARM))
     return 1 - shade[..., None] * (1 - dark)
 
 
 def inches(axis: Axes) -> tuple[float, float]:
-    """How wide and how tall the axes are."""
+    """The width and height of the axes."""
     box = axis.get_position()
     wide, tall = axis.figure.get_size_inches()
     return wide * box.width, tall * box.height
 
 
 def has_room(axis: Axes, nr_faults: int) -> bool:
-    """Is there room for a mark each?"""
+    """Is there room for a mark for each fault?"""
     return nr_faults <= MAX_MARKS * np.prod(inches(axis))
 
 
 def draw_marks(axis: Axes, x: np.ndarray, y: np.ndarray, access: np.ndarray) -> None:
-    """A mark a fault, in the order of time, smaller where there are many."""
+    """Draw a mark for each fault, in the order of time; smaller if there are many."""
     axis.scatter(
         x,
         y,
@@ -91,7 +91,7 @@ def draw_marks(axis: Axes, x: np.ndarray, y: np.ndarray, access: np.ndarray) -> 
 def _places(
     axis: Axes, x: np.ndarray, y: np.ndarray, pitch: float, rows: int = 0
 ) -> tuple[np.ndarray, int, int]:
-    """The cell that each point is in, row by row; and how many rows and columns."""
+    """The cell of each point, numbered row by row; and the numbers of rows and columns."""
     wide, tall = inches(axis)
     columns, rows = max(int(wide / pitch), 1), rows or max(int(tall / pitch), 1)
     (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
@@ -107,9 +107,9 @@ def _places(
 def count_cells(
     axis: Axes, x: np.ndarray, y: np.ndarray, access: np.ndarray, rows: int = 0
 ) -> np.ndarray:
-    """Faults a cell of the panel, by access: int64 of shape (rows, columns, accesses)."""
+    """Faults in each cell of the panel, by access: int64 (rows, columns, accesses)."""
     counts = 0
-    for first in range(0, max(len(x), 1), CHUNK):  # in parts: it takes 40 bytes a fault
+    for first in range(0, max(len(x), 1), CHUNK):  # in parts: each fault takes 40 bytes
         part = slice(first, first + CHUNK)
         cell, nr_rows, columns = _places(axis, x[part], y[part], CELL, rows)
         cell *= NR_KINDS
@@ -121,8 +121,9 @@ def count_cells(
 def cell_kinds(counts: np.ndarray) -> np.ndarray:
     """The access whose colour each cell gets: int64 (rows, columns).
 
-    Drawn by lot in proportion to its faults, by a sequence that is even over the plane:
-    so of cells in which half are reads, half are blue, and nothing that's rare is hidden.
+    It is chosen in proportion to the cell's faults, by a sequence that is uniform over the
+    plane: if half of the faults are reads, half of the cells are blue, and no rare access
+    is hidden.
     """
     rows, columns, _ = counts.shape
     across = np.arange(columns) * 0.5698402909980532
@@ -132,7 +133,7 @@ def cell_kinds(counts: np.ndarray) -> np.ndarray:
 
 
 def draw_cells(binned: list[tuple[Axes, np.ndarray]]) -> None:
-    """Binned panels: the colours of their accesses, darker for more."""
+    """Draw cells in the colours of their accesses, darker for more faults."""
     most = max((counts.sum(axis=2).max() for _, counts in binned), default=1)
     for axis, counts in binned:
         picture = RGBA[cell_kinds(counts)]
@@ -159,30 +160,30 @@ def draw_standouts(
 ) -> bool:
     """Marks for major and failed faults.
 
-    Where they are few, a ring or a cross each, one for all at a spot; else cells, the
-    darker the more. drawn grows by which were used: pairs of the result and whether
-    it was binned. Returns True if a mark stands for several.
+    If they are few, a ring or a cross for each, one for all in a place; else cells, darker
+    for more faults. Pairs of the result and whether cells were used are added to drawn.
+    Returns True if a mark stands for several.
     """
     shared = False
     for code in range(MAJOR, len(RESULTS)):
-        such = np.flatnonzero(result == code)
-        if not len(such):
+        rows = np.flatnonzero(result == code)
+        if not len(rows):
             continue
-        is_binned = len(such) > MAX_RINGS
+        is_binned = len(rows) > MAX_RINGS
         drawn.add((code, is_binned))
         if is_binned:
-            cell, rows, columns = _places(axis, x[such], y[such], MAJOR_CELL)
-            counts = np.bincount(cell, minlength=rows * columns).reshape(rows, columns)
-            picture = np.empty((rows, columns, 4))
+            cell, high, wide = _places(axis, x[rows], y[rows], MAJOR_CELL)
+            counts = np.bincount(cell, minlength=high * wide).reshape(high, wide)
+            picture = np.empty((high, wide, 4))
             shade = np.log(np.maximum(counts, 1)) / max(np.log(counts.max()), 1.0)
             picture[..., :3] = _shades(code, LIGHTEST + (1 - LIGHTEST) * shade)
             picture[..., 3] = counts > 0
             _show(axis, picture, 2.5)
             continue
-        spot = _places(axis, x[such], y[such], RING)[0]
-        first = np.unique(spot, return_index=True)[1]
-        shared |= len(first) < len(such)
-        such = such[first]
+        cell = _places(axis, x[rows], y[rows], RING)[0]
+        first = np.unique(cell, return_index=True)[1]
+        shared |= len(first) < len(rows)
+        rows = rows[first]
         style = mark_of(code, False)
-        axis.plot(x[such], y[such], linestyle="", zorder=3, clip_on=False, **style)
+        axis.plot(x[rows], y[rows], linestyle="", zorder=3, clip_on=False, **style)
     return shared

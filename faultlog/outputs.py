@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which module writes what. The suffix of -o says which output, and its module does it.
+"""The outputs: the suffix of -o chooses the module that writes it.
 
 An output is a module of this package with two functions:
 
-    columns(options) -> names of the columns that it takes, of log.COLUMNS
+    columns(options) -> names of the columns that it needs, of log.COLUMNS
     write(job)       -> None; raises LogError, OSError
 
-and may have a third, prepare(), for what can be done while the log is read, as imports, and a
-fourth, check(options), which raises LogError for options that it does not take. It is imported
-when it's chosen, so what it imports costs the others nothing. A new one is a line
-here, and its options in cli.py.
+It may also have prepare(), for work that can be done while the log is read, as imports, and
+check(options), which raises LogError for wrong options. Only the chosen module is imported, so
+its imports cost the others nothing. A new output needs a line here, and its options in cli.py.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from .checks import Verdict
 from .log import Log, LogError
 from .select import Filters
 
-# By the end of a file's name, in lower case. The longest that fits counts.
+# By the end of a file's name, in lower case. The longest that matches is used.
 MODULE_OF_SUFFIX = {
     ".png": "picture",
     ".svg": "picture",
@@ -42,52 +41,51 @@ MODULE_OF_SUFFIX = {
     ".sh": "warm",
 }
 
-# Where matplotlib keeps what it found; in the current folder if they are relative.
+# Folders in which matplotlib keeps its cache; a relative one would be in the current folder.
 FOLDERS = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME")
 
-# Of a picture: what is on Y.
+# The vertical axis of a picture.
 VIEWS = {
     "address": "touched areas of the address space",
     "mapping": "files by offset, other memory by touched pages",
-    "threads": "a row a thread",
-    "memory": "pages touched first and again, over time",
+    "threads": "a row for each thread",
+    "memory": "pages touched for the first time and again, over time",
 }
 
 
 @dataclass(frozen=True)
 class Job:
-    """What an output has to do."""
+    """The task of an output."""
 
-    log: Log  # the faults that the filters leave; at least one
-    verdict: Verdict  # on the whole log
+    log: Log  # the faults that match the filters; at least one
+    verdict: Verdict  # of the whole log
     filters: Filters
-    name: str  # of the log, as it was given
+    name: str  # of the log, as in the command line
     output: Path | None  # None: standard output
     options: argparse.Namespace
     whole: Log  # the log before the filters
 
     @property
     def suffix(self) -> str:
-        """That of the output, as in MODULE_OF_SUFFIX; "": standard output."""
+        """The suffix of the output, as in MODULE_OF_SUFFIX; "": standard output."""
         return suffix_of(self.output.name) if self.output else ""
 
 
 def suffix_of(name: str) -> str:
-    """The suffix that says which output it is; raises LogError if it is none."""
-    such = [suffix for suffix in MODULE_OF_SUFFIX if name.lower().endswith(suffix)]
-    if not such:
+    """The suffix in MODULE_OF_SUFFIX that matches; raises LogError if none does."""
+    found = [suffix for suffix in MODULE_OF_SUFFIX if name.lower().endswith(suffix)]
+    if not found:
         *most, last = MODULE_OF_SUFFIX
         raise LogError(f"{name}: its name must end in {', '.join(most)} or {last}")
-    return max(such, key=len)
+    return max(found, key=len)
 
 
 @contextmanager
 def libraries() -> Iterator[None]:
-    """For imports: a library that isn't there is told as LogError.
+    """For imports: a missing library is a LogError.
 
-    None finds anything in the current folder: matplotlib evaluates the file matplotlibrc of
-    it before the user's own. Ours reads no such file at all, as figures come out the same
-    whatever it says.
+    No library may find files in the current folder: matplotlib would evaluate a matplotlibrc
+    there. It reads no matplotlibrc at all, as no figure here depends on one.
     """
     os.environ["MATPLOTLIBRC"] = os.devnull
     for name in FOLDERS:
@@ -105,7 +103,7 @@ def libraries() -> Iterator[None]:
 
 @contextmanager
 def _elsewhere() -> Iterator[None]:
-    """Be in / meanwhile; if one can't get back, nothing can be found here either."""
+    """Change to / meanwhile, unless the way back is closed: then no file is found here either."""
     here = os.open(".", os.O_PATH | os.O_CLOEXEC)
     try:
         os.fchdir(here)
@@ -122,18 +120,18 @@ def _elsewhere() -> Iterator[None]:
 
 
 def module(name: str) -> ModuleType:
-    """An output's module, by its name in this package; raises LogError if it can't be."""
+    """An output's module, by its name in this package; raises LogError if a library is missing."""
     with libraries():
         return importlib.import_module(f".{name}", __package__)
 
 
 def check(output: ModuleType, options: argparse.Namespace) -> None:
-    """Raise LogError for options that an output does not take."""
+    """Raise LogError for options that are wrong for an output."""
     getattr(output, "check", lambda _options: None)(options)
 
 
 def prepare(output: ModuleType) -> None:
-    """Let an output do what it can before it has a log; raises LogError if it can't be."""
+    """Let an output prepare before it has a log; raises LogError if a library is missing."""
     with libraries():
         getattr(output, "prepare", lambda: None)()
 
@@ -148,9 +146,9 @@ def _has_acl(path: Path) -> bool:
 
 
 def _opener(output: Path, log: str) -> Callable[[str, int], int]:
-    """What opens a file with the mode of output, or else of the log if that is a file.
+    """An opener that gives a file the mode of the output, or else of the log, if it is a file.
 
-    An output that somebody else put there says nothing of who may read what we write.
+    The mode of an output that another user has put there does not count.
     """
     mode = 0o600
     sudo = os.environ.get("SUDO_UID", "") if not os.geteuid() else ""
@@ -173,12 +171,12 @@ def _opener(output: Path, log: str) -> Callable[[str, int], int]:
 
 
 def _part(output: Path) -> Path:
-    """What is written, until it is whole."""
+    """The name of the output until it is complete."""
     return output.with_name(f".{output.name}.{os.getpid()}")
 
 
 def require_writable(output: Path) -> None:
-    """Raise OSError if a file can't be made in the output's folder, or take its place."""
+    """Raise OSError if the output can't be created or replaced."""
     try:
         if output.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -192,10 +190,9 @@ def require_writable(output: Path) -> None:
 
 @contextmanager
 def replacing(job: Job) -> Iterator[BinaryIO]:
-    """A file to write, which takes the output's place at the end: it's whole, or as it was.
+    """A file to write, which replaces the output at the end: it is complete, or unchanged.
 
-    Only those may read it who may read the log, which tells the same; one that is there
-    already keeps its mode.
+    It has the log's mode, as it has the log's contents; an existing output keeps its own.
     """
     output = job.output
     part = _part(output)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A fault a row of text: .csv, .jsonl.
+"""A row of text for each fault: .csv and .jsonl.
 
-A million rows take no Python statement each: most of a row is one of few texts (thread,
-kind of access, file ...), made once for all faults that share it; what differs from fault
-to fault, time and addresses, is put before it.
+No Python statement runs for each row. Most of a row is one of few texts (thread, access,
+file ...), made once for all faults that share it; the numbers that differ, time and
+addresses, are put before it.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from .outputs import Job, replacing
 from .words import csv_cell
 
 BLOCK = 1 << 14  # faults
-OWN = ("time_ns", "address", "ip", "offset", "latency_ns")  # differ in each fault
+OWN = ("time_ns", "address", "ip", "offset", "latency_ns")  # differ between faults
 SHARED = (
     *("pid", "tid", "cpu", "access", "mode", "region", "kind", "result", "tries"),
     *("map", "program"),
 )
-HEXADECIMAL = ("address", "ip")  # the rest is decimal, offset too
+HEXADECIMAL = ("address", "ip")  # the others are decimal, also offset
 CONSTANT = tuple(f.name for f in fields(recording.Recording))
 HEADER = OWN + SHARED + CONSTANT
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
-    """All that a log has."""
+    """All columns."""
     return set(COLUMNS)
 
 
 def write(job: Job) -> None:
-    """Write a table of the faults, in the order of the log, block by block."""
+    """Write a row for each fault in the order of the log, block by block."""
     blocks = csv_blocks(job) if job.suffix == ".csv" else jsonl_blocks(job)
     with replacing(job) as file:
         for text in blocks:
@@ -49,7 +49,7 @@ def write(job: Job) -> None:
 
 
 def csv_blocks(job: Job) -> Iterator[bytes]:
-    """A .csv, in pieces. What isn't told is empty."""
+    """A .csv, in pieces. Missing values are empty."""
     yield csv_line(HEADER).encode()
     form = Form(
         before=[b"", b",", b",", b",", b","],
@@ -62,7 +62,7 @@ def csv_blocks(job: Job) -> Iterator[bytes]:
 
 
 def jsonl_blocks(job: Job) -> Iterator[bytes]:
-    """A .jsonl, in pieces. What isn't told is null."""
+    """A .jsonl, in pieces. Missing values are null."""
 
     def rest(values: tuple) -> str:
         pairs = dict(zip(SHARED + CONSTANT, values))
@@ -85,19 +85,19 @@ def csv_line(values: tuple) -> str:
 
 @dataclass(frozen=True)
 class Form:
-    """How a row is written."""
+    """The format of a row."""
 
-    before: list[bytes]  # each of OWN
-    between: bytes  # the last of OWN and the rest
+    before: list[bytes]  # before each of OWN
+    between: bytes  # between the last of OWN and the rest
     quote: bytes  # around hexadecimal numbers
-    missing: bytes  # of OWN, where a value isn't told
-    rest: Callable[[tuple], str]  # the end of a line, of the values of SHARED, CONSTANT
+    missing: bytes  # for a missing value of OWN
+    rest: Callable[[tuple], str]  # makes the end of a line of SHARED and CONSTANT
 
 
 def _blocks(job: Job, form: Form) -> Iterator[bytes]:
     """The rows' text, BLOCK of them at a time."""
     log = job.log
-    told = astuple(recording.of_log(log, job.name))
+    constants = astuple(recording.of_log(log, job.name))
     names, program = log.programs()
     texts = dict(log.names, program=["" if name == "?" else name for name in names])
 
@@ -118,7 +118,7 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
                 _value(log, name, begin + at, int(column[at]), texts)
                 for name, column in zip(SHARED, shared)
             ]
-            ends.append(form.rest((*values, *told)).encode())
+            ends.append(form.rest((*values, *constants)).encode())
         return interleaved(
             row_texts(*own), np.array(ends, dtype=object)[which].tolist()
         )
@@ -130,9 +130,9 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
 def own_text(
     log: Log, name: str, part: slice, quote: bytes | None, missing: bytes
 ) -> np.ndarray:
-    """A column's numbers as digits.py has them; quote: around hexadecimal ones, None: decimal.
+    """A column's numbers as text of digits.py, with missing in place of missing ones.
 
-    missing: in place of those that are not told.
+    quote: put around hexadecimal numbers; None: decimal.
     """
     values = getattr(log, name)[part]
     if quote is None:
@@ -146,14 +146,14 @@ def own_text(
 def _value(
     log: Log, name: str, row: int, value: int, texts: dict[str, list[str]]
 ) -> int | str:
-    """A number of a fault, or a name by its code; "" if it is not told."""
+    """A number of a fault, or the name of a code; "" if it is missing."""
     if name in texts:
         return texts[name][value]
     return value if log.told(name, slice(row, row + 1))[0] else ""
 
 
 def largest(log: Log, names: Iterable[str], part: slice) -> list[np.ndarray]:
-    """Columns for groups() beside these: they tell what is not told from the same number."""
+    """More columns for groups(): they distinguish a missing value from the same number."""
     return [
         log.largest[name][part].astype(np.uint8)
         for name in names

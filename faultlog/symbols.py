@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From an instruction's address to its file, function and source line.
+"""Finds the file, function and source line of an instruction's address.
 
-A fault in a file mapping tells where the file lies: its address less its offset. The files'
-program headers say which parts are code, and elfutils (eu-addr2line) what it is called; with
+A fault in a file mapping shows where the file is mapped: at the address less the offset. The
+files' program headers show which parts are code, and elfutils (eu-addr2line) finds names; with
 DEBUGINFOD_URLS it also fetches debug information. A file that is not here is placed by the log
-alone. The files, as their names, are the traced process's choice: nothing in them is trusted.
+alone. The traced process chooses the files and their names: nothing in them is trusted.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ from .log import COLUMNS, Event, Log
 from .packed import pack
 
 EXEC = COLUMNS["access"].words.index("exec")
-AROUND = 16 * 4096  # the kernel maps so much along with a file's page
+AROUND = 16 * 4096  # bytes that the kernel maps with a file's page
 MAX_HEADERS = 128
 MAX_CODE = 16  # loaded segments with code; a program has one or two
 MAX_HOLDING = 8  # segments that a page can be of; in a small file all of them share one
-MAX_OVERLAP = 8  # so many files that were mapped at one address can be told apart
-MAX_LOADS = 16  # of one file at several places of one address space
-MAX_BASES = 256  # of one file in one address space; those beyond are not looked at
-MAX_PARENTS = 64  # of a process: whose files it may have from before the fork
+MAX_OVERLAP = 8  # files that can be distinguished at one address
+MAX_LOADS = 16  # places of one file in one address space
+MAX_BASES = 256  # of one file in one address space; more are ignored
+MAX_PARENTS = 64  # of a process, from which it may have inherited files
 MAX_NOTES = 3
 CHUNK = 1 << 20  # faults placed at a time: it takes 100 bytes a fault
 NOWHERE = -1
-# eu-addr2line goes on with where that was, and in which function: one row for all of them.
+# eu-addr2line appends where a function was inlined; without that, it is one row.
 INLINED = re.compile(rb" inlined(?: (?:at|from|in) .*)?")
 STATX_BTIME = 0x800  # as statx() has it, relative to the current folder (-100)
 REPLACED = "written after the recording"
-ABSENT = "not here as a program"
-REFUSED = "refused, as what it names for its debug information is no file"
+ABSENT = "no program here"
+REFUSED = "refused, as the name of its debug information is no file name"
 SILENT = "no answer from eu-addr2line (elfutils)"
-EXCEEDED = "some are missing, as they took more time, memory or text than all may"
+EXCEEDED = "some are missing, as the limit of time, memory or text was reached"
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ class Segment:
     is_code: bool
 
     def holds(self, low: int, high: int, page: int) -> bool:
-        """Are the pages at these file offsets in its mapping?"""
+        """Does its mapping contain the pages at these file offsets?"""
         return self.offset // page * page <= low and high < self.offset + self.size
 
 
 def read_segments(path: bytes) -> list[Segment]:
-    """The loaded segments of a 64-bit little-endian ELF file; none if it is not one."""
+    """The loaded segments of a 64-bit little-endian ELF file; none for other files."""
     try:
         with open(open_stored(path), "rb") as file:
             head = file.read(64)
@@ -85,7 +85,7 @@ def read_segments(path: bytes) -> list[Segment]:
         )
         if kind == 1 and max(offset, vaddr, size) < 1 << 62
     ]
-    # Each place where the file is loaded has all of its code.
+    # All code is in the ranges of each place where the file is loaded, so its size is bounded.
     return segments if sum(s.is_code for s in segments) <= MAX_CODE else []
 
 
@@ -96,11 +96,11 @@ class Range:
     low: int
     high: int
     file: int  # code of the column map
-    base: int  # where the file's byte 0 would be
-    since_ns: int  # Time of the first fault that tells of it
+    base: int  # address of the file's byte 0
+    since_ns: int  # Time of the first fault that shows it
 
     def is_possible(self) -> bool:
-        """A log may say anything."""
+        """Is it in the address space? A log may contain anything."""
         return 0 <= self.low < self.high < 1 << 64 and self.base >= 0
 
 
@@ -111,14 +111,14 @@ class Space:
     number: int
     parent: tuple[int, int] | None
     bases: dict[int, list[tuple]] = field(default_factory=dict)  # by file
-    is_known: bool = False  # is its code in a Placer's ranges
+    is_known: bool = False  # its code is in a Placer's ranges
 
 
 def _loads(base: tuple, segments: list[Segment], page: int) -> dict[int, int]:
-    """Where a file can be loaded that has a mapping with this base, and what speaks for it.
+    """Where a file with a mapping at this base can be loaded, with the weight of each place.
 
-    The page where one part ends and the next begins is mapped with both; then code counts
-    a little more. What was executed is code.
+    The page where one part ends and the next begins is mapped with both; then code has a
+    little more weight. If a fault executed the page, only code is possible.
     """
     at, low, high, _, ran = base
     found: dict[int, int] = {}
@@ -131,7 +131,7 @@ def _loads(base: tuple, segments: list[Segment], page: int) -> dict[int, int]:
 
 
 class Placer:
-    """Which file's code an instruction was in."""
+    """Finds the file that contains an instruction."""
 
     def __init__(self, whole: Log) -> None:
         """whole: a log before filters, with ip, access, map and offset."""
@@ -154,7 +154,7 @@ class Placer:
         self._bases()
 
     def _epochs(self, log: Log) -> np.ndarray:
-        """How many exec lines are before each fault, by process and time; int64 (n,)."""
+        """How many exec lines precede each fault, by process and time; int64 (n,)."""
         n = len(self.execs)
         if not n:
             return np.zeros(len(log), dtype=np.int64)
@@ -165,7 +165,7 @@ class Placer:
         return np.searchsorted(rows[:n], rows[n:], side="right")
 
     def _space(self, pid: int, epoch: int) -> Space:
-        """The address space of a process after that many exec lines."""
+        """The address space of a process after epoch exec lines."""
         space = self.spaces.get((pid, epoch))
         if space is None:
             birth, parent = self.births.get(pid), None
@@ -180,7 +180,7 @@ class Placer:
         return space
 
     def _bases(self) -> None:
-        """Note where each space's files lie, by the log's lines."""
+        """Collect the bases of the files in each space from the log."""
         log = self.log
         is_file = np.array([name.startswith("/") for name in log.names["map"]])
         which = is_file[log.map] & log.told("offset") & (log.address >= log.offset)
@@ -197,11 +197,11 @@ class Placer:
         ran = np.maximum.reduceat((log.access == EXEC)[order], starts)
         for i, at in enumerate(order[starts].tolist()):
             space = self._space(int(log.pid[at]), int(epoch[at]))
-            told = (base[at], low[i], high[i], since[i], ran[i])
-            space.bases.setdefault(int(log.map[at]), []).append(tuple(map(int, told)))
+            row = (base[at], low[i], high[i], since[i], ran[i])
+            space.bases.setdefault(int(log.map[at]), []).append(tuple(map(int, row)))
 
     def _chain(self, key: tuple[int, int] | None) -> list[Space]:
-        """A space and those that it was forked from, of which files are told in each."""
+        """A space and those that it was forked from, if they have files in the log."""
         chain: dict[Space, None] = {}
         while key is not None and len(chain) <= MAX_PARENTS:
             space = self._space(*key)
@@ -212,7 +212,7 @@ class Placer:
         return [space for space in chain if space.bases]
 
     def _learn(self, spaces: Iterable[Space]) -> None:
-        """Have these spaces' code among the ranges."""
+        """Add the code of these spaces to the ranges."""
         news = [space for space in spaces if not space.is_known]
         for space in news:
             space.is_known = True
@@ -223,10 +223,10 @@ class Placer:
             self.ranges = Ranges(self.found)
 
     def _code(self, file: int, bases: list[tuple]) -> list[Range]:
-        """Where a file's code lies, by the bases of its mappings.
+        """Where a file's code is, by the bases of its mappings.
 
-        Parts of a file may lie further apart in memory than in the file, so data has other
-        bases than code. Where the file is loaded is what most bases agree on.
+        Parts of a file may be further apart in memory than in the file, so data has other
+        bases than code. The place with the most weight of all bases is where the file is.
         """
         if file not in self.segments:
             path, _ = self.log.roots.find(self.log.paths[file])
@@ -249,17 +249,17 @@ class Placer:
                     base = load + s.vaddr - s.offset
                     found.append(Range(low, high, file, base, since))
             left = [b for b in left if b not in mine]
-        # What is not as the file is, or no file here: what ran before what was read.
+        # Bases that do not match the file, or a missing file: those that were executed, if any.
         ran = [b for b in left if b[4]]
         for base, _, high, since, _ in ran or ([] if found else left):
             found.append(Range(base, base + high + AROUND, file, base, since))
         return found
 
     def place(self, log: Log) -> tuple[np.ndarray, np.ndarray]:
-        """Where each instruction was.
+        """The file and offset of each instruction.
 
-        Returns codes of the column map, int64 (n,), NOWHERE if it is in no file that is
-        known; and offsets in that file in bytes, uint64 (n,).
+        Returns codes of the column map, int64 (n,), NOWHERE if unknown; and offsets in that
+        file in bytes, uint64 (n,).
         """
         file = np.full(len(log), NOWHERE, dtype=np.int64)
         offset = np.zeros(len(log), dtype=np.uint64)
@@ -269,10 +269,10 @@ class Placer:
         return file, offset
 
     def _place(self, log: Log, file: np.ndarray, offset: np.ndarray) -> None:
-        """Fill in the two of place().
+        """Fill in both arrays of place().
 
-        All processes at once: first by what each space itself tells, then by what that tells
-        which it was forked from, and so on.
+        It does all processes at once: first by the ranges of each space itself, then by those
+        of its parent, and so on.
         """
         if not len(log):
             return
@@ -295,7 +295,7 @@ class Placer:
 
 
 class Ranges:
-    """Where code lies in spaces, in columns that rise by space, then by low."""
+    """The ranges of code of all spaces, in columns that are sorted by space, then by low."""
 
     def __init__(self, found: list[tuple[int, Range]]) -> None:
         """found: ranges with the numbers of their spaces."""
@@ -308,12 +308,12 @@ class Ranges:
         )
         self.lows = np.unique(self.low)
         rank = np.searchsorted(self.lows, self.low)
-        self.place = self._place(self.space, rank)  # rises
+        self.place = self._place(self.space, rank)  # ascending
         same = self.space[1:] == self.space[:-1]
         self.overlap = bool((same & (self.high[:-1] > self.low[1:])).any())
 
     def _place(self, space: np.ndarray, rank: np.ndarray) -> np.ndarray:
-        """One number for a space and how many of lows are below; int64."""
+        """One number for a space and a rank in lows; int64."""
         return space * (len(self.lows) + 1) + rank
 
     def find(
@@ -324,10 +324,10 @@ class Ranges:
         best: np.ndarray,
         rows: np.ndarray,
     ) -> None:
-        """Improve on the index of the range that each instruction is in, best; -1: none.
+        """Improve best, the index of the range that contains each instruction; -1: none.
 
-        space: of rows, (m,); rows: which of the n of ip, time_ns and best; (m,). Of several,
-        the one that was told of last before that time; else the first one after.
+        space: of rows, (m,); rows: indices in ip, time_ns and best; (m,). Of several ranges,
+        the last that was seen before that time is right, or else the first after it.
         """
         if not len(self.low):
             return
@@ -349,14 +349,14 @@ class Ranges:
 
 @dataclass(frozen=True)
 class Name:
-    """What is at a place: "" where it isn't known."""
+    """The names of a place; "": unknown."""
 
     function: str = ""
     line: str = ""  # file:number
 
 
 def harmless(text: bytes) -> str:
-    """A name from a file, without what can't be printed."""
+    """A name from a file, with unprintable characters replaced."""
     return "".join(
         c if c.isprintable() else "\N{REPLACEMENT CHARACTER}"
         for c in text.decode("utf-8", "replace")
@@ -369,11 +369,10 @@ def look_up(
     debug_folders: Iterable[bytes] = (),
     budget: Budget | None = None,
 ) -> list[Name] | None:
-    """Ask elfutils for the names at addresses of a file, all at once; None: no answer.
+    """Ask elfutils for the names at all addresses of a file; None: no answer.
 
-    debug_folders: where debug information may be, too; budget: what it may take. Where that
-    has come to an end, names are missing. Raises Refused for a file that names others that
-    are none.
+    debug_folders: more folders with debug information; budget: its limits. If one is reached,
+    names are missing. Raises Refused for a file whose debug information has an unsafe name.
     """
     wanted = b"".join(b"%#x\n" % address for address in addresses)
     try:
@@ -394,17 +393,17 @@ def look_up(
         return None
     lines = answer.split(b"\n")
     nr_answers = len(addresses)
-    if budget.is_exceeded:  # what came before is right
+    if budget.is_exceeded:  # the answers until then are right
         nr_answers = min((len(lines) - 1) // 3, nr_answers)
         lines = [*lines[: 3 * nr_answers], b""]
-    # A name with a newline would shift all that follow.
+    # A name with a newline would shift all further lines.
     if len(lines) != 3 * nr_answers + 1:
         return None
     names = []
     known: dict[Name, Name] = {}  # many places are in one function
     for i, address in enumerate(addresses[:nr_answers]):
-        told, function, line = lines[3 * i : 3 * i + 3]
-        if not re.fullmatch(rb"0x[0-9a-f]+", told) or int(told, 16) != address:
+        asked, function, line = lines[3 * i : 3 * i + 3]
+        if not re.fullmatch(rb"0x[0-9a-f]+", asked) or int(asked, 16) != address:
             return None
         function = INLINED.sub(b"", function, count=1)
         source = re.match(rb"(.+?:[1-9][0-9]*)(?![^: ])", line.rpartition(b"/")[2])
@@ -417,9 +416,9 @@ def look_up(
 
 
 def born_s(path: bytes) -> int:
-    """When a file was made, in s of the clock; 0 where it is not known. Python has no call for it.
+    """When a file was created, in s of the clock; 0: unknown. Python has no function for it.
 
-    What becomes of a file's name, mode or number of links later is no matter, as it is of ctime.
+    Unlike ctime, it does not change with the file's name, mode or number of links.
     """
     status = ctypes.create_string_buffer(256)
     try:
@@ -431,14 +430,13 @@ def born_s(path: bytes) -> int:
 
 
 def changed_text(path: bytes, log: Log, is_copy: bool) -> str:
-    """Why the file may not be the one that ran; "": no reason is seen.
+    """Why the file may not be the one that ran; "": no reason was found.
 
-    is_copy: it was looked for elsewhere than the log says, so its times may be those of
-    the copying.
+    is_copy: it was found by --root, so its times may be those of the copying.
     """
     epoch = re.match(r"\d{1,12}", log.head.get("epoch", ""))
     if not epoch:
-        return "the log does not tell when it was recorded"
+        return "the log has no time of its recording"
     try:
         status = os.stat(path)
     except OSError:
@@ -452,18 +450,18 @@ def changed_text(path: bytes, log: Log, is_copy: bool) -> str:
 
 @dataclass(frozen=True)
 class Places:
-    """Where faults' instructions were: n faults, p distinct places."""
+    """The places of faults' instructions: n faults, p distinct places."""
 
     codes: np.ndarray  # of each fault's place; int64 (n,)
     files: list[int]  # of each place: code of the column map or NOWHERE
     offsets: list[int]  # bytes
     names: list[Name]
     has_ip: list[bool]
-    notes: list[str]  # what must be told of the names
+    notes: list[str]  # for the user, about missing or doubtful names
 
 
 def find(log: Log, whole: Log) -> Places:
-    """Place the instructions of log's faults, which are some of whole's, and name them."""
+    """Find the places and names of the instructions of log, which is a part of whole."""
     placer = Placer(whole)
     file, offset = placer.place(log)
     has_ip = (log.ip != 0) & log.told("ip")
@@ -476,7 +474,7 @@ def find(log: Log, whole: Log) -> Places:
     for i, code in enumerate(files):
         places[code].append(i)
     places.pop(NOWHERE, None)
-    # Notes name first the files whose faults took most, or are most where nothing tells.
+    # Notes first name the files whose faults took most time, or without latencies most faults.
     spent = log.spent_ns().astype(np.float64)
     costs = np.bincount(file - NOWHERE, spent if spent.any() else None)
     debug_folders, budget = whole.roots.debug_folders(), Budget()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A time line for Perfetto and chrome://tracing: .trace.json, in the Trace Event Format.
 
-A fault is a slice on its thread's track, as long as it took; one whose latency isn't told
-is an instant. Times are CLOCK_MONOTONIC in µs, so they line up with other such traces.
+A fault is a slice on its thread's track, as long as its latency; without a latency it is an
+instant. Times are CLOCK_MONOTONIC in µs, as in other traces of this machine.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .rows import groups, largest, own_text
 from .words import ROUND_TIMES, short_time_text
 
 BLOCK = 1 << 14  # faults
-NR_STEPS = 500  # a counter has about so many values over the whole time
+NR_STEPS = 500  # values of a counter over the whole time, at most
 SHARED = (
     *("pid", "tid", "cpu", "access", "mode", "region", "kind", "result", "tries"),
     "map",
 )
 
-# What differs from fault to fault: before it, its column, what is around the number.
+# Numbers that differ between faults: the text before them, the column, quotes.
 OWN = (
     (b',"args":{"address":', "address", b'"'),
     (b',"ip":', "ip", b'"'),
@@ -37,12 +37,12 @@ OWN = (
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
-    """All that a log has."""
+    """All columns."""
     return set(COLUMNS)
 
 
 def write(job: Job) -> None:
-    """Write the time line, block by block."""
+    """Write the trace, block by block."""
     with replacing(job) as file:
         before = (
             '{"displayTimeUnit":"ns","otherData":%s,"traceEvents":[\n'
@@ -63,7 +63,7 @@ def write(job: Job) -> None:
 
 
 def _texts(log: Log) -> Iterator[bytes]:
-    """All events, many in a text, a comma between them."""
+    """Texts of many events each, separated by commas."""
     others = [*_names(log), *_events(log), *_counters(log)]
     yield ",\n".join(json.dumps(e, separators=(",", ":")) for e in others).encode()
     yield from _faults(log)
@@ -77,7 +77,7 @@ def _names(log: Log) -> Iterator[dict]:
     done = set()
     for pid, tid in ((int(key) >> 32, int(key) & 0xFFFFFFFF) for key in both):
         name = names.get(pid, "?")
-        if pid in log.reused:  # another track than that of the first one
+        if pid in log.reused:  # a track of its own, beside that of the first
             name += f" (PID {log.process_text(pid)})"
         event = {"ph": "M", "pid": pid, "tid": tid}
         if pid not in done:
@@ -88,7 +88,7 @@ def _names(log: Log) -> Iterator[dict]:
 
 
 def _events(log: Log) -> Iterator[dict]:
-    """New processes and new programs, an instant each."""
+    """An instant for each new process and each new program."""
     for event, pid in zip(log.events_by_time(), log.process_of_event):
         yield {
             "ph": "i",
@@ -103,7 +103,7 @@ def _events(log: Log) -> Iterator[dict]:
 
 
 def _counters(log: Log) -> Iterator[dict]:
-    """Faults a step of time, by process and region; told where that changes."""
+    """Faults per step of time, by process and region, where the number changes."""
     first_ns = int(log.time_ns.min())
     step_ns = step(int(log.time_ns.max()) - first_ns)
     at = (log.time_ns - np.uint64(first_ns)) // np.uint64(step_ns)
@@ -118,7 +118,7 @@ def _counters(log: Log) -> Iterator[dict]:
         event = {
             "ph": "C",
             "cat": "region",
-            "name": f"faults in {unit}: {regions[region] or 'region not told'}",
+            "name": f"faults in {unit}: {regions[region] or 'region unknown'}",
             "pid": pid,
         }
         ts = first_ns + now * step_ns
@@ -134,7 +134,7 @@ def _counters(log: Log) -> Iterator[dict]:
 
 
 def step(duration_ns: int) -> int:
-    """A round time, in ns, that cuts a duration in at most NR_STEPS and a part.
+    """A round time, in ns, that fits into a duration at most NR_STEPS times.
 
     Below a minute it is a power of ten.
     """
@@ -144,7 +144,7 @@ def step(duration_ns: int) -> int:
 
 
 def _faults(log: Log) -> Iterator[bytes]:
-    """A slice or an instant each, in the order of the log."""
+    """A slice or an instant for each fault, in the order of the log."""
     tids = _tids(log)
     slices = as_slices(log, tids)
 
@@ -167,7 +167,7 @@ def _faults(log: Log) -> Iterator[bytes]:
         took = np.concatenate(_microseconds(log.spent_ns(part)), axis=1)
         end = row_texts(replaced(took, ~slices[part], b""), constant(b"},", nr_rows))
         middle = np.array(middles, dtype=object)[which].tolist()
-        end[-1] = end[-1][:-1]  # no comma behind the last
+        end[-1] = end[-1][:-1]  # no comma after the last
         return interleaved(row_texts(*own), middle, end, [b"\n"] * nr_rows)[:-1]
 
     with Helpers(text, range(0, len(log), BLOCK)) as found:
@@ -182,27 +182,29 @@ def _microseconds(time_ns: np.ndarray) -> list[np.ndarray]:
 
 
 def _tids(log: Log) -> np.ndarray:
-    """Each fault's thread; where that is not told, the process's first; uint32 (n,)."""
+    """Each fault's thread; if unknown, the process's first; uint32 (n,)."""
     return np.where(log.told("tid"), log.tid, log.pid)
 
 
 def as_slices(log: Log, tids: np.ndarray) -> np.ndarray:
     """Which faults can be slices of their thread's track; bool (n,).
 
-    Slices of a track lie beside or within each other. A fault within another can be: it
-    was begun, a signal came, whose handler faulted; then it was gone on with. One that
-    ends after that in which it begins cannot be, nor one of unknown latency.
+    Slices of a track are beside or within each other. A fault can be within another, if a
+    signal's handler faulted during the first. A fault that ends after the one in which it
+    begins cannot be a slice, and one without a latency cannot.
     """
     can = log.told("latency_ns")
     rows = np.flatnonzero(can)
-    end = log.time_ns + np.minimum(log.spent_ns(), ~log.time_ns)  # as far as 64 bits go
+    end = log.time_ns + np.minimum(
+        log.spent_ns(), ~log.time_ns
+    )  # no overflow of 64 bits
     process = log.process
     rows = rows[np.lexsort((~end[rows], log.time_ns[rows], tids[rows], process[rows]))]
     same = (np.diff(process[rows]) == 0) & (np.diff(tids[rows]) == 0)
     overlaps = same & (log.time_ns[rows[1:]] < end[rows[:-1]])
     if not overlaps.any():
         return can
-    # Few threads have any: one by one, with those that are open at the time.
+    # Few threads have overlaps; check these fault by fault, with a stack of open slices.
     bounds = np.flatnonzero(np.concatenate(([True], ~same, [True])))
     for first in np.unique(np.searchsorted(bounds, np.flatnonzero(overlaps), "right")):
         open_ends: list[int] = []
@@ -218,16 +220,16 @@ def as_slices(log: Log, tids: np.ndarray) -> np.ndarray:
 
 
 def _middle(log: Log, values: dict[str, int], row: int, is_slice: bool) -> str:
-    """What follows the latency in a fault's event; a slice's duration follows it."""
-    told = {}
+    """The part of a fault's event after the latency; a slice's duration follows it."""
+    known = {}
     for name, value in values.items():
         if name in log.names:
-            told[name] = log.names[name][value]
+            known[name] = log.names[name][value]
         elif name in ("pid", "tid") or log.told(name, slice(row, row + 1))[0]:
-            told[name] = value
-    pid, tid = told.pop("pid"), told.pop("tid")
-    place = told["map"].rpartition("/")[2] or told["region"]
-    words = (told["result"], told["access"], place)
+            known[name] = value
+    pid, tid = known.pop("pid"), known.pop("tid")
+    place = known["map"].rpartition("/")[2] or known["region"]
+    words = (known["result"], known["access"], place)
     event = {
         "cat": "fault",
         "name": " ".join(filter(None, words)) or "fault",
@@ -235,7 +237,7 @@ def _middle(log: Log, values: dict[str, int], row: int, is_slice: bool) -> str:
         "tid": tid,
         **({"ph": "X"} if is_slice else {"ph": "i", "s": "t"}),
     }
-    args = json.dumps({k: v for k, v in told.items() if v != ""})[1:]
+    args = json.dumps({k: v for k, v in known.items() if v != ""})[1:]
     text = json.dumps(event, separators=(",", ":"))[1:-1]
     before = "" if args == "}" else ","
     return f"{before}{args},{text}" + (',"dur":' if is_slice else "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Numbers, times and sizes as people read them; names from outside made harmless."""
+"""Numbers, times and sizes as text for people; makes names from a log harmless."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ UNITS = (
     (1e6, "ms"),
     (1e3, "µs"),
 )
-FORMULA = re.compile("(?:^|(?<=;))(?=\\s*['=+\\-@＝＋－＠])")  # before what begins so
-ENOUGH = {"d": 2, "h": 2, "min": 2}  # of these, so many at least: 90 s, not 1.5 min
+FORMULA = re.compile("(?:^|(?<=;))(?=\\s*['=+\\-@＝＋－＠])")  # the place before a formula
+ENOUGH = {"d": 2, "h": 2, "min": 2}  # at least so many of these: 90 s, not 1.5 min
 
 
 def time_unit(duration_ns: float) -> tuple[float, str]:
-    """The unit to tell a duration in: its length in ns, and its name."""
+    """The unit for a duration: its length in ns, and its name."""
     for length, name in UNITS:
         if duration_ns >= length * ENOUGH.get(name, 1):
             return length, name
@@ -29,10 +29,10 @@ def time_unit(duration_ns: float) -> tuple[float, str]:
 
 
 def time_text(time_ns: float) -> str:
-    """A duration in three digits and a unit."""
+    """A duration with three digits and a unit."""
     length, name = time_unit(time_ns)
     text = _three_digits(time_ns / length, length)
-    if text == "1000":  # by rounding: of the next unit it's 1.00
+    if text == "1000":  # by rounding; it is 1.00 of the next unit
         length, name = time_unit(time_ns * 1.001)
         text = _three_digits(time_ns / length, length)
     return f"{float(text):,.0f} {name}" if len(text) > 4 else f"{text} {name}"
@@ -49,7 +49,7 @@ def _three_digits(value: float, length: float) -> str:
 
 
 def _round_times() -> Iterator[int]:
-    """Times as people cut them, in ns, ever longer: beyond 20 s as clocks and calendars do."""
+    """Round times in ns, ascending; from 20 s on, those of clocks and calendars."""
     second, day = 10**9, 86400 * 10**9
     yield from (m * 10**e for e in range(10) for m in (1, 2, 5))
     yield from (10 * second, 20 * second, 30 * second)
@@ -62,12 +62,12 @@ ROUND_TIMES = tuple(_round_times())
 
 
 def round_width(duration_ns: int, nr_parts: int) -> int:
-    """The round time, in ns, of which fewer than so many fit into a duration."""
+    """The shortest round time, in ns, that fits into a duration fewer than nr_parts times."""
     return next(t for t in ROUND_TIMES if duration_ns // t < nr_parts)
 
 
 def axis_unit(duration_ns: int, nr_ticks: int) -> tuple[float, str]:
-    """The unit for an axis of that length: of minutes and more, ticks are whole or half ones."""
+    """The unit for an axis of a duration; ticks in minutes or longer are whole or half units."""
     length, name = time_unit(duration_ns)
     if length <= 1e9:
         return length, name
@@ -76,16 +76,16 @@ def axis_unit(duration_ns: int, nr_ticks: int) -> tuple[float, str]:
 
 
 def whole_unit(time_ns: int) -> tuple[int, str]:
-    """The longest unit that a round time is a multiple of: its length in ns, and its name."""
+    """The longest unit that divides a round time: its length in ns, and its name."""
     return next(
         ((int(n), unit) for n, unit in UNITS if time_ns % n == 0 and time_ns), (1, "ns")
     )
 
 
 def exact_text(time_ns: int, length: int, comma: str = ",") -> str:
-    """A time in a unit of so many ns, a power of 10, with all its digits.
+    """A time with all its digits, in a unit of length ns, a power of 10.
 
-    comma: between thousands, or "".
+    comma: separates thousands; may be "".
     """
     whole, rest = divmod(time_ns, length)
     digits = f"{rest:0{len(str(length)) - 1}}".rstrip("0") if rest else ""
@@ -99,8 +99,8 @@ def short_time_text(time_ns: int) -> str:
 
 
 def size_text(size: int) -> str:
-    """Bytes, in KiB to EiB: 4 KiB, 41.2 TiB."""
-    rounded = size + (size >> 11)  # no 1,024 KiB for a page less than 1 MiB
+    """A number of bytes in KiB to EiB: 4 KiB, 41.2 TiB."""
+    rounded = size + (size >> 11)  # 1 MiB less a page is not 1,024 KiB
     power = max(min((rounded.bit_length() - 1) // 10, 6), 1)
     value = size / (1 << 10 * power)
     text = f"{value:,.{0 if value >= 100 else 1}f}"
@@ -120,25 +120,25 @@ def unescaped(text: bytes) -> bytes:
 
 
 def plain(text: bytes) -> str:
-    """Undo the kernel's octal escapes; what can't be printed becomes a U+FFFD."""
+    """Undo the kernel's octal escapes; unprintable characters become U+FFFD."""
     return printable(unescaped(text).decode("utf-8", "replace"))
 
 
 def printable(text: str) -> str:
-    """A text that does nothing to a terminal: what can't be printed becomes a U+FFFD."""
+    """A text that cannot harm a terminal: unprintable characters become U+FFFD."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def csv_cell(text: str) -> str:
-    """A name as a cell of CSV that no spreadsheet takes for a formula: with a ' in front.
+    """A name as a cell of CSV; one that a spreadsheet would take for a formula begins with '.
 
-    Some take a ; for the end of a cell. A ' that is there already gets one more, so that
-    each name is told in its own way.
+    For some spreadsheets a ; ends a cell. A name that begins with ' gets another one, so that
+    different names stay different.
     """
     return FORMULA.sub("'", text)
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """A text in lines of at most width characters; a number stays with its unit."""
+    """A text in lines of at most width characters; numbers stay with their units."""
     kept = re.sub(r"(?<=\d) (?=\w)", NO_BREAK, text)
     return [line.replace(NO_BREAK, " ") for line in textwrap.wrap(kept, width)]

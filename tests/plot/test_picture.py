@@ -256,7 +256,7 @@ def test_new_labels_do_not_touch_each_other(text):
 def test_a_log_of_2020_is_shown_without_access():
     figure = drawn(OLD + OLD.replace(b"602", b"702"))
     (legend,) = figure.legends
-    assert [t.get_text() for t in legend.get_texts()] == ["access not told 2"]
+    assert [t.get_text() for t in legend.get_texts()] == ["access unknown 2"]
     words = texts(figure)
     assert "Page faults of PID 4494" in words
     assert "2 faults in 100 ns on 1 page" in words.splitlines()

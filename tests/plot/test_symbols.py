@@ -238,7 +238,7 @@ def test_functions_without_names_are_reported(library, tmp_path):
     ip = LOAD + address_of(library, "reads_text")
     gone = tmp_path / "gone.so"
     for map, epoch, function, note in [
-        (gone, 0, "gone.so+", "Names: not here as a program: gone.so"),
+        (gone, 0, "gone.so+", "Names: no program here: gone.so"),
         (library, 1, "libx.so+", "Names: written after the recording: libx.so"),
     ]:
         path = tmp_path / "x.log"
