@@ -169,7 +169,7 @@ def test_notes_about_this_machine_are_left_out():
     "message, source",
     [
         ("No kernel build tree at ", "Makefile"),
-        (" is loaded already", "pf_user/module.c"),
+        (" is already loaded", "pf_user/module.c"),
         ("can't place a kprobe in ", "pf/hook.h"),
         ("kprobes are switched off", "pf/hook.h"),
         (" is needed", "faultlog/outputs.py"),

@@ -138,8 +138,8 @@ cp /user elsewhere/user
 $by_sudo elsewhere/user -- true 2>errors
 is "no module: status" $? 125
 is "no module: error" \
-	"$(cat errors)" "user: no pf_probe_B.ko for Linux $(uname -r), neither beside \
-elsewhere/user nor in /lib/modules/$(uname -r): make, or make install"
+	"$(cat errors)" "user: no pf_probe_B.ko for Linux $(uname -r) beside elsewhere/user or in \
+/lib/modules/$(uname -r): run make, or make install"
 
 rm -rf out err
 $by_sudo /user --duration 0.2 -- sh -c 'sleep 1; exit 7' 2>err

@@ -130,7 +130,7 @@ packed "gzip"
 mv $installed/updates/pf_probe_B.ko.gz whole
 head -c $(($(wc -c <whole) / 2)) whole >$installed/updates/pf_probe_B.ko.gz
 refused "half of a file" 125 \
-	"/lib/modules/.*/updates/pf_probe_B.ko.gz: can't be unpacked by gzip$" \
+	"/lib/modules/.*/updates/pf_probe_B.ko.gz: gzip cannot unpack it$" \
 	elsewhere/user --root -- true
 unlike "half of a file: no other message" "$(cat err)" "not built for this kernel"
 rm $installed/updates/pf_probe_B.ko.gz
@@ -161,5 +161,5 @@ else
 	skip 3 "no signatures in this kernel"
 fi
 echo 1 >/proc/sys/kernel/modules_disabled
-refused "modules disabled" 125 "no module can be loaded until the next boot, as " \
+refused "modules disabled" 125 "no module can be loaded until the next boot: " \
 	/user --root -- true
