@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Opens files that a log names, or that one of these names, only if that has no side effect.
+"""Opens files that a log names, or that these files name, if that has no side effect.
 
 Whoever made the log chose the names. Opening a watchdog or a FIFO has effects, reading
 /proc/kmsg has, and some files have no end.

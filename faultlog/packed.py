@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Rows of several columns as one number each, to sort and to tell apart."""
+"""Packs rows of several columns into one number each, for sorting and comparing."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 
 ROOM = 1 << 64  # of a packed row
 FEW_BITS = 20
-FEW = 1 << FEW_BITS  # so many values are counted, which is faster than sorting
-MIN_MARKED = 1 << 16  # values for each FEW marked; of fewer, sorting is as fast
+FEW = 1 << FEW_BITS  # values up to this are counted, which is faster than sorting
+MIN_MARKED = 1 << 16  # values per place of FEW; with fewer, sorting is as fast
 CHUNK = 1 << 18  # values at a time
 
 
 def pack(*columns: np.ndarray) -> np.ndarray:
-    """One number a row, which sorts as the rows do by the first column, then the next.
+    """A number for each row, in the order of the first column, then the next, and so on.
 
-    columns: unsigned or not negative, (n,) each. Returns uint64 (n,). Two rows are equal
-    exactly if their numbers are.
+    columns: unsigned or not negative, (n,) each. Returns uint64 (n,). Two rows are equal if
+    and only if their numbers are.
     """
     packed, span = np.zeros(len(columns[0]), dtype=np.uint64), 1
     if not len(packed):
@@ -37,15 +37,15 @@ def pack(*columns: np.ndarray) -> np.ndarray:
 
 
 def _dense(column: np.ndarray) -> tuple[np.ndarray, int]:
-    """Ranks in place of values, and how many there are."""
+    """Ranks in place of values, and the number of distinct values."""
     values, ranks = np.unique(column, return_inverse=True)
     return ranks.astype(np.uint64), len(values)
 
 
 def distinct(values: np.ndarray) -> np.ndarray:
-    """The values that there are, ascending; unsigned (n,) to (m,) of the same type.
+    """The distinct values, ascending; unsigned (n,) to (m,) of the same type.
 
-    Pages lie in some few places far apart: these are marked first, then what is in each.
+    Pages are in a few places far apart: first the places are marked, then the values in them.
     """
     if not len(values):
         return values
@@ -57,7 +57,9 @@ def distinct(values: np.ndarray) -> np.ndarray:
     places = _marked(values, low, nr_places, lambda above: above >> FEW_BITS)
     if len(places) > max(len(values) // MIN_MARKED, 1):
         return np.unique(values)
-    gap = (places - np.arange(len(places))) << FEW_BITS  # not marked, below each
+    gap = (
+        places - np.arange(len(places))
+    ) << FEW_BITS  # unused values below each place
     gap_at = np.zeros(nr_places, dtype=np.int64)
     gap_at[places] = gap
     found = _marked(
@@ -76,10 +78,10 @@ def _marked(
     span: int,
     mark: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """The marks of all values, ascending, each below span; int64 (m,).
+    """The distinct marks of all values, ascending, each below span; int64 (m,).
 
-    low: the least value; mark: from how much above it some values are to their marks, int64
-    (n,) to (n,). It's called for CHUNK of them at a time, as what it does takes memory.
+    low: the smallest value; mark: the marks of values less low, int64 (n,) to (n,). It is
+    called for CHUNK values at a time, to save memory.
     """
     is_there = np.zeros(span, dtype=bool)
     for at in range(0, len(values), CHUNK):
@@ -96,5 +98,7 @@ def compact(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     value = packed.astype(np.int64)
     is_there = np.bincount(value) > 0
     first = np.zeros(len(is_there), dtype=np.int64)
-    first[value[::-1]] = np.arange(len(value))[::-1]  # of one value the last counts
+    first[value[::-1]] = np.arange(len(value))[
+        ::-1
+    ]  # of equal values, the first row is assigned last
     return (np.cumsum(is_there) - 1)[value], first[is_there]
