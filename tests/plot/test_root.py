@@ -136,7 +136,7 @@ def test_a_root_that_is_not_a_folder_is_wrong_usage(text, tmp_path):
 @pytest.mark.parametrize("options", [[], ["--by", "map"], ["--compare", CC1]])
 def test_a_root_without_effect_is_reported(options, tmp_path):
     done = run(CC1, *options, "--root", tmp_path)
-    assert done.returncode == 1 and "--root: it is about files" in done.stderr
+    assert done.returncode == 1 and "--root: it is for names of files" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
