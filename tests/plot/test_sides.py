@@ -239,7 +239,7 @@ def test_every_format_is_written(two, tmp_path, suffix):
     [
         (["-o", "x.csv"], "--compare makes a table, or with -o a picture"),
         (["-o", "x.png", "--view", "threads"], "a comparison has mapping and address"),
-        (["-o", "x.png", "--sort", "time"], "--sort is about a table"),
+        (["-o", "x.png", "--sort", "time"], "--sort is for a table"),
         (["-o", "x.png", "--by", "map"], "a table goes to standard output"),
         (["-o", "b.png"], "b.png: the output would replace the log"),
         (["a.log", "a.log", "a.log", "-o", "x.png"], "has room for 4 logs, not 5"),
