@@ -335,7 +335,7 @@ def headline(
         nr_new = int(results[len(RESULTS) :].sum())
         faults += f" ({results[MINOR]:,} minor, {results[MAJOR]:,} major"
         faults += f", {nr_failed:,} failed" if nr_failed else ""
-        faults += f", {nr_new:,} with a result not known here" if nr_new else ""
+        faults += f", {nr_new:,} with an unknown result" if nr_new else ""
         faults += f", {results[0]:,} without a result" if results[0] else ""
         faults += ")"
     parts = [f"{faults} in {time_text(duration)}", f"on {plural(nr_pages, 'page')}"]

@@ -560,11 +560,11 @@ def test_sums_of_the_subtitle_add_up():
         + fault(4, 0x1000, result="postponed", latency_ns=7)
     )
     assert (
-        "4 faults (1 minor, 1 major, 1 failed, 1 with a result not known here)"
+        "4 faults (1 minor, 1 major, 1 failed, 1 with an unknown result)"
         in texts(drawn(text))
     )
     text = text.replace(HEAD_AT_0, b"") + fault(5, 0x1000)
-    assert "not known here, 1 without a result) in" in texts(drawn(text))
+    assert "with an unknown result, 1 without a result) in" in texts(drawn(text))
 
 
 def test_the_stack_of_exec_takes_no_panel():
