@@ -86,15 +86,15 @@ all_keys_of_the_log_are_in_the_page() {
 every_rule_names_tests_that_exist() {
 	# Numbers stand for the tests.
 	grep -o '\[[0-9]*\]' "$tree/SECURITY.md" | tr -d '[]' | sort -nu >used
-	sed -n 's/^\([0-9][0-9]*\) .*[,.]$/\1/p' "$tree/SECURITY.md" >listed
+	sed -n 's/^\([0-9][0-9]*\)\. .*/\1/p' "$tree/SECURITY.md" >listed
 	check [ "$(wc -l <listed)" -gt 20 ]
 	check cmp used listed
-	sed -n '/^[0-9][0-9]* /p' "$tree/SECURITY.md" | grep -o '`[a-z_A-Z]*`' | tr -d '`' >cases
+	sed -n '/^[0-9][0-9]*\. /p' "$tree/SECURITY.md" | grep -o '`[a-z_A-Z]*`' | tr -d '`' >cases
 	check [ "$(wc -l <cases)" -gt 15 ]
 	while read -r name; do
 		check grep -q "^$name() {" "$tree"/tests/unit/test_user*.sh
 	done <cases
-	for name in $(sed -n '/^[0-9][0-9]* /p' "$tree/SECURITY.md" | grep -o 'tests/[a-z_./]*[a-z]'); do
+	for name in $(sed -n '/^[0-9][0-9]*\. /p' "$tree/SECURITY.md" | grep -o 'tests/[a-z_./]*[a-z]'); do
 		check [ -f "$tree/$name" ]
 	done
 }
