@@ -175,14 +175,14 @@ def whole(results: Results, tree: kernel.Tree) -> str:
     listed = "".join(f"- {version}\n" for version in versions)
     fault = paragraph(
         f"""
-        Instructions added to a page fault on anonymous memory, of the traced process and
-        of another one. Without tracing, a read fault takes {base['read']:,.0f}
+        Instructions that a tracer adds to a page fault on anonymous memory, of the traced
+        process and of another one. Without tracing, a read fault takes {base['read']:,.0f}
         instructions and a write fault {base['write']:,.0f}; a write to a page of a mapped
         file that is in memory takes {base['file']:,.0f}. The median and the quartiles of
         {ROUNDS} rounds of {ROUND_FAULTS} faults show the cost within the fault. The mean
-        also contains whatever else the system did meanwhile, for example a tracer's own
-        program that stores or prints events; if that happens in half of the rounds, the
-        median contains it, too. "Recorded" is the share of the traced process's faults that
+        also contains everything else that the system did meanwhile, for example the
+        tracer's own program, which stores or prints events; if that happens in half of the
+        rounds, the median contains it, too. "Recorded" is the share of the traced process's faults that
         are in the tracer's output, or, for the modules, in their summary.
         """
     )
@@ -191,37 +191,37 @@ def whole(results: Results, tree: kernel.Tree) -> str:
     apart = paragraph(
         f"""
         The instructions that record a read fault on anonymous memory, by placement. The
-        module's own are attributed to parts by disassembly and debug information, see
-        parts.py. The path to the module is the kernel's: a kprobe's jump and back, ftrace's
-        trampoline, or a call in place of a nop. The kernel's own function for the clock
-        would take {clock:,.0f}.
+        module's own instructions are attributed to parts by disassembly and debug
+        information, see parts.py. The path to the module is code of the kernel: a
+        kprobe's jump and back, ftrace's trampoline, or a call in place of a nop. The
+        kernel's own function that reads the clock would take {clock:,.0f}.
         """
     )
     text = paragraph(
         f"""
-        Instructions of program and kernel together: those needed once, for example for
-        start-up, and those that each record adds, measured with {MANY - FEW:,} records, for
-        the other tools with {MANY_PEERS - FEW:,}. Bytes are those of kernel memory, of
-        perf.data and of trace.dat; the latter is compressed, and these faults are much
-        alike.
+        Instructions of program and kernel together. Some are needed once, for example for
+        start-up; the others are added by each record. They were measured with
+        {MANY - FEW:,} records, or {MANY_PEERS - FEW:,} for the other tools. Bytes are those
+        of kernel memory, of perf.data and of trace.dat. trace.dat is compressed, and these
+        faults are very similar.
         """
     )
     scaling = paragraph(
         f"""
-        Threads of one process that only fault, on as many virtual CPUs under multi-threaded
-        TCG: faults per second with a probe, as a share of those without; {SCALING_TRIES}
-        tries of each, alternating. For comparison there is a probe that only reads the
-        clock: its loss is the cost of the kprobe, of the clock, and of QEMU, where the
-        virtual CPUs read the time under one lock. These are wall-clock times on a machine
-        with {os.cpu_count()} CPUs. Other programs running there can only slow a try down,
-        so the best tries are the most reliable. If there are more virtual CPUs than CPUs,
-        they also slow each other down.
+        The threads of one process do nothing but fault, each on a virtual CPU of its own
+        (multi-threaded TCG). The figures are faults per second with a probe, as a share of
+        those without; there were {SCALING_TRIES} tries of each, alternating. A probe that
+        only reads the clock is there for comparison: what it loses is the cost of the
+        kprobe, of the clock, and of QEMU, where the virtual CPUs read the time under one
+        lock. These are wall-clock times on a machine with {os.cpu_count()} CPUs. Other
+        programs running there can only slow a try down, so the best tries are the most
+        reliable. If there are more virtual CPUs than CPUs, they also slow each other down.
         """
     )
     lines = paragraph(
         """
-        The cache lines that more than one CPU writes to, on 4 and 8 virtual CPUs, each with
-        a thread or process that only faults. A QEMU plugin (plugin/lines.c) counts the
+        The cache lines that more than one CPU writes to, on 4 and 8 virtual CPUs. Each CPU
+        has a thread or process that does nothing but fault. A QEMU plugin (plugin/lines.c) counts the
         loads and stores of the module's instructions; the figures are per thousand faults.
         A move is a load of a line that only another CPU's cache holds, or a store that has
         to take the line from others. All other lines that are written have one writer.
@@ -237,7 +237,7 @@ def whole(results: Results, tree: kernel.Tree) -> str:
 
 {fault}
 {cost_table(results)}
-## Where they go
+## Where the instructions go
 
 {apart}
 {parts_table(results)}
