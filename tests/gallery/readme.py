@@ -101,32 +101,31 @@ TEXTS = {
         [doc/overhead.md](doc/overhead.md).
     """,
     "test": """
-        The test is a loop of read faults on anonymous memory, with Debian's kernel
+        The test is a loop of read faults on anonymous memory, with Debian's kernels
         6.1 on x86-64 and 6.12 on arm64. On x86-64 a fault takes {base} instructions
         without tracing. *Recorded* is the share of the faults that the tracer's
         output contains.
     """,
     "printing": """
-        Write faults take longer, so the tracers that print while they record keep up
-        better, at a higher price: they record {printed_least|percent} to
+        Write faults take longer, so the tracers that print while they record lose
+        fewer faults, but cost more: they record {printed_least|percent} to
         {printed_most|percent} and add {printing_least} to {printing_most}
-        instructions. In a mapped file the modules add {file} more, because the record
-        names the file.
+        instructions. For a fault in a mapped file the modules add {file} instructions
+        more, because the record names the file.
     """,
     "reading": """
-        Turning a record into a line of text takes {drain} instructions with `user`,
-        including its statistics for the closing report, {perf_script} with perf
-        script and {trace_cmd_report} with trace-cmd report. The plot that B and C
-        draw when they are unloaded takes {plot} instructions per record. The plotter
-        draws a million faults in {drawn|time}, with {drawn_mb} MB of memory, on two
-        CPUs.
+        To turn a record into a line of text, perf script takes {perf_script}
+        instructions, trace-cmd report {trace_cmd_report}, and `user` {drain},
+        including its statistics for the closing report. The plot of pf_probe_B, drawn
+        when it is unloaded, takes {plot} instructions per record. The plotter draws a
+        million faults in {drawn|time}, with {drawn_mb} MB of memory, on two CPUs.
     """,
     "placement": """
-        Use `placement=ftrace` on a machine whose other processes matter: on x86-64 it
+        Use `placement=ftrace` if other processes on the machine matter: on x86-64 it
         costs them {ftrace_other} instructions per fault instead of {other}. On arm64 a
         kprobe is always a breakpoint, which raises an exception: with Linux 6.1 it costs
-        every process {arm64_other} instructions per fault. From 6.2 on, use
-        `placement=ftrace` there.
+        other processes {arm64_other} instructions per fault. From Linux 6.2 on, use
+        `placement=ftrace` there, too.
     """,
     "share": """
         So {share|percent} of the fault time, {disk|time}, was spent waiting in
