@@ -19,6 +19,7 @@
 
 #define PARTS_MAX 999	/* left parts that are kept of one log */
 #define TRIES_MAX 100	/* where another program keeps changing the names */
+#define SPARE_DIR "/var/tmp"	/* for a log whose folder was removed */
 
 /* Prints a message and returns -1: for `return complain(...)`. */
 static int complain(const char *name, const char *why)
@@ -311,21 +312,67 @@ static int copy_all(int from, int to)
 	return (int)done;
 }
 
-/* If the part was removed or renamed, copies it to a new one, with a name that nobody can guess. */
-static int hold_part(struct log *log)
+/* A suffix that nobody can guess. */
+static char *random_suffix(const char *begin)
 {
 	unsigned long long random = 0;
-	char suffix[32], *name;
+
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		debug("getrandom: %s", strerror(errno));
+	return format("%s.%016llx", begin, random);
+}
+
+/* Creates a file for a copy of the part, and sets its name. Returns a descriptor or -1. */
+static int create_copy(const struct log *log, char **name)
+{
+	char *suffix = random_suffix(".part");
+	int fd;
+
+	*name = name_with(log, suffix);
+	free(suffix);
+	fd = openat(log->dir_fd, path_base(*name), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
+		    O_CLOEXEC, 0600);
+	return fd;
+}
+
+/*
+ * Where the folder was removed, as by a traced `make clean`, no file can be created in it. The log
+ * gets a new name, so that it does not replace a file that it was never meant to replace.
+ */
+static int use_spare_dir(struct log *log)
+{
+	int dir = path_open_dir(SPARE_DIR);
+	char *old = log->name, *suffix;
+
+	if (dir < 0)
+		return -1;
+	close(log->dir_fd);
+	log->dir_fd = dir;
+	suffix = random_suffix("");
+	log->name = format(SPARE_DIR "/%s", path_base(old));
+	say("%s: its folder was removed; the log goes to " SPARE_DIR, old);
+	free(old);
+	old = log->name;
+	log->name = name_with(log, suffix);
+	free(old);
+	free(suffix);
+	choose_owner(log, NULL, -1);
+	return 0;
+}
+
+/* If the part was removed or renamed, copies it to a new one. */
+static int hold_part(struct log *log)
+{
+	char *name;
 	int fd;
 
 	if (part_is(log, log->fd))
 		return 0;
-	if (getrandom(&random, sizeof(random), 0) < 0)
-		debug("getrandom: %s", strerror(errno));
-	snprintf(suffix, sizeof(suffix), ".part.%016llx", random);
-	name = name_with(log, suffix);
-	fd = openat(log->dir_fd, path_base(name), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
+	fd = create_copy(log, &name);
+	if (fd < 0 && (errno == ENOENT || errno == ESTALE) && !use_spare_dir(log)) {
+		free(name);
+		fd = create_copy(log, &name);
+	}
 	if (fd < 0 || copy_all(log->fd, fd) || close_copy(fd)) {
 		say("%s: was removed or renamed, and %s is incomplete: %s", log->part_name,
 		    name, strerror(errno));

@@ -228,6 +228,31 @@ a_part_that_was_taken_away_is_saved() {
 	check [ "$(stat -c %a "$saved")" = 600 ]
 }
 
+a_log_whose_folder_was_removed_is_saved() {
+	mkfifo pipe
+	{ stream 7 7 0 0 0 running; summary 7; echo EXIT_CODE; } | reference >want
+	for name in out/pipe.log "folder/$(printf '%*s' 250 | tr ' ' x)"; do
+		for after in true 'mkdir out folder'; do
+			mkdir -p folder out
+			start --follow -o "$name" ./pipe
+			exec 3>pipe
+			stream 7 7 0 0 0 running >&3
+			check until_true [ -s "$name.part" ]
+			rm -r "${name%/*}"
+			$after 2>mkdir.err
+			{ summary 7; echo EXIT_CODE; } >&3
+			finish 0
+			exec 3>&-
+			check grep -q "^user: $name: its folder was removed; the log goes to /var/tmp$" err
+			saved=$(sed -n 's/^\(.*\): 7 page faults of .*/\1/p' msg)
+			check cmp want "$saved"
+			check [ "$(stat -c %a "$saved")" = 600 ]
+			case $saved in /var/tmp/*) rm -f "$saved" ;; esac
+			rm -rf out folder
+		done
+	done
+}
+
 a_part_with_a_long_name_that_was_taken_away_is_saved() {
 	mkfifo pipe
 	{ stream 7 7 0 0 0 running; summary 7; echo EXIT_CODE; } | reference >want
