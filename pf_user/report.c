@@ -97,8 +97,11 @@ static int report_losses(const struct stream *s, bool print)
 
 static void report_head(const struct stream *s, FILE *to)
 {
-	fprintf(to, "%s: %llu page fault%s", s->log.name, s->nr_faults,
-		plural(s->nr_faults, "", "s"));
+	const char *name = s->log.name;
+
+	for (size_t i = 0; name[i]; i++)
+		fputc(is_order(name[i], i ? name[i - 1] : '\0') ? '?' : name[i], to);
+	fprintf(to, ": %llu page fault%s", s->nr_faults, plural(s->nr_faults, "", "s"));
 	if (*s->pid) {
 		fputs(" of PID ", to);
 		put_name(to, s->pid, strlen(s->pid), 10);
@@ -200,17 +203,23 @@ static void report_maps(const struct tally *t, int nr_lines, FILE *to)
 			t->map_names.nr);
 }
 
+/* A word for a shell. In $'...', which bash and others know, a byte is written as \ooo. */
 static void put_word(FILE *to, const char *word)
 {
 	const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
+	char before = '\0';
 
 	if (word[strspn(word, plain)] == '\0') {
 		fputs(word, to);
 		return;
 	}
 	fputc('\'', to);
-	for (; *word; word++)
-		fprintf(to, *word == '\'' ? "'\\''" : "%c", *word);
+	for (; *word; before = *word++) {
+		if (is_order(*word, before))
+			fprintf(to, "'$'\\%03o''", (unsigned char)*word);
+		else
+			fprintf(to, *word == '\'' ? "'\\''" : "%c", *word);
+	}
 	fputc('\'', to);
 }
 

@@ -105,9 +105,23 @@ FILE *open_to_write_all(int fd)
 	return need(fopencookie((void *)(long)fd, "w", functions));
 }
 
+static void leave_out_orders(char *text)
+{
+	char before = '\0';
+
+	for (; *text; text++) {
+		char c = *text;
+
+		if (is_order(c, before))
+			*text = '?';
+		before = c;
+	}
+}
+
 /* Written in one piece, so that the text of other programs does not get into the line. */
 void say(const char *fmt, ...)
 {
+	const char *name = program_invocation_short_name;
 	char *text, *line;
 	va_list args;
 
@@ -118,8 +132,9 @@ void say(const char *fmt, ...)
 	if (vasprintf(&text, fmt, args) < 0)
 		text = NULL;
 	va_end(args);
-	if (asprintf(&line, "%s: %s\n", program_invocation_short_name,
-		     text ? text : strerror(ENOMEM)) >= 0) {
+	if (asprintf(&line, "%s: %s\n", name, text ? text : strerror(ENOMEM)) >= 0) {
+		leave_out_orders(line);
+		line[strlen(line) - 1] = '\n';
 		write_all(fileno(stderr), line, strlen(line));
 		free(line);
 	}

@@ -3,12 +3,25 @@
 #ifndef PF_USER_SAY_H
 #define PF_USER_SAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
 #include "options.h"
 
-/* Prints a line that begins with the program's name. */
+/*
+ * May a terminal take this byte of a name, after the byte @before it, for an order? In UTF-8 there
+ * are control characters of two bytes, too.
+ */
+static inline bool is_order(char c, char before)
+{
+	unsigned char byte = (unsigned char)c, last = (unsigned char)before;
+
+	return byte < ' ' || byte == 0x7f ||
+	       (byte >= 0x80 && byte < 0xa0 && (last < 0x80 || last == 0xc2));
+}
+
+/* Prints a line that begins with the program's name. In names, what is_order() is shown as `?`. */
 __attribute__((format(printf, 1, 2)))
 void say(const char *fmt, ...);
 

@@ -174,6 +174,24 @@ hostile_names_and_numbers_are_harmless() {
 	check narrow msg
 }
 
+a_file_name_is_no_order_to_the_terminal() {
+	local name=$'e\e[31mv\a\n\x9b\xc2\x9b2J\x7fil-\xc3\xa4\xe2\x80\x9c' word
+	local LC_ALL=C shown=$'e?\\[31mv???\xc2?2J?il-\xc3\xa4\xe2\x80\x9c'
+	stream 1 1 >"$name"
+	mkdir out
+	echo left >"out/$name.log.part"
+	run 0 -d "./$name"
+	check grep -aq "^out/$shown.log: 1 page fault " msg
+	check grep -aq "^user: out/$shown.log.part was left by a run that failed: kept as " err
+	check [ "$(grep -ac $'[\x01-\x1f\x7f]\\|\xc2\x9b\\|[ -~]\x9b' msg err | xargs)" = 'msg:0 err:0' ]
+	check [ "$(grep -avc '^user: ' err)" = 0 ]
+	# What a shell makes of the command is the name.
+	word=$(sed -n 's/^next: .*page_fault_plot[.py]* //p' msg)
+	eval "word=$word"
+	check [ "$word" = "out/$name.log" ]
+	check cmp "$word" <(reference <"$name")
+}
+
 a_region_with_a_zero_byte_is_unknown() {
 	{
 		printf 'PID = 1 Page Fault at Address 0x1 at Time 1 region=code\0data map=anon\n'
