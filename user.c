@@ -132,13 +132,20 @@ static int open_all(void)
 
 /*
  * If a standard stream is closed, the next file that is opened gets its number, and messages would
- * be written to that file. So the number is taken here. For a command it is closed again.
+ * be written to that file. So the number is taken here. For a command it is closed again. Returns
+ * -1 after a message if there is no /dev/null, as in a chroot.
  */
-static void hold_standard_streams(void)
+static int hold_standard_streams(void)
 {
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
-			open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		if (open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC) < 0) {
+			say("a standard stream is closed, and /dev/null: %s", strerror(errno));
+			return -1;
+		}
+	}
+	return 0;
 }
 
 const char *argp_program_version = "pf_probe " PF_VERSION;
@@ -344,13 +351,12 @@ static int split_command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int status = 0;
+	int not_held = hold_standard_streams(), status = 0;
 	glob_t found;
 
-	hold_standard_streams();
 	argc = split_command(argc, argv);
 	argp_parse(&argp, argc, argv, 0, NULL, NULL);
-	if (owner_check())
+	if (not_held || owner_check())
 		return opt.command ? EXIT_OURSELVES : 1;
 	if (opt.letter)
 		return trace();

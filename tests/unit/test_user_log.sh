@@ -303,6 +303,26 @@ closed_standard_streams_stay_closed_and_nothing_goes_astray() {
 	check only out in.log
 }
 
+without_dev_null_no_message_gets_into_the_log() {
+	stream 2 2 >in
+	mkdir dev
+	without() { unshare --mount sh -c 'mount --bind dev /dev && exec "$@"' sh "$@"; }
+	without true 2>without.err || { skip='no mount namespace' && return; }
+	without "$user" -o x.log ./in <&- >&- 2>&-
+	check [ $? = 1 ]
+	without "$user" -o x.log ./in >&- 2>err
+	check [ $? = 1 ]
+	check grep -q '^user: a standard stream is closed, and /dev/null: No such file or directory$' err
+	without "$user" -- true <&- 2>err
+	check [ $? = 125 ]
+	check [ ! -e x.log ]
+	check only dev
+	# With all three nothing is amiss.
+	without "$user" -o x.log ./in <in >msg 2>err
+	check [ $? = 0 ]
+	check cmp x.log <(reference <in)
+}
+
 a_full_disk_is_reported() {
 	stream 2 2 >in
 	run 1 -o /dev/full ./in
