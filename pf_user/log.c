@@ -43,7 +43,7 @@ static int make_dir_as_user(const char *name)
 		return mkdir(name, 0755);
 	pid = fork();
 	if (!pid)
-		_exit(owner_become(uid, gid) || mkdir(name, 0755) ? errno : 0);
+		_exit(owner_make_files_as(uid, gid) || mkdir(name, 0755) ? errno : 0);
 	while (pid > 0 && waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -1;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -77,11 +78,16 @@ static int drop_capabilities(void)
 	return (int)syscall(SYS_capset, &head, none);
 }
 
-int owner_become(uid_t uid, gid_t gid)
+static int set_groups(uid_t uid, gid_t gid)
 {
 	const struct passwd *pw = getpwuid(uid);
 
-	if (pw ? initgroups(pw->pw_name, gid) : setgroups(1, &gid))
+	return pw ? initgroups(pw->pw_name, gid) : setgroups(1, &gid);
+}
+
+int owner_become(uid_t uid, gid_t gid)
+{
+	if (set_groups(uid, gid))
 		return -1;
 	if (setresgid(gid, gid, gid) || setresuid(uid, uid, uid) || (uid && drop_capabilities()))
 		return -1;
@@ -90,6 +96,20 @@ int owner_become(uid_t uid, gid_t gid)
 		return -1;
 	}
 	return 0;
+}
+
+int owner_make_files_as(uid_t uid, gid_t gid)
+{
+	if (set_groups(uid, gid))
+		return -1;
+	setfsgid(gid);
+	setfsuid(uid);
+	/* They return the former number, and no error. All ones changes nothing. */
+	if ((gid_t)setfsgid((gid_t)-1) != gid || (uid_t)setfsuid((uid_t)-1) != uid) {
+		errno = EPERM;
+		return -1;
+	}
+	return uid ? drop_capabilities() : 0;
 }
 
 /* /etc/passwd has the primary groups of users; /etc/group does not list these users. */

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static void before_rename(void);
 static unsigned int refused_flags;
@@ -27,11 +29,25 @@ static int rename_1(int from_dir, const char *from, int to_dir, const char *to)
 	return renameat(from_dir, from, to_dir, to);
 }
 
+/* Fails in a process to which a user can send signals. */
+static int mkdir_by_root(const char *name, mode_t mode)
+{
+	uid_t real, effective, saved;
+
+	if (getresuid(&real, &effective, &saved) || real || effective || saved) {
+		errno = EOWNERDEAD;
+		return -1;
+	}
+	return mkdir(name, mode);
+}
+
 #define renameat2	rename_2
 #define renameat	rename_1
+#define mkdir		mkdir_by_root
 #include "pf_user/log.c"
 #undef renameat2
 #undef renameat
+#undef mkdir
 
 #include "tap.h"
 
@@ -147,6 +163,21 @@ static void check_all(const char *where)
 	ok(log_to(NULL, put_folder, 01777) == -1 && is_saved(), "%s: no folder is replaced", where);
 }
 
+/* The process that makes out/ has the user's rights, but the user cannot stop it. */
+static bool user_makes_folder(const char *name)
+{
+	struct stat st;
+	bool made;
+
+	setenv("SUDO_UID", "65533", 1);
+	setenv("SUDO_GID", "65533", 1);
+	made = !make_dir_as_user(name);
+	unsetenv("SUDO_UID");
+	unsetenv("SUDO_GID");
+	return made && !stat(name, &st) && st.st_uid == OTHER && st.st_gid == OTHER &&
+	       !rmdir(name);
+}
+
 int main(void)
 {
 	char folder[] = "/tmp/test_log.XXXXXX";
@@ -175,6 +206,10 @@ int main(void)
 	check_all("without both");
 	refused_flags = 0;
 	ok(!log_to(OLD, NULL, 0755) && holds(NAME, NEW), "in a folder of root's");
+	ok(!user_makes_folder("made") && errno == EACCES, "no folder for a user in one of root's");
+	if (chown(".", OTHER, OTHER))
+		perror("chown");
+	ok(user_makes_folder("made"), "in one of the user's own, by a process that is root's");
 	unlink(NAME);
 	unlink(NAME ".part");
 	rmdir(NAME);
