@@ -74,14 +74,21 @@ static int make_out_dir(void)
 	return 0;
 }
 
+static int open_dir_of(const char *name)
+{
+	int len = (int)(path_base(name) - name), fd;
+	char *dir = len ? format("%.*s", len, name) : format(".");
+
+	fd = path_open_dir(dir);
+	free(dir);
+	return fd;
+}
+
 static int open_dir(struct log *log)
 {
-	int len = (int)(path_base(log->name) - log->name);
-	char *dir = len ? format("%.*s", len, log->name) : format(".");
 	struct stat st;
 
-	log->dir_fd = path_open_dir(dir);
-	free(dir);
+	log->dir_fd = open_dir_of(log->name);
 	if (log->dir_fd < 0)
 		return complain(log->name, path_error());
 	if (fstat(log->dir_fd, &st))
@@ -505,6 +512,29 @@ static int take_name(const struct log *log)
 	return is_of_others(log) ? OF_OTHERS : renameat(dir, part, dir, name);
 }
 
+/* The command can rename the folder, and put another log there, which nobody shall take for this. */
+static void follow_folder(struct log *log)
+{
+	struct stat ours, there;
+	char link[64], real[PATH_MAX];
+	int fd = open_dir_of(log->name);
+	bool moved = fd < 0 || fstat(fd, &there) || fstat(log->dir_fd, &ours) ||
+		     ours.st_ino != there.st_ino || ours.st_dev != there.st_dev;
+	ssize_t len;
+
+	if (fd >= 0)
+		close(fd);
+	if (!moved)
+		return;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", log->fd);
+	len = readlink(link, real, sizeof(real));
+	if (len <= 0)
+		return;
+	say("%s: its folder was renamed; the log is %.*s", log->name, (int)len, real);
+	free(log->name);
+	log->name = format("%.*s", (int)len, real);
+}
+
 int log_finish(struct log *log)
 {
 	int ret;
@@ -528,6 +558,8 @@ int log_finish(struct log *log)
 		else
 			log->failed = complain(log->name, "was replaced by another program");
 	}
+	if (log->renamed)
+		follow_folder(log);
 	if (log->failed)
 		log_keep_part(log);
 	return log->failed ? -1 : 0;

@@ -253,6 +253,33 @@ a_log_whose_folder_was_removed_is_saved() {
 	done
 }
 
+a_log_whose_folder_was_renamed_is_named_by_where_it_is() {
+	mkfifo pipe
+	{ stream 7 7 0 0 0 running; summary 7; echo EXIT_CODE; } | reference >want
+	for output in '' '-o out/pipe.log' "-o $PWD/out/pipe.log"; do
+		for after in true 'cp -r planted out' 'ln -s planted out' 'touch out'; do
+			mkdir -p out planted
+			echo planted >planted/pipe.log
+			# shellcheck disable=SC2086 # two words
+			start --follow $output ./pipe
+			exec 3>pipe
+			stream 7 7 0 0 0 running >&3
+			check until_true [ -s out/pipe.log.part ]
+			mv out moved
+			$after
+			{ summary 7; echo EXIT_CODE; } >&3
+			finish 0
+			exec 3>&-
+			check grep -q ": its folder was renamed; the log is $PWD/moved/pipe.log$" err
+			check grep -q "^$PWD/moved/pipe.log: 7 page faults of " msg
+			check grep -q "^next: .* $PWD/moved/pipe.log$" msg
+			check cmp want moved/pipe.log
+			check [ "$(cat planted/pipe.log)" = planted ]
+			rm -r moved planted out 2>/dev/null
+		done
+	done
+}
+
 a_part_with_a_long_name_that_was_taken_away_is_saved() {
 	mkfifo pipe
 	{ stream 7 7 0 0 0 running; summary 7; echo EXIT_CODE; } | reference >want
