@@ -512,7 +512,7 @@ static int take_name(const struct log *log)
 	return is_of_others(log) ? OF_OTHERS : renameat(dir, part, dir, name);
 }
 
-/* The command can rename the folder, and put another log there, which nobody shall take for this. */
+/* The command can rename the folder, and put another one with a log of its own in that place. */
 static void follow_folder(struct log *log)
 {
 	struct stat ours, there;

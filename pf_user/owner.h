@@ -28,8 +28,8 @@ bool owner_is_ours(uid_t uid);
 int owner_become(uid_t uid, gid_t gid);
 
 /*
- * The same, but only for access to files. The process still belongs to root, so the user cannot stop
- * it by a signal.
+ * The same, but only for access to files. The process still belongs to root, so the user cannot
+ * stop it by a signal.
  */
 int owner_make_files_as(uid_t uid, gid_t gid);
 

@@ -231,7 +231,7 @@ a_part_that_was_taken_away_is_saved() {
 a_log_whose_folder_was_removed_is_saved() {
 	mkfifo pipe
 	{ stream 7 7 0 0 0 running; summary 7; echo EXIT_CODE; } | reference >want
-	for name in out/pipe.log "folder/$(printf '%*s' 250 | tr ' ' x)"; do
+	for name in out/pipe.log "folder/$(printf %0250d 0)"; do
 		for after in true 'mkdir out folder'; do
 			mkdir -p folder out
 			start --follow -o "$name" ./pipe
@@ -302,7 +302,7 @@ a_part_with_a_long_name_that_was_taken_away_is_saved() {
 		rm ./*.part.1
 	done
 	# There is no room for `.part`: refused before the run.
-	name=$(printf '%251s' '' | tr ' ' x)
+	name=$(printf %0251d 0)
 	run 1 -o "$name" ./in
 	check grep -q ': File name too long$' err
 	check [ ! -e "$name" ]
