@@ -62,9 +62,9 @@ static const struct kernel_param_ops pf_param_process_id_ops = {
 
 module_param_cb(process_id, &pf_param_process_id_ops, &process_id, 0444);
 __MODULE_PARM_TYPE(process_id, "int");
-MODULE_PARM_DESC(process_id, "PID of the process to track, with all its threads (required)");
+MODULE_PARM_DESC(process_id, "PID of the process to record, with all its threads (required)");
 module_param(max_faults, ulong, 0444);
-MODULE_PARM_DESC(max_faults, "Capacity in records (default 1048576)");
+MODULE_PARM_DESC(max_faults, "Number of faults that there is room for (default 1048576)");
 module_param(cont_store, bool, 0444);
 MODULE_PARM_DESC(cont_store, "When full: 0 drops new faults, 1 overwrites the oldest (default "
 		 __stringify(CONT_STORE) ")");
@@ -76,7 +76,8 @@ MODULE_PARM_DESC(outcome, "Record how each fault ends: result, latency, tries (d
 module_param(maxactive, uint, 0444);
 MODULE_PARM_DESC(maxactive, "With outcome=1: maximum faults in progress at once (default 1024)");
 module_param(children, bool, 0444);
-MODULE_PARM_DESC(children, "Also record processes that it forks from now on (default 0)");
+MODULE_PARM_DESC(children, "Also record the processes that it forks from now on, and their descendants"
+		 " (default 0)");
 module_param(probe_print, bool, 0600);
 MODULE_PARM_DESC(probe_print, PROBE_PRINT_DESC " (default " __stringify(PROBE_PRINT) ")");
 module_param(probe_debug, bool, 0600);
@@ -142,7 +143,7 @@ static int pf_start(void)
 	pf_account_begin();
 
 	pf_target_comm(comm);
-	pr_info("tracking process %d (%s)%s, probe placement: %s\n", pf_target.nr, comm,
+	pr_info("recording process %d (%s)%s, placement: %s\n", pf_target.nr, comm,
 		children ? " and its children" : "", pf_probe_placement());
 	pf_debug("%lu chunks of %u faults, %u bytes a fault\n", pf_list.nr_chunks,
 		 pf_list.chunk_faults, PF_CHUNK_BYTES / pf_list.chunk_faults);
@@ -204,10 +205,10 @@ static void pf_stop(void (*finish)(void))
 		pr_info("incomplete=%llu: faults in progress, cut short by a signal, or failed\n",
 			totals.nr_incomplete);
 	if (totals.nr_forgotten)
-		pr_info("forgotten=%llu: faults in progress, no room to remember them\n",
+		pr_info("forgotten=%llu: faults in progress that there was no room to remember\n",
 			totals.nr_forgotten);
 	if (difference.is_known && difference.nr_unseen)
-		pr_warn("unseen=%llu: faults that the kernel counted and the probe did not see: were "
+		pr_warn("unseen=%llu: faults that the kernel counted and the module did not see: were "
 			"kprobes or ftrace switched off, or " PF_SYMBOL "() patched?\n",
 			difference.nr_unseen);
 	if (difference.is_known && difference.nr_surplus)
@@ -215,8 +216,8 @@ static void pf_stop(void (*finish)(void))
 			"recorded twice; please report this\n", difference.nr_surplus);
 	nr_names_lost = pf_map_nr_names_lost();
 	if (nr_names_lost)
-		pr_info("names_lost=%llu: failures to name a file: it was being renamed, or there was "
-			"no room for its name\n", nr_names_lost);
+		pr_info("names_lost=%llu: faults in files without a name: a file was being renamed, or "
+			"there was no room for its name\n", nr_names_lost);
 	pf_probe_leave();
 	if (children)
 		pf_family_free();

@@ -105,4 +105,4 @@ static void __exit pf_probe_A_exit(void)
 
 module_init(pf_probe_A_init);
 module_exit(pf_probe_A_exit);
-MODULE_DESCRIPTION("Page-fault tracker: prints each fault of a process");
+MODULE_DESCRIPTION("Page-fault recorder: prints each fault of a process");

@@ -2,7 +2,7 @@
 /*
  * pf_probe_B: at rmmod, draws the page faults of a process in dmesg, address over time.
  */
-#define PROBE_PRINT_DESC "Print what the module does"
+#define PROBE_PRINT_DESC "Print messages about the module's work"
 
 #include "pf_common.h"
 #include "pf/plot.h"
@@ -29,4 +29,4 @@ static void __exit pf_probe_B_exit(void)
 
 module_init(pf_probe_B_init);
 module_exit(pf_probe_B_exit);
-MODULE_DESCRIPTION("Page-fault tracker: plots the faults of a process in dmesg");
+MODULE_DESCRIPTION("Page-fault recorder: plots the faults of a process in dmesg");

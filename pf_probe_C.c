@@ -3,7 +3,7 @@
  * pf_probe_C: at rmmod, draws the page faults of a process in dmesg, address over time, in one plot
  * for each region of memory (code, data, heap, stack ...), each with its own scale.
  */
-#define PROBE_PRINT_DESC "Print what the module does"
+#define PROBE_PRINT_DESC "Print messages about the module's work"
 
 #include "pf_common.h"
 #include "pf/plot.h"
@@ -50,4 +50,4 @@ static void __exit pf_probe_C_exit(void)
 
 module_init(pf_probe_C_init);
 module_exit(pf_probe_C_exit);
-MODULE_DESCRIPTION("Page-fault tracker: plots the faults of a process in dmesg, by region");
+MODULE_DESCRIPTION("Page-fault recorder: plots the faults of a process in dmesg, by region");

@@ -70,7 +70,7 @@ static inline void pf_ftrace_free_filter(struct ftrace_ops *ops, unsigned long i
 	int ret = ftrace_set_filter_ip(ops, ip, 1, 0);
 
 	if (ret)
-		pr_warn("can't free an ftrace filter (error %d): its memory is leaked\n", ret);
+		pr_warn("cannot free an ftrace filter (error %d): its memory is leaked\n", ret);
 }
 #endif
 

@@ -3,8 +3,8 @@
  * children=1: the descendants of the target, and the events (fork, exec) of each.
  *
  * A bitmap by PID has a bit for each member of the family. Every fork on the machine sets or clears
- * the bit of the new process before it can run, so a reused PID causes no error, and a fault of an
- * untracked process costs one bit test.
+ * the bit of the new process before it can run, so a reused PID causes no error, and a fault of
+ * any other process costs one bit test.
  *
  * A table has the members of which a task still exists, by signal_struct. The kernel's fault counts
  * are read from there, and saved when the last task of a process is gone.

@@ -6,7 +6,7 @@
  * placement=direct: handle_mm_fault() calls the hook directly at its entry.
  *
  * The kprobe core disables preemption for a handler and prevents recursion. With these placements
- * the hook has to do both itself, and does so for tracked faults only: before that, it only reads
+ * the hook has to do both itself, and does so for recorded faults only: before that, it only reads
  * and compares.
  */
 #ifndef PF_FTRACE_H
@@ -110,8 +110,8 @@ static struct ftrace_ops pf_callback_ops = {
 
 /*
  * Frees the filter of @ops after it was unregistered, with the result @ret, or could not be
- * registered. If that failed or ftrace is dead, assumes that the hook is still in place: ftrace may
- * have died half-way, which unregister_ftrace_function() does not report.
+ * registered. If that failed or ftrace has shut itself down, assumes that the hook is still in
+ * place: ftrace may have done so half-way, which unregister_ftrace_function() does not report.
  */
 static void pf_ftrace_let_go(struct ftrace_ops *ops, int ret)
 {
@@ -122,8 +122,8 @@ static void pf_ftrace_let_go(struct ftrace_ops *ops, int ret)
 }
 
 /*
- * Does not call @unregister if ftrace is dead: it would forget the target of a direct call before
- * it checks whether it can remove the call.
+ * Does not call @unregister if ftrace has shut itself down: it would forget the target of a direct
+ * call before it checks whether it can remove the call.
  */
 static void pf_ftrace_unhook(struct ftrace_ops *ops, int (*unregister)(struct ftrace_ops *ops))
 {
@@ -137,7 +137,7 @@ static int pf_callback_hook(unsigned long entry)
 
 	ret = ftrace_set_filter_ip(&pf_callback_ops, entry, 0, 0);
 	if (ret) {
-		pr_err("placement=ftrace: can't trace " PF_SYMBOL "() (error %d)\n", ret);
+		pr_err("placement=ftrace: cannot trace " PF_SYMBOL "() (error %d)\n", ret);
 		return ret;
 	}
 	pf_ftrace_ip = entry;
@@ -192,7 +192,7 @@ static struct ftrace_ops pf_direct_ops;
 /*
  * The targets of the direct call from the entry of handle_mm_fault(). The arguments are in their
  * registers; rax and r11 are free. pf_direct_enter etc. do what pf_is_tracked() does, with no
- * instruction more for untracked processes. For tracked ones they jump to code that saves the
+ * instruction more for other processes. For the recorded ones they jump to code that saves the
  * arguments on the stack at the offsets of struct pt_regs. Only these fields of it exist, and
  * pf_capture() reads no others.
  */

@@ -83,8 +83,8 @@ static bool pf_kprobe_lost_ftrace(kprobe_opcode_t *addr)
 }
 
 /*
- * Once ftrace is dead, kprobes that are its clients do nothing since 6.10 (1a7d0890dd4a) and in some
- * older stable kernels. In other kernels they go on.
+ * Once ftrace has shut itself down, kprobes that are its clients do nothing since 6.10
+ * (1a7d0890dd4a) and in some older stable kernels. In other kernels they go on.
  */
 static bool pf_kprobes_end_with_ftrace(void)
 {
@@ -99,8 +99,8 @@ static bool pf_kprobes_end_with_ftrace(void)
 static bool pf_kprobe_ends_with_ftrace;
 
 /*
- * If ftrace is dead, unregister_kprobe() would warn and leave our probe in its table. It returns
- * void, but clears the address of a probe that it could not remove.
+ * If ftrace has shut itself down, unregister_kprobe() would warn and leave our probe in its table.
+ * It returns void, but clears the address of a probe that it could not remove.
  */
 static void pf_kprobe_unregister(void)
 {
@@ -158,7 +158,7 @@ static int pf_jump_register(void)
 	int ret = pf_jump_try();
 
 	if (ret)
-		pr_err("can't place a jump in " PF_SYMBOL "() (error %d): use placement=auto\n",
+		pr_err("cannot place a jump in " PF_SYMBOL "() (error %d): use placement=auto\n",
 		       ret);
 	return ret;
 }
@@ -170,12 +170,12 @@ static int pf_entry_register(void)
 
 	/* Some kernels register it even so, and then can't remove it. */
 	if (!IS_ERR(entry) && pf_kprobe_lost_ftrace(entry)) {
-		pr_err("ftrace is dead, and with it kprobes in " PF_SYMBOL "(): reboot\n");
+		pr_err("ftrace has shut itself down, and kprobes in " PF_SYMBOL "() with it: reboot\n");
 		return -ENODEV;
 	}
 	ret = IS_ERR(entry) ? PTR_ERR(entry) : pf_kprobe_register(NULL, 0);
 	if (ret) {
-		pr_err("can't place a kprobe in " PF_SYMBOL "() (error %d)\n", ret);
+		pr_err("cannot place a kprobe in " PF_SYMBOL "() (error %d)\n", ret);
 		return ret;
 	}
 	if (!pf_kprobe_is_armed()) {
@@ -194,7 +194,7 @@ static int pf_callback_register(void)
 
 	if (!IS_ERR(entry))
 		return pf_callback_hook((unsigned long)entry);
-	pr_err("can't find " PF_SYMBOL "() (error %ld)\n", PTR_ERR(entry));
+	pr_err("cannot find " PF_SYMBOL "() (error %ld)\n", PTR_ERR(entry));
 	return PTR_ERR(entry);
 }
 
@@ -210,7 +210,7 @@ static int pf_direct_register(void)
 	int ret = pf_direct_try();
 
 	if (ret)
-		pr_err("can't place a direct call in " PF_SYMBOL "() (error %d): use "
+		pr_err("cannot place a direct call in " PF_SYMBOL "() (error %d): use "
 		       "placement=ftrace\n", ret);
 	return ret;
 }
@@ -337,8 +337,8 @@ static void pf_probe_leave(void)
 {
 	if (!pf_hook_stays)
 		return;
-	pr_err("ftrace is dead, and the kernel still calls this module: it stays loaded, and this "
-	       "command does not return, until you reboot\n");
+	pr_err("ftrace has shut itself down, and the kernel still calls this module: it stays loaded, "
+	       "and this command does not return, until you reboot\n");
 	for (;;) {
 		try_to_freeze();
 		schedule_timeout_idle(msecs_to_jiffies(PF_STAY_MS));

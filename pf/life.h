@@ -105,7 +105,7 @@ static int pf_life_start(bool children)
 		if (point->tp)
 			ret = tracepoint_probe_register(point->tp, point->function, NULL);
 		if (ret) {
-			pr_err("no tracepoint %s (error %d): this kernel can't be traced%s\n",
+			pr_err("no tracepoint %s (error %d): this kernel cannot be traced%s\n",
 			       point->name, ret, point->for_children ? " with children=1" : "");
 			pf_life_stop();
 			return ret;

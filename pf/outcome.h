@@ -252,7 +252,7 @@ static int pf_kretprobe_register(unsigned int maxactive)
 		ret = -EOPNOTSUPP;
 	}
 	if (ret)
-		pr_err("outcome=1: can't place a kretprobe in " PF_SYMBOL "() (error %d): use "
+		pr_err("outcome=1: cannot place a kretprobe in " PF_SYMBOL "() (error %d): use "
 		       "outcome=0\n", ret);
 	return ret;
 }

@@ -64,7 +64,7 @@ static void pf_dmesg_warn(void)
 {
 	switch (pf_dmesg_restrict()) {
 	case '0':
-		pr_warn("every user of this machine can read the lines in dmesg: "
+		pr_warn("every user of this machine can read the lines in dmesg, because "
 			"kernel.dmesg_restrict=0\n");
 		break;
 	case '?':

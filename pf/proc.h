@@ -535,7 +535,7 @@ static int pf_proc_create(void)
 	pf_proc_woken_lanes = kvcalloc(nr_cpu_ids, sizeof(*pf_proc_woken_lanes), GFP_KERNEL);
 	if (!pf_proc_woken_lanes ||
 	    !proc_create(KBUILD_MODNAME, 0400, NULL, &pf_proc_ops)) {
-		pr_err("can't create /proc/" KBUILD_MODNAME "\n");
+		pr_err("cannot create /proc/" KBUILD_MODNAME "\n");
 		kvfree(pf_proc_woken_lanes);
 		return -ENOMEM;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The process to track, given by process_id: all its threads, until it exits.
+ * The process to record, given by process_id: all its threads, until it exits.
  *
  * It is identified by its struct signal_struct, which its threads share with no other process.
  * Unlike the mm, that survives exec. It is not freed before the last task that uses it. We hold a
@@ -29,12 +29,12 @@ static struct {
 } pf_target __read_mostly; /* every fault of every process reads it */
 
 /**
- * pf_target_set() - choose the process to track
+ * pf_target_set() - choose the process to record
  * @nr: PID of one of its threads in the caller's PID namespace
  *
  * Context: process context, may sleep.
  * Return: 0, or after printing the cause, -EINVAL if there is no such process or it can't be
- * tracked. Not -ESRCH, for which insmod prints an unrelated message (unknown symbol in module).
+ * recorded. Not -ESRCH, for which insmod prints an unrelated message (unknown symbol in module).
  */
 static int pf_target_set(pid_t nr)
 {
@@ -70,7 +70,7 @@ static int pf_target_set(pid_t nr)
 		return -EINVAL;
 	}
 	if (pf_target.nr != nr)
-		pr_info("%d is a thread of process %d: tracking the whole process\n", nr,
+		pr_info("%d is a thread of process %d: recording the whole process\n", nr,
 			pf_target.nr);
 
 	pf_target.pid = pid;

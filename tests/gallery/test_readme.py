@@ -170,7 +170,7 @@ def test_notes_about_this_machine_are_left_out():
     [
         ("No kernel build tree at ", "Makefile"),
         (" is already loaded", "pf_user/module.c"),
-        ("can't place a kprobe in ", "pf/hook.h"),
+        ("cannot place a kprobe in ", "pf/hook.h"),
         ("kprobes are switched off", "pf/hook.h"),
         (" is needed", "faultlog/outputs.py"),
     ],

@@ -34,7 +34,7 @@ LINES = [
     b"Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org)\n",
     b"user[9302]: loading pf_probe_A for PID 4494\n",
     MODULE
-    + b"tracking process 4494 (my\\040prog) and its children, probe placement: jump\n",
+    + b"recording process 4494 (my\\040prog) and its children, placement: jump\n",
     *(MODULE + NEW.replace(b"8602 ", b"860%d " % i) for i in range(4)),
     b'audit: type=1400 PID=7 apparmor="DENIED"\n',
     *(MODULE + NEW.replace(b"8602 ", b"860%d " % i) for i in range(4, 8)),
@@ -51,6 +51,13 @@ def test_dmesg_is_read_as_a_log(stamp):
     assert log.count("recorded") == 8
     verdict = examine(log)
     assert verdict.lines() == [] and verdict.says_complete
+
+
+def test_dmesg_of_a_module_that_tracks_a_process():
+    """Modules of before November 2026 print this word, and "probe placement"."""
+    lines = b"".join(LINES).replace(b"recording process", b"tracking process")
+    head = read(lines.replace(b", placement:", b", probe placement:")).head
+    assert head == {"probe": "pf_probe_A", "pid": "4494", "comm": "my prog"}
 
 
 @pytest.mark.parametrize("module", [MODULE, b""])

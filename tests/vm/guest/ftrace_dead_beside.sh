@@ -47,7 +47,7 @@ done
 
 dmesg_mark
 said() {
-	dmesg_since | grep -q "^pf_probe_$1: ftrace is dead, .*until you reboot$"
+	dmesg_since | grep -q "^pf_probe_$1: ftrace has shut itself down, .*until you reboot$"
 }
 for module in $modules; do
 	rmmod pf_probe_$module &

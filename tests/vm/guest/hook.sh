@@ -55,7 +55,7 @@ for placement in ftrace callback; do
 	tracks "64 threads" "$exact" B "" threads 64
 	[ $placement = ftrace ] && is=$direct || is=callback
 	like "$placement: it is a $is, says dmesg" \
-		"$(dmesg_since)" "^pf_probe_B: .* probe placement: $is$"
+		"$(dmesg_since)" "^pf_probe_B: .* placement: $is$"
 	tracks "a reused TID" "^difference=0 " B "" reused-tid 11
 	tracks "23 pages" "$exact" B "" touch 23
 	is "$placement: 23 records with the right page numbers" "$(/workload pages | tr '\n' ' ')" \
@@ -79,7 +79,7 @@ for placement in ftrace callback; do
 	done
 	[ $placement = ftrace ] && is=$direct || is=callback
 	like "$placement: outcome=1: it is a $is, says dmesg" "$(dmesg_since)" \
-		"^pf_probe_B: .* probe placement: $is$"
+		"^pf_probe_B: .* placement: $is$"
 	tracks "outcome=1 children=1" "$ends" B "outcome=1 children=1" family 6
 	tracks "outcome=1, 64 threads" "$ends" B "outcome=1" threads 64
 done
@@ -147,7 +147,7 @@ dmesg_mark
 ok "placement=direct: a second one is refused" fails insmod /pf_probe_B.ko process_id=$idle \
 	placement=direct
 like "placement=direct: error" \
-	"$(dmesg_since)" "^pf_probe_B: can't place a direct call .*use placement=ftrace$"
+	"$(dmesg_since)" "^pf_probe_B: cannot place a direct call .*use placement=ftrace$"
 ok "the other modules can be unloaded in any order" sh -c 'rmmod pf_probe_A && rmmod pf_probe_C'
 
 # While a hook is placed, ftrace can't be switched off; while it is off, none can be placed.

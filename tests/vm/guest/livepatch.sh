@@ -97,7 +97,7 @@ for placement in auto entry ftrace callback; do
 		continue
 	fi
 	load $placement
-	like "patched already, $placement" "$(dmesg_since)" "^pf_probe_B: .* probe placement: $is$"
+	like "patched already, $placement" "$(dmesg_since)" "^pf_probe_B: .* placement: $is$"
 	run
 	like "patched already, $placement: it records all faults" "$(summary)" "$seen"
 	rmmod pf_probe_B

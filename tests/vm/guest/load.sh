@@ -76,15 +76,15 @@ for placement in entry auto; do
 	insmod /pf_probe_B.ko process_id=$target placement=$placement
 	rmmod pf_probe_B
 	[ $placement = entry ] && is=entry || is=$wanted
-	like "placement=$placement is $is here" "$(dmesg_since)" "probe placement: $is$"
+	like "placement=$placement is $is here" "$(dmesg_since)" "placement: $is$"
 done
 # If kprobes are not optimised there is no jump, and auto falls back to the entry.
 echo 0 >/proc/sys/debug/kprobes-optimization 2>/dev/null
-refused "placement=jump without optimisation" "." "can't place a jump" process_id=$target \
+refused "placement=jump without optimisation" "." "cannot place a jump" process_id=$target \
 	placement=jump
 dmesg_mark
 insmod /pf_probe_B.ko process_id=$target
-like "auto falls back" "$(dmesg_since)" "probe placement: entry"
+like "auto falls back" "$(dmesg_since)" "placement: entry"
 rmmod pf_probe_B
 echo 1 >/proc/sys/debug/kprobes-optimization 2>/dev/null
 
@@ -96,7 +96,7 @@ tid=$(ls /proc/$pid/task | tail -n 1)
 dmesg_mark
 insmod /pf_probe_B.ko process_id=$tid
 like "the number of a thread selects its process" "$(dmesg_since)" \
-	"pf_probe_B: $tid is a thread of process $pid: tracking the whole process"
+	"pf_probe_B: $tid is a thread of process $pid: recording the whole process"
 rmmod pf_probe_B
 kill $pid
 

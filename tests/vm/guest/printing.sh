@@ -56,7 +56,7 @@ for value in 0 1; do
 		rmmod pf_probe_$name
 		if [ $value = 0 ]; then
 			like "$name, dmesg_restrict=0: a warning" "$(dmesg_since)" \
-				"^pf_probe_$name: .* lines in dmesg: kernel.dmesg_restrict=0$"
+				"^pf_probe_$name: .* lines in dmesg, because kernel.dmesg_restrict=0$"
 		else
 			unlike "$name, dmesg_restrict=1: no warning" \
 				"$(dmesg_since)" "dmesg_restrict"
