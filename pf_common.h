@@ -76,8 +76,8 @@ MODULE_PARM_DESC(outcome, "Record how each fault ends: result, latency, tries (d
 module_param(maxactive, uint, 0444);
 MODULE_PARM_DESC(maxactive, "With outcome=1: maximum faults in progress at once (default 1024)");
 module_param(children, bool, 0444);
-MODULE_PARM_DESC(children, "Also record the processes that it forks from now on, and their descendants"
-		 " (default 0)");
+MODULE_PARM_DESC(children, "Also record the processes that it forks from now on, and their "
+		 "descendants (default 0)");
 module_param(probe_print, bool, 0600);
 MODULE_PARM_DESC(probe_print, PROBE_PRINT_DESC " (default " __stringify(PROBE_PRINT) ")");
 module_param(probe_debug, bool, 0600);
@@ -216,7 +216,7 @@ static void pf_stop(void (*finish)(void))
 			"recorded twice; please report this\n", difference.nr_surplus);
 	nr_names_lost = pf_map_nr_names_lost();
 	if (nr_names_lost)
-		pr_info("names_lost=%llu: faults in files without a name: a file was being renamed, or "
+		pr_info("names_lost=%llu: how often a file could not be named: it was being renamed, or "
 			"there was no room for its name\n", nr_names_lost);
 	pf_probe_leave();
 	if (children)

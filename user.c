@@ -55,8 +55,8 @@ static int end_stream(struct stream *s)
 
 	if (stopped) {
 		say("%s: stopped (%s): %s", s->path, strsignal(stop_signal),
-		    s->between ? "the log ends with a whole drain" :
-		    s->log.size ? "the log ends with the last whole line" :
+		    s->between ? "the log ends after a complete read" :
+		    s->log.size ? "the log ends after the last complete line" :
 		    "nothing was read, so there is no log");
 		if (!s->log.size) {
 			log_discard(&s->log);
@@ -113,7 +113,7 @@ static int open_all(void)
 
 			if (strcmp(name, strrchr(streams[j].path, '/') + 1))
 				continue;
-			say(OUT_DIR "/%s.log: would be written by two modules", name);
+			say("two modules would write " OUT_DIR "/%s.log", name);
 			return -1;
 		}
 	}
@@ -154,21 +154,21 @@ enum { KEY_DURATION = 256, KEY_ROOT };
 
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "To trace a command or a process:", 1 },
-	{ NULL, 'A', NULL, 0, "Load pf_probe_A, which prints each fault to the kernel's log", 1 },
+	{ NULL, 'A', NULL, 0, "Load pf_probe_A, which prints each fault to the kernel log", 1 },
 	{ NULL, 'B', NULL, 0, "Load pf_probe_B, which draws a plot at the end (default)", 1 },
 	{ NULL, 'C', NULL, 0, "Load pf_probe_C, which draws a plot for each kind of memory", 1 },
-	{ "pid", 'p', "PID", 0, "Trace a running process until it exits or Ctrl-C", 1 },
-	{ "duration", KEY_DURATION, "SECONDS", 0, "Stop tracing after this time; a command then "
+	{ "pid", 'p', "PID", 0, "Trace a running process until it exits or you press Ctrl-C", 1 },
+	{ "duration", KEY_DURATION, "SECONDS", 0, "Stop tracing after this many seconds; a command then "
 	  "continues untraced", 1 },
 	{ "root", KEY_ROOT, NULL, 0, "Run the command as root, not as the user who ran sudo", 1 },
 	{ NULL, 0, NULL, 0, "To drain a module that is already loaded:", 2 },
 	{ "follow", 'f', NULL, 0, "Continue with new faults until the traced process exits or "
-	  "Ctrl-C", 2 },
+	  "you press Ctrl-C", 2 },
 	{ NULL, 0, NULL, 0, "For both:", 3 },
 	{ "top", 't', NULL, 0, "Show the faults once a second; when draining, continue as with "
 	  "--follow", 3 },
-	{ "output", 'o', "FILE", 0, "Write to FILE, or to standard output if it is -, "
-	  "instead of to " OUT_DIR "/pf_probe_X.log", 3 },
+	{ "output", 'o', "FILE", 0, "Write to FILE instead of " OUT_DIR "/pf_probe_X.log; "
+	  "- is standard output", 3 },
 	{ "sleep", 's', "MS", 0, "Sleep MS milliseconds between reads (default "
 	  AS_TEXT(USER_SLEEP) ")", 3 },
 	{ "debug", 'd', NULL, 0, "Print what is opened, loaded, read and drained", 3 },
@@ -215,9 +215,9 @@ static void check_param(struct argp_state *state, const char *param)
 	size_t len = strspn(param, "abcdefghijklmnopqrstuvwxyz_");
 
 	if (!len || param[len] != '=')
-		argp_error(state, "'%s' is not a parameter NAME=VALUE; a command goes after --", param);
+		argp_error(state, "'%s' is not of the form NAME=VALUE; a command goes after --", param);
 	if (strpbrk(param, " \t\n\"'"))
-		argp_error(state, "'%s': a parameter cannot contain blanks or quotes", param);
+		argp_error(state, "'%s': a parameter cannot contain spaces or quotes", param);
 	if (!strncmp(param, "process_id=", len + 1))
 		argp_error(state, "process_id= is set by %s: use --pid",
 			   program_invocation_short_name);
@@ -309,14 +309,16 @@ static char *add_examples(int key, const char *text, void *input)
 		return (char *)text;
 	return format("EXAMPLES\n"
 		      "    sudo %1$s -- gcc -c x.c             trace a command\n"
-		      "    sudo %1$s children=1 -- make        and the processes that it starts\n"
+		      "    sudo %1$s children=1 -- make        trace make and all its children\n"
 		      "    sudo %1$s --pid 4494                trace a running process\n"
 		      "    sudo %1$s                           drain all loaded modules\n"
 		      "    sudo %1$s -o - B | grep region=heap\n\n"
-		      "After Ctrl-C the log contains what was read until then. Exit status: with a "
-		      "command its own, as in a shell (128 + N if signal N ended it, 126 not "
-		      "executable, 127 not found), or 125 if tracing it failed; without a command 0, "
-		      "1 after an error, 128 + N if signal N ended the run; 64 after wrong usage.",
+		      "After Ctrl-C the log contains what was read until then.\n\n"
+		      "Exit status: With a command it is the command's own (128 + N if signal N ended "
+		      "it), or 127 if the command was not found, 126 if it cannot be executed, and 125 "
+		      "if it could not be traced or its log is incomplete. Without a command it is 0, "
+		      "1 after an error, or 128 + N if signal N ended the run. After a usage error it "
+		      "is 64.",
 		      program_invocation_name);
 }
 
@@ -327,8 +329,9 @@ static const struct argp argp = {
 		    "[-A|-B|-C] [NAME=VALUE...] --pid=PID\n"
 		    "[MODULE...]",
 	.doc = "Record all page faults of a command or a process in a log; NAME=VALUE is a "
-	       "parameter of the kernel module. Or drain what a loaded module has recorded: MODULE "
-	       "is A, B, C or a path with a slash; without it, all loaded modules.\v",
+	       "parameter of the kernel module. Or drain a module that is already loaded: write "
+	       "what it has recorded to a log. MODULE is A, B, C or a path with a slash; without "
+	       "MODULE, all loaded modules are drained.\v",
 	.help_filter = add_examples,
 };
 
@@ -370,12 +373,12 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (opt.output && opt.nr_modules > 1) {
-		say("--output needs one module, not %zu: name it", opt.nr_modules);
+		say("--output needs one module, not %zu: name one module", opt.nr_modules);
 		return argp_err_exit_status;
 	}
 
 	if (opt.top && opt.nr_modules > 1) {
-		say("--top needs one module, not %zu: name it", opt.nr_modules);
+		say("--top needs one module, not %zu: name one module", opt.nr_modules);
 		return argp_err_exit_status;
 	}
 

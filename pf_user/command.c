@@ -130,7 +130,7 @@ int command_start(struct command *c, char **argv, bool stay_root)
 		count_faults(c->pid, &c->at_start);
 		pass_stops_to(c->pid);
 	} else if (read(failures[0], &failure, sizeof(failure)) != sizeof(failure)) {
-		say("%s: ended before it started", *argv);
+		say("%s: ended before its first instruction", *argv);
 	} else if (failure.at == AT_TERMINAL) {
 		say("%s: cannot be prevented from typing into this terminal: %s; use a session without it: "
 		    "setsid -w %s ...", *argv, strerror(failure.err), program_invocation_name);
@@ -147,7 +147,7 @@ int command_start(struct command *c, char **argv, bool stay_root)
 int command_go(struct command *c)
 {
 	if (ptrace(PTRACE_DETACH, c->pid, NULL, NULL)) {
-		say("PID %d: ended before it started", c->pid);
+		say("PID %d: ended before its first instruction", c->pid);
 		return -1;
 	}
 	c->held = false;

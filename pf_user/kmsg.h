@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* kmsg - shows the lines that a module has printed to the kernel's log. */
+/* kmsg - shows the lines that a module has printed to the kernel log. */
 #ifndef PF_USER_KMSG_H
 #define PF_USER_KMSG_H
 

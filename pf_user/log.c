@@ -94,7 +94,7 @@ static int open_dir(struct log *log)
 	if (fstat(log->dir_fd, &st))
 		return complain(log->name, strerror(errno));
 	if (st.st_uid && !owner_is_ours(st.st_uid))
-		say("%s: is in a folder of another user, who can remove it", log->name);
+		say("%s: is in a directory of another user, who can remove it", log->name);
 	return 0;
 }
 

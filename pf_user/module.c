@@ -151,7 +151,7 @@ static int try_open(struct module *m, char *path)
 		ret = -1;
 		if (fstat(file, &st) || !S_ISREG(st.st_mode)) {
 			say("%s: is not a file", path);
-		} else if (is_safe(path, dir, "its folder") && is_safe(path, file, "it")) {
+		} else if (is_safe(path, dir, "its directory") && is_safe(path, file, "it")) {
 			m->fd = path_reopen(file, O_RDONLY | O_CLOEXEC);
 			ret = m->fd < 0 ? -1 : 0;
 			if (ret)
@@ -251,7 +251,7 @@ int module_find(struct module *m, char letter)
 	return ret ? -1 : 0;
 }
 
-/* Returns the contents, unpacked by a program; the caller frees them. */
+/* Returns the contents, decompressed by a program; the caller frees them. */
 static char *unpack(const struct module *m, const char *program, size_t *size)
 {
 	size_t room = 1 << 20;
@@ -311,13 +311,13 @@ static int load_file(const struct module *m, const char *params)
 	if (!syscall(SYS_finit_module, m->fd, params, program ? COMPRESSED_FILE : 0))
 		return 0;
 	err = errno;
-	/* The errors of a kernel that cannot unpack, or not this format. */
+	/* The errors of a kernel that cannot decompress, or not this format. */
 	if (!program || (err != EINVAL && err != EOPNOTSUPP && err != ENOEXEC))
 		return err;
 	lseek(m->fd, 0, SEEK_SET);
 	image = unpack(m, program, &size);
 	if (!image) {
-		say("%s: %s cannot unpack it", m->path, program);
+		say("%s: %s cannot decompress it", m->path, program);
 		return -1;
 	}
 	err = syscall(SYS_init_module, image, size, params) ? errno : 0;

@@ -28,7 +28,7 @@ int module_find(struct module *m, char letter);
  * module_load() - Load it for a process.
  * @m: from module_find()
  * @pid: the process
- * @params: more parameters, each NAME=VALUE without blanks; ends with a NULL
+ * @params: more parameters, each NAME=VALUE without spaces; ends with a NULL
  *
  * Return: 0, or -1 after a message that says what to do; then nothing is loaded.
  */

@@ -131,7 +131,7 @@ int path_open_dir(const char *name)
 	free(rest);
 	if (dir >= 0 && by_link && !geteuid() && (fstat(dir, &st) || !owner_is_user(st.st_uid))) {
 		close(dir);
-		return refuse("its path contains a symbolic link to a folder that is not the user's own");
+		return refuse("its path contains a symbolic link to a directory that is not the user's own");
 	}
 	return dir;
 }

@@ -51,20 +51,25 @@ static bool has_other_results(const struct summary *sum, const struct tally *t)
 	       nr_known + t->by_result[RESULT_NEW] != sum->minor + sum->major + sum->failed;
 }
 
-/* Prints each loss in a line, if `print` is set. Returns the number of losses. */
+/* Prints each loss and warning in a line, if `print` is set. Returns the number of lines. */
 static int report_losses(const struct stream *s, bool print)
 {
 	const struct summary *sum = &s->sum;
 	const struct tally *t = &s->tally;
+	/* `overwritten` is this reader's count, so the sum is right at the end of each drain. */
+	u64 nr_read = s->nr_faults + sum->overwritten;
+	bool is_summed_up = sum->line && s->between;
 	int nr = 0;
 
-#define LOSS(condition, ...) do {			\
+#define REPORT(condition, ...) do {			\
 		if (condition) {			\
 			nr++;				\
 			if (print)			\
-				say("LOST: " __VA_ARGS__);	\
+				say(__VA_ARGS__);	\
 		}					\
 	} while (0)
+#define LOSS(condition, ...)	REPORT(condition, "LOST: " __VA_ARGS__)
+#define WARNING(condition, ...)	REPORT(condition, "WARNING: " __VA_ARGS__)
 
 	LOSS(sum->dropped,
 	     "%llu faults, because the list was full: use max_faults=%llu or cont_store=1",
@@ -76,22 +81,23 @@ static int report_losses(const struct stream *s, bool print)
 	LOSS(sum->unseen, "%llu faults that the kernel counted and the module did not see",
 	     sum->unseen);
 	LOSS(sum->names_lost,
-	     "the file names of %llu faults: too many files were mapped, or some were renamed",
+	     "the file names of %llu faults: too many files were mapped, or some were being renamed",
 	     sum->names_lost);
-	if (sum->surplus) {
-		nr++;
-		if (print)
-			say("TOO MANY: %llu more faults were recorded than the kernel counted",
-			    sum->surplus);
-	}
-	LOSS(sum->disarmed, "the module sees no faults at the moment: are kprobes or ftrace disabled?");
-	/* `overwritten` is this reader's count, so the sum is right at the end of each drain. */
-	LOSS(sum->line && s->between && s->nr_faults + sum->overwritten != sum->recorded,
-	     "%llu faults were read, but %llu recorded: read once more",
-	     s->nr_faults + sum->overwritten, sum->recorded);
-	LOSS(sum->has_results && s->between && s->has_tally && has_other_results(sum, t),
-	     "the results of the faults do not add up to those of the summary: read once more");
+	WARNING(sum->surplus, "%llu more faults were recorded than the kernel counted",
+		sum->surplus);
+	WARNING(sum->disarmed,
+		"the module sees no faults at the moment: are kprobes or ftrace disabled?");
+	LOSS(is_summed_up && nr_read < sum->recorded,
+	     "%llu faults were read, but %llu were recorded: read them again", nr_read,
+	     sum->recorded);
+	WARNING(is_summed_up && nr_read > sum->recorded,
+		"%llu faults were read, but %llu were recorded: read them again", nr_read,
+		sum->recorded);
+	WARNING(sum->has_results && s->between && s->has_tally && has_other_results(sum, t),
+		"the results of the faults do not add up to those of the summary: read them again");
+#undef WARNING
 #undef LOSS
+#undef REPORT
 	return nr;
 }
 

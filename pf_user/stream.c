@@ -218,7 +218,7 @@ static void cut_stream(struct stream *s)
 	s->nr_faults = s->whole_nr_faults;
 	s->between = true;
 	s->state = DONE;
-	say("%s: ends with the last whole drain", s->log.name);
+	say("%s: ends after the last complete read", s->log.name);
 }
 
 int stream_open(struct stream *s, char *path)

@@ -56,8 +56,8 @@ static int record(struct stream *s, struct command *c)
 	drain(s, 1, deadline_ms);
 	if (s->state == READING)
 		say("%s: stopped (%s): %s", s->path, strsignal(stop_signal),
-		    s->between ? "the log ends with a whole drain" :
-		    "the log ends with the last whole line");
+		    s->between ? "the log ends after a complete read" :
+		    "the log ends after the last complete line");
 	return stream_finish(s) || s->cut ? -1 : 0;
 }
 
@@ -82,7 +82,7 @@ static int load_and_record(struct stream *s, const struct module *m, pid_t pid, 
 		return -1;
 	to = open_to_write_all(STDERR_FILENO);
 	if (opt.letter == 'A')
-		say("pf_probe_A has printed each fault to the kernel's log: see dmesg");
+		say("pf_probe_A has printed each fault to the kernel log: see dmesg");
 	else
 		kmsg_show(to, NULL);
 	if (!ret && report(s, to))

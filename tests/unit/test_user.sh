@@ -92,7 +92,7 @@ output_goes_to_standard_output() {
 one_output_takes_one_module() {
 	stream 2 2 >in
 	run 64 -o - ./in ./in
-	check grep -q '^user: --output needs one module, not 2: name it$' err
+	check grep -q '^user: --output needs one module, not 2: name one module$' err
 }
 
 a_stream_without_EXIT_CODE_leaves_its_part_and_no_log() {
@@ -159,7 +159,8 @@ without_a_module_a_message_says_how_to_load_it() {
 wrong_usage_is_refused() {
 	for i in D AB '' pf_probe_ pf_probe_D; do
 		run 64 "$i"
-		check grep -q "^user: no such module: $i (A, B, C or a path with a slash; a command goes after --)$" err
+		check grep -q "^user: no such module: $i (A, B, C or a path with a slash;"\
+' a command goes after --)$' err
 	done
 	run 1 ./missing
 	check grep -q '^user: ./missing: No such file or directory$' err
@@ -182,13 +183,13 @@ wrong_usage_of_tracing_is_refused() {
 	run 64 --
 	check [ "$(cat err)" = 'user: no command after --' ]
 	run 64 -B gcc -- true
-	check grep -qF "user: 'gcc' is not a parameter NAME=VALUE; a command goes after --" err
+	check grep -qF "user: 'gcc' is not of the form NAME=VALUE; a command goes after --" err
 	for i in '=1' 'a b=1' Outcome=1; do
 		run 64 "$i" -- true
-		check grep -qF "user: '$i' is not a parameter NAME=VALUE" err
+		check grep -qF "user: '$i' is not of the form NAME=VALUE" err
 	done
 	run 64 'placement=x max_faults=1' -- true
-	check grep -qF "user: 'placement=x max_faults=1': a parameter cannot contain blanks or quotes" err
+	check grep -qF "user: 'placement=x max_faults=1': a parameter cannot contain spaces or quotes" err
 	run 64 process_id=1 -- true
 	check grep -qF 'user: process_id= is set by user: use --pid' err
 	run 64 -A -B -- true
@@ -333,7 +334,7 @@ a_followed_stream_that_ends_early_keeps_its_whole_drains() {
 	run 1 --follow ./in
 	reference <whole >want
 	check cmp want out/in.log
-	check grep -q '^user: out/in.log: ends with the last whole drain$' err
+	check grep -q '^user: out/in.log: ends after the last complete read$' err
 	# Twice the output buffer after the drain, so that the file must be cut.
 	{ cat whole; faults 501 9000; } >in
 	run 1 --follow ./in
@@ -355,7 +356,7 @@ interrupt_in_a_drain_leaves_the_whole_lines() {
 		exec 3>&-
 		grep -v 'PID =  4$' sent | reference >want
 		check cmp want out/pipe.log
-		check grep -q 'stopped (.*): the log ends with the last whole line$' err
+		check grep -q 'stopped (.*): the log ends after the last complete line$' err
 		check grep -q '^out/pipe.log: 5 page faults of PID 4494 (my\\040prog)$' msg
 		check grep -q '^  in 0.004 s, 5 pages$' msg
 		check only out pipe.log
@@ -374,7 +375,7 @@ interrupt_ends_follow_with_a_whole_log() {
 	exec 3>&-
 	reference <sent >want
 	check cmp want out/pipe.log
-	check grep -q 'stopped (Interrupt): the log ends with a whole drain$' err
+	check grep -q 'stopped (Interrupt): the log ends after a complete read$' err
 }
 
 interrupt_within_a_later_drain_leaves_no_stale_summary() {

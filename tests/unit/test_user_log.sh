@@ -95,7 +95,7 @@ files_of_other_users_are_left_alone() {
 	check grep -q '^user: theirs/y.log.part: exists and belongs to another user$' err
 	check [ "$(cat theirs/*)" = $'theirs\ntheirs' ]
 	SUDO_UID=65534 SUDO_GID=65533 run 0 -o theirs/z.log ./in
-	check grep -q '^user: theirs/z.log: is in a folder of another user, who can remove it$' err
+	check grep -q '^user: theirs/z.log: is in a directory of another user, who can remove it$' err
 	check only theirs x.log y.log.part z.log
 	ln -s theirs out
 	chown -h 1234 out
@@ -434,7 +434,7 @@ two_probes_of_one_name_are_refused() {
 	mkdir a b
 	stream 2 2 | tee a/x >b/x
 	run 1 a/x b/x
-	check grep -q '^user: out/x.log: would be written by two modules$' err
+	check grep -q '^user: two modules would write out/x.log$' err
 	check [ ! -e out ]
 }
 

@@ -134,7 +134,7 @@ faults_from_before_are_counted_separately() {
 it_takes_one_module() {
 	stream 2 2 >in
 	run 64 --top ./in ./in
-	check grep -q '^user: --top needs one module, not 2: name it$' err
+	check grep -q '^user: --top needs one module, not 2: name one module$' err
 	check only . err in msg
 }
 

@@ -80,9 +80,9 @@ can change $what; " err
 		chown 65533 pf_probe_B.ko:it
 		chmod 646 pf_probe_B.ko:it
 		chgrp 65533 pf_probe_B.ko; chmod 664 pf_probe_B.ko:it
-		chown 65533 .:its folder
-		chmod 1777 .:its folder
-		chgrp 65533 .; chmod 775 .:its folder
+		chown 65533 .:its directory
+		chmod 1777 .:its directory
+		chgrp 65533 .; chmod 775 .:its directory
 		chown 65533 user:this program
 		chmod 757 user:this program
 	END
@@ -186,8 +186,8 @@ out_is_followed_only_to_a_folder_of_the_users_own() {
 	for i in roots theirs; do
 		by 65534 ln -s $i out
 		sudoed 1 ./in
-		check grep -q "^user: out/in.log: its path contains a symbolic link to a folder that is not the \
-user's own$" err
+		check grep -q "^user: out/in.log: its path contains a symbolic link to a directory that is not \
+the user's own$" err
 		sudoed 1 -o out/x.log ./in
 		check only $i
 		rm out

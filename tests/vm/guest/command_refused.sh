@@ -74,7 +74,7 @@ done
 ok "a module in a file system that root serves" $folder/user --root -- true
 mount -o remount,bind,nosuid /work/served
 refused "a module in one that a user serves" 125 \
-	"$folder/pf_probe_B.ko: not loaded: .* its folder" $folder/user --root -- true
+	"$folder/pf_probe_B.ko: not loaded: .* its directory" $folder/user --root -- true
 umount $folder/user
 umount $folder/pf_probe_B.ko
 wait_for umount /work/served
@@ -103,13 +103,13 @@ refused "a module for another kernel" 125 \
 	head -c 4096 /dev/zero
 } >unmappable
 chmod 755 unmappable
-refused "a program that can't be mapped" 125 "./unmappable: ended before it started$" \
+refused "a program that can't be mapped" 125 "./unmappable: ended before its first instruction$" \
 	/user --root -- ./unmappable
 cp /bin/busybox victim
 until killall -q -KILL victim; do :; done &
 killer=$!
 refused "a command killed while the module is being loaded" 125 \
-	"(PID [0-9]+: ended before it started|/pf_probe_B.ko: Invalid argument)$" \
+	"(PID [0-9]+: ended before its first instruction|/pf_probe_B.ko: Invalid argument)$" \
 	/user --root max_faults=8000000 -- ./victim sleep 60
 wait $killer
 
@@ -130,7 +130,7 @@ packed "gzip"
 mv $installed/updates/pf_probe_B.ko.gz whole
 head -c $(($(wc -c <whole) / 2)) whole >$installed/updates/pf_probe_B.ko.gz
 refused "half of a file" 125 \
-	"/lib/modules/.*/updates/pf_probe_B.ko.gz: gzip cannot unpack it$" \
+	"/lib/modules/.*/updates/pf_probe_B.ko.gz: gzip cannot decompress it$" \
 	elsewhere/user --root -- true
 unlike "half of a file: no other message" "$(cat err)" "not built for this kernel"
 rm $installed/updates/pf_probe_B.ko.gz

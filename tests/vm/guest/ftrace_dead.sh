@@ -28,7 +28,7 @@ said() {
 }
 ok "rmmod says why it does not return" wait_for said
 like "one line says what to do" "$(dmesg_since)" \
-	"^pf_probe_B: ftrace has shut itself down, and the kernel still calls this module: .*until you reboot$"
+	"^pf_probe_B: ftrace has shut itself down, and the kernel still calls .*until you reboot$"
 like "rmmod draws the plot" "$(dmesg_since)" "^page number \+"
 like "rmmod prints the sums" \
 	"$(dmesg_since)" "^pf_probe_B: recorded=[0-9]+ .*overwritten=[0-9]+ missed=0$"
@@ -56,5 +56,6 @@ fi
 ok "the module can't be loaded a second time" fails insmod /pf_probe_B.ko process_id=$$
 dmesg_mark
 ok "another module does not load" fails insmod /pf_probe_C.ko process_id=$$
-like "another module: the error" "$(dmesg_since)" "^pf_probe_C: ftrace has shut itself down, .*: reboot$"
+like "another module: the error" "$(dmesg_since)" \
+	"^pf_probe_C: ftrace has shut itself down, .*: reboot$"
 ok "another module: it is not left loaded" fails grep -q pf_probe_C /proc/modules
