@@ -84,5 +84,5 @@ void kmsg_show(FILE *to, const char *prefix)
 	}
 	fflush(to);
 	if (gap)
-		say("the kernel log is too small: some lines of the module are missing");
+		say("the kernel log is too small: some lines may be missing");
 }
