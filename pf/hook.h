@@ -170,7 +170,8 @@ static int pf_entry_register(void)
 
 	/* Some kernels register it even so, and then can't remove it. */
 	if (!IS_ERR(entry) && pf_kprobe_lost_ftrace(entry)) {
-		pr_err("ftrace has shut itself down, and kprobes in " PF_SYMBOL "() with it: reboot\n");
+		pr_err("ftrace has shut itself down, which a kprobe at the entry of " PF_SYMBOL
+		       "() needs: reboot\n");
 		return -ENODEV;
 	}
 	ret = IS_ERR(entry) ? PTR_ERR(entry) : pf_kprobe_register(NULL, 0);
