@@ -32,6 +32,8 @@ MIN_PART_BYTES = 8 << 20  # less is read faster than a helper starts
 MAX_NAME = 4096  # bytes of a name in the text; a longer one is dropped
 MAX_NAMES_BYTES = 32 << 20  # of all names of a column; the module keeps half of that
 MAX_EVENTS = 1 << 18  # child and exec lines; the module keeps a fourth of that
+MAX_COMM = 256  # bytes of a program's name in the text; the module's have up to 60
+MAX_MORE = 64  # keys of "# more" lines; the module has three
 MAX_EVENT_NS = (
     1 << 63
 ) - 1  # the kernel's clock is a signed number, as SQLite's integers are
@@ -394,8 +396,8 @@ class Reader:
                 for k, v in _pairs(line).items()
             }
         elif line.startswith(b"# more "):
-            found = re.match(rb"# more ([a-z]+)=(\d{1,20})$", line)
-            if found:
+            found = re.match(rb"# more ([a-z]{1,32})=(\d{1,20})$", line)
+            if found and len(self.summary) < MAX_MORE:
                 self.summary[plain(found[1])] = int(found[2])
         elif line.startswith((b"# child ", b"# exec ")):
             self._event(line.split(None, 2)[1].decode(), _pairs(line), number)
@@ -408,14 +410,14 @@ class Reader:
         if not re.fullmatch(rb"\d{1,9}", pid) or len(self.events) >= MAX_EVENTS:
             self.bad(number)
             return
-        ppid = pairs.get(b"ppid", b"")
+        ppid, comm = pairs.get(b"ppid", b""), pairs.get(b"comm", b"")
         self.events.append(
             Event(
                 kind,
                 int(time_ns),
                 int(pid),
                 int(ppid) if re.fullmatch(rb"\d{1,9}", ppid) else None,
-                plain(pairs.get(b"comm", b"")),
+                plain(comm) if len(comm) <= MAX_COMM else "",
             )
         )
 

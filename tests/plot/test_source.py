@@ -18,7 +18,18 @@ import pytest
 from faultlog import lines, source
 from faultlog.lines import read_log
 from faultlog.source import open_log
-from logs import ENV, HEAD_AT_0, OLD, SCRIPT, compiler_log, fault, rows, read, run
+from logs import (
+    ENV,
+    HEAD_AT_0,
+    OLD,
+    SCRIPT,
+    compiler_log,
+    fault,
+    rows,
+    read,
+    run,
+    summary,
+)
 
 TEXT = compiler_log(3000)
 
@@ -166,6 +177,32 @@ def test_names_and_events_are_bounded(monkeypatch):
     assert log.names["map"][-1] == "…"
     assert len(log.events) == 50
     assert (log.oddities.nr_bad, log.oddities.first_bad) == (50, 2 * 51 + 1)
+
+
+def test_a_program_with_a_name_as_long_as_a_line():
+    """900 KB of .gz had 900 of them, which took 3.6 GB of memory."""
+    name = b"\xf0\x9f\x98\x80" + b"a" * 1_000_000
+    event = b"# exec time=1 pid=4494 comm=%s\n"
+    longest = b"\\377" * 15  # as the kernel half writes it
+    log = read(HEAD_AT_0 + OLD + event % name + event % longest)
+    assert [event.comm for event in log.events] == [
+        "",
+        "\N{REPLACEMENT CHARACTER}" * 15,
+    ]
+    assert log.oddities.nr_bad == 0
+
+
+def test_a_summary_of_any_number_of_keys():
+    """880 KB of .gz had 1,000 with 900 KB in each."""
+    more = b"".join(b"# more a%s=1\n" % (b"b" * i) for i in range(1000))
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    more += b"".join(
+        b"# more %s=2\n" % (a + b).encode() for a in letters for b in letters
+    )
+    log = read(HEAD_AT_0 + OLD + summary(1) + b"# more unseen=7\n" + more)
+    assert log.count("unseen") == 7
+    assert len(log.summary) == lines.MAX_MORE
+    assert max(map(len, log.summary)) <= 32
 
 
 def test_standard_input_is_a_log(tmp_path):
