@@ -29,7 +29,7 @@ LINE_BYTES = 1 << 20  # the rest of a longer line is ignored
 # line was made to exhaust memory; a small number of lines is always read.
 LEAST_BYTES = 2
 FREE_LINES = 1 << 18
-LONG_LINE = 1 << 12  # bytes that count as a line
+LONG_LINE = 1 << 8  # bytes that count as a line, as many as most lines have
 XZ_MEMORY = 256 << 20  # bytes; a file of xz -9 needs 65 MiB
 
 

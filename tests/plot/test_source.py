@@ -125,6 +125,21 @@ def test_a_small_file_that_unpacks_to_much_is_read_in_part(
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
+def test_long_lines_of_a_small_file_are_read_in_part(suffix, tmp_path, monkeypatch):
+    """1.5 MB of .gz with lines of 4,000 bytes took 51 s, as it was 1 GB of text."""
+    monkeypatch.setattr(source, "FREE_LINES", 10_000)
+    path = tmp_path / f"a.log{suffix}"
+    line = OLD[:-1] + b" a" * 1950 + b"\n"
+    path.write_bytes(PACKERS[suffix](line * 5_000))
+    nr_bytes = 0
+    with open_log(str(path)) as file:
+        while data := file.read(1 << 20):
+            nr_bytes += len(data)
+    assert nr_bytes <= (source.FREE_LINES + path.stat().st_size // 2) * 256
+    assert "only the first" in file.trouble
+
+
+@pytest.mark.parametrize("suffix", PACKERS)
 def test_lines_with_minimal_differences_are_all_read(suffix, tmp_path, monkeypatch):
     """One page after the other, at times that differ by a few ns."""
     monkeypatch.setattr(source, "FREE_LINES", 0, raising=False)
