@@ -16,7 +16,8 @@ UNITS = (
     (1e6, "ms"),
     (1e3, "µs"),
 )
-FORMULA = re.compile("(?:^|(?<=;))(?=\\s*['=+\\-@＝＋－＠])")  # the place before a formula
+# The place before a formula, also behind quotes: where a ; ends a cell, they begin the next: ;""=.
+FORMULA = re.compile("(?:^|(?<=;))(?=[\\s\"]*['=+\\-@＝＋－＠])")
 ENOUGH = {"d": 2, "h": 2, "min": 2}  # at least so many of these: 90 s, not 1.5 min
 
 

@@ -37,6 +37,8 @@ NAMES = [
     b"x;=1+1;  +2;-3;@4",
     "＝1;＋2;－3;＠4".encode(),
     b"'=1",
+    b'x;"=1+1;"',
+    b'x; ""@SUM(1);y',
     b"</script><script>alert(1)</script>",
     b"]]></style><svg onload=alert(1)>",
     b"--><!-- &lt;&#60;&amp",
@@ -116,7 +118,15 @@ def is_csv(path: Path) -> None:
         assert None not in row and None not in row.values()
         for key in ("map", "program", "region", "access", "result"):
             is_no_formula(row[key])
+    has_no_formula(path.read_text("utf-8"))
     harmless(path.read_text("utf-8"))
+
+
+def has_no_formula(text: str) -> None:
+    """Nor for a spreadsheet for which the ; ends a cell, and quotes those that begin with them."""
+    for row in csv.reader(text.splitlines(), delimiter=";"):
+        for cell in row:
+            assert not cell.lstrip().startswith(tuple("=+-@＝＋－＠")), row
 
 
 def is_no_formula(cell: str) -> None:
@@ -234,6 +244,7 @@ def test_tables(tmp_path: Path, more: list[str]) -> None:
     harmless(done.stderr)
     assert done.returncode == 0, done.stderr
     if "--csv" in more:
+        has_no_formula(done.stdout)
         rows = list(csv.DictReader(done.stdout.splitlines()))
         for row in rows:
             for key in WORDS.split(","):
@@ -278,7 +289,8 @@ def test_a_database_that_is_replaced_while_it_is_made(
     assert main([str(log), "-o", str(tmp_path / "x.sqlite")]) == 1
     assert "somebody replaced it" in capfd.readouterr().err
     assert victim.read_bytes() == b""
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["victim", "x.log"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names[0].startswith(".x.sqlite.") and names[1:] == ["victim", "x.log"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="it takes a file of another user")
