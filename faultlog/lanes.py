@@ -47,9 +47,7 @@ def find_lanes(log: Log, max_lanes: int = MAX_LANES) -> Lanes | None:
     comm = np.array(comm)
     own = {i for i, p in enumerate(pid) if p == log.main_pid}
     own = set(sorted(own, key=lambda i: -cost[i])[: max_lanes // 3])
-    usual = np.ones(len(tasks))
-    for c in np.unique(comm):
-        usual[comm == c] = max(float(np.median(cost[comm == c])), 1e-9)
+    usual = np.maximum(_medians(cost, comm), 1e-9)
     slow = [i for i in np.argsort(-cost / usual) if cost[i] > SLOW * usual[i]]
     slow = [i for i in slow if i not in own][:MAX_SLOW]
     grouped = np.array([i not in own and i not in slow for i in range(len(tasks))])
@@ -64,6 +62,19 @@ def find_lanes(log: Log, max_lanes: int = MAX_LANES) -> Lanes | None:
     found = _rows(log, names, task, max_lanes, must)
     note = f"shown separately: processes over {SLOW} times their program's median cost"
     return Lanes(found.names, found.lane, (note,) if slow else ())
+
+
+def _medians(cost: np.ndarray, comm: np.ndarray) -> np.ndarray:
+    """For each task the median of what tasks of its program cost; (n,), as there may be as many
+    programs as tasks."""
+    order = np.lexsort((cost, comm))
+    starts = np.flatnonzero(np.diff(comm[order], prepend=-1))
+    sizes = np.diff(np.append(starts, len(comm)))
+    ranked = cost[order].astype(np.float64)
+    medians = (ranked[starts + (sizes - 1) // 2] + ranked[starts + sizes // 2]) / 2
+    found = np.empty(len(comm))
+    found[order] = np.repeat(medians, sizes)
+    return found
 
 
 def find_threads(log: Log, max_lanes: int = MAX_THREADS) -> Lanes:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from faultlog import lanes, panels
 from logs import HEAD, HEAD_AT_0, NEW, drawn, family_log, fault, read, summary, texts
@@ -91,3 +93,22 @@ def test_of_200_processes_of_one_name_the_slow_one_is_seen():
     assert found.names == ["cc1plus 4494", "sh ×199", "sh 5077"]
     assert np.bincount(found.lane).tolist() == [1, 796, 4]
     assert "over 5 times their program's median" in texts(drawn(b"".join(lines)))
+
+
+def test_as_many_programs_as_processes_take_no_longer():
+    """2 MB of .gz with 262,000 of each took minutes."""
+
+    def cpu_s(comm: str) -> float:
+        lines = [HEAD_AT_0, fault(0, 0x1000)]
+        for pid in range(5000, 45_000):
+            comm_of_pid = comm.format(pid).encode()
+            lines.append(
+                b"# child time=1 pid=%d ppid=4494 comm=%s\n" % (pid, comm_of_pid)
+            )
+            lines.append(fault(2, 0x1000, pid))
+        log = read(b"".join(lines))
+        began = time.process_time()
+        assert len(lanes.find_lanes(log).names) > 1
+        return time.process_time() - began
+
+    assert cpu_s("p{}") < 4 * cpu_s("p") + 0.5
