@@ -8,6 +8,7 @@ import unicodedata
 from collections import defaultdict
 
 DOTS = "…"
+MARK = 6  # columns that a number behind a name takes at the most: ~65536
 
 
 def columns_of(text: str) -> int:
@@ -66,13 +67,14 @@ def fitted(texts: list[str], room: int) -> list[str]:
                     _end(text, room - 1) if fits else _start(rest, room - 1)
                 )
     seen: set[str] = set()
-    numbers: dict[str, int] = defaultdict(
-        lambda: 1
-    )  # the last one used, by the shortened text
+    # The last number used, by the text before and after its place: names that differ only there
+    # share a count, so that no number is tried again for each of them.
+    numbers: dict[str, int] = defaultdict(lambda: 1)
     for text, given in short.items():
         while short[text] in seen:
-            numbers[given] += 1
-            mark = f"~{numbers[given]}"
+            start = _start(given, room - MARK)
+            numbers[start] += 1
+            mark = f"~{numbers[start]}"
             short[text] = _start(given, room - len(mark)) + mark
         seen.add(short[text])
     return [short[text] for text in texts]
