@@ -177,6 +177,16 @@ def is_standard_input(name: str) -> bool:
     return name == "-"
 
 
+def is_stream(name: str) -> bool:
+    """Is it a name of a stream, as /dev/stdin, beside which nothing belongs?"""
+    path = os.path.abspath(name)
+    try:
+        is_file = stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
+    return path.startswith(("/dev/", "/proc/")) and not is_file
+
+
 def unpacked_name(name: str) -> Path:
     """The log's path without the suffix of its compression."""
     path = Path(name)

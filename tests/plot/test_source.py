@@ -237,3 +237,14 @@ def test_standard_input_is_a_log(tmp_path):
     assert done.returncode == 1
     assert b"use -o to name the output" in done.stderr
     assert [p.name for p in Path(tmp_path).iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("name", ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"])
+def test_nothing_is_written_beside_a_stream(name):
+    """Root made /dev/stdin.png."""
+    done = subprocess.run(
+        [sys.executable, "-B", SCRIPT, name], input=TEXT, capture_output=True, env=ENV
+    )
+    assert done.returncode == 1
+    assert b"-o must say what to write" in done.stderr
+    assert not os.path.exists(f"{name}.png")
