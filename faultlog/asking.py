@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
 import re
@@ -17,6 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Iterator
+
+from .files import libc
 
 GIB = 1 << 30
 NOBODY = 65534
@@ -97,7 +98,7 @@ def _cpu_seconds() -> float:
 
 def _limit(budget: Budget) -> Callable[[], None]:
     """A function that sets the limits in the child, before it runs the command."""
-    prctl = ctypes.CDLL(None).prctl
+    prctl = libc().prctl
     seconds = int(budget.cpu_seconds) + 1
     limits = {
         resource.RLIMIT_CPU: seconds,

@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 import struct
+from functools import cache
 
 # From <linux/magic.h>: file systems whose files are generated when they are opened or read.
 MADE_UP = {
@@ -41,6 +42,12 @@ MADE_UP = {
     0x187,  # autofs
 }
 STATFS_BYTES = 256  # more than struct statfs has anywhere
+
+
+@cache
+def libc() -> ctypes.CDLL:
+    """The C library. Each CDLL has classes of its own, which stay: no garbage is collected."""
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def open_stored(path: bytes) -> int:
@@ -73,7 +80,7 @@ def _is_stored(fd: int) -> bool:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         return False
     about = ctypes.create_string_buffer(STATFS_BYTES)
-    if ctypes.CDLL(None, use_errno=True).fstatfs(fd, about):
+    if libc().fstatfs(fd, about):
         raise OSError(ctypes.get_errno(), "fstatfs")
     (kind,) = struct.unpack_from("@L", about)  # 64 bits
     return kind & 0xFFFFFFFF not in MADE_UP

@@ -23,7 +23,7 @@ import numpy as np
 
 from .asking import Budget, ask
 from .debug import Refused, debug_paths
-from .files import open_stored
+from .files import libc, open_stored
 from .log import COLUMNS, Event, Log
 from .packed import pack
 
@@ -422,7 +422,7 @@ def born_s(path: bytes) -> int:
     """
     status = ctypes.create_string_buffer(256)
     try:
-        failed = ctypes.CDLL(None).statx(-100, path, 0, STATX_BTIME, status)
+        failed = libc().statx(-100, path, 0, STATX_BTIME, status)
     except (AttributeError, OSError, ctypes.ArgumentError):
         return 0
     mask, seconds = struct.unpack_from("<I76xq", status)

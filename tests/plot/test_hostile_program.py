@@ -20,7 +20,7 @@ from faultlog.asking import NOBODY, Budget
 from faultlog.debug import Refused
 from faultlog.files import open_stored
 from faultlog.symbols import look_up, read_segments
-from logs import fault, read, run, summary
+from logs import SCRIPT, fault, read, run, summary
 from test_symbols import LOAD, address_of, head, library, line, parts, public
 
 MIB = 1 << 20
@@ -300,6 +300,25 @@ def test_a_device_or_a_fifo_is_not_opened(tmp_path):
     for path in (tmp_path / "fifo", tmp_path / "null", tmp_path, "/dev/tty"):
         with pytest.raises(OSError):
             open_stored(os.fsencode(path))
+
+
+def test_files_that_are_opened_leave_no_memory_behind():
+    """A log with 65,000 names of one program took 860 MB: 3 KB stayed each time it was opened."""
+    program = (
+        "import os; from faultlog import memory; memory.keep()\n"
+        "from faultlog.files import open_stored; from faultlog.symbols import born_s\n"
+        "def pages(): return int(open('/proc/self/statm').read().split()[1])\n"
+        "def some(n):\n"
+        "    for _ in range(n): os.close(open_stored(b'/bin/sh')); born_s(b'/bin/sh')\n"
+        "some(100); before = pages(); some(2000); print(pages() - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", program],
+        capture_output=True,
+        cwd=SCRIPT.parent,
+        check=True,
+    )
+    assert int(done.stdout) < 256
 
 
 def test_links_of_a_file_with_odd_sections(tmp_path):
