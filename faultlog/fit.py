@@ -67,7 +67,7 @@ def fitted(texts: list[str], room: int) -> list[str]:
                     _end(text, room - 1) if fits else _start(rest, room - 1)
                 )
     seen: set[str] = set()
-    # The last number used, by the text before and after its place: names that differ only there
+    # The last number used, by the text before it: names that differ only behind that
     # share a count, so that no number is tried again for each of them.
     numbers: dict[str, int] = defaultdict(lambda: 1)
     for text, given in short.items():

@@ -246,5 +246,5 @@ def test_nothing_is_written_beside_a_stream(name):
         [sys.executable, "-B", SCRIPT, name], input=TEXT, capture_output=True, env=ENV
     )
     assert done.returncode == 1
-    assert b"-o must say what to write" in done.stderr
+    assert b"use -o to name the output" in done.stderr
     assert not os.path.exists(f"{name}.png")
