@@ -19,7 +19,7 @@
 
 #define PARTS_MAX 999	/* left parts that are kept of one log */
 #define TRIES_MAX 100	/* where another program keeps changing the names */
-#define SPARE_DIR "/var/tmp"	/* for a log whose folder was removed */
+#define SPARE_DIR "/var/tmp"	/* for a log whose directory was removed */
 
 /* Prints a message and returns -1: for `return complain(...)`. */
 static int complain(const char *name, const char *why)
@@ -357,7 +357,7 @@ static int use_spare_dir(struct log *log)
 	log->dir_fd = dir;
 	suffix = random_suffix("");
 	log->name = format(SPARE_DIR "/%s", path_base(old));
-	say("%s: its folder was removed; the log goes to " SPARE_DIR, old);
+	say("%s: its directory was removed; the log goes to " SPARE_DIR, old);
 	free(old);
 	old = log->name;
 	log->name = name_with(log, suffix);
@@ -530,7 +530,7 @@ static void follow_folder(struct log *log)
 	len = readlink(link, real, sizeof(real));
 	if (len <= 0)
 		return;
-	say("%s: its folder was renamed; the log is %.*s", log->name, (int)len, real);
+	say("%s: its directory was renamed; the log is now %.*s", log->name, (int)len, real);
 	free(log->name);
 	log->name = format("%.*s", (int)len, real);
 }

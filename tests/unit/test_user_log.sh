@@ -243,7 +243,7 @@ a_log_whose_folder_was_removed_is_saved() {
 			{ summary 7; echo EXIT_CODE; } >&3
 			finish 0
 			exec 3>&-
-			check grep -q "^user: $name: its folder was removed; the log goes to /var/tmp$" err
+			check grep -q "^user: $name: its directory was removed; the log goes to /var/tmp$" err
 			saved=$(sed -n 's/^\(.*\): 7 page faults of .*/\1/p' msg)
 			check cmp want "$saved"
 			check [ "$(stat -c %a "$saved")" = 600 ]
@@ -270,7 +270,7 @@ a_log_whose_folder_was_renamed_is_named_by_where_it_is() {
 			{ summary 7; echo EXIT_CODE; } >&3
 			finish 0
 			exec 3>&-
-			check grep -q ": its folder was renamed; the log is $PWD/moved/pipe.log$" err
+			check grep -q ": its directory was renamed; the log is now $PWD/moved/pipe.log$" err
 			check grep -q "^$PWD/moved/pipe.log: 7 page faults of " msg
 			check grep -q "^next: .* $PWD/moved/pipe.log$" msg
 			check cmp want moved/pipe.log
