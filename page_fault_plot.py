@@ -30,7 +30,7 @@ try:
 except ModuleNotFoundError as err:
     if err.name != "numpy":
         raise
-    hint = f"; run it with /usr/bin/python3, not {sys.executable}"
+    hint = f", and run this program with /usr/bin/python3, not {sys.executable}"
     sys.exit(
         f"{Path(sys.argv[0]).name}: numpy is needed (Debian: apt install python3-numpy"
         f"{hint if sys.executable != '/usr/bin/python3' else ''})"

@@ -48,12 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "log",
         metavar="LOG",
-        help="log that user wrote, as out/pf_probe_B.log; may be compressed by gzip, xz or "
-        "zstd; - is standard input",
+        help="log written by ./user (pf_user), for example out/pf_probe_B.log; may be "
+        "compressed by gzip, xz or zstd; - is standard input; with --compare, several logs",
     )
-    parser.add_argument(
-        "more", metavar="LOG", nargs="*", help="with --compare: more logs"
-    )
+    parser.add_argument("more", metavar="LOG", nargs="*", help=argparse.SUPPRESS)
     suffixes = ", ".join(outputs.MODULE_OF_SUFFIX)
     parser.add_argument(
         "-o", metavar="FILE", dest="output", help=f"file to write: {suffixes}"
@@ -63,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=outputs.VIEWS,
         help="vertical axis of a picture: "
         + "; ".join(f"{name}: {what}" for name, what in outputs.VIEWS.items())
-        + ". Default: address; for a log of several processes, mapping",
+        + ". Default: address; for a log of several processes, and for several logs, mapping",
     )
     table.add_options(parser)
     compare.add_options(parser)

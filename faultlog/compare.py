@@ -179,15 +179,15 @@ def text_lines(
     shown.append((("(all)", *rest), names, judgement.total))
     with_major = measure != "major" and any(sides.have("major"))
     head = ["before", "after", "change", ""]
-    head += ["differs"] * judged + ["major", "then"] * with_major
+    head += ["differs"] * judged + ["major"] * with_major
+    majors = _major_cells(sides, [of_row for _, of_row, _ in shown])
     rows = [head]
-    for _, of_row, differs in shown:
+    for (_, of_row, differs), major in zip(shown, majors):
         row = _changes(sides, measure, of_row)
         if judged:
             row.append({True: "yes", False: "no", None: ""}[differs])
         if with_major:
-            majors = _means(sides, "major", of_row)
-            row += [_text("major", n if n is None else round(n, 1)) for n in majors]
+            row.append(major)
         rows.append(row)
     cells = list(map(list, zip(*rows)))
     widths = [max(map(columns_of, texts)) for texts in cells]
@@ -203,6 +203,17 @@ def _means(sides: Sides, measure: str, names: list[tuple]) -> list[float | None]
     """A measure's mean on each side, summed over these groups; None if a run lacks it."""
     values = sides.values(measure, names)
     return [mean(v) if has else None for v, has in zip(values, sides.have(measure))]
+
+
+def _major_cells(sides: Sides, rows: list[list[tuple]]) -> list[str]:
+    """The means of major faults before and after, a cell for each row: "100 to 0"."""
+    means = [_means(sides, "major", names) for names in rows]
+    ends = [
+        [_text("major", n if n is None else round(n, 1)) for n in side]
+        for side in zip(*means)
+    ]
+    width = max(map(len, ends[1]))
+    return [f"{a} to {b.ljust(width)}" for a, b in zip(*ends)]
 
 
 def _text(measure: str, value: float | None) -> str:
@@ -233,9 +244,9 @@ def legend(sides: Sides, measure: str, differs: bool | None, room: int) -> list[
     if differs is not None:
         text += (
             f". The totals {'differ' if differs else 'do not differ'} significantly (by "
-            'more than run-to-run variation). The column "differs" shows the same test for '
-            f"each row; of 100 tables of equal runs, at most {round(100 * differ.LEVEL)} "
-            "contain a yes."
+            'more than run-to-run variation). Column "differs" applies the same test to each '
+            f"row. If nothing had changed, at most {round(100 * differ.LEVEL)} tables in 100 "
+            'would contain a "yes".'
         )
     elif all(sides.have(measure)):
         text += f". {TOO_FEW_RUNS}."
@@ -278,7 +289,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--compare",
         metavar="LOG",
         nargs="+",
-        help="compare the other logs (before) with these (after), group by group, see --by; "
+        help="compare the logs before this option (before) with those after it (after), row by "
+        "row, see --by; "
         f"with {differ.RUNS_NEEDED} or more logs on each side the table marks significant "
         "differences; with -o, draw the logs side by side",
     )

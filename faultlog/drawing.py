@@ -138,7 +138,7 @@ def draw(
         notes += draw_latencies(page.latency, log, elapsed, page.aside, drawn)
     notes = _origin(log) + notes
     if len(panels.panels) > 1:
-        notes.append("panel heights grow with the logarithm of the size they span")
+        notes.append("panel heights: logarithm of size")
     if missing:
         notes.append(f"no font for {missing} (Debian: fonts-noto-cjk, fonts-symbola)")
     page.head(title, subtitle, warned)
@@ -186,7 +186,7 @@ def _draw_panels(
     draw_cells(cells)
     notes = panel_notes(panels, cells, shared)
     if nr_unnamed:
-        notes.append(f"{plural(nr_unnamed, 'mapped file')} not named (no room)")
+        notes.append(f"{plural(nr_unnamed, 'mapped file')} not labelled (no room)")
     return notes
 
 

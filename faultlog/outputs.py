@@ -76,7 +76,9 @@ def suffix_of(name: str) -> str:
     found = [suffix for suffix in MODULE_OF_SUFFIX if name.lower().endswith(suffix)]
     if not found:
         *most, last = MODULE_OF_SUFFIX
-        raise LogError(f"{name}: its name must end in {', '.join(most)} or {last}")
+        raise LogError(
+            f"{name}: the name of the output must end in {', '.join(most)} or {last}"
+        )
     return max(found, key=len)
 
 

@@ -65,8 +65,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=root,
         action="append",
         default=[],
-        help="the files of the log are below DIR, a copy of another machine's files; with "
-        "FROM=TO, as /host=/, only paths that begin with FROM change, to TO; may be repeated; "
+        help="look for the log's files below DIR, such as a copy of another machine's files; "
+        "FROM=TO, for example /host=/, replaces only the prefix FROM with TO; may be repeated; "
         "for --by function or line, -o FILE.html and FILE.sh",
     )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The filters, which choose faults of a log for all outputs."""
+"""The filters, which select faults of a log for all outputs."""
 
 from __future__ import annotations
 
@@ -166,11 +166,12 @@ class Filters:
 
     def why_none(self, log: Log) -> str:
         """Why no fault of this log matches."""
-        text = f"no fault is left ({self.text()})" if self else "no fault is left"
+        given = self.text().removeprefix("only ")
+        text = f"no faults match the filters ({given})" if self else "no faults"
         for column, wanted in self.words().items():
             codes = np.unique(getattr(log, column)) if wanted else ()
             there = ", ".join(filter(None, (log.names[column][i] for i in codes)))
-            text += f"; of {column} the log has {there}" if there else ""
+            text += f"; {column} in this log: {there}" if there else ""
         if self.major and len(log) and not log.has_outcomes:
             text += f"; the log does not say which were major: {OUTCOME_HINT}"
         return text
@@ -201,7 +202,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the filters' options."""
     group = parser.add_argument_group(
         "filters",
-        "They choose faults. A filter that is repeated takes any of its values; different "
+        "They select faults. A repeated filter matches any of the values given; different "
         "filters must all match.",
     )
     group.add_argument(
@@ -209,25 +210,33 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="from_time",
         metavar="TIME",
         type=time,
-        help="in progress at this time or later: 1.5 or 20ms since the first fault, or @NS, a "
-        "Time of the log",
+        help="faults in progress at or after TIME: 1.5 (seconds) or 20ms, from the first fault, "
+        "or @NS, a Time from the log",
     )
     group.add_argument(
-        "--to", dest="to_time", metavar="TIME", type=time, help="begun before this time"
+        "--to",
+        dest="to_time",
+        metavar="TIME",
+        type=time,
+        help="faults that began before TIME",
     )
     many = {"action": "append", "default": []}
-    group.add_argument("--pid", type=number, help="of this process", **many)
-    group.add_argument("--tid", type=number, help="of this thread", **many)
+    group.add_argument("--pid", type=number, help="faults of this process", **many)
+    group.add_argument("--tid", type=number, help="faults of this thread", **many)
     group.add_argument(
-        "--map", help="in this mapping: path, file name or pattern (lib*.so*)", **many
+        "--map",
+        help="faults on this mapping's memory: path, file name or pattern (lib*.so*)",
+        **many,
     )
-    group.add_argument("--region", help="in code, data, heap, stack, file ...", **many)
-    group.add_argument("--access", help="with this access: read, write or exec", **many)
+    group.add_argument(
+        "--region", help="code, data, heap, stack, file, anon or special", **many
+    )
+    group.add_argument("--access", help="read, write or exec", **many)
     group.add_argument(
         "--address",
         metavar="LO-HI",
         type=address_range,
-        help="at these addresses, in hexadecimal, without HI",
+        help="addresses in hexadecimal; HI is exclusive",
         **many,
     )
     group.add_argument("--major", action="store_true", help="only major faults")

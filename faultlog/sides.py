@@ -38,7 +38,7 @@ SIDES = {"A": "before", "B": "after"}
 LABEL_INCHES, LEGEND_INCHES, MARK_INCHES, MARGIN = 0.064, 0.072, 0.25, 0.2
 VIEWS = ("mapping", "address")
 TESTED_IN_TABLES = (
-    "whether the sides differ significantly: see the table (without -o) of "
+    "for significance, use the table (no -o) with "
     f"{RUNS_NEEDED} or more runs on each side"
 )
 

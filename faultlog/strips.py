@@ -150,7 +150,15 @@ def draw_memory(
     note(page.memory, "later fault on a page", page.aside, 0.5, 2, color=AGAIN, **style)
     words = f"{plural(nr_again, 'fault')} on pages"
     note(page.memory, words, page.aside, 0.5, -12, size=8, color=FAINT)
-    note(page.memory, "that had one earlier", page.aside, 0.5, -24, size=8, color=FAINT)
+    note(
+        page.memory,
+        "that had already faulted",
+        page.aside,
+        0.5,
+        -24,
+        size=8,
+        color=FAINT,
+    )
 
     first = np.sort(bins[order[~again]])
     total = np.cumsum(np.bincount(first, minlength=duration // width + 1))
@@ -167,7 +175,7 @@ def draw_memory(
     _counts(page.new)
     page.new.set_ylabel("pages\nso far", size=8, color=INK)
     note(page.new, "pages touched so far", page.aside, 0.5, 6, color=INK, **style)
-    words = f"{plural(int(total[-1]), 'page')} in the end"
+    words = f"{plural(int(total[-1]), 'page')} in total"
     note(page.new, words, page.aside, 0.5, -8, size=8, color=FAINT)
 
 

@@ -26,6 +26,7 @@ from .debug import Refused, debug_paths
 from .files import libc, open_stored
 from .log import COLUMNS, Event, Log
 from .packed import pack
+from .words import plural
 
 EXEC = COLUMNS["access"].words.index("exec")
 AROUND = 16 * 4096  # bytes that the kernel maps with a file's page
@@ -45,6 +46,7 @@ STATX_BTIME = 0x800  # as statx() has it, relative to the current folder (-100)
 REPLACED = "written after the recording"
 ABSENT = "no program here"
 REFUSED = "refused, as the name of its debug information is no file name"
+NO_SYMBOLS = "No symbols found for"
 SILENT = "no answer from eu-addr2line (elfutils)"
 EXCEEDED = "some are missing, as the limit of time, memory or text was reached"
 
@@ -510,13 +512,18 @@ def find(log: Log, whole: Log) -> Places:
             for i, name in zip(asked, found):
                 names[i] = name
             if not budget.is_exceeded and not any(name.function for name in found):
-                reasons.setdefault("no symbols", []).append(base)
+                reasons.setdefault(NO_SYMBOLS, []).append(base)
     notes = []
     for reason, of_files in reasons.items():
         more = len(of_files) - MAX_NOTES
         listed = ", ".join(of_files[:MAX_NOTES]) + (
-            f" and {more} more" if more > 0 else ""
+            f" and {plural(more, 'other file')}" if more > 0 else ""
         )
         hint = "; use --root for a copy of them" * (reason == ABSENT)
-        notes.append(f"Names: {reason}: {listed}{hint}")
+        text = (
+            f"{reason} {listed}"
+            if reason == NO_SYMBOLS
+            else f"Names: {reason}: {listed}"
+        )
+        notes.append(f"{text}{hint}")
     return Places(codes, files, offsets, names, has_ip[first].tolist(), notes)

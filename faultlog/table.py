@@ -99,26 +99,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=["map"],
         type=keys,
-        help=f"one line for each {', '.join(KEYS)}; default: map",
+        help=f"a row for each {', '.join(KEYS)}; default: map. map and offset are of the "
+        "memory that was touched, function and line of the code that touched it",
     )
     box.add_argument(
         "--sort",
         choices=SORTS,
         help="largest first; default: time, or faults if the log has no latencies. "
-        "key: in the order of the --by keys, for example in order of time",
+        "key: by the values of the --by keys: times in chronological order, names "
+        "alphabetically",
     )
     box.add_argument(
         "--top",
         metavar="N",
         type=top,
-        help=f"print N lines; 0: all; default: {TOP}, with --csv all. "
-        "With -o FILE.sh: N file ranges",
+        help=f"print N rows; 0 prints all; default {TOP} (all with --csv). "
+        "With -o FILE.sh: N parts of files",
     )
     box.add_argument(
         "--csv",
         action="store_const",
         const=True,
-        help="print the table as CSV, with all figures, times in ns",
+        help="print the table as CSV, with all columns, times in ns",
     )
 
 
@@ -178,9 +180,9 @@ def title(job: Job) -> str:
     if job.whole.nr_children:
         target += " and its children"
     text = f"{target}: {plural(len(log), 'fault')}"
-    text += f" within {time_text(log.duration_ns)}"
+    text += f" in {time_text(log.duration_ns)}"
     if log.told("latency_ns").any():
-        text += f", taking {time_text(int(log.spent_ns().sum()))}"
+        text += f"; {time_text(int(log.spent_ns().sum()))} spent in faults"
     only = job.filters.text()
     return f"{text} ({only})" if only else text
 

@@ -34,7 +34,7 @@ IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs", "hugetlbfs", "proc", "sysfs"}
 SCRIPT = """\
 #!/bin/sh
 # {what}.
-# Reads them into memory, in the order of first use.
+# This script reads these parts into memory, in the order of first use.
 set -u
 command -v vmtouch >/dev/null || {{
 	echo "vmtouch is needed (Debian: apt install vmtouch)" >&2
@@ -59,7 +59,8 @@ named() { # a name with unprintable characters, escaped for printf %b
 
 """
 END = """
-[ $missing = 0 ] || echo "$0: $missing of {nr_ranges} parts are in files that are not here" >&2
+[ $missing = 0 ] ||
+	echo "$0: $missing of {nr_ranges} parts are in files that do not exist on this machine" >&2
 [ $((missing + failed)) -lt {nr_ranges} ]
 """
 
@@ -101,8 +102,8 @@ def write(job: Job) -> None:
         first = os.fsdecode(missing[0])
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         text = f"{job.output}: written, but {len(missing):,} of its "
-        text += f"{plural(len(files), 'file')} {'is' if len(missing) == 1 else 'are'} not here "
-        text += f"({first}{more}); use --root if they are elsewhere"
+        text += f"{plural(len(files), 'file')} {'is' if len(missing) == 1 else 'are'} not on this "
+        text += f"machine ({first}{more}); use --root if they are elsewhere"
         if len(missing) == len(files):
             raise LogError(text)
         print(f"{Path(sys.argv[0]).name}: {printable(text)}", file=sys.stderr)
@@ -204,9 +205,8 @@ def script(chosen: list[Range], nr_major: int) -> bytes:
     size = size_text(sum(r.high - r.low for r in chosen))
     nr_files = len({r.path for r in chosen})
     what = (
-        f"Parts of files with {sum(r.nr_major for r in chosen):,} of "
-        f"{plural(nr_major, 'major fault')}, {time_text(cost_ns)} in all: {size} of "
-        f"{plural(nr_files, 'file')}"
+        f"{size} of {plural(nr_files, 'file')}, where {sum(r.nr_major for r in chosen):,} of "
+        f"{plural(nr_major, 'major fault')} ({time_text(cost_ns)}) occurred"
     )
     head, lines = SCRIPT.format(what=what), []
     for r in chosen:

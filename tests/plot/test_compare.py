@@ -42,11 +42,11 @@ def test_one_run_a_side(tmp_path):
     assert done.returncode == 0
     rows = [line.split() for line in done.stdout.splitlines() if "s  " in line]
     assert rows == [
-        "5.10 µs 300 ns -4.80 µs -94.1 % 1 0 /x".split(),
-        "0 ns 18 ns +18 ns new 0 0 /new".split(),
-        "7 ns 0 ns -7 ns -100.0 % 0 0 /gone".split(),
-        "50 ns 50 ns 0 ns 0.0 % 0 0 /y".split(),
-        "5.16 µs 368 ns -4.79 µs -92.9 % 1 0 (all)".split(),
+        "5.10 µs 300 ns -4.80 µs -94.1 % 1 to 0 /x".split(),
+        "0 ns 18 ns +18 ns new 0 to 0 /new".split(),
+        "7 ns 0 ns -7 ns -100.0 % 0 to 0 /gone".split(),
+        "50 ns 50 ns 0 ns 0.0 % 0 to 0 /y".split(),
+        "5.16 µs 368 ns -4.79 µs -92.9 % 1 to 0 (all)".split(),
     ]
     assert "Too few runs to test whether" in " ".join(done.stdout.split())
     rows = {row["map"]: row for row in compared(a, "--compare", b)}
@@ -124,7 +124,7 @@ def test_a_filter_may_leave_one_side_empty(tmp_path):
     done = run(a, "--compare", b, "--major", "--csv")
     assert (
         done.stderr
-        == f"page_fault_plot.py: {b}: no fault is left (only major faults)\n"
+        == f"page_fault_plot.py: {b}: no faults match the filters (major faults)\n"
     )
     (row,) = csv.DictReader(io.StringIO(done.stdout))
     assert (row["faults_before"], row["faults_after"]) == ("1", "0")
@@ -139,12 +139,12 @@ def test_an_empty_log_is_a_run_like_one_that_a_filter_empties(tmp_path):
     for log, options in ((none, ()), (b, ("--map", "x", "--major"))):
         done = run(a, "--compare", log, *options)
         assert (done.returncode, done.stderr) == (0, "")
-        assert f"{log.name}: no fault is left" in " ".join(done.stdout.split())
+        assert f"{log.name}: no faults" in " ".join(done.stdout.split())
         rows.append(done.stdout.splitlines()[-2].split())
         done = run(a, "--compare", log, *options, "-o", tmp_path / "x.svg")
         assert done.returncode == 0
         assert "B: no faults" in (tmp_path / "x.svg").read_text()
-    assert rows[0] == rows[1] == "5.00 µs 0 ns -5.00 µs -100.0 % 1 0 /x".split()
+    assert rows[0] == rows[1] == "5.00 µs 0 ns -5.00 µs -100.0 % 1 to 0 /x".split()
     for options in ((), ("-o", tmp_path / "y.svg")):
         done = run(none, "--compare", none, *options)
         assert (
@@ -153,7 +153,7 @@ def test_an_empty_log_is_a_run_like_one_that_a_filter_empties(tmp_path):
         done = run(b, "--compare", b, "--major", *options)
         assert (
             done.returncode == 1
-            and "no fault is left (only major faults)" in done.stderr
+            and "no faults match the filters (major faults)" in done.stderr
         )
     none.write_bytes(HEAD_AT_0)  # cut short: more faults may have been recorded
     done = run(a, "--compare", none)
@@ -174,9 +174,9 @@ def test_figures_missing_in_some_logs_are_dashes(tmp_path):
         lines = [line.split() for line in done.stdout.splitlines()]
         (row,) = [line for line in lines if line[-1] == "/x"]
         expected = {
-            "time": "5.10 µs - - 1 - /x",
+            "time": "5.10 µs - - 1 to - /x",
             "major": "1 - - /x",
-            "faults": "2 2 0 0.0 % 1 - /x",
+            "faults": "2 2 0 0.0 % 1 to - /x",
         }
         assert row == expected[sort].split()
     done = run(a, "--compare", old, "--csv")
@@ -230,9 +230,9 @@ def test_logs_of_2020_are_compared_by_faults(tmp_path):
     (tmp_path / "old.log").write_bytes(OLD)
     done = run("old.log", "--compare", CC1, cwd=tmp_path)
     assert "; faults. " in done.stdout.replace("\n", " ")
-    (nr_majors,) = re.findall(r" - +(\d+)  \(all\)", done.stdout)
+    (nr_majors,) = re.findall(r" - to +(\d+)  \(all\)", done.stdout)
     assert int(nr_majors) == int((read(CC1_TEXT).result == MAJOR).sum())
     assert (
         done.stdout.splitlines()[-1].split()
-        == f"1 3,849 +3,848 +384,800.0 % - {nr_majors} (all)".split()
+        == f"1 3,849 +3,848 +384,800.0 % - to {nr_majors} (all)".split()
     )

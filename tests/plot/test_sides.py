@@ -170,7 +170,9 @@ def test_missing_figures_are_dashes(tmp_path, monkeypatch):
     assert "major 9 | -" in shown and "read 9 | 9" in shown
     assert shown.count("B -") == 2  # time spent; latencies
     assert texts(figure).replace("\n", " ").count("record with outcome=1") == 1
-    assert "without -o) of 5 or more runs" in texts(figure).replace("\n", " ")
+    assert "use the table (no -o) with 5 or more runs" in texts(figure).replace(
+        "\n", " "
+    )
     figure = drawn(monkeypatch, b, "--compare", b)
     assert "outcome=1" not in texts(figure)  # no hint, as the other log has them
 
@@ -185,7 +187,9 @@ def test_losses_filters_logs_of_2020_and_empty_sides(tmp_path, two, monkeypatch)
     shown = texts(drawn(monkeypatch, a, "--compare", b, "--map", "y"))
     assert "B: no faults" in shown
     done = run(a, "--compare", b, "-o", tmp_path / "x.png", "--map", "none")
-    assert done.returncode == 1 and "no fault is left (only map=none)" in done.stderr
+    assert (
+        done.returncode == 1 and "no faults match the filters (map=none)" in done.stderr
+    )
 
 
 def test_a_late_moment_keeps_its_time(two, monkeypatch):

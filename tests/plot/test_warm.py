@@ -147,10 +147,7 @@ def test_the_script_does_not_say_what_a_fault_waited_for(tmp_path, disk):
     (tmp_path / "x.log").write_bytes(HEAD_AT_0 + major(1, disk / "file", 0))
     run(tmp_path / "x.log", "-o", tmp_path / "warm.sh")
     text = (tmp_path / "warm.sh").read_text()
-    assert (
-        "# Parts of files with 1 of 1 major fault, 100 ns in all: 64 KiB of 1 file."
-        in text
-    )
+    assert "# 64 KiB of 1 file, where 1 of 1 major fault (100 ns) occurred." in text
     assert "waited" not in text and "disk" not in text
 
 
@@ -210,12 +207,20 @@ def test_missing_files_are_reported_with_a_hint_at_root(tmp_path, disk):
     log, script = tmp_path / "x.log", tmp_path / "warm.sh"
     for names, status, message in (
         (["a"], 0, ""),
-        (["a", "b"], 0, f"1 of its 2 files is not here (/far{disk}/b); use --root"),
-        (["b"], 1, f"1 of its 1 file is not here (/far{disk}/b); use --root"),
+        (
+            ["a", "b"],
+            0,
+            f"1 of its 2 files is not on this machine (/far{disk}/b); use --root",
+        ),
+        (
+            ["b"],
+            1,
+            f"1 of its 1 file is not on this machine (/far{disk}/b); use --root",
+        ),
         (
             ["b", "c"],
             1,
-            f"2 of its 2 files are not here (/far{disk}/b and 1 more); use --root",
+            f"2 of its 2 files are not on this machine (/far{disk}/b and 1 more); use --root",
         ),
     ):
         text = b"".join(major(i, f"/far{disk}/{n}", 0) for i, n in enumerate(names))
@@ -290,7 +295,7 @@ def test_missing_files_are_reported(tmp_path, disk):
         (tmp_path / "x.log").write_bytes(HEAD_AT_0 + text + summary(2))
         assert run(tmp_path / "x.log", "-o", script).returncode == status
         done = subprocess.run(["sh", script], env=env, capture_output=True, text=True)
-        message = f"{script}: {1 + status} of 2 parts are in files that are not here"
+        message = f"{script}: {1 + status} of 2 parts are in files that do not exist on this machine"
         assert (done.returncode, done.stderr) == (status, message + "\n")
     tool.write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "x.log").write_bytes(HEAD_AT_0 + major(1, here, 0) + summary(1))
