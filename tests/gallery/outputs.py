@@ -145,7 +145,9 @@ def check_script(log: Path, output: str, facts: LogFacts) -> None:
             raise OutputError(f"-o {output}: {done.stderr}")
         return
     # Files of the guest may be missing on this machine.
-    if done.stderr and not re.fullmatch(r".* not here \(.*; --root .*\n", done.stderr):
+    if done.stderr and not re.fullmatch(
+        r".* not on this machine \(.*; use --root .*\n", done.stderr
+    ):
         raise OutputError(f"-o {output}: {done.stderr}")
     path = log.parent / output
     subprocess.run(["sh", "-n", path], check=True)

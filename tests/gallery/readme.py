@@ -66,6 +66,7 @@ ARM64_OLD, ARM64 = "### Linux 6.1.", "### Linux 6.12."
 COLUMNS = 76  # of a table; Markdown indents it by four more
 WIDTH = 100
 COLOURS = 128
+NOTES = ("Names: ", "No symbols found for ")  # how notes about names of functions begin
 FORMS = {
     "count": lambda value: f"{value:,.0f}",
     "time": time_text,
@@ -78,27 +79,32 @@ spent: SELECT sum(latency_ns) FROM told
 major: SELECT count(*) FROM told WHERE result = 'major'
 disk: SELECT sum(latency_ns) FROM told WHERE result = 'major'
 share: SELECT 1.0 * :disk / :spent
+run: SELECT max(time_ns + latency_ns) - min(time_ns) FROM told
+of_run: SELECT 1.0 * :spent / :run
 own: SELECT count(*) FROM told WHERE result = 'major' AND map LIKE '%/cc1'
 own_share: SELECT 1.0 * sum(latency_ns) / :disk FROM told
     WHERE result = 'major' AND map LIKE '%/cc1'
 early: SELECT 1.0 * sum(latency_ns) / :spent FROM told
     WHERE time_ns - (SELECT min(time_ns) FROM told) < 600000000
+disk_of_run: SELECT 1.0 * :disk / :run
 files: SELECT count(DISTINCT map) FROM told WHERE result = 'major'
 """
 TEXTS = {
     "compiler": """
-        It spent {spent|time} in {faults} page faults. Only {major} of these were
-        major, but they took {share|percent} of the time: this is what reading from
-        disk cost. {own} of them were in one file, the compiler itself. (Picture and
-        tables come from one run of `make demo`, in an emulated machine.)
+        It spent {spent|time}, {of_run|percent} of its {run|time}, in {faults} page
+        faults. Only {major} of these were major, but they took {share|percent} of the
+        {spent|time}: that is the cost of reading from disk. {own} of the major faults
+        were in one file, the compiler itself. You can run this command now: the log is
+        in the tree, and a table needs only python3-numpy. (Picture and log come from
+        `make demo`, in an emulated machine.)
     """,
     "compared": """
-        The last two rows come from [bench/results.md](bench/results.md): a loop of
-        read faults, which take {base} instructions each without tracing. (bpftrace
-        printed each fault.) With `outcome=1` pf_probe adds {outcome} instructions;
-        with `placement=ftrace` it adds {ftrace}, and {ftrace_other} to other
-        processes. Every loss is counted and reported. More in
-        [doc/overhead.md](doc/overhead.md).
+        The last three rows come from [bench/results.md](bench/results.md): a loop of
+        read faults; one takes {base} instructions without tracing. (bpftrace printed each
+        fault.) With `outcome=1` pf_probe adds {outcome} instructions. Without it,
+        `placement=ftrace` adds {ftrace} instead of {traced}, and {ftrace_other}
+        instead of {other} to other processes. Losses are counted and reported. More
+        in [doc/overhead.md](doc/overhead.md).
     """,
     "test": """
         The test is a loop of read faults on anonymous memory, with Debian's kernels
@@ -128,13 +134,13 @@ TEXTS = {
         `placement=ftrace` there, too.
     """,
     "share": """
-        So {share|percent} of the fault time, {disk|time}, was spent waiting in
-        {major} major faults, in {files} files.
+        So {disk|time}, {share|percent} of the fault time and {disk_of_run|percent} of
+        the run, was spent in {major} major faults, in {files} files.
     """,
     "own": """
-        {own} of them, {own_share|percent} of that time, are in the compiler's own
-        file. And {early|percent} of all fault time falls into the first 0.6 s, see
-        `--by time`.
+        {own} of these major faults, with {own_share|percent} of their time, are in the compiler's
+        own file. And {early|percent} of all fault time falls in the first 0.6 s (see
+        `--by time`).
     """,
 }
 # Name in the document, name in results.md, name in its part on arm64.
@@ -191,8 +197,9 @@ PRINTING = (
     "bpftrace, kprobe + printf",
 )
 ROWS = {
-    "Instructions added: traced process, others": "{traced}, {other}",
-    "Faults recorded in that test": "{recorded}",
+    "Instructions added to the traced process": "{traced}",
+    "Instructions added to another process": "{other}",
+    "Faults recorded in this test": "{recorded}",
 }
 
 
@@ -241,6 +248,7 @@ def bench_facts() -> dict[str, float]:
     ftrace = read["pf_probe_B placement=ftrace"]
     return {
         "base": number(base[1]) if base else 0,
+        "traced": number(plain["traced"]),
         "other": number(plain["other"]),
         "outcome": number(read["pf_probe_B outcome=1"]["traced"]),
         "ftrace": number(ftrace["traced"]),
@@ -302,9 +310,9 @@ def unpack(folder: Path) -> None:
             member = runs.extractfile(log)
             assert member, log
             (folder / log).write_bytes(member.read())
-    # The name that `user` gives to its log.
-    (folder / "out").mkdir()
-    shutil.copy(folder / "cold.log", folder / "out/pf_probe_B.log")
+    # The path in the project's folder.
+    (folder / "doc/demo").mkdir(parents=True)
+    shutil.copy(DEMO / "cold.log.xz", folder / "doc/demo")
 
 
 def known_facts(folder: Path) -> dict[str, float]:
@@ -319,7 +327,7 @@ def without_notes(lines: list[str]) -> list[str]:
     """Remove notes about files of this machine, such as missing symbols, from a table."""
     kept, is_note = [], False
     for line in lines:
-        is_note = line.startswith("Names: ") or (is_note and not line.startswith(" "))
+        is_note = line.startswith(NOTES) or (is_note and not line.startswith(" "))
         if not is_note:
             kept.append(line)
     return kept
