@@ -53,7 +53,7 @@ def test_names_of_functions_are_compared(logs):
         r"(?<=3,839 faults in )\d+",  # a table's title
         r"(?<=It spent )\d+",  # a sentence
         r"(?<=traced process \| )\d+",  # a cell of the comparison
-        r"(?<=adds )\d+(?= instructions)",
+        r"(?<=adds\s)\d+(?= instructions)",
     ],
 )
 def test_a_figure_changed_by_hand_is_found(pattern, logs):
