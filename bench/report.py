@@ -182,8 +182,8 @@ def whole(results: Results, tree: kernel.Tree) -> str:
         {ROUNDS} rounds of {ROUND_FAULTS} faults show the cost within the fault. The mean
         also contains everything else that the system did meanwhile, for example the
         tracer's own program, which stores or prints events; if that happens in half of the
-        rounds, the median contains it, too. "Recorded" is the share of the traced process's faults that
-        are in the tracer's output, or, for the modules, in their summary.
+        rounds, the median contains it, too. "Recorded" is the share of the traced process's
+        faults that are in the tracer's output, or, for the modules, in their summary.
         """
     )
     clock = results.added("empty-clock", "traced", "read")
@@ -221,10 +221,11 @@ def whole(results: Results, tree: kernel.Tree) -> str:
     lines = paragraph(
         """
         The cache lines that more than one CPU writes to, on 4 and 8 virtual CPUs. Each CPU
-        has a thread or process that does nothing but fault. A QEMU plugin (plugin/lines.c) counts the
-        loads and stores of the module's instructions; the figures are per thousand faults.
-        A move is a load of a line that only another CPU's cache holds, or a store that has
-        to take the line from others. All other lines that are written have one writer.
+        has a thread or process that does nothing but fault. A QEMU plugin (plugin/lines.c)
+        counts the loads and stores of the module's instructions; the figures are per
+        thousand faults. A move is a load of a line that only another CPU's cache holds, or
+        a store that has to take the line from others. All other lines that are written have
+        one writer.
         """
     )
     return f"""\

@@ -89,7 +89,9 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
     elif source.is_standard_input(args.log):
         raise LogError("-: for a log from standard input, use -o to name the output")
     elif source.is_stream(args.log):
-        raise LogError(f"{args.log}: for a log from a stream, use -o to name the output")
+        raise LogError(
+            f"{args.log}: for a log from a stream, use -o to name the output"
+        )
     else:
         log = source.unpacked_name(args.log)
         output = log.parent / f"{log.stem}.png"

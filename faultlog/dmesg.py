@@ -22,7 +22,10 @@ PRINTED = re.compile(
 )
 # What the module reports about the recording: becomes the head, the summary, more summary.
 REPORTS = (
-    (rb"(?:recording|tracking) process (\d{1,9}) \((\S*)\).*", rb"# pf_probe_A pid=\1 comm=\2"),
+    (
+        rb"(?:recording|tracking) process (\d{1,9}) \((\S*)\).*",
+        rb"# pf_probe_A pid=\1 comm=\2",
+    ),
     (rb"(recorded=\d.*)", rb"# \1"),
     (rb"((?:unseen|abandoned|unfinished)=\d{1,20}):.*", rb"# more \1"),
 )

@@ -230,7 +230,7 @@ def test_a_page_zooms_and_filters_with_the_log_s_numbers(browser, tmp_path):
 
 
 def test_a_long_fault_s_time_is_where_it_passed(browser, tmp_path):
-    """All of 771 ms were in the cell where they began, and a view of the following time was empty."""
+    """All of 771 ms were in the cell where they began; a view of the time after was empty."""
     ms = 10**6
     keys = dict(tid=4494, access="read", result="major")
     text = HEAD_AT_0 + fault(0, 4096, latency_ns=10 * ms, **keys)

@@ -295,7 +295,9 @@ def test_missing_files_are_reported(tmp_path, disk):
         (tmp_path / "x.log").write_bytes(HEAD_AT_0 + text + summary(2))
         assert run(tmp_path / "x.log", "-o", script).returncode == status
         done = subprocess.run(["sh", script], env=env, capture_output=True, text=True)
-        message = f"{script}: {1 + status} of 2 parts are in files that do not exist on this"
+        message = (
+            f"{script}: {1 + status} of 2 parts are in files that do not exist on this"
+        )
         message += " machine"
         assert (done.returncode, done.stderr) == (status, message + "\n")
     tool.write_text("#!/bin/sh\nexit 1\n")
