@@ -244,9 +244,9 @@ def legend(sides: Sides, measure: str, differs: bool | None, room: int) -> list[
     if differs is not None:
         text += (
             f". The totals {'differ' if differs else 'do not differ'} significantly (by "
-            'more than run-to-run variation). Column "differs" applies the same test to each '
-            f"row. If nothing had changed, at most {round(100 * differ.LEVEL)} tables in 100 "
-            'would contain a "yes".'
+            'more than run-to-run variation). The "differs" column applies the same test to each '
+            f"row. If the change had no effect, at most {round(100 * differ.LEVEL)} in 100 such "
+            'tables would contain a "yes".'
         )
     elif all(sides.have(measure)):
         text += f". {TOO_FEW_RUNS}."
@@ -289,8 +289,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--compare",
         metavar="LOG",
         nargs="+",
-        help="compare the logs before this option (before) with those after it (after), row by "
-        "row, see --by; "
+        help="compare the logs named before this option with those named after it, row by row "
+        "(see --by); "
         f"with {differ.RUNS_NEEDED} or more logs on each side the table marks significant "
         "differences; with -o, draw the logs side by side",
     )

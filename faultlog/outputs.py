@@ -47,7 +47,7 @@ FOLDERS = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME")
 # The vertical axis of a picture.
 VIEWS = {
     "address": "touched areas of the address space",
-    "mapping": "files by offset, other memory by touched pages",
+    "mapping": "each file by offset, other memory by its touched pages (gaps left out)",
     "threads": "a row for each thread",
     "memory": "pages touched for the first time and again, over time",
 }

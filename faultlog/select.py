@@ -210,8 +210,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="from_time",
         metavar="TIME",
         type=time,
-        help="faults in progress at or after TIME: 1.5 (seconds) or 20ms, from the first fault, "
-        "or @NS, a Time from the log",
+        help="faults in progress at or after TIME, counted from the first fault: 1.5 (seconds) or "
+        "20ms; @NS is a Time value from the log",
     )
     group.add_argument(
         "--to",

@@ -99,22 +99,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=["map"],
         type=keys,
-        help=f"a row for each {', '.join(KEYS)}; default: map. map and offset are of the "
-        "memory that was touched, function and line of the code that touched it",
+        help=f"a row for each {', '.join(KEYS)}; default: map. map and offset describe "
+        "the memory that was touched; function and line, the code that touched it",
     )
     box.add_argument(
         "--sort",
         choices=SORTS,
-        help="largest first; default: time, or faults if the log has no latencies. "
-        "key: by the values of the --by keys: times in chronological order, names "
-        "alphabetically",
+        help="order of the rows, largest first; default: time (faults if the log has no "
+        "latencies). key sorts by the --by values",
     )
     box.add_argument(
         "--top",
         metavar="N",
         type=top,
         help=f"print N rows; 0 prints all; default {TOP} (all with --csv). "
-        "With -o FILE.sh: N parts of files",
+        "With -o FILE.sh: preload only the N costliest parts of files",
     )
     box.add_argument(
         "--csv",
