@@ -95,16 +95,16 @@ TEXTS = {
         faults. Only {major} of these were major, but they took {share|percent} of the
         {spent|time}: that is the cost of reading from disk. {own} of the major faults
         were in one file, the compiler itself. You can run this command now: the log is
-        in the tree, and a table needs only python3-numpy. (Picture and log come from
-        `make demo`, in an emulated machine.)
+        in the tree, and a table needs only python3-numpy (with function names also
+        elfutils). `make demo` makes picture and log.
     """,
     "compared": """
-        The last three rows come from [bench/results.md](bench/results.md): a loop of
-        read faults; one takes {base} instructions without tracing. (bpftrace printed each
-        fault.) With `outcome=1` pf_probe adds {outcome} instructions. Without it,
-        `placement=ftrace` adds {ftrace} instead of {traced}, and {ftrace_other}
-        instead of {other} to other processes. Losses are counted and reported. More
-        in [doc/overhead.md](doc/overhead.md).
+        The last three rows come from [bench/results.md](bench/results.md). The test is a
+        loop of read faults. Without tracing, one such fault takes {base} instructions. The
+        bpftrace script calls printf() for every fault. With `outcome=1` pf_probe adds {outcome}
+        instructions. Without `outcome=1`, `placement=ftrace` reduces the cost to {ftrace}
+        instructions (from {traced}) in the traced process and to {ftrace_other} (from
+        {other}) in others. More in [doc/overhead.md](doc/overhead.md).
     """,
     "test": """
         The test is a loop of read faults on anonymous memory, with Debian's kernels
@@ -197,9 +197,9 @@ PRINTING = (
     "bpftrace, kprobe + printf",
 )
 ROWS = {
-    "Instructions added to the traced process": "{traced}",
-    "Instructions added to another process": "{other}",
-    "Faults recorded in this test": "{recorded}",
+    "Instructions added per fault, traced process": "{traced}",
+    "Instructions added per fault, any other process": "{other}",
+    "Share of the test's faults recorded": "{recorded}",
 }
 
 
