@@ -314,12 +314,7 @@ static struct pf_open pf_count_open(void)
 	return open;
 }
 
-/**
- * pf_probe_totals() - sum up the counters for the summary
- *
- * Context: process context; not after pf_life_stop().
- */
-static struct pf_totals pf_probe_totals(void)
+static struct pf_totals pf_sum_totals(void)
 {
 	/* Ended faults first: one that begins in between looks unfinished at most. */
 	u64 nr_ended = pf_list_nr_recorded() + pf_list_nr_dropped();
@@ -350,6 +345,35 @@ static struct pf_totals pf_probe_totals(void)
 		totals.nr_abandoned += open.nr_dead;
 	} else {
 		totals.nr_incomplete += open.nr_live + open.nr_dead;
+	}
+	return totals;
+}
+
+/* How often the sums are taken again because tasks were freed meanwhile. */
+#define PF_TOTALS_TRIES 100
+
+/**
+ * pf_probe_totals() - sum up the counters for the summary
+ *
+ * When a task is freed, its open faults move from its slot to the counts. If that happens while the
+ * sums are taken, these faults may be in both.
+ *
+ * Context: process context, may sleep; not after pf_life_stop().
+ */
+static struct pf_totals pf_probe_totals(void)
+{
+	struct pf_totals totals;
+	u32 nr_ends;
+	int tries;
+
+	for (tries = 0; tries < PF_TOTALS_TRIES; tries++) {
+		nr_ends = READ_ONCE(pf_threads.nr_ends);
+		smp_rmb(); /* pairs with pf_thread_end_in() */
+		totals = pf_sum_totals();
+		smp_rmb();
+		if (nr_ends == READ_ONCE(pf_threads.nr_ends))
+			break;
+		cond_resched();
 	}
 	return totals;
 }

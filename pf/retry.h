@@ -109,6 +109,7 @@ static struct {
 	struct pf_thread *slots; /* NR_PF_THREADS, followed by NR_PF_CROWD for the crowd */
 	raw_spinlock_t lock ____cacheline_aligned_in_smp; /* slots of the crowd; freeing any slot */
 	u32 nr_crowd; /* slots in use by the crowd */
+	u32 nr_ends; /* tasks with a slot that are being freed or have been */
 } pf_threads = {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(pf_threads.lock),
 };
@@ -426,6 +427,9 @@ static void pf_thread_end_in(struct task_struct *task, bool crowd)
 	flags = pf_threads_lock();
 	thread = pf_thread_find(task, crowd);
 	if (thread) {
+		/* Before its faults are moved to the counts: see pf_probe_totals(). */
+		WRITE_ONCE(pf_threads.nr_ends, pf_threads.nr_ends + 1);
+		smp_wmb();
 		pf_thread_give_up(pf_thread_nr_open(thread, task));
 		thread->nr_waiting = 0; /* or a reader could count them for the next owner */
 		smp_store_release(&thread->task, 0);
