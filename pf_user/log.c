@@ -98,6 +98,11 @@ static int open_dir(struct log *log)
 	return 0;
 }
 
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
 /* Is `name` still the file that is open as `fd`? */
 static bool leads_to(const struct log *log, const char *name, int fd)
 {
@@ -105,7 +110,14 @@ static bool leads_to(const struct log *log, const char *name, int fd)
 
 	return !fstat(fd, &ours) &&
 	       !fstatat(log->dir_fd, path_base(name), &there, AT_SYMLINK_NOFOLLOW) &&
-	       ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+	       is_same(&ours, &there);
+}
+
+/* Fails if the name exists. */
+static int create_file(const struct log *log, const char *name)
+{
+	return openat(log->dir_fd, path_base(name),
+		      O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
 /* The log's name and `suffix`. If that is too long, the end of the log's name is left out. */
@@ -177,13 +189,9 @@ static int set_part_aside(const struct log *log)
 /* Another run may take the name before the file is locked: then tries again. */
 static int open_part(struct log *log)
 {
-	const char *part;
-
 	log->part_name = format("%s.part", log->name);
-	part = path_base(log->part_name);
 	for (int tries = 0; tries < TRIES_MAX; tries++) {
-		log->fd = openat(log->dir_fd, part, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
-				 O_CLOEXEC, 0600);
+		log->fd = create_file(log, log->part_name);
 		if (log->fd < 0 && errno != EEXIST)
 			return complain(log->part_name, strerror(errno));
 		if (log->fd < 0) {
@@ -333,13 +341,10 @@ static char *random_suffix(const char *begin)
 static int create_copy(const struct log *log, char **name)
 {
 	char *suffix = random_suffix(".part");
-	int fd;
 
 	*name = name_with(log, suffix);
 	free(suffix);
-	fd = openat(log->dir_fd, path_base(*name), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
-		    O_CLOEXEC, 0600);
-	return fd;
+	return create_file(log, *name);
 }
 
 /*
@@ -519,7 +524,7 @@ static void follow_folder(struct log *log)
 	char link[64], real[PATH_MAX];
 	int fd = open_dir_of(log->name);
 	bool moved = fd < 0 || fstat(fd, &there) || fstat(log->dir_fd, &ours) ||
-		     ours.st_ino != there.st_ino || ours.st_dev != there.st_dev;
+		     !is_same(&ours, &there);
 	ssize_t len;
 
 	if (fd >= 0)
