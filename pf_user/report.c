@@ -103,11 +103,12 @@ static int report_losses(const struct stream *s, bool print)
 
 static void report_head(const struct stream *s, FILE *to)
 {
-	const char *name = s->log.name;
+	char *name = format("%s", s->log.name);
 
-	for (size_t i = 0; name[i]; i++)
-		fputc(is_order(name[i], i ? name[i - 1] : '\0') ? '?' : name[i], to);
-	fprintf(to, ": %llu page fault%s", s->nr_faults, plural(s->nr_faults, "", "s"));
+	hide_controls(name, strlen(name));
+	fprintf(to, "%s: %llu page fault%s", name, s->nr_faults,
+		plural(s->nr_faults, "", "s"));
+	free(name);
 	if (*s->pid) {
 		fputs(" of PID ", to);
 		put_name(to, s->pid, strlen(s->pid), 10);
@@ -221,7 +222,7 @@ static void put_word(FILE *to, const char *word)
 	}
 	fputc('\'', to);
 	for (; *word; before = *word++) {
-		if (is_order(*word, before))
+		if (is_control(*word, before))
 			fprintf(to, "'$'\\%03o''", (unsigned char)*word);
 		else
 			fprintf(to, *word == '\'' ? "'\\''" : "%c", *word);

@@ -105,15 +105,15 @@ FILE *open_to_write_all(int fd)
 	return need(fopencookie((void *)(long)fd, "w", functions));
 }
 
-static void leave_out_orders(char *text)
+void hide_controls(char *text, size_t len)
 {
 	char before = '\0';
 
-	for (; *text; text++) {
-		char c = *text;
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
 
-		if (is_order(c, before))
-			*text = '?';
+		if (is_control(c, before))
+			text[i] = '?';
 		before = c;
 	}
 }
@@ -121,9 +121,9 @@ static void leave_out_orders(char *text)
 /* Written in one piece, so that the text of other programs does not get into the line. */
 void say(const char *fmt, ...)
 {
-	const char *name = program_invocation_short_name;
 	char *text, *line;
 	va_list args;
+	int len;
 
 	progress_clear();
 	if (say_before)
@@ -132,10 +132,11 @@ void say(const char *fmt, ...)
 	if (vasprintf(&text, fmt, args) < 0)
 		text = NULL;
 	va_end(args);
-	if (asprintf(&line, "%s: %s\n", name, text ? text : strerror(ENOMEM)) >= 0) {
-		leave_out_orders(line);
-		line[strlen(line) - 1] = '\n';
-		write_all(fileno(stderr), line, strlen(line));
+	len = asprintf(&line, "%s: %s\n", program_invocation_short_name,
+		       text ? text : strerror(ENOMEM));
+	if (len >= 0) {
+		hide_controls(line, (size_t)len - 1);
+		write_all(fileno(stderr), line, (size_t)len);
 		free(line);
 	}
 	free(text);

@@ -10,10 +10,10 @@
 #include "options.h"
 
 /*
- * May a terminal take this byte of a name, after the byte @before it, for an order? In UTF-8 there
- * are control characters of two bytes, too.
+ * Could a terminal take this byte of a name, which follows the byte @before, for a control
+ * character or a part of one? UTF-8 has control characters of two bytes.
  */
-static inline bool is_order(char c, char before)
+static inline bool is_control(char c, char before)
 {
 	unsigned char byte = (unsigned char)c, last = (unsigned char)before;
 
@@ -21,7 +21,10 @@ static inline bool is_order(char c, char before)
 	       (byte >= 0x80 && byte < 0xa0 && (last < 0x80 || last == 0xc2));
 }
 
-/* Prints a line that begins with the program's name. In names, what is_order() is shown as `?`. */
+/* Puts `?` in the place of each is_control(). */
+void hide_controls(char *text, size_t len);
+
+/* Prints a line that begins with the program's name, with hide_controls(). */
 __attribute__((format(printf, 1, 2)))
 void say(const char *fmt, ...);
 

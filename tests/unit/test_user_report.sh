@@ -174,7 +174,7 @@ hostile_names_and_numbers_are_harmless() {
 	check narrow msg
 }
 
-a_file_name_is_no_order_to_the_terminal() {
+a_file_name_sends_no_control_characters() {
 	local name=$'e\e[31mv\a\n\x9b\xc2\x9b2J\x7fil-\xc3\xa4\xe2\x80\x9c' word
 	local LC_ALL=C shown=$'e?\\[31mv???\xc2?2J?il-\xc3\xa4\xe2\x80\x9c'
 	stream 1 1 >"$name"
