@@ -227,10 +227,6 @@ class Errors(io.TextIOBase):
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self.file.fileno()
 
-    def isatty(self) -> bool:
-        """Is it a terminal?"""
-        return self.file is not None and self.file.isatty()
-
 
 def main(argv: Iterable[str] | None = None) -> int:
     """Run; an error is one line on stderr and status 1, as is a line that cannot be written.

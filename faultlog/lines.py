@@ -34,9 +34,7 @@ MAX_NAMES_BYTES = 32 << 20  # of all names of a column; the module keeps half of
 MAX_EVENTS = 1 << 18  # child and exec lines; the module keeps a fourth of that
 MAX_COMM = 256  # bytes of a program's name in the text; the module's have up to 60
 MAX_MORE = 64  # keys of "# more" lines; the module has three
-MAX_EVENT_NS = (
-    1 << 63
-) - 1  # the kernel's clock is a signed number, as SQLite's integers are
+MAX_EVENT_NS = (1 << 63) - 1  # the kernel's clock and SQLite's integers are signed
 OTHER_LINE = re.compile(rb"\s*(?:\d+::\s*)?(?:EXIT_CODE\s*|#.*)?", re.DOTALL)
 OPTIONAL = ("kind", "offset")  # some lines of a log have them, others do not
 # A line without a key that more than this share of the lines have was cut short. Without a head,

@@ -100,11 +100,11 @@ def test_what_cannot_be_unpacked_ends_though_the_pipe_stays_open(
         with suppress(BrokenPipeError):
             while packed:
                 packed = packed[os.write(theirs, packed) :]
-        _, told = process.communicate(timeout=20)
+        _, messages = process.communicate(timeout=20)
     finally:
         process.kill()
         os.close(theirs)
-    assert told.count(b"\n") == 1 and b"the compressed file" in told
+    assert messages.count(b"\n") == 1 and b"the compressed file" in messages
 
 
 @pytest.mark.parametrize("line", [OLD, b"# child time=1 pid=1 comm=x\n"])
