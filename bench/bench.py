@@ -194,6 +194,9 @@ class Bench:
             for placement in tracers.APART:
                 module = self.files["pf_probe_B.ko"]
                 self.results.parts[placement] = parts.count(module, placement)
+            missing = set(parts.PARTS).difference(*self.results.parts.values())
+            if missing:
+                raise parts.PartsError(f"no instructions of: {', '.join(missing)}")
         self.boot({"costs": costs_case(self.place, tracers.KINDS)})
 
     def drain(self) -> None:

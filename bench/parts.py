@@ -27,7 +27,7 @@ PARTS = {
         "__preempt_count_add",
         "__preempt_count_dec_and_test",
     ),
-    "is it a retry": ("pf_fault_is_retry",),
+    "is it a retry": ("pf_fault_is_new",),
     "the thread's number in the namespace": ("pf_target_nr_of", "task_pid"),
     "time, address and ip": ("instruction_pointer", "pf_describe"),
     "access and region": ("pf_is_plain", "pf_what_of_plain", "pf_region_of_anon"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import statistics
@@ -132,13 +133,23 @@ def scaling_table(results: Results) -> str:
 
 
 def sharing_table(results: Results) -> str:
-    """The lines that more than one CPU writes to, a row each, per thousand faults."""
+    """The lines that more than one CPU writes to, per thousand faults.
+
+    A row each, except that lines which move less than once are summed up in one row.
+    """
     text = row("workload", "contents of the line", "loads", "stores", "moves")
     text += row("---", "---", *["---:"] * 3)
     for name, sums in results.shared.items():
         words = sharing.CASES[name][-1]
         faults = results.shared_faults[name]
-        for variable, use in sorted(sums.items(), key=lambda x: -x[1].stores):
+        rare = [x for x, use in sums.items() if 1000 * use.moves < faults]
+        rows = [(x, use) for x, use in sums.items() if x not in rare]
+        rows.sort(key=lambda x: -x[1].stores)
+        if rare:
+            counts = zip(*(dataclasses.astuple(sums[x]) for x in rare))
+            rest = sharing.Shared(*map(sum, counts))
+            rows.append((f"({len(rare)} more, less than one move each)", rest))
+        for variable, use in rows:
             counts = (use.loads, use.stores, use.moves)
             cells = (f"{1000 * x / faults:,.1f}" for x in counts)
             text += row(words, variable, *cells)
