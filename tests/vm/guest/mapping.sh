@@ -116,7 +116,7 @@ if uname -v | grep -q PREEMPT_RT; then
 else
 	runtime=$(cat /proc/sys/kernel/sched_rt_runtime_us)
 	echo -1 >/proc/sys/kernel/sched_rt_runtime_us
-	start_stopped /workload run fifo 60	# killed before
+	start_stopped /workload run fifo 600	# killed before
 	insmod /pf_probe_B.ko process_id=$pid
 	kill -CONT $pid
 	wait_for grep -q 'region=file kind=shared' /proc/pf_probe_B
