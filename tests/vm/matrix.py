@@ -39,7 +39,7 @@ import kernel
 import run
 import vm
 
-TIMEOUT_S = 1200
+TIMEOUT_S = 1500
 # Takes ten minutes, and differs from the default only in its drivers.
 LIKE_DEFAULT = ("bookworm-cloud",)
 STRICT = ["W=1", "KCFLAGS=-Werror"]

@@ -214,7 +214,7 @@ def main() -> int:
     )
     parser.add_argument("--kernel", default="default", choices=kernels, metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="repeat less often")
-    parser.add_argument("--timeout", type=float, default=900, metavar="SECONDS")
+    parser.add_argument("--timeout", type=float, default=1500, metavar="SECONDS")
     args = parser.parse_args()
     files = [x for p in args.files for x in (build.files_of(p) if p.is_dir() else [p])]
     cases = cases_in(args.cases)

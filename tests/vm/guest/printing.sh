@@ -26,7 +26,7 @@ rmmod pf_probe_A
 is "probe_print set at run time" "$(dmesg_since | grep -c '0x20000000[0-9a-f]* .*region=anon')" 10
 
 # rmmod prints the rest. It can be interrupted; faults that are not printed are counted.
-start_stopped /workload run zero 100000
+start_stopped /workload run zero 20000
 insmod /pf_probe_A.ko process_id=$pid
 dmesg -n 8
 kill -CONT $pid

@@ -3,8 +3,8 @@
 # vm: long
 . /tap.sh
 . /renaming.sh
+[ "${QUICK:-0}" = 0 ] || skip_all "not in a quick run"
 plan 8
 
-seconds=$(($(runs 240) / 2))
-renames_storm 60 $seconds
-renames_storm 700 $seconds
+renames_storm 60 120
+renames_storm 700 120

@@ -7,15 +7,16 @@ handlers="nothing one three another leave child same anew"
 if [ "${QUICK:-0}" = 1 ]; then
 	placements=auto
 	has_ftrace_arguments && placements="auto ftrace"
-	nr_children=1 nr_rounds=1 nr_threads=5000
+	nr_outcomes=1 nr_children=1 nr_rounds=1 nr_threads=5000
 else
 	placements="auto entry"
 	has_ftrace_arguments && placements="auto entry ftrace callback"
-	nr_children=2 nr_rounds=10 nr_threads=12000
+	nr_outcomes=2 nr_children=2 nr_rounds=10 nr_threads=12000
 fi
 nr_reads=100
 steps="8192 16384 65536 1048576"
-plan $((8 * $(echo $placements | wc -w) * 2 * nr_children * nr_rounds + 5 + 4 + 4 + 8 + 3 + 2))
+nr_pairs=$((8 * $(echo $placements | wc -w)))
+plan $((nr_pairs * nr_outcomes * nr_children * nr_rounds + 5 + 4 + 4 + 8 + 3 + 2))
 
 exact="^difference=0 .*status=0 .*dropped=0 .*missed=0 .*unseen=0 .*forgotten=[0-9]+ surplus=0"
 
@@ -33,18 +34,19 @@ signals() {
 	track "$3 $1 $2" "$1 $2" /retries signals "$3" $nr_reads
 }
 
-nr_signals=0
+# In a quick run, a pair of handler and placement has one outcome= and one children=.
+pair=0
 for round in $(seq $nr_rounds); do
 	for handler in $handlers; do
 		for placement in $placements; do
-			for outcome in 0 1; do
-				# In a quick run, children=1 every other time.
-				nr_signals=$((nr_signals + 1))
+			for outcome in $(seq $nr_outcomes); do
+				outcome=$(((outcome + pair / 2 + pair) % 2))
 				for children in $(seq $nr_children); do
 					signals "placement=$placement outcome=$outcome" \
-						children=$(((nr_signals / 2 + children) % 2)) $handler
+						children=$(((children + pair / 4) % 2)) $handler
 				done
 			done
+			pair=$((pair + 1))
 		done
 	done
 done
