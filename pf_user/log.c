@@ -15,10 +15,11 @@
 #include "log.h"
 #include "owner.h"
 #include "path.h"
+#include "place.h"
 #include "say.h"
 
 #define PARTS_MAX 999	/* left parts that are kept of one log */
-#define TRIES_MAX 100	/* where another program keeps changing the names */
+#define TRIES_MAX 100	/* where another program keeps creating the part */
 #define SPARE_DIR "/var/tmp"	/* for a log whose directory was removed */
 
 /* Prints a message and returns -1: for `return complain(...)`. */
@@ -98,21 +99,6 @@ static int open_dir(struct log *log)
 	return 0;
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
-}
-
-/* Is `name` still the file that is open as `fd`? */
-static bool leads_to(const struct log *log, const char *name, int fd)
-{
-	struct stat ours, there;
-
-	return !fstat(fd, &ours) &&
-	       !fstatat(log->dir_fd, path_base(name), &there, AT_SYMLINK_NOFOLLOW) &&
-	       is_same(&ours, &there);
-}
-
 /* Fails if the name exists. */
 static int create_file(const struct log *log, const char *name)
 {
@@ -137,7 +123,7 @@ static char *name_with(const struct log *log, const char *suffix)
 
 static bool part_is(const struct log *log, int fd)
 {
-	return leads_to(log, log->part_name, fd);
+	return place_leads_to(log->dir_fd, path_base(log->part_name), fd);
 }
 
 /* Moves away a part that a killed run has left. Fails if another run is still writing it. */
@@ -460,63 +446,6 @@ int log_cut(struct log *log, off_t size)
 	return log->failed ? -1 : 0;
 }
 
-#define OF_OTHERS	1	/* another user's file has the log's name; else 0, or -1 and errno */
-
-static bool is_of_others(const struct log *log)
-{
-	struct stat st;
-
-	return !fstatat(log->dir_fd, path_base(log->name), &st, AT_SYMLINK_NOFOLLOW) &&
-	       !owner_is_ours(st.st_uid);
-}
-
-/*
- * Another user may create a file with the log's name at any moment. So first exchanges that file
- * and the part, then looks at the file, and exchanges the two again if it must not be replaced.
- */
-static int exchange(const struct log *log)
-{
-	const char *part = path_base(log->part_name), *name = path_base(log->name);
-	int dir = log->dir_fd, ret = -1;
-	struct stat st;
-
-	if (renameat2(dir, part, dir, name, RENAME_EXCHANGE))
-		return -1;
-	if (fstatat(dir, part, &st, AT_SYMLINK_NOFOLLOW))
-		return errno == ENOENT ? 0 : -1;
-	if (!owner_is_ours(st.st_uid))
-		ret = OF_OTHERS;
-	else if (!S_ISDIR(st.st_mode))
-		return unlinkat(dir, part, 0) && errno != ENOENT ? -1 : 0;
-	/* If the log's name was removed meanwhile, there is nothing to exchange. */
-	if (renameat2(dir, part, dir, name, RENAME_EXCHANGE))
-		renameat2(dir, part, dir, name, RENAME_NOREPLACE);
-	errno = EISDIR;
-	return ret;
-}
-
-static int take_name(const struct log *log)
-{
-	const char *part = path_base(log->part_name), *name = path_base(log->name);
-	int dir = log->dir_fd, ret = -1;
-
-	/* Where nobody else can write, one rename is enough, and the log's name always exists. */
-	for (int tries = 0; !owner_alone(dir) && tries < TRIES_MAX; tries++) {
-		if (!renameat2(dir, part, dir, name, RENAME_NOREPLACE))
-			return 0;
-		if (errno == EEXIST) {
-			ret = exchange(log);
-			if (ret >= 0)
-				return ret;
-		}
-		if (errno == EINVAL)
-			break;		/* this file system does not have the flags */
-		if (errno != ENOENT)
-			return -1;
-	}
-	return is_of_others(log) ? OF_OTHERS : renameat(dir, part, dir, name);
-}
-
 /* The command can rename the folder, and put another one with a log of its own in that place. */
 static void follow_folder(struct log *log)
 {
@@ -524,7 +453,7 @@ static void follow_folder(struct log *log)
 	char link[64], real[PATH_MAX];
 	int fd = open_dir_of(log->name);
 	bool moved = fd < 0 || fstat(fd, &there) || fstat(log->dir_fd, &ours) ||
-		     !is_same(&ours, &there);
+		     !place_is_same(&ours, &there);
 	ssize_t len;
 
 	if (fd >= 0)
@@ -553,12 +482,13 @@ int log_finish(struct log *log)
 			return -1;
 		}
 		give(log, log->mode);
-		ret = take_name(log);
-		if (ret == OF_OTHERS)
+		ret = place_replace(log->dir_fd, path_base(log->part_name),
+				    path_base(log->name));
+		if (ret == PLACE_OF_OTHERS)
 			log->failed = complain(log->name, "now belongs to another user");
 		else if (ret)
 			fail(log);
-		else if (leads_to(log, log->name, log->fd))
+		else if (place_leads_to(log->dir_fd, path_base(log->name), log->fd))
 			log->renamed = true;
 		else
 			log->failed = complain(log->name, "was replaced by another program");

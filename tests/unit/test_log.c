@@ -45,6 +45,7 @@ static int mkdir_by_root(const char *name, mode_t mode)
 #define renameat	rename_1
 #define mkdir		mkdir_by_root
 #include "pf_user/log.c"
+#include "pf_user/place.c"
 #undef renameat2
 #undef renameat
 #undef mkdir
