@@ -167,8 +167,8 @@ static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "For both:", 3 },
 	{ "top", 't', NULL, 0, "Show the faults once a second; when draining, continue as with "
 	  "--follow", 3 },
-	{ "output", 'o', "FILE", 0, "Write to FILE instead of " OUT_DIR "/pf_probe_X.log; "
-	  "- is standard output", 3 },
+	{ "output", 'o', "FILE", 0, "Write to FILE instead of " OUT_DIR
+	  "/COMMAND-PID.pf_probe_X.log; - is standard output", 3 },
 	{ "sleep", 's', "MS", 0, "Sleep MS milliseconds between reads (default "
 	  AS_TEXT(USER_SLEEP) ")", 3 },
 	{ "debug", 'd', NULL, 0, "Print what is opened, loaded, read and drained", 3 },

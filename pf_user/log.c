@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -261,6 +260,7 @@ int log_open(struct log *log, const char *output, const char *stream_path)
 	log->fd = log->dir_fd = -1;
 	if (!output) {
 		log->name = format(OUT_DIR "/%s.log", path_base(stream_path));
+		log->is_kept = kept_is_module(path_base(stream_path));
 		if (make_out_dir() || open_file(log))
 			return -1;
 	} else if (!strcmp(output, "-")) {
@@ -313,20 +313,10 @@ static int copy_all(int from, int to)
 	return (int)done;
 }
 
-/* A suffix that nobody can guess. */
-static char *random_suffix(const char *begin)
-{
-	unsigned long long random = 0;
-
-	if (getrandom(&random, sizeof(random), 0) < 0)
-		debug("getrandom: %s", strerror(errno));
-	return format("%s.%016llx", begin, random);
-}
-
 /* Creates a file for a copy of the part, and sets its name. Returns a descriptor or -1. */
 static int create_copy(const struct log *log, char **name)
 {
-	char *suffix = random_suffix(".part");
+	char *suffix = place_random_name(".part");
 
 	*name = name_with(log, suffix);
 	free(suffix);
@@ -346,7 +336,7 @@ static int use_spare_dir(struct log *log)
 		return -1;
 	close(log->dir_fd);
 	log->dir_fd = dir;
-	suffix = random_suffix("");
+	suffix = place_random_name("");
 	log->name = format(SPARE_DIR "/%s", path_base(old));
 	say("%s: its directory was removed; the log goes to " SPARE_DIR, old);
 	free(old);
@@ -354,6 +344,7 @@ static int use_spare_dir(struct log *log)
 	log->name = name_with(log, suffix);
 	free(old);
 	free(suffix);
+	log->is_kept = false;
 	choose_owner(log, NULL, -1);
 	return 0;
 }
@@ -469,6 +460,24 @@ static void follow_folder(struct log *log)
 	log->name = format("%.*s", (int)len, real);
 }
 
+/* Gives the part the log's name. Returns as place_replace(). */
+static int take_name(struct log *log)
+{
+	const char *part = path_base(log->part_name), *base = path_base(log->name);
+	char *name, *old = log->name;
+
+	if (!log->is_kept)
+		return place_replace(log->dir_fd, part, base);
+	name = kept_take_name(log->dir_fd, part, log->label, base);
+	if (!name)
+		return -1;
+	log->name = format("%.*s%s", (int)(base - old), old, name);
+	log->link = format("%s", base);
+	free(old);
+	free(name);
+	return 0;
+}
+
 int log_finish(struct log *log)
 {
 	int ret;
@@ -482,8 +491,7 @@ int log_finish(struct log *log)
 			return -1;
 		}
 		give(log, log->mode);
-		ret = place_replace(log->dir_fd, path_base(log->part_name),
-				    path_base(log->name));
+		ret = take_name(log);
 		if (ret == PLACE_OF_OTHERS)
 			log->failed = complain(log->name, "now belongs to another user");
 		else if (ret)
@@ -492,6 +500,10 @@ int log_finish(struct log *log)
 			log->renamed = true;
 		else
 			log->failed = complain(log->name, "was replaced by another program");
+	}
+	if (log->renamed && log->link) {
+		kept_link(log->dir_fd, log->fd, log->link);
+		log->kept = kept_count(log->dir_fd, log->fd, opt.keep);
 	}
 	if (log->renamed)
 		follow_folder(log);

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "kept.h"
+
 #ifndef LOG_BUFFER_SIZE
 #define LOG_BUFFER_SIZE	(512 * 1024)
 #endif
@@ -28,6 +30,10 @@ struct log {
 	mode_t mode;
 	bool failed;
 	bool renamed;			/* it has its own name */
+	char label[KEPT_LABEL_SIZE];	/* COMMAND-PID, to be set if is_kept */
+	bool is_kept;			/* it gets a name of its own, and replaces no log */
+	char *link;			/* pf_probe_X.log, once the log has another name */
+	struct kept kept;		/* when it is complete: the logs in its folder */
 	off_t size;			/* including the text in the buffer */
 	size_t len;
 	char buffer[LOG_BUFFER_SIZE];	/* starts at the start of a line */
@@ -36,7 +42,8 @@ struct log {
 /**
  * log_open() - Begin a log.
  * @log: all zero
- * @output: its name, "-" for standard output, or NULL for the default name of the stream
+ * @output: its name, "-" for standard output, or NULL for the default name of the stream. If that
+ * is pf_probe_X, the log is kept, and log_finish() gives it a name of its own (see kept.h)
  * @stream_path: the stream
  *
  * A new log belongs to the user (see owner.h) and is private, as the streams are. An existing log

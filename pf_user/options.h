@@ -17,6 +17,7 @@ struct options {
 	bool follow;
 	bool top;
 	bool debug;
+	size_t keep;			/* how many logs to keep, 0: all */
 	char **modules;			/* to drain: letters or paths */
 	size_t nr_modules;
 

@@ -210,6 +210,44 @@ static void report_maps(const struct tally *t, int nr_lines, FILE *to)
 			t->map_names.nr);
 }
 
+/* With three digits or more: 999 bytes, 1.23 MB, 45.6 MB, 7890 GB. */
+static void put_size(FILE *to, u64 size)
+{
+	static const char *const units[] = { "kB", "MB", "GB" };
+	u64 unit = 1000;
+	size_t i = 0;
+
+	if (size < 1000) {
+		fprintf(to, "%llu byte%s", size, plural(size, "", "s"));
+		return;
+	}
+	while (i < 2 && size >= 1000 * unit) {
+		unit *= 1000;
+		i++;
+	}
+	if (size < 10 * unit)
+		fprintf(to, "%llu.%02llu %s", size / unit, size % unit / (unit / 100), units[i]);
+	else if (size < 100 * unit)
+		fprintf(to, "%llu.%llu %s", size / unit, size % unit / (unit / 10), units[i]);
+	else
+		fprintf(to, "%llu %s", size / unit, units[i]);
+}
+
+/* All logs that are kept: one line, or none. */
+static void report_kept(const struct log *log, FILE *to)
+{
+	const struct kept *kept = &log->kept;
+
+	if (!kept->nr)
+		return;
+	fprintf(to, OUT_DIR "/ holds %s%zu log%s, ", kept->is_partial ? "at least " : "", kept->nr,
+		plural(kept->nr, "", "s"));
+	put_size(to, (u64)kept->size);
+	if (!opt.keep)
+		fputs("; --keep N removes all but the newest N", to);
+	fputc('\n', to);
+}
+
 /* A word for a shell. In $'...', which bash and others know, a byte is written as \ooo. */
 static void put_word(FILE *to, const char *word)
 {
@@ -255,7 +293,7 @@ static void report_next(const struct stream *s, FILE *to)
 int report(const struct stream *s, FILE *to)
 {
 	bool is_file = s->log.part_name;
-	int nr_lines = 1 + report_losses(s, false) + is_file, err;
+	int nr_lines = 1 + report_losses(s, false) + is_file + (s->log.kept.nr > 0), err;
 
 	report_head(s, to);
 	if (s->has_tally && s->tally.nr_faults) {
@@ -263,6 +301,7 @@ int report(const struct stream *s, FILE *to)
 		nr_lines += report_regions(&s->tally, to);
 		report_maps(&s->tally, LINES_MAX - nr_lines - 1, to);
 	}
+	report_kept(&s->log, to);
 	err = fflush(to);
 	if (err)
 		say("standard output: %s", strerror(errno));

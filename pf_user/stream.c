@@ -282,5 +282,6 @@ int stream_finish(struct stream *s)
 		log_reserve(&s->log, s->sum.len);
 		log_put(&s->log, s->sum.line, s->sum.len);
 	}
+	kept_label(s->log.label, opt.command ? path_base(*opt.command) : s->comm, s->pid);
 	return log_finish(&s->log);
 }

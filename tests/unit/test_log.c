@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,6 +46,7 @@ static int mkdir_by_root(const char *name, mode_t mode)
 #define renameat	rename_1
 #define mkdir		mkdir_by_root
 #include "pf_user/log.c"
+#include "pf_user/kept.c"
 #include "pf_user/place.c"
 #undef renameat2
 #undef renameat
@@ -67,11 +69,14 @@ struct options opt;
 
 static struct log the_log;
 static void (*at_last)(void);
+static int nr_before;	/* renames before it */
 
 static void before_rename(void)
 {
 	void (*what)(void) = at_last;
 
+	if (nr_before && nr_before--)
+		return;
 	at_last = NULL;
 	if (what)
 		what();
@@ -164,6 +169,134 @@ static void check_all(const char *where)
 	ok(log_to(NULL, put_folder, 01777) == -1 && is_saved(), "%s: no folder is replaced", where);
 }
 
+#define LINK	"out/pf_probe_B.log"
+#define KEPT	"out/a-1.pf_probe_B.log"
+#define KEPT_2	"out/a-1-2.pf_probe_B.log"
+#define EARLIER	"out/earlier-1.pf_probe_B.log"
+
+/* How many files are in out/? */
+static int nr_files(void)
+{
+	DIR *dir = opendir("out");
+	int nr = -2;
+
+	while (dir && readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
+}
+
+static void empty_out(void)
+{
+	char command[] = "rm -rf out/*";
+
+	if (system(command))
+		perror(command);
+}
+
+/* As log_to(), for a log that is kept, in out/. @nr: the rename before which it happens */
+static int keep_log(void (*what)(void), int nr)
+{
+	int ret;
+
+	the_log = (struct log) { 0 };
+	ret = log_open(&the_log, NULL, "/proc/pf_probe_B");
+	if (chmod("out", 01777))
+		perror("chmod");
+	strcpy(the_log.label, "a-1");
+	if (!ret) {
+		log_put(&the_log, NEW, strlen(NEW));
+		at_last = what;
+		nr_before = nr;
+		ret = log_finish(&the_log);
+	}
+	at_last = NULL;
+	close(the_log.fd);
+	close(the_log.dir_fd);
+	free(the_log.name);
+	free(the_log.part_name);
+	free(the_log.link);
+	return ret;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	struct stat at, bt;
+
+	return !stat(a, &at) && !stat(b, &bt) && place_is_same(&at, &bt);
+}
+
+static void put_their_link(void)
+{
+	put_file(LINK, THEIRS, OTHER);
+}
+
+static void put_our_link(void)
+{
+	put_file(LINK, OLD, 0);
+}
+
+static void put_their_kept(void)
+{
+	put_file(KEPT, THEIRS, OTHER);
+}
+
+static void put_folder_as_link(void)
+{
+	unlink(LINK);
+	if (mkdir(LINK, 0755))
+		perror(LINK);
+}
+
+/* Moves the log away, and puts another file in its place. */
+static void swap_kept(void)
+{
+	if (rename(KEPT, "out/moved"))
+		perror(KEPT);
+	put_file(KEPT, OLD, 0);
+}
+
+static void check_kept(const char *where)
+{
+	ok(!keep_log(NULL, 0) && holds(KEPT, NEW) && same_file(KEPT, LINK) && nr_files() == 2,
+	   "%s: a log and its link", where);
+	ok(the_log.kept.nr == 1 && the_log.kept.size == (off_t)strlen(NEW), "%s: it is counted",
+	   where);
+	put_file(KEPT, OLD, 0);
+	ok(!keep_log(NULL, 0) && holds(KEPT, OLD) && holds(KEPT_2, NEW) &&
+		   same_file(KEPT_2, LINK),
+	   "%s: an older one stays", where);
+	empty_out();
+	put_our_link();
+	ok(!keep_log(NULL, 0) && holds(KEPT, NEW) && same_file(KEPT, LINK) && holds(EARLIER, OLD) &&
+		   nr_files() == 3,
+	   "%s: one that has only the link's name stays", where);
+	empty_out();
+	ok(!keep_log(put_our_link, 1) && same_file(KEPT, LINK) && holds(EARLIER, OLD) &&
+		   nr_files() == 3,
+	   "%s: also one that came at the last moment", where);
+	empty_out();
+	ok(!keep_log(put_folder_as_link, 1) && holds(KEPT, NEW) && nr_files() == 2 && !rmdir(LINK),
+	   "%s: no folder is replaced by a link", where);
+	empty_out();
+	ok(!keep_log(swap_kept, 1) && same_file(LINK, KEPT) == false && holds(LINK, NEW) &&
+		   holds(KEPT, OLD),
+	   "%s: the link is to the log, whatever has its name", where);
+	empty_out();
+}
+
+static void check_kept_of_others(const char *where)
+{
+	ok(!keep_log(put_their_link, 1) && holds(KEPT, NEW) && holds(LINK, THEIRS) &&
+		   nr_files() == 2,
+	   "%s: another user's file stays in the link's place", where);
+	empty_out();
+	ok(!keep_log(put_their_kept, 0) && holds(KEPT, THEIRS) && holds(KEPT_2, NEW) &&
+		   same_file(KEPT_2, LINK),
+	   "%s: and in that of the log", where);
+	empty_out();
+}
+
 /* The process that makes out/ has the user's rights, but the user cannot stop it. */
 static bool user_makes_folder(const char *name)
 {
@@ -194,6 +327,16 @@ int main(void)
 	setbuf(stdout, NULL);
 	umask(022);
 	dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);	/* messages */
+	if (mkdir("out", 0755))
+		perror("out");
+	check_kept("all can write");
+	check_kept_of_others("all can write");
+	refused_flags = RENAME_EXCHANGE;
+	check_kept("without RENAME_EXCHANGE");
+	refused_flags = RENAME_EXCHANGE | RENAME_NOREPLACE;
+	check_kept("without both");
+	refused_flags = 0;
+	rmdir("out");
 	check_all("all can write");
 	ok(log_to(NULL, put_theirs, 01777) == -1 && holds(NAME, THEIRS) && is_saved(),
 	   "where nothing was, another user's file stays");

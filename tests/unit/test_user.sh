@@ -9,7 +9,7 @@ a_log_has_numbered_faults_and_no_EXIT_CODE() {
 	run 0 ./pf_probe_B
 	reference <pf_probe_B >want
 	check cmp want out/pf_probe_B.log
-	check only out pf_probe_B.log
+	check only out my_prog-4494.pf_probe_B.log pf_probe_B.log
 	check [ "$(sed -n 2p out/pf_probe_B.log | cut -c 1-14)" = '   0:: PID =  ' ]
 	check [ ! -s err ]
 }
@@ -68,7 +68,8 @@ several_probes_get_a_log_each() {
 	stream 2 2 >pf_probe_A
 	stream 3 3 >pf_probe_C
 	run 0 ./pf_probe_A "$PWD/pf_probe_C"
-	check only out pf_probe_A.log pf_probe_C.log
+	check only out my_prog-4494.pf_probe_A.log my_prog-4494.pf_probe_C.log pf_probe_A.log \
+		pf_probe_C.log
 	check [ "$(grep -c ' page faults of PID ' msg)" = 2 ]
 }
 

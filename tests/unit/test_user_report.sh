@@ -25,10 +25,11 @@ the_report_has_log_count_process_retries_and_span() {
 	cp "$user" user
 	: >page_fault_plot.py
 	./user ./pf_probe_B >msg
-	check [ "$(cat msg)" = 'out/pf_probe_B.log: 3201 page faults of PID 4494 (my\040prog)
+	check [ "$(cat msg)" = 'out/my_prog-4494.pf_probe_B.log: 3201 page faults of PID 4494 (my\040prog)
   in 3.200 s, 3201 pages, 41 retries folded
   by region: heap 3201
-next: python3 page_fault_plot.py out/pf_probe_B.log' ]
+out/ holds 1 log, 467 kB; --keep N removes all but the newest N
+next: python3 page_fault_plot.py out/my_prog-4494.pf_probe_B.log' ]
 	(PATH=$PWD:$PATH && user -o "it's.log" ./pf_probe_B >msg)
 	check [ "$(tail -n 1 msg)" = "next: page_fault_plot 'it'\\''s.log'" ]
 }

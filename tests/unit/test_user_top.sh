@@ -102,7 +102,7 @@ elsewhere_it_is_plain_text_once_a_second() {
 	check [ "$(awk 'length > 79' msg | wc -l)" = 0 ]
 	reference <sent >want
 	check cmp want out/pf_probe_B.log
-	check grep -q '^out/pf_probe_B.log: 210 page faults' msg
+	check grep -q '^out/my_prog-4494.pf_probe_B.log: 210 page faults' msg
 }
 
 it_is_on_standard_error_if_the_log_is_on_standard_output() {

@@ -389,6 +389,41 @@ a_log_that_another_user_has_made_meanwhile_is_left_alone() {
 	check [ "$(grep -c PID x.log.part)" = 5 ]
 }
 
+a_link_to_a_log_is_never_one_to_another_file() {
+	shared || return
+	mv in pf_probe_B
+	by 65534 mkdir out
+	# A file of root's, which the user has moved there.
+	echo secret >out/secret
+	inode=$(stat -c %i out/secret)
+	racing 65534 out/secret out/my_prog-4494.pf_probe_B.log
+	once() {
+		timeout 60 env SUDO_UID=65534 SUDO_GID=65534 "$user" ./pf_probe_B >msg 2>err
+		check [ "$(find out -inum "$inode" -printf '%U:%n:%s ')" = '0:1:7 ' ]
+		find out -type f ! -inum "$inode" -delete
+	}
+	repeat 3 once
+}
+
+a_log_of_another_user_is_neither_replaced_nor_removed() {
+	shared || return
+	mv in pf_probe_B
+	mkdir out
+	chmod 1777 out
+	# A file that another user has given a log's name, and one with the name of the link.
+	by 65533 sh -c 'echo theirs | tee out/my_prog-4494.pf_probe_B.log >out/a-1.pf_probe_B.log'
+	sudoed 0 ./pf_probe_B
+	check [ "$(stat -c %u:%a out/my_prog-4494-2.pf_probe_B.log)" = 65534:600 ]
+	check [ out/pf_probe_B.log -ef out/my_prog-4494-2.pf_probe_B.log ]
+	check grep -q '^out/ holds 1 log, ' msg
+	check [ "$(cat out/my_prog-4494.pf_probe_B.log out/a-1.pf_probe_B.log)" = $'theirs\ntheirs' ]
+	rm out/pf_probe_B.log
+	by 65533 sh -c 'echo theirs >out/pf_probe_B.log'
+	sudoed 1 ./pf_probe_B
+	check grep -q '^user: out/pf_probe_B.log: belongs to another user: name another file$' err
+	check [ "$(cat out/pf_probe_B.log)" = theirs ]
+}
+
 # rules OWN_UID OTHER_UID COMMAND...: checks the rules for a COMMAND that runs as OWN_UID.
 rules() {
 	local own=$1 other=$2

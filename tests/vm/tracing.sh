@@ -32,13 +32,24 @@ account() {
 	target=$(tail -n 1 "$log" | sed -n "s/^# recorded=$lines .* target=\([a-z]*\).*/\1/p")
 	echo "difference=$((lines - failed - $2)) enough=$((lines > 20)) target=$target" \
 		"loaded=$(loaded && echo yes) plots=$(grep -c '^ *page number +' err | sed 's/[2-9]/many/')" \
-		"owner=$(stat -c %u:%g:%a "$log") $(ls -A out | xargs)"
+		"owner=$(stat -c %u:%g:%a "$log") $(files)"
+}
+
+# The files in out/. A log that is kept, to which pf_probe_X.log is a link, is shown as KEPT.
+files() {
+	for file in $(ls -A out); do
+		link=out/pf_probe_${file##*.pf_probe_}
+		case $file in
+		*-[0-9]*.pf_probe_[ABC].log) [ "out/$file" -ef "$link" ] && echo KEPT || echo "$file" ;;
+		*) echo "$file" ;;
+		esac
+	done | sort | xargs
 }
 
 # whole PROBE TARGET: the line that account should print.
 whole() {
 	case $1 in A) plots=0 ;; B) plots=1 ;; C) plots=many ;; esac
-	echo "difference=0 enough=1 target=$2 loaded= plots=$plots owner=1000:1001:600 pf_probe_$1.log"
+	echo "difference=0 enough=1 target=$2 loaded= plots=$plots owner=1000:1001:600 KEPT pf_probe_$1.log"
 }
 
 # The kernel's count for the command; with children=1, including children that it has waited for.

@@ -72,7 +72,7 @@ sigterm B "outcome=1" idle-threads 20
 sigterm C "outcome=1 children=1" idle-threads 20
 sigterm B "outcome=1" fault-forever
 like "the last message names the log" "$(cat err)" \
-	"^out/pf_probe_B.log: [0-9]+ page faults of PID .*workload"
+	"^out/workload-[0-9]+.pf_probe_B.log: [0-9]+ page faults of PID .*workload"
 
 is "standard output goes through" "$($by_sudo /user -- echo hello 2>err)" hello
 is "standard input goes through" "$(echo hello | $by_sudo /user -- cat 2>err)" hello
