@@ -21,6 +21,7 @@ struct command {
 	pid_t pid;
 	bool held;
 	struct fault_counts at_start;
+	unsigned long long go_ns;	/* when it was let go, by CLOCK_MONOTONIC */
 };
 
 /* As in shells; 125 is an error of our own, as in env(1). */

@@ -6,6 +6,7 @@
 
 #include "report.h"
 #include "say.h"
+#include "verdict.h"
 
 #define LINES_MAX	12
 #define COLUMNS		79
@@ -269,7 +270,7 @@ static void put_word(FILE *to, const char *word)
 }
 
 /* Names the plotter beside this program, else the installed one. */
-static void report_next(const struct stream *s, FILE *to)
+static void put_plotter(FILE *to)
 {
 	const char *called = program_invocation_name, *slash = strrchr(called, '/');
 	char *plotter = format("%.*spage_fault_plot.py", slash ? (int)(slash + 1 - called) : 0,
@@ -283,11 +284,21 @@ static void report_next(const struct stream *s, FILE *to)
 		fputs("page_fault_plot", to);
 	}
 	free(plotter);
-	fputc(' ', to);
-	if (*s->log.name == '-')
-		fputs("./", to);
-	put_word(to, s->log.name);
-	fputc('\n', to);
+}
+
+static void put_log(FILE *to, const char *name)
+{
+	fputs(*name == '-' ? " ./" : " ", to);
+	put_word(to, name);
+}
+
+/* Returns 0, or -1 after a message. */
+static int flush_report(FILE *to)
+{
+	if (!fflush(to))
+		return 0;
+	say("standard output: %s", strerror(errno));
+	return -1;
 }
 
 int report(const struct stream *s, FILE *to)
@@ -297,17 +308,18 @@ int report(const struct stream *s, FILE *to)
 
 	report_head(s, to);
 	if (s->has_tally && s->tally.nr_faults) {
-		nr_lines += report_kinds(s, to);
+		nr_lines += report_kinds(s, to) + verdict_exists(s);
 		nr_lines += report_regions(&s->tally, to);
 		report_maps(&s->tally, LINES_MAX - nr_lines - 1, to);
 	}
+	verdict_put(s, to);
 	report_kept(&s->log, to);
-	err = fflush(to);
-	if (err)
-		say("standard output: %s", strerror(errno));
+	err = flush_report(to);
 	report_losses(s, true);
 	if (is_file && !err) {
-		report_next(s, to);
+		put_plotter(to);
+		put_log(to, s->log.name);
+		fprintf(to, " %s\n", verdict_option(s));
 		err = fflush(to);
 	}
 	return err ? -1 : 0;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stddef.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "stop.h"
 
 volatile sig_atomic_t stop_signal, nr_stops, end_signal;
 
-static volatile sig_atomic_t command;
+static volatile sig_atomic_t command, command_ended;
+static volatile unsigned long long command_end_ns;
 static bool end_in_order;
 static sigset_t stop_signals;
 
@@ -15,7 +17,7 @@ static const int signals[] = {
 	SIGINT, SIGQUIT, SIGTERM, SIGHUP,	/* caught */
 	SIGPIPE, SIGXFSZ,			/* ignored */
 	SIGTTOU, SIGTTIN,			/* ignored when tracing */
-	SIGCHLD,				/* default: if ignored, exit statuses are lost */
+	SIGCHLD,				/* if it was ignored, exit statuses would be lost */
 };
 #define NR_STOPS	4
 #define NR_DRAINING	6
@@ -39,11 +41,31 @@ static void on_stop(int sig, siginfo_t *info, void *context)
 			end_signal = sig;
 		if (nr_stops > 2)
 			stop_signal = sig;
-	} else if (end_in_order && !nr_stops++) {
+	} else if (end_in_order && !end_signal) {
+		nr_stops++;
 		end_signal = sig;
 	} else {
 		nr_stops++;
 		stop_signal = sig;
+	}
+	errno = err;
+}
+
+/* Its children may go on. From now on signals are meant for us. */
+static void on_child(int sig)
+{
+	siginfo_t info = { 0 };
+	struct timespec now;
+	int err = errno;
+
+	(void)sig;
+	if (command && !waitid(P_PID, (id_t)command, &info, WEXITED | WNOWAIT | WNOHANG) &&
+	    info.si_pid) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		command_end_ns = (unsigned long long)now.tv_sec * 1000000000 +
+				 (unsigned long long)now.tv_nsec;
+		command_ended = 1;
+		command = 0;
 	}
 	errno = err;
 }
@@ -53,13 +75,15 @@ void catch_stops(bool in_order)
 {
 	struct sigaction act = { .sa_sigaction = on_stop, .sa_flags = SA_SIGINFO };
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, dfl = { .sa_handler = SIG_DFL };
+	struct sigaction child = { .sa_handler = on_child,
+				   .sa_flags = SA_RESTART | SA_NOCLDSTOP };
 
 	end_in_order = in_order;
 	sigemptyset(&stop_signals);
 	for (size_t i = 0; i < NR_SIGNALS; i++) {
 		sigaction(signals[i], NULL, &before[i]);
 		if (i >= NR_IGNORED) {
-			sigaction(signals[i], &dfl, NULL);
+			sigaction(signals[i], in_order ? &child : &dfl, NULL);
 			continue;
 		}
 		if (i >= NR_STOPS) {
@@ -85,7 +109,13 @@ void restore_signals(void)
 
 void pass_stops_to(pid_t pid)
 {
+	command_ended = 0;
 	command = pid;
+}
+
+unsigned long long stop_command_end_ns(void)
+{
+	return command_ended ? command_end_ns : 0;
 }
 
 int wait_for(struct pollfd *pfd, nfds_t nr, long ms)

@@ -4,7 +4,8 @@
  *
  * Draining stops at the first signal. Tracing ends in order at the first signal, and stops at the
  * second. While a command runs, signals are meant for it: those that another process sends to us
- * are passed on to it; those from the terminal have reached it already.
+ * are passed on to it; those from the terminal have reached it already. When it has ended, the
+ * processes that it has started may still be recorded, and signals are meant for us again.
  */
 #ifndef PF_USER_STOP_H
 #define PF_USER_STOP_H
@@ -28,6 +29,9 @@ void restore_signals(void);
 
 /* From now on passes signals on to this process; 0: to none. */
 void pass_stops_to(pid_t pid);
+
+/* When that process ended, by CLOCK_MONOTONIC; 0 if it has not, or if that is not known. */
+unsigned long long stop_command_end_ns(void);
 
 /*
  * As poll(); ms < 0 is no time limit. Also returns -1 when stop_signal is set, or when end_signal

@@ -66,6 +66,7 @@ struct stream {
 	struct summary sum;
 	struct counter counter;
 	char pid[16], comm[72];
+	u64 run_ns;			/* how long the command ran; 0: not known */
 
 	size_t in_len;
 	char in[STREAM_BUFFER_SIZE + FAULT_SLACK];

@@ -110,9 +110,49 @@ static __attribute__((noinline)) void add_elsewhere(struct tally *t, const struc
 	t->latest_block = block;
 }
 
+static __attribute__((noinline)) void take_tid(struct tally *t, const struct fault *f)
+{
+	size_t len = f->tid ? strcspn(f->tid, " \n") : 0;
+
+	t->has_threads = t->nr_faults || !len || len >= sizeof(t->tid) || f->tid[len] != ' ';
+	if (t->has_threads)
+		return;
+	t->tid_len = len + 1;
+	memcpy(t->tid, f->tid, t->tid_len);
+}
+
+static inline void add_thread(struct tally *t, const struct fault *f)
+{
+	if (!t->has_threads &&
+	    (!t->tid_len || !f->tid || strncmp(f->tid, t->tid, t->tid_len)))
+		take_tid(t, f);
+}
+
+/* A major fault in swapped memory is not in a file. */
+static inline bool is_in_file(const struct fault *f)
+{
+	return f->region >= 0 && (!strcmp(region_names[f->region], "code") ||
+				  !strcmp(region_names[f->region], "data") ||
+				  !strcmp(region_names[f->region], "file"));
+}
+
+static inline void add_time(struct tally *t, const struct fault *f)
+{
+	/* No sum of major faults is larger than the sum of all. */
+	if (__builtin_add_overflow(t->time_ns, f->latency_ns, &t->time_ns))
+		t->is_too_long = true;
+	if (f->result == RESULT_MAJOR) {
+		t->major_ns += f->latency_ns;
+		t->major_file_ns += is_in_file(f) ? f->latency_ns : 0;
+	}
+}
+
 void tally_add(struct tally *t, const struct fault *f)
 {
 	u64 page = page_of(t, f);
+
+	add_thread(t, f);
+	add_time(t, f);
 
 	if (f->region >= 0)
 		t->by_region[f->region]++;

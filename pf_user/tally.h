@@ -34,6 +34,12 @@ struct tally {
 	u64 nr_faults;
 	u64 by_result[RESULTS];
 	u64 first_ns, last_ns;			/* the first begin; the last end, if known */
+	u64 time_ns;				/* the sum of all latencies, if not is_too_long */
+	u64 major_ns, major_file_ns;		/* of major faults; of those in files */
+	bool is_too_long;			/* the sum is beyond 64 bits */
+	bool has_threads;			/* faults of several threads, or of unknown ones */
+	char tid[16];				/* of the first fault, with the blank after it */
+	size_t tid_len;
 	u64 by_region[REGIONS];
 	struct names map_names;
 	struct tally_map *maps;			/* by number; the last is all others */

@@ -44,7 +44,7 @@ static int check_user(void)
  */
 static int record(struct stream *s, struct command *c)
 {
-	u64 deadline_ms = opt.duration_ms ? now_ms() + opt.duration_ms : 0;
+	u64 deadline_ms = opt.duration_ms ? now_ms() + opt.duration_ms : 0, end_ns;
 
 	/* Before the command runs: it may stop the terminal's output. */
 	if (s->log.part_name)
@@ -54,6 +54,9 @@ static int record(struct stream *s, struct command *c)
 		return -1;
 	}
 	drain(s, 1, deadline_ms);
+	end_ns = stop_command_end_ns();
+	if (c && end_ns > c->go_ns)
+		s->run_ns = end_ns - c->go_ns;
 	if (s->state == READING)
 		say("%s: stopped (%s): %s", s->path, strsignal(stop_signal),
 		    s->between ? "the log ends after a complete read" :

@@ -14,7 +14,7 @@ each_log_is_kept_and_the_link_leads_to_the_newest() {
 		named make 77 $((${#i} + 3))
 		run 0 ./pf_probe_B
 		check grep -q "^out/make-77$i.pf_probe_B.log: $((${#i} + 3)) page faults" msg
-		check grep -q "^next: .*page_fault_plot[.py]* out/make-77$i.pf_probe_B.log$" msg
+		check grep -q "^next: .*page_fault_plot[.py]* out/make-77$i.pf_probe_B.log --by$" msg
 		check cmp "out/make-77$i.pf_probe_B.log" <(reference <pf_probe_B)
 		check [ out/pf_probe_B.log -ef "out/make-77$i.pf_probe_B.log" ]
 	done

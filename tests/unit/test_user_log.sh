@@ -272,7 +272,7 @@ a_log_whose_folder_was_renamed_is_named_by_where_it_is() {
 			exec 3>&-
 			check grep -q ": its directory was renamed; the log is now $PWD/moved/pipe.log$" err
 			check grep -q "^$PWD/moved/pipe.log: 7 page faults of " msg
-			check grep -q "^next: .* $PWD/moved/pipe.log$" msg
+			check grep -q "^next: .* $PWD/moved/pipe.log --by$" msg
 			check cmp want moved/pipe.log
 			check [ "$(cat planted/pipe.log)" = planted ]
 			rm -r moved planted out 2>/dev/null

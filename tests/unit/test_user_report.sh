@@ -29,9 +29,9 @@ the_report_has_log_count_process_retries_and_span() {
   in 3.200 s, 3201 pages, 41 retries folded
   by region: heap 3201
 out/ holds 1 log, 467 kB; --keep N removes all but the newest N
-next: python3 page_fault_plot.py out/my_prog-4494.pf_probe_B.log' ]
+next: python3 page_fault_plot.py out/my_prog-4494.pf_probe_B.log --by' ]
 	(PATH=$PWD:$PATH && user -o "it's.log" ./pf_probe_B >msg)
-	check [ "$(tail -n 1 msg)" = "next: page_fault_plot 'it'\\''s.log'" ]
+	check [ "$(tail -n 1 msg)" = "next: page_fault_plot 'it'\\''s.log' --by" ]
 }
 
 no_fault_and_one_fault() {
@@ -65,7 +65,9 @@ results_regions_and_mappings_are_reported() {
            1        7.000 ms  /lib/7
            1        6.000 ms  /lib/6
            1        5.000 ms  /lib/5
-           1        4.000 ms  /lib/4' ]
+           1        4.000 ms  /lib/4
+36.0 ms in faults; more than 99.9 % of it in major faults' ]
+	check grep -q '^next: .* out/in.log -o warm.sh$' msg
 	check narrow msg
 	sed 's/ result=[^ ]* latency_ns=[^ ]* tries=1//; s/ minor=.*//' in >plain
 	run 0 ./plain
@@ -187,7 +189,7 @@ a_file_name_sends_no_control_characters() {
 	check [ "$(grep -ac $'[\x01-\x1f\x7f]\\|\xc2\x9b\\|[ -~]\x9b' msg err | xargs)" = 'msg:0 err:0' ]
 	check [ "$(grep -avc '^user: ' err)" = 0 ]
 	# What a shell makes of the command is the name.
-	word=$(sed -n 's/^next: .*page_fault_plot[.py]* //p' msg)
+	word=$(sed -n 's/^next: .*page_fault_plot[.py]* //; s/ --by$//p' msg)
 	eval "word=$word"
 	check [ "$word" = "out/$name.log" ]
 	check cmp "$word" <(reference <"$name")
@@ -246,6 +248,7 @@ a_stream_without_head_or_summary_has_a_report() {
 	check [ "$(head -n 3 msg)" = 'out/in.log: 2 page faults
   in 0.000 s, 2 pages
   0 minor, 2 major, 0 failed' ]
+	check grep -qx 'at least 2 ns in faults' msg
 }
 
 losses_are_reported() {
