@@ -150,7 +150,7 @@ static int hold_standard_streams(void)
 
 const char *argp_program_version = "pf_probe " PF_VERSION;
 
-enum { KEY_DURATION = 256, KEY_ROOT };
+enum { KEY_DURATION = 256, KEY_ROOT, KEY_FAST };
 
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "To trace a command or a process:", 1 },
@@ -161,6 +161,8 @@ static const struct argp_option options[] = {
 	{ "duration", KEY_DURATION, "SECONDS", 0, "Stop tracing after this many seconds; a command then "
 	  "continues untraced", 1 },
 	{ "root", KEY_ROOT, NULL, 0, "Run the command as root, not as the user who ran sudo", 1 },
+	{ "fast", KEY_FAST, NULL, 0, "Record neither results and latencies nor other processes: "
+	  "without outcome=1 children=1, which are the default", 1 },
 	{ NULL, 0, NULL, 0, "To drain a module that is already loaded:", 2 },
 	{ "follow", 'f', NULL, 0, "Continue with new faults until the traced process exits or "
 	  "you press Ctrl-C", 2 },
@@ -230,9 +232,9 @@ static void check_options(struct argp_state *state)
 
 	if (opt.command && opt.pid)
 		argp_error(state, "give either --pid or a command, not both");
-	if (!traces && (opt.letter || opt.duration_ms || opt.stay_root))
-		argp_error(state, "-A, -B, -C, --duration and --root need --pid or -- COMMAND");
-	if (opt.pid && opt.stay_root)
+	if (!traces && (opt.letter || opt.duration_ms || opt.fast))
+		argp_error(state, "-A, -B, -C, --duration and --fast need --pid or -- COMMAND");
+	if (!opt.command && opt.stay_root)
 		argp_error(state, "--root needs -- COMMAND");
 	if (!traces)
 		return;
@@ -269,6 +271,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_ROOT:
 		opt.stay_root = true;
+		return 0;
+	case KEY_FAST:
+		opt.fast = true;
 		return 0;
 	case 'o':
 		opt.output = arg;
@@ -308,8 +313,7 @@ static char *add_examples(int key, const char *text, void *input)
 	if (key != ARGP_KEY_HELP_POST_DOC)
 		return (char *)text;
 	return format("EXAMPLES\n"
-		      "    sudo %1$s -- gcc -c x.c             trace a command\n"
-		      "    sudo %1$s children=1 -- make        trace make and all its children\n"
+		      "    sudo %1$s -- gcc -c x.c             trace a command and its children\n"
 		      "    sudo %1$s --pid 4494                trace a running process\n"
 		      "    sudo %1$s                           drain all loaded modules\n"
 		      "    sudo %1$s -o - B | grep region=heap\n\n"

@@ -8,6 +8,8 @@
 #include "stop.h"
 #include "top.h"
 
+#define CHILDREN_MS	1000	/* after this time, a message says why the run goes on */
+
 static void show_progress(const struct stream *streams, size_t nr_streams)
 {
 	u64 nr_faults = 0;
@@ -15,6 +17,29 @@ static void show_progress(const struct stream *streams, size_t nr_streams)
 	for (size_t i = 0; i < nr_streams; i++)
 		nr_faults += streams[i].nr_faults;
 	progress_show(nr_faults);
+}
+
+/*
+ * With children=1 a command's end may not be the end of the run, for example if it has started a
+ * daemon. Returns how long to wait for the moment to report that, in ms; negative is no limit.
+ */
+static long report_children(const struct stream *s)
+{
+	static u64 reported_ns;
+	u64 end_ns = opt.command ? stop_command_end_ns() : 0, now = now_ms(), at_ms;
+
+	if (!end_ns || end_ns == reported_ns)
+		return -1;
+	at_ms = end_ns / 1000000 + CHILDREN_MS;
+	if (now < at_ms)
+		return (long)(at_ms - now);
+	if (!s->between)
+		return CHILDREN_MS;	/* the latest summary may be old */
+	reported_ns = end_ns;
+	if (s->state == READING && s->sum.children && !s->sum.exited && !end_signal)
+		say("the command has ended, but not all processes that it has started: they are still "
+		    "recorded; Ctrl-C ends that");
+	return -1;
 }
 
 /* How long to wait: until the deadline, but at most `ms`. Negative is without limit, for both. */
@@ -28,6 +53,12 @@ static long limit_ms(long ms, u64 deadline_ms)
 	if (ms >= 0 && (u64)ms < left)
 		return ms;
 	return left < LONG_MAX ? (long)left : LONG_MAX;
+}
+
+/* Negative is without limit. */
+static long shorter(long a, long b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
 /* Polls only the streams whose read() may find nothing: pipes, and all streams between drains. */
@@ -66,6 +97,7 @@ void drain(struct stream *streams, size_t nr_streams, u64 deadline_ms)
 		}
 		if (!nr_reading)
 			break;
+		ms = shorter(ms, report_children(&streams[0]));
 		ms = top_limit_ms(limit_ms(ms, deadline_ms));
 		if (nr_polled && wait_for(pollfds, nr_streams, ms) < 0)
 			continue;

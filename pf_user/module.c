@@ -384,32 +384,78 @@ static bool has_param(const struct module *m, const char *param)
 	return has;
 }
 
-int module_load(const struct module *m, pid_t pid, char *const *params)
+/* The parameters as the kernel takes them, without @left_out. The caller frees the text. */
+static char *join(pid_t pid, char *const *params, const char *left_out)
 {
-	char *text = format("process_id=%d", pid), *prefix = format("%s: ", m->name), *mark;
-	int err;
+	char *text = format("process_id=%d", pid);
 
-	for (char *const *param = params; *param; param++) {
-		char *longer = format("%s %s", text, *param);
+	for (; *params; params++) {
+		char *longer;
 
+		if (*params == left_out)
+			continue;
+		longer = format("%s %s", text, *params);
 		free(text);
 		text = longer;
 	}
+	return text;
+}
+
+/* Returns 0, an errno, or -1 after a message. Then @lines has what the module has printed. */
+static int try_load(const struct module *m, pid_t pid, const char *params, char **lines)
+{
+	char *prefix = format("%s: ", m->name), *mark;
+	size_t size;
+	FILE *to;
+	int err;
+
 	mark = format("loading %s for PID %d", m->name, pid);
 	kmsg_mark(mark);
 	free(mark);
-	debug("loading %s with %s", m->path, text);
-	err = load_file(m, text);
+	debug("loading %s with %s", m->path, params);
+	err = load_file(m, params);
+	to = need(open_memstream(lines, &size));
+	if (err)
+		kmsg_show(to, prefix);
+	fclose(to);
+	free(prefix);
+	return err;
+}
+
+/* Does the module say `NAME=VALUE: cannot ...`? */
+static bool refuses(const struct module *m, const char *lines, const char *param)
+{
+	char *text = format("%s: %s: cannot ", m->name, param);
+	bool found = strstr(lines, text);
+
+	free(text);
+	return found;
+}
+
+int module_load(const struct module *m, pid_t pid, char *const *params, const char *optional)
+{
+	char *text = join(pid, params, NULL), *lines;
+	int err = try_load(m, pid, text, &lines);
+	const char *left_out = NULL;
+
+	if (err > 0 && optional && refuses(m, lines, optional)) {
+		say("%s is not possible with this kernel, and is left out", optional);
+		left_out = optional;
+		free(text);
+		free(lines);
+		text = join(pid, params, left_out);
+		err = try_load(m, pid, text, &lines);
+	}
 	if (err > 0) {
 		explain_error(m, err);
-		kmsg_show(stderr, prefix);
+		fputs(lines, stderr);
 	}
 	free(text);
-	free(prefix);
+	free(lines);
 	if (err)
 		return -1;
 	for (; *params; params++) {
-		if (!has_param(m, *params)) {
+		if (*params != left_out && !has_param(m, *params)) {
 			module_unload(m);
 			return -1;
 		}

@@ -29,10 +29,11 @@ int module_find(struct module *m, char letter);
  * @m: from module_find()
  * @pid: the process
  * @params: more parameters, each NAME=VALUE without spaces; ends with a NULL
+ * @optional: one of them, which is left out if this kernel does not allow it; NULL: none
  *
  * Return: 0, or -1 after a message that says what to do; then nothing is loaded.
  */
-int module_load(const struct module *m, pid_t pid, char *const *params);
+int module_load(const struct module *m, pid_t pid, char *const *params, const char *optional);
 
 /* Returns 0, or -1 after a message. */
 int module_unload(const struct module *m);

@@ -25,6 +25,7 @@ struct options {
 	char letter;			/* of the module, 0 if none was given */
 	int pid;			/* the process to attach to */
 	bool stay_root;
+	bool fast;			/* record neither outcomes nor children */
 	char **command;			/* ends with a NULL, as do the parameters */
 	char **params;
 };

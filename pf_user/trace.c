@@ -16,6 +16,9 @@
 #include "stop.h"
 #include "trace.h"
 
+#define OUTCOME		"outcome=1"
+#define CHILDREN	"children=1"
+
 /* Returns 0, or -1 after a message if there is no process to attach to. */
 static int check_process(pid_t pid)
 {
@@ -36,6 +39,51 @@ static int check_user(void)
 	say("which user should run the command? Without sudo, SUDO_UID and SUDO_GID are not set; "
 	    "--root runs it as root");
 	return -1;
+}
+
+/* "outcome=1": has the user set outcome? */
+static bool is_set(const char *param)
+{
+	size_t len = strcspn(param, "=") + 1;
+
+	for (char *const *given = opt.params; *given; given++)
+		if (!strncmp(*given, param, len))
+			return true;
+	return false;
+}
+
+/* Adds the defaults of this program, which differ from those of the modules. */
+static char **all_params(void)
+{
+	static char *outcome = OUTCOME, *children = CHILDREN;
+	size_t nr = 0;
+	char **params;
+
+	while (opt.params[nr])
+		nr++;
+	params = need(calloc(nr + 3, sizeof(*params)));
+	for (size_t i = 0; i < nr; i++)
+		params[i] = opt.params[i];
+	if (!opt.fast && !is_set(outcome))
+		params[nr++] = outcome;
+	if (!opt.fast && !is_set(children))
+		params[nr++] = children;
+	return params;
+}
+
+/* Returns 0, or -1 after a message. */
+static int load(const struct module *m, pid_t pid)
+{
+	char **params = all_params();
+	const char *optional = NULL;
+	int ret;
+
+	for (char **param = params; *param && !is_set(OUTCOME); param++)
+		if (!strcmp(*param, OUTCOME))
+			optional = *param;
+	ret = module_load(m, pid, params, optional);
+	free(params);
+	return ret;
 }
 
 /*
@@ -70,7 +118,7 @@ static int load_and_record(struct stream *s, const struct module *m, pid_t pid, 
 	int ret = -1;
 	FILE *to;
 
-	if (module_load(m, pid, opt.params)) {
+	if (load(m, pid)) {
 		log_discard(&s->log);
 		return -1;
 	}

@@ -199,9 +199,11 @@ wrong_usage_of_tracing_is_refused() {
 	check grep -qF 'user: give either --pid or a command, not both' err
 	run 64 --pid 1 --root
 	check grep -qF 'user: --root needs -- COMMAND' err
-	for i in -A --duration=1 --root; do
+	run 64 --root
+	check grep -qF 'user: --root needs -- COMMAND' err
+	for i in -A --duration=1 --fast; do
 		run 64 $i
-		check grep -qF 'user: -A, -B, -C, --duration and --root need --pid or -- COMMAND' err
+		check grep -qF 'user: -A, -B, -C, --duration and --fast need --pid or -- COMMAND' err
 	done
 	check only . err msg
 }

@@ -52,12 +52,13 @@ whole() {
 	echo "difference=0 enough=1 target=$2 loaded= plots=$plots owner=1000:1001:600 KEPT pf_probe_$1.log"
 }
 
-# The kernel's count for the command; with children=1, including children that it has waited for.
+# The kernel's count for the command; with children=1, the default, including children that it has
+# waited for.
 counted() { # PARAMETERS
 	pair=$(sed -n 's/.* kernel counted \([0-9]*\) .* since its exec, \([0-9]*\) of.*/\1 \2/p' err)
 	case $1 in
-	*children=1*) echo $((${pair% *} + ${pair#* })) ;;
-	*) echo "${pair% *}" ;;
+	*children=0* | *--fast*) echo "${pair% *}" ;;
+	*) echo $((${pair% *} + ${pair#* })) ;;
 	esac
 }
 

@@ -5,7 +5,7 @@
 # vm: compiler
 . /tap.sh
 . /tracing.sh
-plan 40
+plan 53
 
 # traced NAME STATUS PROBE PARAMETERS ARGUMENTS...
 traced() {
@@ -46,11 +46,19 @@ compile() { # PROBE PARAMETERS
 	traced gcc 0 "$1" "$2" --root -- chroot $root /bin/sh -c \
 		"PATH=/usr/bin:/bin; export PATH; cd /src; exec gcc -O2 -c x.c"
 }
-compile B ""
-compile C "outcome=1 children=1"
+compile B --fast
+ok "--fast: no latency, no other program" fails grep -qE "latency_ns=|^# exec" out/pf_probe_B.log
+unlike "--fast: no verdict" "$(cat err)" " in faults"
+compile B "outcome=0"
+ok "outcome=0: children, no latency" test "$(grep -c latency_ns= out/pf_probe_B.log)" = 0 -a \
+	"$(grep -c "^# child" out/pf_probe_B.log)" -gt 1
+compile C ""
+like "by default there is a verdict" "$(grep " in faults" err)" \
+	"^[0-9.]+ m?s in faults, the sum of all threads; .* in major faults$"
 for name in gcc cc1 as; do
 	ok "the log has the exec of $name" grep -q "^# exec time=.* comm=$name$" out/pf_probe_C.log
 done
+ok "and latencies" grep -q " latency_ns=" out/pf_probe_C.log
 ok "the source is compiled" test -s $root/src/x.o
 rm -rf $root/src $root/dev
 ok "the log does not contain the start by user" fails grep -q "comm=user$" out/pf_probe_C.log
@@ -63,7 +71,7 @@ failing() { # PROBE PARAMETERS
 }
 failing A "outcome=1"
 failing B "outcome=1 children=1"
-failing C ""
+failing C "--fast"
 traced threads 0 A "children=1" -- /workload run threads 4
 traced threads 0 B "" -- /workload run threads 4
 traced threads 0 C "outcome=1" -- /workload run threads 4
@@ -74,6 +82,24 @@ sigterm B "outcome=1" fault-forever
 like "the last message names the log" "$(cat err)" \
 	"^out/workload-[0-9]+.pf_probe_B.log: [0-9]+ page faults of PID .*workload"
 
+# The share of a run of one thread, with the length of the run.
+rm -rf out
+$by_sudo /user -- /workload run touch 200 2>err
+like "one thread: its share of the run" "$(cat err)" "^[0-9.]+ m?s in faults = [0-9.]+ % of the run; "
+
+# A command whose child goes on. The signal is not for the command any more.
+rm -rf out
+$by_sudo /user -- sh -c '/workload run idle-threads 20 & exit 4' >stdout 2>err &
+user=$!
+like "a child that goes on is reported" "$(wait_for grep -q '^user: the command has ended' err
+	cat err)" "^user: the command has ended, but not all processes that it has started: they are still \
+recorded; Ctrl-C ends that$"
+kill -INT $user
+wait $user
+is "the signal ends the recording: status of the command" $? 4
+ok "the log is complete" grep -q "^# recorded=.* target=running" out/pf_probe_B.log
+ok "and nothing is loaded" fails loaded
+ok "the child goes on" killall -q -KILL workload
 is "standard output goes through" "$($by_sudo /user -- echo hello 2>err)" hello
 is "standard input goes through" "$(echo hello | $by_sudo /user -- cat 2>err)" hello
 is "a message names the growing log" "$(head -n 1 err)" \

@@ -6,7 +6,7 @@
 # vm: packed
 . /tap.sh
 . /tracing.sh
-plan 65
+plan 71
 
 left() {
 	echo "$(loaded && echo loaded) $(ls -A out 2>/dev/null | xargs)"
@@ -86,6 +86,18 @@ refused "a kernel that lacks a symbol" 125 \
 CONFIG_TRACEPOINTS$" \
 	lacking/user --root -- true
 like "the kernel's message is shown" "$(cat err)" "^pf_probe_B: Unknown symbol xi_mem_available"
+# A kernel whose kretprobes are not those that the module knows.
+beside refusing
+changed refusing/pf_probe_B.ko pre_handler_kretprobe 0 x
+refused "outcome=1 where that is not possible" 125 "/work/refusing/pf_probe_B.ko: " \
+	refusing/user --root outcome=1 -- true
+rm -rf out err
+refusing/user --root -- true 2>err
+is "by default it is left out: status" $? 0
+like "by default it is left out: message" "$(cat err)" \
+	"^user: outcome=1 is not possible with this kernel, and is left out$"
+ok "by default it is left out: there is a log" grep -q "^# recorded=.* children=" out/pf_probe_B.log
+
 beside foreign
 changed foreign/pf_probe_B.ko vermagic= SMP XMP
 refused "a module for another kernel" 125 \
