@@ -34,6 +34,8 @@
 #define LOAD_IT		"to trace a command: sudo %s -%s -- COMMAND"
 #define SLEEP_MS_MAX	3600000
 #define DURATION_S_MAX	31536000
+#define RUNS_MAX	1000
+#define KEEP_MAX	1000000
 #define PID_MAX		4194304
 
 #define TEXT_OF(value)	#value
@@ -150,7 +152,7 @@ static int hold_standard_streams(void)
 
 const char *argp_program_version = "pf_probe " PF_VERSION;
 
-enum { KEY_DURATION = 256, KEY_ROOT, KEY_FAST };
+enum { KEY_DURATION = 256, KEY_ROOT, KEY_FAST, KEY_COLD, KEY_REPEAT, KEY_KEEP };
 
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "To trace a command or a process:", 1 },
@@ -163,6 +165,8 @@ static const struct argp_option options[] = {
 	{ "root", KEY_ROOT, NULL, 0, "Run the command as root, not as the user who ran sudo", 1 },
 	{ "fast", KEY_FAST, NULL, 0, "Record neither results and latencies nor other processes: "
 	  "without outcome=1 children=1, which are the default", 1 },
+	{ "cold", KEY_COLD, NULL, 0, "Empty the page cache before each run of the command", 1 },
+	{ "repeat", KEY_REPEAT, "N", 0, "Run the command N times, each with a log of its own", 1 },
 	{ NULL, 0, NULL, 0, "To drain a module that is already loaded:", 2 },
 	{ "follow", 'f', NULL, 0, "Continue with new faults until the traced process exits or "
 	  "you press Ctrl-C", 2 },
@@ -171,6 +175,8 @@ static const struct argp_option options[] = {
 	  "--follow", 3 },
 	{ "output", 'o', "FILE", 0, "Write to FILE instead of " OUT_DIR
 	  "/COMMAND-PID.pf_probe_X.log; - is standard output", 3 },
+	{ "keep", KEY_KEEP, "N", 0, "Remove the oldest logs in " OUT_DIR ", so that N are left "
+	  "(default: keep all)", 3 },
 	{ "sleep", 's', "MS", 0, "Sleep MS milliseconds between reads (default "
 	  AS_TEXT(USER_SLEEP) ")", 3 },
 	{ "debug", 'd', NULL, 0, "Print what is opened, loaded, read and drained", 3 },
@@ -234,8 +240,15 @@ static void check_options(struct argp_state *state)
 		argp_error(state, "give either --pid or a command, not both");
 	if (!traces && (opt.letter || opt.duration_ms || opt.fast))
 		argp_error(state, "-A, -B, -C, --duration and --fast need --pid or -- COMMAND");
-	if (!opt.command && opt.stay_root)
-		argp_error(state, "--root needs -- COMMAND");
+	if (!opt.command && (opt.stay_root || opt.cold || opt.repeat))
+		argp_error(state, "--root, --cold and --repeat need -- COMMAND");
+	if (opt.output && (opt.keep || opt.repeat))
+		argp_error(state, "--keep and --repeat are for logs in " OUT_DIR ": leave out --output");
+	if (opt.repeat && opt.top)
+		argp_error(state, "give either --repeat or --top, not both");
+	if (opt.keep && opt.keep < opt.repeat)
+		argp_error(state, "--keep %zu would remove logs of this --repeat %u", opt.keep,
+			   opt.repeat);
 	if (!traces)
 		return;
 	opt.follow = true;
@@ -244,6 +257,15 @@ static void check_options(struct argp_state *state)
 	for (size_t i = 0; i < opt.nr_modules; i++)
 		check_param(state, opt.params[i]);
 	opt.nr_modules = 0;
+}
+
+static long parse_count(struct argp_state *state, const char *option, const char *arg, long max)
+{
+	long number = parse_number(arg, strlen(arg), max);
+
+	if (number <= 0)
+		argp_error(state, "%s takes a number, 1 to %ld, not '%s'", option, max, arg);
+	return number;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -274,6 +296,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_FAST:
 		opt.fast = true;
+		return 0;
+	case KEY_COLD:
+		opt.cold = true;
+		return 0;
+	case KEY_REPEAT:
+		opt.repeat = (unsigned int)parse_count(state, "--repeat", arg, RUNS_MAX);
+		return 0;
+	case KEY_KEEP:
+		opt.keep = (size_t)parse_count(state, "--keep", arg, KEEP_MAX);
 		return 0;
 	case 'o':
 		opt.output = arg;
@@ -314,13 +345,17 @@ static char *add_examples(int key, const char *text, void *input)
 		return (char *)text;
 	return format("EXAMPLES\n"
 		      "    sudo %1$s -- gcc -c x.c             trace a command and its children\n"
+		      "    sudo %1$s --cold -- gcc -c x.c      with nothing in the page cache\n"
+		      "    sudo %1$s --repeat 5 -- gcc -c x.c  five runs, to be compared\n"
 		      "    sudo %1$s --pid 4494                trace a running process\n"
 		      "    sudo %1$s                           drain all loaded modules\n"
 		      "    sudo %1$s -o - B | grep region=heap\n\n"
 		      "After Ctrl-C the log contains what was read until then.\n\n"
 		      "Exit status: With a command it is the command's own (128 + N if signal N ended "
 		      "it), or 127 if the command was not found, 126 if it cannot be executed, and 125 "
-		      "if it could not be traced or its log is incomplete. Without a command it is 0, "
+		      "if it could not be traced or its log is incomplete; with --repeat it is that of "
+		      "the first run that failed, and a run with 125 or more is the last. Without a "
+		      "command it is 0, "
 		      "1 after an error, or 128 + N if signal N ended the run. After a usage error it "
 		      "is 64.",
 		      program_invocation_name);

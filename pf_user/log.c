@@ -511,3 +511,16 @@ int log_finish(struct log *log)
 		log_keep_part(log);
 	return log->failed ? -1 : 0;
 }
+
+void log_close(struct log *log)
+{
+	if (log->fd >= 0 && log->fd != STDOUT_FILENO)
+		close(log->fd);
+	if (log->dir_fd >= 0)
+		close(log->dir_fd);
+	free(log->name);
+	free(log->part_name);
+	free(log->link);
+	log->name = log->part_name = log->link = NULL;
+	log->fd = log->dir_fd = -1;
+}

@@ -72,6 +72,9 @@ void log_keep_part(struct log *log);
 /* Removes the part. */
 void log_discard(struct log *log);
 
+/* Closes its files, and frees its names. */
+void log_close(struct log *log);
+
 /* Makes room for `len` bytes, at most LOG_BUFFER_SIZE. Only at the start of a line. */
 static inline void log_reserve(struct log *log, size_t len)
 {

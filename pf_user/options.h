@@ -26,6 +26,8 @@ struct options {
 	int pid;			/* the process to attach to */
 	bool stay_root;
 	bool fast;			/* record neither outcomes nor children */
+	bool cold;			/* empty the page cache before each run */
+	unsigned int repeat;		/* runs of the command */
 	char **command;			/* ends with a NULL, as do the parameters */
 	char **params;
 };

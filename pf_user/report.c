@@ -324,3 +324,24 @@ int report(const struct stream *s, FILE *to)
 	}
 	return err ? -1 : 0;
 }
+
+int report_briefly(const struct stream *s, FILE *to)
+{
+	int err;
+
+	report_head(s, to);
+	verdict_put(s, to);
+	err = flush_report(to);
+	report_losses(s, true);
+	return err;
+}
+
+void report_series(char *const *names, size_t nr, FILE *to)
+{
+	put_plotter(to);
+	for (size_t i = 0; i < nr; i++)
+		if (names[i])
+			put_log(to, names[i]);
+	fputs(" --compare AFTER.log ...\n", to);
+	fflush(to);
+}

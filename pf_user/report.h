@@ -10,4 +10,10 @@
 /* Prints the summary to @to, and the losses to standard error. Returns 0, or -1 after a message. */
 int report(const struct stream *s, FILE *to);
 
+/* The same in two lines, and the losses. */
+int report_briefly(const struct stream *s, FILE *to);
+
+/* The command that compares the logs of a series of runs with others. NULL: there is no log. */
+void report_series(char *const *names, size_t nr, FILE *to);
+
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 
 #define OUTCOME		"outcome=1"
 #define CHILDREN	"children=1"
+#define DROP_CACHES	"/proc/sys/vm/drop_caches"
 
 /* Returns 0, or -1 after a message if there is no process to attach to. */
 static int check_process(pid_t pid)
@@ -112,8 +114,12 @@ static int record(struct stream *s, struct command *c)
 	return stream_finish(s) || s->cut ? -1 : 0;
 }
 
-/* Returns 0, or -1 after a message. In both cases the module is unloaded, if that is possible. */
-static int load_and_record(struct stream *s, const struct module *m, pid_t pid, struct command *c)
+/*
+ * Returns 0, or -1 after a message. In both cases the module is unloaded, if that is possible.
+ * @is_last: with --repeat, one report in full is enough
+ */
+static int load_and_record(struct stream *s, const struct module *m, pid_t pid, struct command *c,
+			   bool is_last)
 {
 	int ret = -1;
 	FILE *to;
@@ -134,19 +140,39 @@ static int load_and_record(struct stream *s, const struct module *m, pid_t pid, 
 	to = open_to_write_all(STDERR_FILENO);
 	if (opt.letter == 'A')
 		say("pf_probe_A has printed each fault to the kernel log: see dmesg");
-	else
+	else if (is_last)
 		kmsg_show(to, NULL);
-	if (!ret && report(s, to))
+	if (!ret && (is_last ? report(s, to) : report_briefly(s, to)))
 		ret = -1;
 	fclose(to);
 	return ret;
 }
 
-static int trace_command(struct stream *s, const struct module *m)
+/* Returns 0, or -1 after a message. */
+static int empty_page_cache(void)
+{
+	int fd, failed;
+
+	say("emptying the page cache");
+	sync();
+	fd = open(DROP_CACHES, O_WRONLY | O_CLOEXEC);
+	failed = fd < 0 || write(fd, "3", 1) != 1;
+	if (failed)
+		say("the page cache cannot be emptied: " DROP_CACHES ": %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return failed ? -1 : 0;
+}
+
+static int trace_command(struct stream *s, const struct module *m, bool is_last)
 {
 	struct command c = { 0 };
-	int failed = command_start(&c, opt.command, opt.stay_root), status;
+	int failed, status;
 
+	if (log_open(&s->log, opt.output, m->proc))
+		return EXIT_OURSELVES;
+	failed = opt.cold && empty_page_cache() ? EXIT_OURSELVES :
+		 command_start(&c, opt.command, opt.stay_root);
 	if (!failed && end_signal) {
 		command_kill(&c);
 		failed = 128 + end_signal;
@@ -155,7 +181,7 @@ static int trace_command(struct stream *s, const struct module *m)
 		log_discard(&s->log);
 		return failed;
 	}
-	failed = load_and_record(s, m, c.pid, &c);
+	failed = load_and_record(s, m, c.pid, &c, is_last);
 	if (c.held) {
 		command_kill(&c);
 		return EXIT_OURSELVES;
@@ -168,14 +194,68 @@ static int trace_command(struct stream *s, const struct module *m)
 	return failed ? EXIT_OURSELVES : status;
 }
 
+/* Frees what a run has used, so that a series of runs does not need more and more. */
+static void free_stream(struct stream *s)
+{
+	log_close(&s->log);
+	tally_free(&s->tally);
+	free(s->sum.line);
+	free(s);
+}
+
+static int trace_process(const struct module *m)
+{
+	struct stream *s = need(calloc(1, sizeof(*s)));
+	bool failed = log_open(&s->log, opt.output, m->proc) ||
+		      load_and_record(s, m, opt.pid, NULL, true);
+
+	free_stream(s);
+	if (failed)
+		return 1;
+	return stop_signal ? 128 + stop_signal : end_signal ? 128 + end_signal : 0;
+}
+
+/* The runs of the command. A status of EXIT_OURSELVES or more, or a signal, ends the series. */
+static int trace_series(const struct module *m)
+{
+	unsigned int nr = opt.repeat ? opt.repeat : 1, nr_logs = 0;
+	char **names = need(calloc(nr, sizeof(*names)));
+	int status = 0;
+	FILE *to;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		struct stream *s = need(calloc(1, sizeof(*s)));
+		int this;
+
+		if (nr > 1)
+			say("run %u of %u", i + 1, nr);
+		this = trace_command(s, m, i + 1 == nr);
+		names[i] = s->log.renamed ? format("%s", s->log.name) : NULL;
+		nr_logs += s->log.renamed;
+		free_stream(s);
+		status = status && this < EXIT_OURSELVES ? status : this;
+		if (this >= EXIT_OURSELVES || nr_stops) {
+			if (i + 1 < nr)
+				say("no further run: run %u ended with status %d", i + 1, this);
+			break;
+		}
+	}
+	if (nr_logs > 1) {
+		to = open_to_write_all(STDERR_FILENO);
+		report_series(names, nr, to);
+		fclose(to);
+	}
+	for (unsigned int i = 0; i < nr; i++)
+		free(names[i]);
+	free(names);
+	return status;
+}
+
 int trace(void)
 {
-	/* Static: in use until the program exits, as the streams of a drain. */
-	static struct stream *s;
-	static struct module m;
-	int failure = opt.command ? EXIT_OURSELVES : 1, ret;
+	int failure = opt.command ? EXIT_OURSELVES : 1;
+	static struct module m;	/* in use until the program exits */
 
-	s = need(calloc(1, sizeof(*s)));
 	if (geteuid()) {
 		say("only root can load a module: run it with sudo");
 		return failure;
@@ -185,10 +265,5 @@ int trace(void)
 	if (module_find(&m, opt.letter))
 		return failure;
 	catch_stops(true);
-	if (log_open(&s->log, opt.output, m.proc))
-		return failure;
-	if (opt.command)
-		return trace_command(s, &m);
-	ret = load_and_record(s, &m, opt.pid, NULL);
-	return ret ? failure : stop_signal ? 128 + stop_signal : end_signal ? 128 + end_signal : 0;
+	return opt.command ? trace_series(&m) : trace_process(&m);
 }

@@ -197,14 +197,32 @@ wrong_usage_of_tracing_is_refused() {
 	check grep -qF 'user: give either -A or -B, not both' err
 	run 64 --pid 1 -- true
 	check grep -qF 'user: give either --pid or a command, not both' err
-	run 64 --pid 1 --root
-	check grep -qF 'user: --root needs -- COMMAND' err
-	run 64 --root
-	check grep -qF 'user: --root needs -- COMMAND' err
 	for i in -A --duration=1 --fast; do
 		run 64 $i
 		check grep -qF 'user: -A, -B, -C, --duration and --fast need --pid or -- COMMAND' err
 	done
+	for i in --root --cold --repeat=2; do
+		run 64 $i
+		check grep -qF 'user: --root, --cold and --repeat need -- COMMAND' err
+		run 64 $i --pid 1
+		check grep -qF 'user: --root, --cold and --repeat need -- COMMAND' err
+	done
+	for i in 0 -1 x '' 1001 99999999999999999999; do
+		run 64 --repeat="$i" -- true
+		check grep -qF "user: --repeat takes a number, 1 to 1000, not '$i'" err
+	done
+	for i in 0 -1 x '' 1000001; do
+		run 64 --keep="$i"
+		check grep -qF "user: --keep takes a number, 1 to 1000000, not '$i'" err
+	done
+	for i in --keep=2 --repeat=2; do
+		run 64 $i -o x -- true
+		check grep -qF 'user: --keep and --repeat are for logs in out: leave out --output' err
+	done
+	run 64 --repeat 2 --top -- true
+	check grep -qF 'user: give either --repeat or --top, not both' err
+	run 64 --repeat 3 --keep 2 -- true
+	check grep -qF 'user: --keep 2 would remove logs of this --repeat 3' err
 	check only . err msg
 }
 

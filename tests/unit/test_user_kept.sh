@@ -134,4 +134,42 @@ sizes_have_three_digits() {
 	END
 }
 
+keep_removes_the_oldest() {
+	for i in 1 2 3 4 5; do
+		named make $i 2
+		run 0 ./pf_probe_B
+		touch -d "2026-01-0$((6 - i))" out/make-$i.pf_probe_B.log
+	done
+	# Other files: another name, a folder, a link.
+	touch -d 2020-01-01 out/make.log out/make-x.pf_probe_B.log out/make-1.pf_probe_D.log \
+		out/make-1.pf_probe_B.log.part.1 out/.make-1.pf_probe_B.log out/-1.pf_probe_B.log
+	mkdir out/make-7.pf_probe_B.log
+	ln -s make.log out/make-8.pf_probe_B.log
+	named make 6 2
+	ls -A out >want
+	run 0 --keep 4 ./pf_probe_B
+	sed -i '/^make-[45].pf_probe_B.log$/d' want
+	echo make-6.pf_probe_B.log >>want
+	check cmp <(sort want) <(ls -A out | sort)
+	check grep -q '^out/ holds 4 logs, [0-9.]* kB$' msg
+	check [ out/pf_probe_B.log -ef out/make-6.pf_probe_B.log ]
+	# The log written now is the newest, whatever the clock says.
+	touch -d 2090-01-01 out/make-*.pf_probe_B.log
+	named make 9 2
+	run 0 --keep 1 ./pf_probe_B
+	check [ -f out/make-9.pf_probe_B.log ]
+	check [ "$(find out -type f -name 'make-[0-9].pf_probe_[ABC].log' | wc -l)" = 1 ]
+}
+
+keep_removes_nothing_where_others_can_write() {
+	mkdir out
+	chmod 777 out
+	for i in 1 2 3; do
+		named make $i 2
+		run 0 --keep 2 ./pf_probe_B
+	done
+	check grep -qx 'user: no log is removed: other users can write in the directory' err
+	check grep -q '^out/ holds 3 logs, ' msg
+}
+
 run_cases

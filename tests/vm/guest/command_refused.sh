@@ -6,7 +6,7 @@
 # vm: packed
 . /tap.sh
 . /tracing.sh
-plan 71
+plan 74
 
 left() {
 	echo "$(loaded && echo loaded) $(ls -A out 2>/dev/null | xargs)"
@@ -98,6 +98,16 @@ like "by default it is left out: message" "$(cat err)" \
 	"^user: outcome=1 is not possible with this kernel, and is left out$"
 ok "by default it is left out: there is a log" grep -q "^# recorded=.* children=" out/pf_probe_B.log
 
+# As in a container.
+touch drop_caches
+mount --bind /proc/sys/vm/drop_caches drop_caches
+mount --bind drop_caches /proc/sys/vm/drop_caches
+mount -o remount,bind,ro /proc/sys/vm/drop_caches
+refused "--cold where it is not possible" 125 \
+	"the page cache cannot be emptied: /proc/sys/vm/drop_caches: Read-only file system$" \
+	/user --root --cold -- true
+umount /proc/sys/vm/drop_caches
+umount drop_caches
 beside foreign
 changed foreign/pf_probe_B.ko vermagic= SMP XMP
 refused "a module for another kernel" 125 \
