@@ -14,9 +14,13 @@
 
 #define POLL_MS	1000	/* not longer: a signal may arrive just before poll() */
 
+#define SHOW_MS		200	/* between two lines of progress */
+#define RATE_MS		1000	/* the time over which a rate is measured */
+
 static struct {
 	bool on, shown;
 	unsigned long long next_ms;
+	unsigned long long rate, rated_ms, rated_nr;	/* the rate, and what it was measured from */
 } progress;
 
 unsigned long long now_ms(void)
@@ -29,19 +33,35 @@ unsigned long long now_ms(void)
 
 void progress_begin(void)
 {
-	progress.on = isatty(STDERR_FILENO) && !opt.debug && !opt.command && !opt.top;
-	progress.next_ms = now_ms() + 1000;
+	unsigned long long now = now_ms();
+
+	progress.on = isatty(STDERR_FILENO) && !opt.debug && !opt.top;
+	progress.next_ms = now + RATE_MS;
+	progress.rated_ms = now;
+	progress.rate = progress.rated_nr = 0;
 }
 
 void progress_show(unsigned long long nr_faults)
 {
 	unsigned long long now;
 
-	if (!progress.on || (now = now_ms()) < progress.next_ms)
+	/* While a command runs, the terminal is the command's. */
+	if (!progress.on || (opt.command && !stop_command_end_ns()))
 		return;
-	fprintf(stderr, "\r%llu page faults read", nr_faults);
+	now = now_ms();
+	if (opt.command && !progress.shown &&
+	    progress.next_ms < stop_command_end_ns() / 1000000 + RATE_MS)
+		progress.next_ms = stop_command_end_ns() / 1000000 + RATE_MS;
+	if (now < progress.next_ms)
+		return;
+	if (now - progress.rated_ms >= RATE_MS) {
+		progress.rate = (nr_faults - progress.rated_nr) * 1000 / (now - progress.rated_ms);
+		progress.rated_ms = now;
+		progress.rated_nr = nr_faults;
+	}
+	fprintf(stderr, "\r%llu page faults read, %llu a second\033[K", nr_faults, progress.rate);
 	progress.shown = true;
-	progress.next_ms = now + 200;
+	progress.next_ms = now + SHOW_MS;
 }
 
 void progress_clear(void)

@@ -47,7 +47,10 @@ unsigned long long now_ms(void);
 /* If set, called before each message: the live view then gives the screen back. */
 extern void (*say_before)(void);
 
-/* On a terminal, shows the number of faults read so far, five times a second. */
+/*
+ * On a terminal, shows the number of faults read so far and the latest rate, five times a second,
+ * but not while a command runs.
+ */
 void progress_begin(void);
 void progress_show(unsigned long long nr_faults);
 void progress_clear(void);

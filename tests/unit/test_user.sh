@@ -461,7 +461,7 @@ a_terminal_sees_progress_after_a_second() {
 	fi
 	stream 5000 5000 >in
 	TERM=vt100 script -qec "'$user' --sleep 600 ./in" typescript </dev/null >script.out 2>&1
-	check grep -qP '\r[1-9][0-9]* page faults read\r\x1b\[K' typescript
+	check grep -qP '\r[1-9][0-9]* page faults read, [1-9][0-9]* a second\x1b\[K\r\x1b\[K' typescript
 	check [ "$(grep -c PID out/in.log)" = 5000 ]
 	rm -r out
 	script -qec "'$user' ./in" quick </dev/null >script.out 2>&1
