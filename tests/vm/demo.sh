@@ -17,7 +17,7 @@ if [ -n "$WARM" ]; then
 	chroot /host /bin/sh -c "cd '$FOLDER' && $COMPILE" 2>&1 || exit 1
 fi
 echo
-echo "# sudo ./user -B outcome=1 -- $COMPILE"
+echo "# sudo ./user -o out/pf_probe_B.log -- $COMPILE"
 chroot /host /bin/sh -c "cd '$FOLDER' && SUDO_UID=0 SUDO_GID=0 \
-	./user -B outcome=1 -- $COMPILE" 2>&1 || exit 1
+	./user -o out/pf_probe_B.log -- $COMPILE" 2>&1 || exit 1
 cp "$folder/out/pf_probe_B.log" /out/
