@@ -417,6 +417,13 @@ a_log_of_another_user_is_neither_replaced_nor_removed() {
 	check [ out/pf_probe_B.log -ef out/my_prog-4494-2.pf_probe_B.log ]
 	check grep -q '^out/ holds 1 log, ' msg
 	check [ "$(cat out/my_prog-4494.pf_probe_B.log out/a-1.pf_probe_B.log)" = $'theirs\ntheirs' ]
+	chmod 755 out
+	chown 65534 out
+	sudoed 0 --keep 1 ./pf_probe_B
+	check only out a-1.pf_probe_B.log my_prog-4494-3.pf_probe_B.log my_prog-4494.pf_probe_B.log \
+		pf_probe_B.log
+	check [ "$(cat out/my_prog-4494.pf_probe_B.log out/a-1.pf_probe_B.log)" = $'theirs\ntheirs' ]
+	chmod 1777 out
 	rm out/pf_probe_B.log
 	by 65533 sh -c 'echo theirs >out/pf_probe_B.log'
 	sudoed 1 ./pf_probe_B
