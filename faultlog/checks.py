@@ -9,7 +9,7 @@ import numpy as np
 
 from .fit import shortened
 from .lines import LONGEST_NS
-from .log import COLUMNS, MAJOR, MINOR, RESULTS, Log, LogError, Oddities
+from .log import COLUMNS, MAJOR, MINOR, NO_PAGE, RESULTS, Log, LogError, Oddities
 from .words import plural
 
 
@@ -59,6 +59,7 @@ def losses(log: Log) -> list[str]:
             f"{plural(log.count('unseen'), 'fault')} that the kernel counted neither "
             "recorded nor reported as lost"
         )
+    found += _lost_by_others(log)
     if log.summary.get("probe") == "disarmed":
         found.append("the probe was switched off (kprobes or ftrace are disabled)")
     if log.count("names_lost"):
@@ -74,12 +75,34 @@ def losses(log: Log) -> list[str]:
         )
     if odd.nr_bad:
         found.append(bad_lines_text(odd))
-    if not log.summary and is_new(log):
+    if not log.summary and is_new(log) and not log.recorder:
         found.append("the log has no summary, a part may be missing")
-    if not log.head and is_new(log):
+    if not log.head and is_new(log) and not log.recorder:
         found.append("the log has no head, its beginning may be missing")
     if odd.source:
         found.append(odd.source)
+    return found
+
+
+def _lost_by_others(log: Log) -> list[str]:
+    """What another recorder reports as lost, or did not record."""
+    if not log.recorder:
+        return []
+    found = []
+    if log.count("lost"):
+        found.append(f"{plural(log.count('lost'), 'event')} lost by {log.recorder}")
+    if log.count("lost_uncounted"):
+        found.append(f"{log.recorder} lost events, and not how many")
+    if log.count("unsampled"):
+        found.append(
+            f"{plural(log.count('unsampled'), 'fault')} not sampled (perf record -c 1 "
+            "records every fault)"
+        )
+    if len(log) and not (log.page != NO_PAGE).any():
+        found.append(
+            "it has no addresses (perf record -d records them, perf script -F +addr "
+            "prints them)"
+        )
     return found
 
 
@@ -102,6 +125,8 @@ def contradictions(log: Log) -> list[str]:
     """Where the log disagrees with its summary or with itself; empty if it agrees."""
     odd = log.oddities
     found = []
+    if log.recorder and log.count("repeated_kinds"):
+        found.append("events of several kinds: faults may be recorded more than once")
     if odd.nr_heads > 1:
         found.append(f"{odd.nr_heads:,} logs in one file")
     else:
@@ -221,4 +246,6 @@ def why_no_fault(log: Log, name: str) -> str:
         return f"{name}: no page fault can be read; {log.oddities.source}"
     if log.head:
         return f"{name}: no fault follows the head of the log"
+    if log.recorder:
+        return f"{name}: no page fault in this text of {log.recorder}{lost}"
     return f"{name}: no page fault in it; is it a log of pf_probe_X?"

@@ -48,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "log",
         metavar="LOG",
-        help="log written by ./user (pf_user), for example out/pf_probe_B.log; may be "
+        help="log written by ./user (pf_user), for example out/pf_probe_B.log; or the text of "
+        "perf script, perf trace -F all, trace-cmd report or trace_pipe; may be "
         "compressed by gzip, xz or zstd; - is standard input; with --compare, several logs",
     )
     parser.add_argument("more", metavar="LOG", nargs="*", help=argparse.SUPPRESS)

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import differ, groups, table
+from . import differ, groups, others, table
 from .fit import columns_of
 from .log import OUTCOME_HINT, LogError
 from .outputs import Job
@@ -23,7 +23,10 @@ TOO_FEW_RUNS = (
     "Too few runs to test whether the difference is significant: each side needs "
     f"{differ.RUNS_NEEDED}"
 )
-OUTCOMES_MISSING = f"Not all of the logs have results and latencies: {OUTCOME_HINT}"
+OUTCOMES_MISSING = (
+    f"Not all of the logs have results and latencies: {OUTCOME_HINT} "
+    "(other recorders have no latencies)"
+)
 MEASURES = {"time": "total", "faults": "faults", "major": "major"}
 
 
@@ -70,7 +73,8 @@ def summed(job: Job) -> Run:
             name = tuple(members.plain(i))  # the labels of two groups may be the same
             for key, counter in sums.items():
                 counter[name] += int(getattr(rows, key)[i])
-        notes += [f"{name_of_log}: {text}" for text in members.notes]
+        more = [*members.notes, *others.notes(log, _keys(job.options))]
+        notes += [f"{name_of_log}: {text}" for text in more]
     else:
         notes.append(f"{name_of_log}: {job.filters.why_none(job.whole)}")
     whole = job.whole

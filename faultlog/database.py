@@ -146,7 +146,9 @@ def _processes(log: Log) -> tuple[list[tuple], np.ndarray]:
     rows = [
         (
             i,
-            log.reused.get(process, (process, 1))[0],
+            log.reused.get(process, (process, 1))[0]
+            if log.process_text(process) != "?"
+            else None,
             parents.get(process),
             None if name == "?" else name,
             since.get((process, name)),

@@ -29,7 +29,7 @@ from .checks import Verdict
 from .fit import shortened
 from .lanes import find_lanes, find_threads
 from .layout import LABEL_CHARS, NAMES, STYLE, TIME_TICKS, Page, label, note
-from .log import ACCESSES, MAJOR, MINOR, RESULTS, Log, has_failed
+from .log import ACCESSES, MAJOR, MINOR, NO_PAGE, RESULTS, Log, has_failed
 from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK, NR_KINDS, SEVERAL
 from .marks import (
     count_cells,
@@ -39,6 +39,7 @@ from .marks import (
     has_room,
     mark_of,
 )
+from .others import lacks
 from .packed import distinct, pack
 from .panels import Panel, Panels, by_address, by_mapping, file_label
 from .strips import draw_latencies, draw_lanes, draw_memory, draw_spent, draw_strip
@@ -63,8 +64,10 @@ def new_figure() -> Figure:
 
 def default_view(log: Log) -> str:
     """By address, unless there are several address spaces."""
-    several = log.nr_children and not log.is_of_one_process
-    return "mapping" if several else "address"
+    if log.recorder and not len(log.pages):
+        return "threads"
+    has_all = not log.recorder or bool(log.told("address").all())
+    return "address" if has_all and not log.has_several else "mapping"
 
 
 def draw(
@@ -148,10 +151,11 @@ def draw(
 
 def count_pages(log: Log) -> int:
     """How many pages were touched; processes share none."""
-    if not log.nr_children:
+    if not log.has_several:
         return len(log.pages)
-    pages = log.address >> np.uint64(log.page_shift)
-    return len(distinct(pack(log.process, pages)))
+    pages = log.page
+    known = pages != NO_PAGE if log.recorder else slice(None)
+    return len(distinct(pack(log.process[known], pages[known])))
 
 
 def _draw_panels(
@@ -319,9 +323,9 @@ def headline(
     log: Log, verdict: Verdict, nr_pages: int, duration: int
 ) -> tuple[str, str]:
     """The title, and the line below it: counts, times, whether anything was lost."""
-    pids = {str(pid) for pid in distinct(log.pid)}
-    pid = log.head.get("pid") or str(log.pid[0])
-    comm = shortened(log.head.get("comm", ""), MAX_COMM)
+    pids = {log.process_text(pid) for pid in distinct(log.pid).tolist()}
+    pid = log.head.get("pid") or log.process_text(int(log.pid[0]))
+    comm = shortened(log.main_name, MAX_COMM)
     title = f"Page faults of {comm}, PID {pid}" if comm else f"Page faults of PID {pid}"
     others = len(pids - {pid})
     if log.nr_children:
@@ -338,7 +342,9 @@ def headline(
         faults += f", {nr_new:,} with an unknown result" if nr_new else ""
         faults += f", {results[0]:,} without a result" if results[0] else ""
         faults += ")"
-    parts = [f"{faults} in {time_text(duration)}", f"on {plural(nr_pages, 'page')}"]
+    parts = [f"{faults} in {time_text(duration)}"]
+    if nr_pages:
+        parts.append(f"on {plural(nr_pages, 'page')}")
     nr_tids = len(distinct(log.tid[log.told("tid")]))
     if nr_tids:
         parts.append(f"by {plural(nr_tids, 'thread')}")
@@ -368,6 +374,8 @@ def _origin(log: Log) -> list[str]:
         kernel = shortened(log.head.get("kernel", ""), 40)
         words = f"{log.head['probe']} on Linux {kernel} "
         notes.append(shortened((words + log.head.get("arch", "")).rstrip(), 80))
+    if log.recorder:
+        notes.append(f"text of {log.recorder}; not in it: {', '.join(lacks(log))}")
     missing = [f"{log.count(key):,} {key}" for key in NOT_IN_LOG if log.count(key)]
     if missing:
         notes.append("faults without an outcome, not shown: " + ", ".join(missing))

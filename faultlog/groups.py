@@ -9,7 +9,7 @@ from typing import Callable, Iterable
 import numpy as np
 
 from . import symbols
-from .log import MAJOR, MINOR, Log, has_failed
+from .log import MAJOR, MINOR, NO_PAGE, Log, has_failed
 from .packed import compact, pack
 from .spread import spread
 from .words import exact_text, round_width, time_unit, whole_unit
@@ -56,6 +56,8 @@ def absent(rows: Figures, i: int) -> set[str]:
     found = set(() if has_result else OF_RESULT)
     if not rows.timed[i]:
         found |= set(OF_LATENCY)
+    if not rows.pages[i] and rows.faults[i]:
+        found.add("pages")
     if rows.total[i]:  # the time of faults that began in an earlier group
         found.discard("total")
     return found
@@ -74,11 +76,16 @@ def figures(
     def tally(which: np.ndarray | slice) -> np.ndarray:
         return np.bincount(codes[which], minlength=count)
 
-    page = log.address >> np.uint64(log.page_shift)
+    page = log.page
     places = np.sort(pack(codes, log.process, page))
     is_new = np.diff(places, prepend=places[:1] ^ np.uint64(1)) != 0
     # places is sorted by group, so is_new marks the first fault of each page in each group.
     by_group = np.repeat(np.arange(count), tally(slice(None)))
+    pages = np.bincount(by_group[is_new], minlength=count)
+    if log.recorder:
+        lost = np.flatnonzero(page == NO_PAGE)
+        _, first = np.unique(pack(codes[lost], log.process[lost]), return_index=True)
+        pages -= np.bincount(codes[lost[first]], minlength=count)
     rows = np.flatnonzero(log.told("latency_ns"))
     timed = tally(rows)
     order = rows[np.argsort(pack(codes[rows], log.latency_ns[rows]))]
@@ -102,7 +109,7 @@ def figures(
         minor=tally(log.result == MINOR),
         major=tally(log.result == MAJOR),
         failed=tally(has_failed(log.result)),
-        pages=np.bincount(by_group[is_new], minlength=count),
+        pages=pages,
         timed=timed,
         total=total,
         p50=percentile(50),
@@ -176,10 +183,11 @@ def _processes(log: Log, whole: Log) -> Groups:
         codes, numbers = np.argsort(order)[codes], [numbers[i] for i in order]
 
     def label(i: int) -> str:
-        return f"{plain(i)} {names.get(numbers[i], '')}".rstrip()
+        return f"{plain(i)} {names.get(numbers[i], '')}".rstrip() or UNKNOWN
 
     def plain(i: int) -> str:
-        return log.process_text(numbers[i])
+        text = log.process_text(numbers[i])
+        return "" if text == "?" else text
 
     return Groups(codes, len(numbers), label, plain)
 
@@ -190,20 +198,28 @@ def _programs(log: Log, _whole: Log) -> Groups:
 
 
 def _pages(log: Log, whole: Log) -> Groups:
-    """By page of each process; labels have the pid if the log has several processes."""
+    """By page of each process; labels have the pid if the log has several processes.
+
+    A page without an address, in a file of another recorder, is named by its file and offset.
+    """
     shift = np.uint64(log.page_shift)
-    page = log.address >> shift
+    page, has_address = log.page, log.told("address")
     _, first, codes = np.unique(
         pack(log.process, page), return_index=True, return_inverse=True
     )
     several = not whole.is_of_one_process
 
     def label(i: int) -> str:
+        if page[first[i]] == NO_PAGE:
+            return ""
+        if not has_address[first[i]]:
+            name, offset = log.names["map"][log.map[first[i]]], log.offset[first[i]]
+            return f"{name}+{int(offset):#x}"
         address = f"{int(page[first[i]] << shift):#x}"
         process = int(log.process[first[i]])
         return f"{log.process_text(process)}:{address}" if several else address
 
-    return Groups(codes, len(first), label, label)
+    return Groups(codes, len(first), lambda i: label(i) or UNKNOWN, label)
 
 
 def _moments(log: Log, whole: Log) -> Groups:
@@ -259,7 +275,7 @@ def _instructions(text: Callable[[symbols.Name, str], str]) -> Key:
         known: dict[tuple[int, str], int] = {}
         code_of_place = []
         for i, file in enumerate(places.files):
-            label = "?" if places.has_ip[i] else ""
+            label = places.names[i].function or "?" * places.has_ip[i]
             if file != symbols.NOWHERE:
                 base = whole.names["map"][file].rpartition("/")[2]
                 label = text(places.names[i], base) or f"{base}+{places.offsets[i]:#x}"

@@ -32,7 +32,7 @@ def find_lanes(log: Log, max_lanes: int = MAX_LANES) -> Lanes | None:
     has rows of its own, and so have processes that cost more than SLOW times their program's
     median.
     """
-    if not log.nr_children or log.is_of_one_process:
+    if not log.has_several:
         return None
     programs, program = log.programs()
     both = log.process.astype(np.uint64) << np.uint64(32) | program

@@ -19,11 +19,12 @@ from typing import BinaryIO, Callable, Iterable, Iterator
 
 import numpy as np
 
-from . import dmesg
+from . import dmesg, others
 from .block import KEEP_BYTES, Block, Prefixes, word_of
 from .helper import Helpers, nr_helpers
-from .log import ALWAYS, COLUMNS, DECIMAL, HEXADECIMAL, LINE, OTHER, WORD
+from .log import ALWAYS, COLUMNS, DECIMAL, HEXADECIMAL, LINE, OF_OTHERS, OTHER, WORD
 from .log import Column, Event, Log, Oddities
+from .recorder import BAD, Recorder
 from .source import LINE_BYTES, Range, Source
 from .words import plain, unescaped
 
@@ -137,9 +138,15 @@ class _Names:
 class Reader:
     """Makes a Log of blocks of whole lines."""
 
-    def __init__(self, columns: Iterable[str]) -> None:
-        """columns: names of those to read."""
-        wanted = {*columns, *ALWAYS}
+    def __init__(
+        self, columns: Iterable[str], recorder: Recorder | None = None
+    ) -> None:
+        """columns: names of those to read; recorder: converts the text of another one."""
+        self.recorder = recorder
+        wanted = {*columns, *ALWAYS} - {*OF_OTHERS}
+        if recorder:
+            wanted |= {"tid", "map", "offset", *OF_OTHERS}
+        self.order = tuple(n for n in KEYS if recorder or n not in OF_OTHERS)
         self.columns = [c for c in COLUMNS.values() if c.name in wanted]
         self.keys = [column for column in self.columns if column.name not in LINE]
         self.parts: dict[str, list[np.ndarray]] = {c.name: [] for c in self.columns}
@@ -165,6 +172,10 @@ class Reader:
 
         parts: consecutive pieces of text; can_be_printed: it may be a kernel's log.
         """
+        if self.recorder and can_be_printed:
+            text = map(self.recorder.line, b"".join(parts).split(b"\n"))
+            self.feed(b"\n".join(text), can_be_printed=False)
+            return
         block = Block(*parts)
         nr_lines = len(block.line_end)
         lines, at, rows, counter = self._fixed(block)
@@ -246,10 +257,10 @@ class Reader:
         lines: indices; at: the first key=value word of each line; (n,) both. Rows are
         indices in lines.
         """
-        in_order = block.in_order(lines, at, [_prefix(name) for name in KEYS])
+        in_order = block.in_order(lines, at, [_prefix(name) for name in self.order])
         if in_order:  # that of the modules; several times faster
             wanted = {column.name for column in self.keys}
-            yield from (x for name, x in zip(KEYS, in_order) if name in wanted)
+            yield from (x for name, x in zip(self.order, in_order) if name in wanted)
             return
         row_of_line = np.full(len(block.line_end), -1)
         row_of_line[lines] = np.arange(len(lines))
@@ -291,7 +302,7 @@ class Reader:
 
     def _follow(self, rows: dict[str, np.ndarray], counter: np.ndarray) -> None:
         """Note the runs of counters; without counters, count lines that are repeated."""
-        if not len(counter):
+        if not len(counter) or self.recorder:
             return
         if counter[0] >= 0 and counter.min() >= 0:
             ends = np.flatnonzero(np.diff(counter) != 1)
@@ -357,8 +368,14 @@ class Reader:
         """Parse a last line without a newline, whose last word may be cut short.
 
         A key=value word is left out; if most lines have its key, the line counts as cut. In a
-        log of 2020 the last word is the time; it is cut if it is below the previous one.
+        log of 2020 the last word is the time; it is cut if it is below the previous one. Of
+        another recorder's text the whole line is left out.
         """
+        if self.recorder:
+            if self.recorder.line(line) or self.recorder.end():
+                self.nr_cut += 1
+                self.feed(BAD, can_be_printed=False)
+            return
         last_time = self.parts["time_ns"][-1][-1:] if self.parts["time_ns"] else ()
         before, _, last_word = line.rpartition(b" ")
         whole = before if b"=" in last_word else line
@@ -450,6 +467,8 @@ class Reader:
             head=self.head,
             summary=self.summary,
         )
+        if self.recorder:
+            log = others.completed(log, self.recorder, self.names["code"].raw())
         cut = self._cut_short(log)
         early, late = impossible_times(log)
         bad = cut | early | late
@@ -481,6 +500,8 @@ class Reader:
         The last number of a line that was cut is wrong, even if it is the time.
         """
         cut = np.zeros(len(log), dtype=bool)
+        if self.recorder:
+            return cut
         share = CUT_SHARE if log.head else CUT_SHARE_NO_HEAD
         for column in self.keys:
             if column.name not in OPTIONAL:
@@ -519,10 +540,13 @@ def read_log(
     """Read a whole log, block_bytes at a time; columns: names of those to read.
 
     meanwhile: called while helpers read a large log. Of a file that can't be read to its end
-    (see source.py), the log has what could be read, and Oddities.source the reason.
+    (see source.py), the log has what could be read, and Oddities.source the reason. The files of
+    other recorders are read, too (see others.py).
     """
-    reader, parts = Reader(columns), []
-    if isinstance(file, Source):
+    start, is_read = others.start_of(file)
+    recorder = others.recognize(start)
+    reader, parts = Reader(columns, recorder), []
+    if isinstance(file, Source) and not recorder:
         parts = file.take_ranges(nr_helpers(), MIN_PART_BYTES)
     with Helpers(partial(_part, reader.columns, block_bytes), parts) as found:
         meanwhile()
@@ -531,7 +555,9 @@ def read_log(
                 reader.join(read)
             else:
                 _read(part, reader, block_bytes)
-    _read(file, reader, block_bytes)
+    _read(file, reader, block_bytes, start if is_read else b"")
+    if recorder:
+        reader.feed(recorder.end(), can_be_printed=False)
     return reader.log(getattr(file, "trouble", ""))
 
 
@@ -546,11 +572,16 @@ def _part(columns: list[Column], block_bytes: int, part: Range) -> Reader | None
     return None if too_many else reader
 
 
-def _read(file: BinaryIO | Source | Range, reader: Reader, block_bytes: int) -> None:
-    """Read the rest of a file."""
+def _read(
+    file: BinaryIO | Source | Range,
+    reader: Reader,
+    block_bytes: int,
+    start: bytes = b"",
+) -> None:
+    """Read the rest of a file; start: what has been read of it already."""
     carry = b""
     while True:
-        data = file.read(block_bytes)
+        data, start = start or file.read(block_bytes), b""
         if not data:
             break
         cut = data.rfind(b"\n") + 1

@@ -93,10 +93,17 @@ COLUMNS = {
         Column(
             "offset", np.uint64, HEXADECIMAL
         ),  # of the page in the mapped file, in bytes
+        # Only in files of other recorders: the thread's name, and the function and the file of
+        # the instruction.
+        Column("comm", np.uint16, WORD, ("",)),
+        Column("function", np.uint16, WORD, ("",)),
+        Column("code", np.uint16, WORD, ("",)),
     )
 }
+OF_OTHERS = ("comm", "function", "code")
 MAX_PID = 1 << 22  # the kernel's limit
-ALWAYS = ("time_ns", "address", "pid")  # also in logs of 2020
+NO_PAGE = np.uint64((1 << 64) - 1)  # of a fault of which no page is known
+ALWAYS = ("time_ns", "address", "pid")  # also in logs of 2020; not in those of others
 
 
 def percentile(values: np.ndarray, percent: int) -> int:
@@ -165,6 +172,9 @@ class Log:
     tries: np.ndarray | None = None
     map: np.ndarray | None = None
     offset: np.ndarray | None = None
+    comm: np.ndarray | None = None
+    function: np.ndarray | None = None
+    code: np.ndarray | None = None
     # Of columns, bool (n,): faults whose value is the number that means a missing one.
     largest: dict[str, np.ndarray] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)  # of each WORD column
@@ -174,6 +184,10 @@ class Log:
     summary: dict[str, int | str] = field(default_factory=dict)  # the last one
     oddities: Oddities = Oddities()
     roots: Roots = Roots()  # find the files of paths on this machine
+    recorder: str = ""  # another one that made the file, by name
+    first_code: int = (
+        0  # names["map"][first_code + i] is the file with number i in code
+    )
 
     def __len__(self) -> int:
         return len(self.time_ns)
@@ -181,7 +195,7 @@ class Log:
     def told(self, column: str, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Which of these faults have a value in this column; bool (n,)."""
         values = getattr(self, column)[rows]
-        if column in ALWAYS:
+        if column in ALWAYS and not (self.recorder and column != "time_ns"):
             return np.ones(len(values), dtype=bool)
         has_value = values != COLUMNS[column].unknown
         if column in self.largest:
@@ -235,10 +249,30 @@ class Log:
             size = 4096
         return size.bit_length() - 1
 
+    @property
+    def page(self) -> np.ndarray:
+        """The number of the page that each fault touched; uint64 (n,).
+
+        Of a fault without an address, but with an offset in a file, it is a number above all
+        pages of addresses; faults with neither have NO_PAGE.
+        """
+        page = self.address >> np.uint64(self.page_shift)
+        if self.recorder:
+            lost = ~self.told("address")
+            page[lost] = NO_PAGE
+            if self.offset is not None and self.map is not None:
+                lost &= self.told("offset")
+                inside = self.offset[lost] >> np.uint64(self.page_shift)
+                inside &= np.uint64((1 << 47) - 1)
+                of_file = self.map[lost].astype(np.uint64) << np.uint64(47)
+                page[lost] = np.uint64(1 << 63) | of_file | inside
+        return page
+
     @cached_property
     def pages(self) -> np.ndarray:
         """The numbers of the touched pages of all processes, ascending; uint64 (m,)."""
-        return distinct(self.address >> np.uint64(self.page_shift))
+        found = distinct(self.page)
+        return found[found != NO_PAGE] if self.recorder else found
 
     @property
     def loaded_ns(self) -> int | None:
@@ -251,6 +285,24 @@ class Log:
         """Number of children that were recorded with the process."""
         nr_births = sum(event.kind == "child" for event in self.events)
         return self.count("children") or nr_births
+
+    @property
+    def has_several(self) -> bool:
+        """Are there faults of several processes?"""
+        may_be = bool(self.nr_children or self.recorder)
+        return may_be and not self.is_of_one_process
+
+    @property
+    def outcome_hint(self) -> str:
+        """Why there are no results and latencies."""
+        return f"{self.recorder} has none" if self.recorder else OUTCOME_HINT
+
+    @property
+    def main_name(self) -> str:
+        """The name of the traced process; "": unknown."""
+        if self.recorder and self.main_pid is not None:
+            return self.last_names().get(self.main_pid, "")
+        return self.head.get("comm", "")
 
     @property
     def is_of_one_process(self) -> bool:
@@ -308,16 +360,34 @@ class Log:
         return numbers, reused
 
     def process_text(self, process: int) -> str:
-        """The name of a process: its pid; for the second process with a pid, 500~2."""
+        """The name of a process: its pid; for the second process with a pid, 500~2.
+
+        "?": the file of another recorder has only threads.
+        """
+        if self.recorder and process == COLUMNS["pid"].unknown:
+            return "?"
         pid, which = self.reused.get(process, (process, 1))
         return f"{pid}~{which}" if which > 1 else str(pid)
 
     def last_names(self) -> dict[int, str]:
         """The last known name of each process, as in process."""
+        if self.comm is not None:
+            return self._last_comms()
         events = self.events_by_time()
         names = {p: event.comm for p, event in zip(self.process_of_event, events)}
         if self.main_pid is not None and self.head.get("comm"):
             names.setdefault(self.main_pid, self.head["comm"])
+        return names
+
+    def _last_comms(self) -> dict[int, str]:
+        """The last name of each process's first thread, or else of any of its threads."""
+        names: dict[int, str] = {}
+        if not self.told("pid").any():
+            return names
+        for which in (slice(None), np.flatnonzero(self.tid == self.pid)):
+            found, last = np.unique(self.process[which][::-1], return_index=True)
+            codes = self.comm[which][::-1][last]
+            names |= zip(found.tolist(), (self.names["comm"][code] for code in codes))
         return names
 
     def programs(self) -> tuple[list[str], np.ndarray]:
@@ -325,8 +395,11 @@ class Log:
 
         Returns names and, for each fault, the index of its name; uint32 (n,). An unknown
         process is "?". Before its first line a process has the name in that line; the
-        traced process begins with the name in the head.
+        traced process begins with the name in the head. Other recorders have the name of the
+        thread in each fault.
         """
+        if self.comm is not None:
+            return ["?", *self.names["comm"][1:]], self.comm.astype(np.uint32)
         names = {"?": 0}
 
         def code(comm: str) -> int:

@@ -204,7 +204,7 @@ class Page {
 			(head.pid ? ` (PID ${head.pid})` : "");
 		const what = meta.view === "mapping" &&
 			"files by offset, other memory by the pages of each process";
-		const about = [meta.name, head.probe, head.kernel && `Linux ${head.kernel}`, head.arch,
+		const about = [meta.name, meta.recorder, head.probe, head.kernel && `Linux ${head.kernel}`, head.arch,
 			meta.filter, what];
 		byId("about").textContent = about.filter(Boolean).join(" · ") + " ";
 		if (meta.complete)
@@ -362,7 +362,8 @@ class Page {
 			element("td", number(columns.faults[r]), tr);
 			for (const name of ["minor", "major", "failed"])
 				element("td", result ? number(columns[name][r]) : "-", tr);
-			element("td", isSorted ? number(columns.pages[r]) : "", tr);
+			const pages = columns.pages[r] ? number(columns.pages[r]) : "-";
+			element("td", isSorted ? pages : "", tr);
 			for (const name of FIGURES.slice(5)) {
 				const known = isSorted || !["median", "p99"].includes(name);
 				const shown = columns.timed[r] ? duration(columns[name][r]) : "-";
@@ -432,7 +433,8 @@ class Page {
 		const latency = faults.latency[i] ? ` latency_ns=${faults.latency[i] - 1}` : "";
 		const time = BigInt(meta.first_ns) + BigInt(faults.time[i]);
 		const pid = faults.text(group, "pid").replace(/~.*/, ""); // 500~2: the second process 500
-		return `PID = ${pid} Page Fault at Address 0x${address.toString(16)} ` +
+		const where = faults.isMissing(address) ? "?" : `0x${address.toString(16)}`;
+		return `PID = ${pid || "?"} Page Fault at Address ${where} ` +
 			`at Time ${time}${pair("tid")}${pair("cpu")}` + (ip ? ` ip=0x${(ip - 1n).toString(16)}` : "") +
 			["access", "mode", "region", "kind", "result"].map(pair).join("") + latency +
 			pair("tries") + pair("map") + (offset ? ` offset=0x${(offset - 1n).toString(16)}` : "");

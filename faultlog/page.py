@@ -23,7 +23,7 @@ import numpy as np
 from . import recording
 from .areas import area_of, find_areas
 from .groups import KEYS
-from .log import COLUMNS, OUTCOME_HINT, WORD, Log, LogError
+from .log import COLUMNS, NO_PAGE, OF_OTHERS, WORD, Log, LogError
 from .outputs import Job, libraries, replacing
 from .packed import distinct
 from .panels import NONE, by_mapping, regions_text
@@ -50,7 +50,7 @@ MIN_HEIGHT, GAP = 0.035, 0.012
 
 def columns(_options: argparse.Namespace) -> set[str]:
     """All columns of a log."""
-    return set(COLUMNS)
+    return set(COLUMNS) - {*OF_OTHERS}
 
 
 def check(options: argparse.Namespace) -> None:
@@ -106,7 +106,8 @@ def _pieces(job: Job) -> Iterator[bytes]:
     log = job.log
     codes, about_codes = _fine_keys(job)
     # An axis of addresses makes sense for a single address space only.
-    view = job.options.view or ("address" if log.is_of_one_process else "mapping")
+    can_be_by_address = log.is_of_one_process and bool(log.told("address").all())
+    view = job.options.view or ("address" if can_be_by_address else "mapping")
     panels, place = _panels(log, view)
     programs, program = log.programs()
     shared = [log.process, *(getattr(log, name) for name in SHARED[1:-1]), program]
@@ -150,10 +151,12 @@ def _pieces(job: Job) -> Iterator[bytes]:
         ],
         "names": {**log.names, "program": programs, **_names_of_reused(log)},
         **about_codes,
+        "pageless": _pageless(log, codes["page"]),
         "is_of_one_process": job.whole.is_of_one_process,
         "filter": job.filters.text(),
         "notes": job.verdict.lines(),
-        "outcome_hint": OUTCOME_HINT,
+        "outcome_hint": log.outcome_hint,
+        "recorder": log.recorder,
         "complete": job.verdict.says_complete,
         "head": {**log.head, **vars(recording.of_log(log, job.name))},
         "summary": log.summary,
@@ -166,6 +169,11 @@ def _pieces(job: Job) -> Iterator[bytes]:
             if widths[name] > 8:
                 planes += carries[name][part].tobytes()
             yield _packed(name, i, planes)
+
+
+def _pageless(log: Log, code: np.ndarray) -> list[int]:
+    """The codes, by the key page, of faults of which no page is known."""
+    return distinct(code[log.page == NO_PAGE]).tolist() if log.recorder else []
 
 
 def _names_of_reused(log: Log) -> dict[str, dict[int, str]]:
@@ -223,6 +231,8 @@ def _panels(log: Log, view: str) -> tuple[list[dict], np.ndarray]:
 
 def _of_areas(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
     """Panels of touched areas: each fault's panel and its page in it, (n,); the panels."""
+    if not log.told("address").all():
+        raise LogError("--view address: the file does not have all addresses")
     pages = log.address >> np.uint64(log.page_shift)
     areas = find_areas(log.pages, MAX_AREAS)
     which = area_of(pages, areas)

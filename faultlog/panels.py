@@ -56,6 +56,7 @@ class Panels:
             return panel.keys[rows].astype(np.float64)
         if panel.unit == "offset":
             inside = log.address[rows] & np.uint64((1 << log.page_shift) - 1)
+            inside[~log.told("address", rows)] = 0
             return (log.offset[rows] + inside).astype(np.float64)
         above = (log.address[rows] - np.uint64(panel.base)).astype(np.float64)
         if panel.folds:
@@ -81,6 +82,12 @@ def by_address(log: Log) -> Panels:
             f"not drawn: {plural(len(apart), 'fault')} of exec, from {lowest:#x}, in the new "
             "program's stack before it was moved into place"
         )
+    lost = np.flatnonzero(~log.told("address")) if log.recorder else ()
+    if len(lost):
+        where[lost] = NONE
+        notes.append(f"not drawn: {plural(len(lost), 'fault')} without an address")
+    if len(lost) == len(log):
+        return Panels([], where, notes)
     shown = np.flatnonzero(where != NONE) if notes else slice(None)
     touched = distinct(pages[shown]) if notes else log.pages
     areas = find_areas(touched)
@@ -144,6 +151,9 @@ def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
 
     spaces: replaces Log.spaces() for a log that was joined from several; (n,).
     """
+    if log.recorder and not len(log.pages):
+        where = np.full(len(log), NONE, dtype=np.uint8)
+        return Panels([], where, ["not drawn: no address is known"])
     spaces = log.spaces() if spaces is None else spaces
     column = "map" if log.map.any() else "region"
     codes, names = getattr(log, column), log.names[column]
@@ -194,6 +204,9 @@ def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
                 notes=lines or (size_text(top + (1 << log.page_shift)),),
             )
         else:
+            has_place = log.told("address")[here]
+            where[here[~has_place]] = NONE
+            here = here[has_place]
             keys, most, nr_pages = _packed(log, here, spaces[here])
             full = np.zeros(len(log), dtype=np.float32)
             full[here] = keys
@@ -217,6 +230,8 @@ def _packed(
     bytes, float64 (n,); the most touched pages of an address space; the touched pages of all
     processes together.
     """
+    if not len(here):
+        return np.zeros(0), 1, 0
     page = log.address[here] >> np.uint64(log.page_shift)
     order = np.lexsort((page, space))
     page, space = page[order], space[order]

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from .log import MAJOR, OUTCOME_HINT, Log, LogError
+from .log import MAJOR, Log, LogError
 from .words import printable, size_text
 
 UNIT_NS = {
@@ -157,7 +157,7 @@ class Filters:
             for low, high in self.addresses:
                 above = log.address >= np.uint64(low)
                 inside |= above & (log.address <= np.uint64(high - 1))
-            keep &= inside
+            keep &= inside & log.told("address")
         if self.major:
             keep &= log.result == MAJOR
         if not keep.any() and not may_be_none:
@@ -173,7 +173,7 @@ class Filters:
             there = ", ".join(filter(None, (log.names[column][i] for i in codes)))
             text += f"; {column} in this log: {there}" if there else ""
         if self.major and len(log) and not log.has_outcomes:
-            text += f"; the log does not say which were major: {OUTCOME_HINT}"
+            text += f"; the log does not say which were major: {log.outcome_hint}"
         return text
 
 

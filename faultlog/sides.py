@@ -23,7 +23,7 @@ from .differ import RUNS_NEEDED
 from .fit import shortened
 from .groups import UNKNOWN
 from .layout import RIGHT, TIME_TICKS, Page, TimeLocator, bin_width, literal, note
-from .log import ACCESSES, COLUMNS, MAJOR, RESULTS, WORD, Log, LogError
+from .log import ACCESSES, COLUMNS, MAJOR, OF_OTHERS, RESULTS, WORD, Log, LogError
 from .marks import ACCESS_WORDS, COLOURS, FAINT, INK
 from .marks import draw_cells, mark_of
 from .outputs import Job
@@ -157,8 +157,10 @@ def joined(jobs: list[Job], time: Time) -> tuple[Log, np.ndarray]:
     """
     logs = [job.log for job in jobs]
     first = logs[0]
-    values, names = {}, {}
+    values, names = dict.fromkeys(OF_OTHERS), {}
     for name in COLUMNS:
+        if name in OF_OTHERS:
+            continue
         parts = [getattr(log, name) for log in logs]
         if any(part is None for part in parts):
             continue
@@ -188,6 +190,7 @@ def joined(jobs: list[Job], time: Time) -> tuple[Log, np.ndarray]:
         of_logs = [log.largest.get(name, np.zeros(len(log), bool)) for log in logs]
         largest[name] = np.concatenate(of_logs)
     log = replace(first, **values, largest=largest, names=names, paths=[], events=[])
+    log.recorder = next((log.recorder for log in logs if log.recorder), "")
     order = np.argsort(log.time_ns, kind="stable")
     return log.take(order), spaces[order]
 

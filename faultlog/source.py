@@ -70,13 +70,19 @@ class Source:
             return b""
         return data
 
+    def is_regular(self) -> bool:
+        """Is it an uncompressed regular file?"""
+        if self.is_packed or self.packed:
+            return False
+        return stat.S_ISREG(os.fstat(self.file.fileno()).st_mode)
+
     def take_ranges(self, nr_ranges: int, min_bytes: int) -> list[Range]:
         """Up to nr_ranges ranges of whole lines, of equal size; read() returns the rest.
 
         There are fewer if they would be smaller than min_bytes, and none unless it is an
         uncompressed regular file.
         """
-        if self.is_packed or not stat.S_ISREG(os.fstat(self.file.fileno()).st_mode):
+        if not self.is_regular():
             return []
         fd, begin = self.file.fileno(), self.file.tell()
         # No range contains the end, as the file may grow or end without a newline.

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .lanes import Lanes, lane_label
 from .layout import EDGE, LATENCY, Page, bin_width, label, literal, note
-from .log import MAJOR, MINOR, Log, has_failed, percentile
+from .log import MAJOR, MINOR, NO_PAGE, Log, LogError, has_failed, percentile
 from .marks import ALARM, COLOURS, DARKER, FAINT, INK, SEVERAL
 from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
 from .spread import spread
@@ -127,8 +127,12 @@ def draw_memory(
     If the lower curve keeps rising, memory grows. If it is flat while there are many faults,
     the same memory is taken away and comes back.
     """
+    if log.recorder:
+        log = log.take(log.page != NO_PAGE)
+        if not len(log):
+            raise LogError("--view memory: the file has no addresses")
     bins, width = _bins(log, start, duration)
-    pages = log.address >> np.uint64(log.page_shift)
+    pages = log.page
     order = np.lexsort((log.time_ns, pages, log.process))
     same = np.ones(len(log) - 1, dtype=bool)
     for column in (pages, log.process):

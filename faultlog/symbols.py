@@ -462,8 +462,27 @@ class Places:
     notes: list[str]  # for the user, about missing or doubtful names
 
 
+def _recorded(log: Log) -> Places:
+    """The places that another recorder has named; it has files and functions, no offsets."""
+    has_ip = (log.ip != 0) & log.told("ip")
+    rows = pack(log.code, log.function, has_ip)
+    _, first, codes = np.unique(rows, return_index=True, return_inverse=True)
+    files = log.code[first].astype(np.int64)
+    files = np.where(files > 0, files + log.first_code, NOWHERE)
+    functions = [log.names["function"][code] for code in log.function[first].tolist()]
+    names = [
+        Name(function or "?" * (file != NOWHERE))
+        for function, file in zip(functions, files.tolist())
+    ]
+    notes = [] if any(functions) else [f"Names: {log.recorder} has none of functions"]
+    places = files.tolist(), [0] * len(files), names, has_ip[first].tolist()
+    return Places(codes, *places, notes)
+
+
 def find(log: Log, whole: Log) -> Places:
     """Find the places and names of the instructions of log, which is a part of whole."""
+    if log.recorder:
+        return _recorded(log)
     placer = Placer(whole)
     file, offset = placer.place(log)
     has_ip = (log.ip != 0) & log.told("ip")

@@ -16,10 +16,9 @@ from typing import Callable, Iterable
 
 import numpy as np
 
-from . import groups
+from . import groups, others
 from .fit import columns_of, fitted, padded, shortened
 from .groups import KEYS, OF_LATENCY, OF_RESULT, Figures, Members, figures, group
-from .log import OUTCOME_HINT
 from .outputs import Job
 from .words import csv_cell, plural, time_text, wrapped
 
@@ -140,10 +139,10 @@ def write(job: Job) -> None:
     )
     top = options.top if options.top is not None else 0 if options.csv else TOP
     order = order[: top or len(order)]
-    notes = members.notes
+    notes = [*members.notes, *others.notes(job.log, options.by)]
     column = "total" if options.sort == "time" else options.sort
     if column in groups.absent(everything, 0):
-        notes.append(f"The log has no results and latencies: {OUTCOME_HINT}")
+        notes.append(f"The log has no results and latencies: {job.log.outcome_hint}")
     if options.csv:
         put(csv_text(table, everything, order))
         for note in notes:
@@ -174,10 +173,15 @@ def terminal_columns() -> int:
 def title(job: Job) -> str:
     """What the table is about."""
     log = job.log
-    name = shortened(log.head.get("comm", ""), MAX_TITLE)
-    target = f"{name}, pid {log.main_pid}" if name else f"pid {log.main_pid}"
+    name = shortened(log.main_name, MAX_TITLE)
+    pid = log.process_text(log.main_pid)
+    target = f"{name}, pid {pid}" if name else f"pid {pid}"
     if job.whole.nr_children:
         target += " and its children"
+    elif log.recorder and not log.is_of_one_process:
+        target += " and others"
+    if log.recorder:
+        target = f"{log.recorder}, {target}"
     text = f"{target}: {plural(len(log), 'fault')}"
     text += f" in {time_text(log.duration_ns)}"
     if log.told("latency_ns").any():

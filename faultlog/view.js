@@ -96,6 +96,11 @@ class Faults {
 		return value;
 	}
 
+	// Is an address, which only the files of other recorders can lack, missing?
+	isMissing(address) {
+		return Boolean(this.meta.recorder) && address === (1n << 64n) - 1n;
+	}
+
 	// A group's value of a key, as text; "": not recorded.
 	text(group, key) {
 		const value = this.meta.groups[group][this.meta.shared.indexOf(key)];
@@ -110,7 +115,10 @@ class Faults {
 			return this.meta.labels[key][this.codes.get(key)[i]];
 		if (key === "page") {
 			const shift = BigInt(this.meta.page_shift);
-			const page = "0x" + ((await this.exact("address", i)) >> shift << shift).toString(16);
+			const address = await this.exact("address", i);
+			if (this.isMissing(address))
+				return (await this.exact("offset", i)) ? this.textOf(i, "offset") : "";
+			const page = "0x" + (address >> shift << shift).toString(16);
 			return this.meta.is_of_one_process ? page : `${this.text(group, "pid")}:${page}`;
 		}
 		if (key === "offset") {
@@ -263,6 +271,7 @@ class View {
 		const next = ends.slice(), ordered = new Uint32Array(inView.length);
 		for (const i of inView)
 			ordered[next[row(i)]++] = i;
+		const pageless = new Set(this.faults.meta.pageless); // of faults without a known page
 		const seen = new Uint32Array(this.faults.meta.nr_codes.page); // the last row with it, + 1
 		const latenciesOfRow = new Float64Array(inView.length);
 		for (let r = 0; r < columns.faults.length; r++) {
@@ -271,7 +280,7 @@ class View {
 				const i = ordered[k];
 				if (latency[i])
 					latenciesOfRow[n++] = latency[i] - 1;
-				if (seen[pages[i]] !== r + 1)
+				if (seen[pages[i]] !== r + 1 && !pageless.has(pages[i]))
 					columns.pages[r]++;
 				seen[pages[i]] = r + 1;
 			}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import time
@@ -557,3 +558,30 @@ def test_the_top_of_64_bits(browser, tmp_path):
     line = browser.execute_async_script("page.line(1).then(arguments[0])")
     assert f"Address {top:#x} at Time" in line
     assert f" ip={(1 << 64) - 2:#x} " in line and line.endswith(f"offset={top:#x}")
+
+
+OTHERS = Path(__file__).resolve().parent / "others"
+
+
+@pytest.mark.parametrize("name", ["perf_script", "perf_trace", "trace_pipe"])
+def test_what_another_recorder_lacks_is_missing(browser, tmp_path, name):
+    text = gzip.decompress((OTHERS / f"{name}.txt.gz").read_bytes())
+    page, log = opened(browser, tmp_path, text), read(text)
+    assert counts(browser)["faults"] == len(log)
+    about = browser.find_element(By.ID, "about").text
+    assert log.recorder in about and "nothing lost" not in about
+    by(browser, "region")
+    until(lambda: table(browser), "the table")
+    [row] = table(browser)
+    pages = {*zip(log.process.tolist(), log.page.tolist())}
+    assert row[:2] == ["unknown", str(len(log))] and row[5] == str(len(pages))
+    by(browser, "page")
+    until(lambda: len(table(browser)) > 1, "the table")
+    labels = [row[0] for row in table(browser)]
+    has_offsets = bool(log.told("offset").any())
+    assert any("libc.so.6+0x" in label for label in labels) == has_offsets
+    last = len(log) - 1
+    line = browser.execute_async_script(f"page.line({last}).then(arguments[0])")
+    known = [log.told("pid")[last], log.told("address")[last]]
+    assert ("PID = ? " not in line, "Address ? " not in line) == tuple(known)
+    nothing_wrong(browser, page)
