@@ -35,6 +35,10 @@ STYLE = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titley": 1.0,  # axes have no titles; by default ticks are measured to place them
+    # In SVG text stays text; the other families are about as wide as DejaVu, or narrower.
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
+    "font.monospace": ["DejaVu Sans Mono", "Menlo", "Consolas", "Courier New"],
+    "svg.fonttype": "none",
     "grid.color": "white",
     "grid.linewidth": 1.2,
     **{f"{axis}tick.color": FAINT for axis in "xy"},

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import io
+import re
+import xml.etree.ElementTree
 
 import matplotlib
 import numpy as np
@@ -1025,3 +1027,21 @@ def test_warnings_without_room_are_counted():
         "(4 more lines on standard error)",
     ]
     assert drawing.warnings_of(texts[:6]) == texts[:6]
+
+
+def test_text_in_svg_is_text_and_the_same_each_time(tmp_path):
+    """It can be searched, and copied; other fonts are used where DejaVu is missing."""
+    (tmp_path / "a.log").write_bytes(compiler_log(3000, outcomes=True))
+    for name in ("a.svg", "b.svg"):
+        assert run(tmp_path / "a.log", "-o", tmp_path / name).returncode == 0
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    root = xml.etree.ElementTree.fromstring((tmp_path / "a.svg").read_bytes())
+    found = [*root.iter("{http://www.w3.org/2000/svg}text")]
+    words = [text.text for text in found]
+    assert "Page faults of cc1plus, PID 4494" in words
+    assert {"heap", "libstdc++.so.6.0.30"} <= {*words}
+    assert {"0x55f3d1000000", "time since the first fault (s)"} <= {*words}
+    for text in found:
+        families = text.get("style").split("px ", 1)[1]
+        assert families.startswith("'DejaVu Sans") and families.count("'") > 4
+        assert re.search("(sans-serif|monospace)(;|$)", families)
