@@ -64,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
         + "; ".join(f"{name}: {what}" for name, what in outputs.VIEWS.items())
         + ". Default: address; for a log of several processes, and for several logs, mapping",
     )
+    parser.add_argument(
+        "--no-fold",
+        action="store_true",
+        help="in a picture of one log, draw long times without faults at their full length; "
+        "by default they are left out, and the axis has a break there",
+    )
     table.add_options(parser)
     compare.add_options(parser)
     select.add_options(parser)
@@ -84,6 +90,8 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
             raise LogError(f"--root: {ROOT_USE}")
         if args.view is not None:
             raise LogError("--view is for a picture; leave it or the table out")
+        if args.no_fold:
+            raise LogError("--no-fold is for a picture; leave it or the table out")
         return "compare" if compares else "table", None
     if args.output is not None:
         output = Path(args.output)
@@ -103,6 +111,8 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
         name = "sides"
     if args.view is not None and name not in ("picture", "page", "sides"):
         raise LogError("--view is for a picture or a page")
+    if args.no_fold and name != "picture":
+        raise LogError("--no-fold is for a picture of one log")
     if args.root and name not in ("warm", "page"):
         raise LogError(f"--root: {ROOT_USE}")
     for option in ("sort", "csv") if name == "warm" else ("sort", "top", "csv"):

@@ -25,10 +25,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from . import fonts
+from .breaks import SHARE, draw_breaks, unit_of
 from .checks import Verdict
 from .fit import shortened
 from .lanes import find_lanes, find_threads
-from .layout import LABEL_CHARS, NAMES, STYLE, TIME_TICKS, Page, label, note
+from .layout import LABEL_CHARS, NAMES, STYLE, Page, label, note
 from .log import ACCESSES, MAJOR, MINOR, NO_PAGE, RESULTS, Log, has_failed
 from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK, NR_KINDS, SEVERAL
 from .marks import (
@@ -44,7 +45,8 @@ from .packed import distinct, pack
 from .panels import Panel, Panels, by_address, by_mapping, file_label
 from .strips import draw_latencies, draw_lanes, draw_memory, draw_spent, draw_strip
 from .strips import spent_text
-from .words import axis_unit, plural, time_text, wrapped
+from .timeline import find, whole_axis
+from .words import plural, time_text, wrapped
 
 NEW_ACCESS = len(ACCESSES)
 NOT_IN_LOG = ("abandoned", "unfinished")  # counted, but not recorded as lines
@@ -77,10 +79,12 @@ def draw(
     view: str | None = None,
     only: str = "",
     whole: Log | None = None,
+    fold: bool = True,
 ) -> None:
     """Draw a log that has at least one fault, and set the figure's size.
 
-    view: one of outputs.VIEWS; only: the filters that selected the log's faults from the whole.
+    view: one of outputs.VIEWS; only: the filters that selected the log's faults from the whole;
+    fold: leave long stretches of time without faults out.
     """
     whole = log if whole is None else whole
     log = replace(log, access=np.minimum(log.access, NEW_ACCESS))
@@ -99,8 +103,6 @@ def draw(
     nr_pages = count_pages(log)
     start = log.time_ns.min()
     duration = log.duration_ns
-    unit, unit_name = axis_unit(duration, TIME_TICKS)
-    elapsed = (log.time_ns - start) / unit
     title, subtitle = headline(log, verdict, nr_pages, duration)
     if only:
         subtitle = (
@@ -122,8 +124,16 @@ def draw(
         has_latency=has_latency,
         page_shift=log.page_shift,
     )
+    timeline = find(log, SHARE) if fold else whole_axis(duration)
+    unit, unit_name = unit_of(timeline, duration)
     before = int(start - whole.time_ns.min())
-    page.time_axis(duration, unit, unit_name, before)
+    page.time_axis(timeline.duration_ns, unit, unit_name, before)
+    if timeline.breaks:
+        # From here on times are positions on the axis; processes depend on times and events.
+        places = timeline.positions(log.time_ns - start)
+        log = replace(log, time_ns=places, pid=log.process, events=[])
+        start, duration = np.uint64(0), timeline.duration_ns
+    elapsed = (log.time_ns - start) / unit
     draw_strip(page.strip, log, start, duration, unit)
     drawn: set[tuple[int, bool]] = set()
     notes = _draw_panels(
@@ -138,7 +148,10 @@ def draw(
     if has_latency:
         texts = [spent_text(log)]
         draw_spent(page.spent, log, start, duration, unit, page.aside, texts)
-        notes += draw_latencies(page.latency, log, elapsed, page.aside, drawn)
+        cuts = tuple(gap.end / unit for gap in timeline.breaks)
+        notes += draw_latencies(page.latency, log, elapsed, page.aside, drawn, cuts)
+    if timeline.breaks:
+        notes.insert(0, draw_breaks(page, timeline, unit, before))
     notes = _origin(log) + notes
     if len(panels.panels) > 1:
         notes.append("panel heights: logarithm of size")

@@ -15,6 +15,7 @@ from .areas import page_ticks
 from .fit import shortened
 from .marks import ALARM, FAINT, GROUND, INK
 from .panels import Panel
+from .timeline import TIME_TICKS, bin_width
 from .words import exact_text, plural, round_width, size_text, time_text
 
 WIDTH, LEFT, RIGHT = 12.0, 1.35, 2.05
@@ -24,7 +25,9 @@ SMALL_WIDTH, FOOT_LINES = 165, 3  # characters; lines at the foot
 LANE, SPENT, LATENCY, MEMORY = 0.17, 0.6, 1.0, 1.6  # heights: of a row, of those panels
 NAMES = 1.3  # room for the names of mapped files, between the panels and their labels
 LABEL_CHARS = 30
-STRIP_BINS, TIME_TICKS = 200, 12
+# The line of a break, in parts of its length and in inches aside; the text in a break.
+ALONG, ZIGZAG = (0.0, 0.3, 0.4, 0.6, 0.7, 1.0), (0.0, 0.0, -0.05, 0.05, 0.0, 0.0)
+BREAK_TEXT = {"ha": "center", "size": 7.5, "style": "italic", "color": FAINT}
 # The style of all axes. Setting it once is several times faster than for each of them.
 STYLE = {
     "axes.axisbelow": True,
@@ -136,11 +139,6 @@ class TimeLocator(MaxNLocator):
         return ticks - self.before
 
 
-def bin_width(duration_ns: int) -> int:
-    """The length of a bin of the strip, a round time in ns."""
-    return round_width(duration_ns, STRIP_BINS)
-
-
 class Page:
     """The picture's axes, which share X: strip, spent, lanes, areas (lowest first), and so on."""
 
@@ -243,25 +241,22 @@ class Page:
 
     def _draw_break(self, bottom: float, left_out: int) -> None:
         """Mark a gap between two panels by a zigzag line and the size that is left out."""
-        rise = np.array([0.0, 0.3, 0.4, 0.6, 0.7, 1.0]) * GAP
-        aside = np.array([0.0, 0.0, -0.05, 0.05, 0.0, 0.0])
-        line = Line2D(
-            (LEFT + aside) / self.width,
-            (bottom + rise) / self.height,
-            transform=self.figure.transFigure,
-            color=FAINT,
-            linewidth=0.8,
-        )
-        self.figure.add_artist(line)
+        rise = np.array(ALONG) * GAP
+        aside = np.array(ZIGZAG)
+        self.draw_line(LEFT + aside, bottom + rise, color=FAINT, linewidth=0.8)
         self.figure.text(
             (LEFT + self.width - self.right) / 2 / self.width,
             (bottom + GAP / 2) / self.height,
             f"{size_text(left_out)} not touched",
-            ha="center",
             va="center_baseline",
-            size=7.5,
-            style="italic",
-            color=FAINT,
+            **BREAK_TEXT,
+        )
+
+    def draw_line(self, x: np.ndarray, y: np.ndarray, **kwargs: object) -> None:
+        """Draw a line over the axes; x and y in inches, (n,) each."""
+        places = x / self.width, y / self.height
+        self.figure.add_artist(
+            Line2D(*places, transform=self.figure.transFigure, **kwargs)
         )
 
     def time_axis(

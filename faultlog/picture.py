@@ -45,7 +45,8 @@ def write(job: Job) -> None:
     from .drawing import draw, new_figure
 
     figure = new_figure()
-    draw(figure, job.log, job.verdict, job.options.view, job.filters.text(), job.whole)
+    view, fold = job.options.view, not job.options.no_fold
+    draw(figure, job.log, job.verdict, view, job.filters.text(), job.whole, fold)
     save(figure, job)
 
 

@@ -22,13 +22,14 @@ from .compare import OUTCOMES_MISSING
 from .differ import RUNS_NEEDED
 from .fit import shortened
 from .groups import UNKNOWN
-from .layout import RIGHT, TIME_TICKS, Page, TimeLocator, bin_width, literal, note
+from .layout import RIGHT, Page, TimeLocator, literal, note
 from .log import ACCESSES, COLUMNS, MAJOR, OF_OTHERS, RESULTS, WORD, Log, LogError
 from .marks import ACCESS_WORDS, COLOURS, FAINT, INK
 from .marks import draw_cells, mark_of
 from .outputs import Job
 from .panels import Panels, by_address, by_mapping
 from .strips import draw_spent, draw_strip, percentiles_text, plot_latencies, spent_text
+from .timeline import TIME_TICKS, bin_width
 from .words import axis_unit, plural, round_width, time_text, wrapped
 
 MAX_LOGS = 4  # there is no room for more

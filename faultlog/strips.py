@@ -9,11 +9,12 @@ from matplotlib.collections import PolyCollection
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .lanes import Lanes, lane_label
-from .layout import EDGE, LATENCY, Page, bin_width, label, literal, note
+from .layout import EDGE, LATENCY, Page, label, literal, note
 from .log import MAJOR, MINOR, NO_PAGE, Log, LogError, has_failed, percentile
 from .marks import ALARM, COLOURS, DARKER, FAINT, INK, SEVERAL
 from .marks import count_cells, draw_cells, draw_marks, draw_standouts, has_room
 from .spread import spread
+from .timeline import bin_width
 from .words import plural, short_time_text, time_text
 
 MIN_FOR_CURVES = 200  # with fewer latencies, percentiles over time mean nothing
@@ -210,13 +211,18 @@ def draw_lanes(
 
 
 def draw_latencies(
-    axis: Axes, log: Log, elapsed: np.ndarray, aside: float, drawn: set
+    axis: Axes,
+    log: Log,
+    elapsed: np.ndarray,
+    aside: float,
+    drawn: set,
+    cuts: tuple[float, ...],
 ) -> list[str]:
     """Draw latencies on a logarithmic scale, with percentiles as curves and as text.
 
-    Faults without a latency are left out. Returns notes.
+    Faults without a latency are left out. cuts: see plot_latencies(). Returns notes.
     """
-    notes = plot_latencies(axis, log, elapsed, drawn)
+    notes = plot_latencies(axis, log, elapsed, drawn, cuts)
     has_latency = log.told("latency_ns")
     latency, result = log.latency_ns[has_latency], log.result[has_latency]
     note(axis, "fault latency", aside, 0.5, 20, size=9, weight="bold", color=INK)

@@ -978,7 +978,8 @@ def test_faults_that_took_no_time_have_a_strip_of_it():
 def test_no_curve_crosses_a_time_without_faults():
     lines = compiler_log(3000, outcomes=True).splitlines(True)
     early = [line for i, line in enumerate(lines[1:-1]) if i < 1000 or i >= 2000]
-    figure = drawn(b"".join([lines[0], *early, summary(2000)]))
+    figure, log = drawing.new_figure(), read(b"".join([lines[0], *early]))
+    drawing.draw(figure, log, checks.examine(log), fold=False)
     (axis,) = [a for a in figure.axes if "fault latency" in texts(a)]
     curves = [
         a for a in axis.lines if len(a.get_xdata()) > 20 and a.get_marker() != "o"
