@@ -171,8 +171,8 @@ static const struct argp_option options[] = {
 	{ "follow", 'f', NULL, 0, "Continue with new faults until the traced process exits or "
 	  "you press Ctrl-C", 2 },
 	{ NULL, 0, NULL, 0, "For both:", 3 },
-	{ "top", 't', NULL, 0, "Show the faults once a second; when draining, continue as with "
-	  "--follow", 3 },
+	{ "top", 't', NULL, 0, "Show the faults once a second, on a terminal with keys (h lists "
+	  "them); when draining, continue as with --follow", 3 },
 	{ "output", 'o', "FILE", 0, "Write to FILE instead of " OUT_DIR
 	  "/COMMAND-PID.pf_probe_X.log; - is standard output", 3 },
 	{ "keep", KEY_KEEP, "N", 0, "Remove the oldest logs in " OUT_DIR ", so that N are left "

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,8 @@ void activity_init(struct activity *a, u64 begin_ns)
 	*a = (struct activity) { .begin_ns = begin_ns };
 	lanes_init(&a->maps);
 	lanes_init(&a->threads);
+	lanes_init(&a->processes);
+	lanes_init(&a->of_programs);
 }
 
 void activity_clear(struct activity *a)
@@ -37,14 +40,34 @@ void activity_clear(struct activity *a)
 	memset(a->regions, 0, sizeof(a->regions));
 	lanes_clear(&a->maps);
 	lanes_clear(&a->threads);
+	lanes_clear(&a->processes);
+	lanes_clear(&a->of_programs);
+}
+
+void activity_turn(struct activity *a, struct activity *before)
+{
+	struct activity old = *before;
+
+	*before = *a;
+	a->maps = old.maps;
+	a->threads = old.threads;
+	a->processes = old.processes;
+	a->of_programs = old.of_programs;
+	activity_clear(a);
+}
+
+static void lanes_free(struct lanes *lanes)
+{
+	names_free(&lanes->names);
+	free(lanes->list);
 }
 
 void activity_free(struct activity *a)
 {
-	names_free(&a->maps.names);
-	names_free(&a->threads.names);
-	free(a->maps.list);
-	free(a->threads.list);
+	lanes_free(&a->maps);
+	lanes_free(&a->threads);
+	lanes_free(&a->processes);
+	lanes_free(&a->of_programs);
 }
 
 static void lane_add(struct lane *lane, const struct fault *f)
@@ -57,7 +80,27 @@ static void lane_add(struct lane *lane, const struct fault *f)
 	} else if (f->result == RESULT_MAJOR) {
 		lane->nr_major++;
 		latency_add(&lane->major, f->latency_ns);
+	} else if (f->result == RESULT_FAILED) {
+		lane->nr_failed++;
 	}
+}
+
+/* A process that executes another program becomes a lane of its own. */
+static void add_to_process(struct activity *a, const struct fault *f)
+{
+	struct program *latest = &a->latest;
+	char name[24 + sizeof(latest->comm)];
+	int len;
+
+	if (latest->pid != f->pid || a->latest_change != a->programs->nr_changes) {
+		const struct program *found = programs_find(a->programs, f->pid);
+
+		*latest = found ? *found : (struct program) { .pid = f->pid, .len = 1, .comm = "?" };
+		a->latest_change = a->programs->nr_changes;
+	}
+	len = snprintf(name, sizeof(name), "%llu %.*s", f->pid, (int)latest->len, latest->comm);
+	lane_add(lane_of(&a->processes, name, (size_t)len), f);
+	lane_add(lane_of(&a->of_programs, latest->comm, latest->len), f);
 }
 
 void activity_add(struct activity *a, const struct fault *f)
@@ -83,25 +126,36 @@ void activity_add(struct activity *a, const struct fault *f)
 		lane_add(lane_of(&a->maps, f->map, f->map_len), f);
 	if (f->tid)
 		lane_add(lane_of(&a->threads, f->tid, strcspn(f->tid, " \n")), f);
+	if (a->programs)
+		add_to_process(a, f);
 }
 
-/* The lanes that compare() looks up: qsort() has no argument for them. */
+/* The lanes that compare() looks up, and their key: qsort() has no argument for them. */
 static const struct lane *sorted;
+static enum sort_key sort_key;
+
+static u64 figure(const struct lane *lane, enum sort_key key)
+{
+	return key == SORT_FAULTS ? lane->nr_faults : key == SORT_MAJOR ? lane->nr_major :
+	       key == SORT_FAILED ? lane->nr_failed : lane->time_ns;
+}
 
 /* Equal lanes keep the order of their numbers. */
 static int compare(const void *left, const void *right)
 {
+	const enum sort_key keys[] = { sort_key, SORT_TIME, SORT_FAULTS };
 	size_t i = *(const size_t *)left, j = *(const size_t *)right;
-	const struct lane *a = &sorted[i], *b = &sorted[j];
 
-	if (a->time_ns != b->time_ns)
-		return a->time_ns > b->time_ns ? -1 : 1;
-	if (a->nr_faults != b->nr_faults)
-		return a->nr_faults > b->nr_faults ? -1 : 1;
+	for (size_t k = 0; k < sizeof(keys) / sizeof(*keys); k++) {
+		u64 a = figure(&sorted[i], keys[k]), b = figure(&sorted[j], keys[k]);
+
+		if (a != b)
+			return a > b ? -1 : 1;
+	}
 	return i < j ? -1 : i > j;
 }
 
-static size_t sort(const struct lane *list, size_t nr, size_t *order)
+static size_t sort(const struct lane *list, size_t nr, enum sort_key key, size_t *order)
 {
 	size_t nr_active = 0;
 
@@ -109,16 +163,17 @@ static size_t sort(const struct lane *list, size_t nr, size_t *order)
 		if (list[i].nr_faults)
 			order[nr_active++] = i;
 	sorted = list;
+	sort_key = key;
 	qsort(order, nr_active, sizeof(*order), compare);
 	return nr_active;
 }
 
-size_t lanes_sort(const struct lanes *lanes, size_t *order)
+size_t lanes_sort(const struct lanes *lanes, enum sort_key key, size_t *order)
 {
-	return sort(lanes->list, lanes->names.nr, order);
+	return sort(lanes->list, lanes->names.nr, key, order);
 }
 
-size_t regions_sort(const struct activity *a, size_t *order)
+size_t regions_sort(const struct activity *a, enum sort_key key, size_t *order)
 {
-	return sort(a->regions, REGIONS, order);
+	return sort(a->regions, REGIONS, key, order);
 }

@@ -64,7 +64,7 @@ static long shorter(long a, long b)
 /* Polls only the streams whose read() may find nothing: pipes, and all streams between drains. */
 void drain(struct stream *streams, size_t nr_streams, u64 deadline_ms)
 {
-	struct pollfd *pollfds = need(calloc(nr_streams, sizeof(*pollfds)));
+	struct pollfd *pollfds = need(calloc(nr_streams + 1, sizeof(*pollfds)));
 	bool ending = false;
 
 	progress_begin();
@@ -99,7 +99,8 @@ void drain(struct stream *streams, size_t nr_streams, u64 deadline_ms)
 			break;
 		ms = shorter(ms, report_children(&streams[0]));
 		ms = top_limit_ms(limit_ms(ms, deadline_ms));
-		if (nr_polled && wait_for(pollfds, nr_streams, ms) < 0)
+		pollfds[nr_streams] = (struct pollfd) { .fd = top_fd(), .events = POLLIN };
+		if (nr_polled && wait_for(pollfds, nr_streams + 1, ms) < 0)
 			continue;
 
 		for (size_t i = 0; i < nr_streams; i++) {

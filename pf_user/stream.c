@@ -108,6 +108,16 @@ static void take_exit_code(struct stream *s)
 		s->last_drain = s->sum.exited;
 }
 
+/* The head, and the lines of forks and exec, name the program of a process. */
+static void take_program(struct stream *s, const char *line, size_t len)
+{
+	const char *comm = find_value(line, len, " comm=");
+
+	if (s->programs && *comm)
+		programs_set(s->programs, find_number(line, len, " pid="), comm,
+			     strcspn(comm, " \n"));
+}
+
 static void take_line(struct stream *s, const char *line, size_t len)
 {
 	s->between = false;
@@ -119,8 +129,11 @@ static void take_line(struct stream *s, const char *line, size_t len)
 		if (starts(line, len, "# " MODULE_PREFIX)) {
 			copy_value(s->pid, sizeof(s->pid), line, len, " pid=");
 			copy_value(s->comm, sizeof(s->comm), line, len, " comm=");
+			take_program(s, line, len);
 			if (!s->nr_faults)
 				tally_reset(&s->tally, find_number(line, len, " page="));
+		} else if (starts(line, len, "# child ") || starts(line, len, "# exec ")) {
+			take_program(s, line, len);
 		}
 		log_reserve(&s->log, len);
 		log_put(&s->log, line, len);

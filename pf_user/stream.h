@@ -63,6 +63,7 @@ struct stream {
 	struct tally tally;		/* of the log's faults; invalid if !has_tally */
 	bool has_tally;
 	struct activity *activity;	/* counts faults for the live view, or NULL */
+	struct programs *programs;	/* for its keys, or NULL */
 	struct summary sum;
 	struct counter counter;
 	char pid[16], comm[72];

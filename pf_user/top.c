@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "activity.h"
+#include "choice.h"
+#include "keys.h"
 #include "say.h"
 #include "top.h"
 #include "view.h"
@@ -27,7 +29,11 @@
 
 static struct {
 	struct stream *stream;		/* NULL: no view */
-	struct activity activity;
+	struct activity activity;	/* of the current interval */
+	struct activity shown;		/* of the one before */
+	struct view view;		/* of that, or all 0 */
+	struct choice choice;
+	struct programs *programs;	/* NULL: there are no keys */
 	u64 begin_ns, moment_ns;	/* when the view and the current interval began */
 	char *text;			/* the latest view */
 	size_t len;
@@ -70,6 +76,7 @@ static void leave(void)
 {
 	struct pollfd pfd = { .fd = top.fd, .events = POLLOUT };
 
+	keys_give_back();
 	if (!entered)
 		return;
 	entered = 0;
@@ -132,6 +139,7 @@ static void show_screen(void)
 
 	resized = 0;
 	size_of_screen(&columns, &rows);
+	keys_take();
 	if (!entered) {
 		entered = 1;
 		fputs(ENTER, to);
@@ -154,36 +162,68 @@ static void show_screen(void)
 	free(bytes);
 }
 
-static void show(u64 now)
+/* Shows the interval before the current one, as chosen. */
+static void draw(void)
 {
-	const struct stream *s = top.stream;
-	struct view view = {
-		.columns = PLAIN_COLUMNS - 1,
-		.rows = PLAIN_ROWS,
-		.moment_ns = now - top.moment_ns,
-		.running_ns = now - top.begin_ns,
-	};
 	FILE *to;
 
-	/* Between drains everything has been read, however long ago that was. */
-	if (!s->between && top.activity.newest_ns + SECOND_NS < now &&
-	    top.activity.newest_ns >= top.begin_ns)
-		view.behind_ns = now - top.activity.newest_ns;
 	if (top.full_screen)
-		size_of_screen(&view.columns, &view.rows);
+		size_of_screen(&top.view.columns, &top.view.rows);
 	free(top.text);
 	to = need(open_memstream(&top.text, &top.len));
-	view_put(to, &view, s, &top.activity);
+	view_put(to, &top.view, top.stream, &top.shown);
 	if (!top.full_screen)
 		fputc('\n', to);
 	fclose(to);
 	need(top.text);
-	if (top.full_screen)
-		show_screen();
-	else
+	if (!top.full_screen)
 		put(top.text, top.len);
-	activity_clear(&top.activity);
+	else if (!keys_in_background())
+		show_screen();
+}
+
+/* The current interval ends. While the view is paused, it is not shown. */
+static void turn(u64 now)
+{
+	const struct stream *s = top.stream;
+
+	if (top.choice.paused) {
+		activity_clear(&top.activity);
+		top.moment_ns = now;
+		return;
+	}
+	activity_turn(&top.activity, &top.shown);
+	top.view = (struct view) {
+		.columns = PLAIN_COLUMNS - 1,
+		.rows = PLAIN_ROWS,
+		.moment_ns = now - top.moment_ns,
+		.running_ns = now - top.begin_ns,
+		.choice = top.programs ? &top.choice : NULL,
+	};
+	/* Between drains everything has been read, however long ago that was. */
+	if (!s->between && top.shown.newest_ns + SECOND_NS < now &&
+	    top.shown.newest_ns >= top.begin_ns)
+		top.view.behind_ns = now - top.shown.newest_ns;
 	top.moment_ns = now;
+	draw();
+}
+
+static bool has_view(void)
+{
+	return top.view.moment_ns;
+}
+
+static void take_keys(void)
+{
+	char typed[64];
+	size_t len = keys_read(typed, sizeof(typed));
+
+	if (!len)
+		return;
+	if (!choice_take(&top.choice, typed, len))
+		kill(getpid(), SIGINT);
+	else if (has_view())
+		draw();
 }
 
 /*
@@ -214,10 +254,18 @@ void top_begin(struct stream *s)
 	choose_place(s);
 	top.begin_ns = top.moment_ns = now_ns();
 	activity_init(&top.activity, top.begin_ns);
+	activity_init(&top.shown, top.begin_ns);
 	s->activity = &top.activity;
 	if (!top.full_screen)
 		return;
+	/* A command may read the terminal itself, and its Ctrl-C is not ours. */
+	if (!opt.command && keys_begin(top.fd)) {
+		top.programs = need(calloc(1, sizeof(*top.programs)));
+		s->programs = top.programs;
+		top.activity.programs = top.programs;
+	}
 	catch(SIGWINCH, on_resize);
+	catch(SIGCONT, on_resize);
 	catch(SIGTSTP, on_suspend);
 	catch(SIGQUIT, on_suspend);
 	atexit(leave);
@@ -243,11 +291,17 @@ void top_tick(void)
 
 	if (!top.stream || top.broken)
 		return;
+	take_keys();
 	now = now_ns();
 	if (now - top.moment_ns >= SECOND_NS)
-		show(now);
-	else if (resized && top.text)
-		show_screen();
+		turn(now);
+	if (resized && has_view())
+		draw();
+}
+
+int top_fd(void)
+{
+	return top.stream && !top.broken ? keys_fd() : -1;
 }
 
 void top_end(void)
@@ -257,12 +311,17 @@ void top_end(void)
 	if (!top.stream)
 		return;
 	if (!top.full_screen && !top.broken && top.activity.all.nr_faults)
-		show(now);
+		turn(now);
 	leave();
+	keys_end();
 	say_before = NULL;
 	top.stream->activity = NULL;
+	top.stream->programs = NULL;
 	top.stream = NULL;
 	activity_free(&top.activity);
+	activity_free(&top.shown);
+	free(top.programs);
+	top.programs = NULL;
 	free(top.text);
 	top.text = NULL;
 }

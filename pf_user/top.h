@@ -16,7 +16,10 @@ void top_begin(struct stream *s);
 /* How long to wait until the next view, but at most `ms` unless that is negative. */
 long top_limit_ms(long ms);
 
-/* Shows the view, if a second is over. */
+/* A descriptor that is readable when a key was typed, or -1. */
+int top_fd(void);
+
+/* Takes keys, and shows the view, if a second is over. */
 void top_tick(void);
 
 /* Shows the last view, and restores the screen. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "view.h"
@@ -7,13 +8,20 @@
 #define LINE_SIZE	512
 
 /* Which columns there is room for. */
-enum detail { FAULTS, KINDS, TIMES };
+enum detail { FAULTS, KINDS, TIMES, FAILURES };
+
+/* With fewer rows, all of them are for the tables. */
+#define ROWS_FOR_KEYS	8
+
+static const struct choice no_choice;
 
 struct page {
 	FILE *to;
 	unsigned int columns, rows;	/* columns in all; rows that are left */
 	enum detail detail;
 	double seconds;
+	const struct choice *choice;
+	enum sort_key sort;
 	size_t order[ACTIVITY_NAMES_MAX];
 };
 
@@ -109,6 +117,7 @@ static void put_heads(struct page *p)
 		[FAULTS] = "faults/s",
 		[KINDS] = "faults/s  minor/s  major/s",
 		[TIMES] = "faults/s  minor/s   p50   p99  major/s   p50   p99  time",
+		[FAILURES] = "faults/s  minor/s   p50   p99  major/s   p50   p99  failed/s  time",
 	};
 
 	put_line(p, "%s", heads[p->detail]);
@@ -117,12 +126,14 @@ static void put_heads(struct page *p)
 static void put_lane(struct page *p, const struct lane *lane, const char *what, const char *name,
 		     size_t len)
 {
-	char faults[12], minor[12], major[12], p50[2][8], p99[2][8], numbers[128], text[LINE_SIZE];
+	char faults[12], minor[12], major[12], failed[12], p50[2][8], p99[2][8];
+	char numbers[128], text[LINE_SIZE];
 	size_t width, used;
 
 	put_rate(faults, lane->nr_faults, p->seconds);
 	put_rate(minor, lane->nr_minor, p->seconds);
 	put_rate(major, lane->nr_major, p->seconds);
+	put_rate(failed, lane->nr_failed, p->seconds);
 	put_ns(p50[0], latency_percentile(&lane->minor, 50), lane->nr_minor);
 	put_ns(p99[0], latency_percentile(&lane->minor, 99), lane->nr_minor);
 	put_ns(p50[1], latency_percentile(&lane->major, 50), lane->nr_major);
@@ -134,9 +145,10 @@ static void put_lane(struct page *p, const struct lane *lane, const char *what, 
 	} else {
 		double percent = (double)lane->time_ns / 1e7 / p->seconds;
 
-		snprintf(numbers, sizeof(numbers), "%8s %8s %5s %5s %8s %5s %5s %4.0f%%", faults,
-			 minor, p50[0], p99[0], major, p50[1], p99[1],
-			 percent < 9999 ? percent : 9999);
+		snprintf(numbers, sizeof(numbers), "%8s %8s %5s %5s %8s %5s %5s %*s%s%4.0f%%",
+			 faults, minor, p50[0], p99[0], major, p50[1], p99[1],
+			 p->detail == FAILURES ? 9 : 0, p->detail == FAILURES ? failed : "",
+			 p->detail == FAILURES ? " " : "", percent < 9999 ? percent : 9999);
 	}
 	used = strlen(numbers) + 2 + strlen(what);
 	width = p->columns > used ? p->columns - used : 0;
@@ -156,9 +168,35 @@ static void put_title(struct page *p, const char *title, size_t nr, size_t nr_sh
 		put_line(p, "%s:", title);
 }
 
+/* Keeps only names that match the filter, in order. Returns their number. */
+static size_t choose(struct page *p, size_t nr, const struct name *names)
+{
+	size_t nr_left = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		size_t at = p->order[i];
+		bool matches = names ? choice_matches(p->choice, names[at].text, names[at].len) :
+			       choice_matches(p->choice, region_names[at], strlen(region_names[at]));
+
+		if (matches)
+			p->order[nr_left++] = at;
+	}
+	return nr_left;
+}
+
+static size_t choose_regions(struct page *p, const struct activity *a)
+{
+	return choose(p, regions_sort(a, p->sort, p->order), NULL);
+}
+
+static size_t choose_lanes(struct page *p, const struct lanes *lanes)
+{
+	return choose(p, lanes_sort(lanes, p->sort, p->order), lanes->names.list);
+}
+
 static void put_regions(struct page *p, const struct activity *a, size_t room)
 {
-	size_t nr = regions_sort(a, p->order), nr_shown = nr < room ? nr : room;
+	size_t nr = choose_regions(p, a), nr_shown = nr < room ? nr : room;
 
 	put_title(p, "by region", nr, nr_shown);
 	for (size_t i = 0; i < nr_shown; i++) {
@@ -168,10 +206,16 @@ static void put_regions(struct page *p, const struct activity *a, size_t room)
 	}
 }
 
+/* What is not named can match any filter. */
+static size_t nr_others(const struct lanes *lanes)
+{
+	return lanes->list[ACTIVITY_NAMES_MAX].nr_faults > 0;
+}
+
 static void put_lanes(struct page *p, const char *title, const char *what,
 		      const struct lanes *lanes, size_t room)
 {
-	size_t nr = lanes_sort(lanes, p->order), nr_shown = nr < room ? nr : room;
+	size_t nr = choose_lanes(p, lanes), nr_shown = nr < room ? nr : room;
 
 	put_title(p, title, nr, nr_shown);
 	for (size_t i = 0; i < nr_shown; i++) {
@@ -179,20 +223,16 @@ static void put_lanes(struct page *p, const char *title, const char *what,
 
 		put_lane(p, &lanes->list[p->order[i]], what, name->text, name->len);
 	}
-	if (lanes->list[ACTIVITY_NAMES_MAX].nr_faults && nr_shown < room)
+	if (nr_others(lanes) && nr_shown < room)
 		put_lane(p, &lanes->list[ACTIVITY_NAMES_MAX], "(others)", "", 0);
-}
-
-static size_t count_lanes(struct page *p, const struct lanes *lanes)
-{
-	return lanes_sort(lanes, p->order) + (lanes->list[ACTIVITY_NAMES_MAX].nr_faults > 0);
 }
 
 /* Each of the three tables gets a third of the rows, and those that the ones before left. */
 static void put_tables(struct page *p, const struct activity *a)
 {
 	size_t nr_titles = 3, left = p->rows > nr_titles ? p->rows - nr_titles : 0;
-	size_t nr_regions = regions_sort(a, p->order), nr_threads = count_lanes(p, &a->threads);
+	size_t nr_regions = choose_regions(p, a);
+	size_t nr_threads = choose_lanes(p, &a->threads) + nr_others(&a->threads);
 	size_t regions = nr_regions < left / 3 ? nr_regions : left / 3, threads;
 
 	left -= regions;
@@ -202,6 +242,73 @@ static void put_tables(struct page *p, const struct activity *a)
 	/* There may be fewer mappings than that. */
 	left = p->rows > 1 ? p->rows - 1 : 0;
 	put_lanes(p, "by thread", "tid ", &a->threads, left);
+}
+
+/* The tables that were chosen, in the rows that are left. */
+static void put_table(struct page *p, const struct activity *a)
+{
+	static const struct {
+		const char *title, *what;
+		size_t lanes;
+	} tables[] = {
+		[BY_MAPPING] = { "by mapping", "", offsetof(struct activity, maps) },
+		[BY_THREAD] = { "by thread", "tid ", offsetof(struct activity, threads) },
+		[BY_PROCESS] = { "by process", "", offsetof(struct activity, processes) },
+		[BY_PROGRAM] = { "by program", "", offsetof(struct activity, of_programs) },
+	};
+	enum grouping by = p->choice->by;
+	size_t room = p->rows > 1 ? p->rows - 1 : 0;
+
+	if (by == BY_ALL)
+		put_tables(p, a);
+	else if (by == BY_REGION)
+		put_regions(p, a, room);
+	else
+		put_lanes(p, tables[by].title, tables[by].what,
+			  (const void *)((const char *)a + tables[by].lanes), room);
+}
+
+static void put_help(struct page *p)
+{
+	put_line(p, "keys:");
+	put_line(p, "  a      regions, mappings and threads");
+	put_line(p, "  r      regions");
+	put_line(p, "  m      mappings: files and other memory");
+	put_line(p, "  t      threads");
+	put_line(p, "  p      processes, with their programs");
+	put_line(p, "  g      programs");
+	put_line(p, "  s      sort by the next of: time, faults, major, failed");
+	put_line(p, "  /      type a text: only names that contain it; Esc: all names");
+	put_line(p, "  space  pause the view; recording continues");
+	put_line(p, "  h      these keys");
+	put_line(p, "  q      end recording, as Ctrl-C does");
+}
+
+static void put_choice(struct page *p, const struct activity *a)
+{
+	static const char *const keys[] = {
+		[SORT_TIME] = "time", [SORT_FAULTS] = "faults",
+		[SORT_MAJOR] = "major", [SORT_FAILED] = "failed",
+	};
+	const struct choice *c = p->choice;
+	int len = (int)c->filter_len;
+	char failed[12];
+
+	put_rate(failed, a->all.nr_failed, p->seconds);
+	if (c->typing)
+		put_line(p, "filter: %.*s_  (Enter: keep, Esc: none)", len, c->filter);
+	else
+		put_line(p, "%ssorted by %s%s%s%s%.*s", c->paused ? "PAUSED; " : "", keys[p->sort],
+			 a->has_results ? "; failed/s " : "", a->has_results ? failed : "",
+			 len ? "; filter: " : "", len, c->filter);
+}
+
+/* Fills the rows up to the last one. */
+static void put_keys(struct page *p)
+{
+	while (p->rows > 1)
+		put_line(p, "%s", "");
+	put_line(p, "h keys  q quit  space pause  s sort  / filter  a m t r p g tables");
 }
 
 static void put_totals(struct page *p, const struct view *v, const struct stream *s,
@@ -234,19 +341,36 @@ void view_put(FILE *to, const struct view *v, const struct stream *s, const stru
 		.columns = v->columns < LINE_SIZE ? v->columns : LINE_SIZE - 1,
 		.rows = v->rows,
 		.detail = !a->has_results || v->columns < 40 ? FAULTS :
-			  v->columns < 70 ? KINDS : TIMES,
+			  v->columns < 70 ? KINDS :
+			  v->columns < 90 || !v->choice ? TIMES : FAILURES,
 		.seconds = v->moment_ns ? (double)v->moment_ns / 1e9 : 1,
+		.choice = v->choice ? v->choice : &no_choice,
 	};
+	bool has_keys = v->choice && v->rows >= ROWS_FOR_KEYS;
 	const char *slash = strrchr(s->path, '/'), *probe = slash ? slash + 1 : s->path;
 	char name[65], pid[65], comm[65];
 
+	/* Without results there are no times: then the order is that of the faults anyway. */
+	page.sort = a->has_results ? page.choice->sort : SORT_FAULTS;
 	put_line(&page, "%s of PID %s (%s), %s, for %llu s",
 		 escape(name, sizeof(name) - 1, probe, strlen(probe)),
 		 *s->pid ? escape(pid, sizeof(pid) - 1, s->pid, strlen(s->pid)) : "?",
 		 escape(comm, sizeof(comm) - 1, s->comm, strlen(s->comm)),
 		 s->sum.exited ? "exited" : "running", (v->running_ns + 500000000) / 1000000000);
 	put_totals(&page, v, s, a);
-	put_heads(&page);
-	put_lane(&page, &a->all, "", "all", 3);
-	put_tables(&page, a);
+	if (has_keys) {
+		put_choice(&page, a);
+		page.rows--;
+	}
+	if (page.choice->help) {
+		put_help(&page);
+	} else {
+		put_heads(&page);
+		put_lane(&page, &a->all, "", "all", 3);
+		put_table(&page, a);
+	}
+	if (has_keys) {
+		page.rows++;
+		put_keys(&page);
+	}
 }

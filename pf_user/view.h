@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "activity.h"
+#include "choice.h"
 #include "stream.h"
 
 struct view {
@@ -13,6 +14,7 @@ struct view {
 	u64 moment_ns;			/* the length of the interval */
 	u64 running_ns;			/* the time since the view began */
 	u64 behind_ns;			/* how far the reader is behind, or 0 */
+	const struct choice *choice;	/* NULL: there are no keys */
 };
 
 /*

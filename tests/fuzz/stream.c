@@ -184,6 +184,8 @@ static struct outcome read_stream(const char *data, size_t size, bool dribble)
 {
 	struct stream *s = need(calloc(1, sizeof(*s)));
 	struct view size_of_view = { .columns = size % 120, .rows = size % 37, .moment_ns = size };
+	struct programs *programs = size % 2 ? need(calloc(1, sizeof(*programs))) : NULL;
+	struct choice choice = { 0 };
 	struct outcome got = { 0 };
 	struct activity activity;
 	FILE *report_to, *view_to;
@@ -196,6 +198,11 @@ static struct outcome read_stream(const char *data, size_t size, bool dribble)
 	must(!log_open(&s->log, LOG_NAME, s->path), "a log");
 	activity_init(&activity, size);
 	s->activity = &activity;
+	activity.programs = s->programs = programs;
+	if (programs) {
+		choice_take(&choice, data, size < 32 ? size : 32);
+		size_of_view.choice = &choice;
+	}
 	while (s->state == READING)
 		stream_read(s);
 	got.state = s->state;
@@ -222,6 +229,7 @@ static struct outcome read_stream(const char *data, size_t size, bool dribble)
 	unlink(PART_NAME);
 	tally_free(&s->tally);
 	activity_free(&activity);
+	free(programs);
 	free(s->log.name);
 	free(s->log.part_name);
 	free(s->sum.line);

@@ -200,4 +200,104 @@ a_terminal_held_by_ctrl_s_does_not_hold_the_reading() {
 	exiting
 }
 
+keys_choose_tables_order_and_names() {
+	without tmux && return
+	viewing 100 24 200
+	check until_true on_screen '^h keys  q quit'
+	check on_screen '^by region:$'
+	$tmux send-keys p
+	check until_true on_screen '^by process:$'
+	check on_screen '% *4494 my\\040prog$'
+	check off_screen '^by region:$'
+	$tmux send-keys g
+	check until_true on_screen '^by program:$'
+	check on_screen '% *my\\040prog$'
+	$tmux send-keys m s
+	check until_true on_screen '^sorted by faults; failed/s 0'
+	check [ "$(screen | grep -A 1 '^by mapping:$' | grep -c '\[heap\]')" = 1 ]
+	# Each drain's faults are shown for a second, at their time or a little later.
+	busy 200 >&3
+	$tmux send-keys / l i b
+	check until_true on_screen '^filter: lib_'
+	check until_true on_screen '% *.lib.libc.so.6$'
+	check off_screen 'heap'
+	$tmux send-keys Enter h
+	check until_true on_screen '^keys:$'
+	check off_screen '%  all$'
+	$tmux send-keys Escape
+	check until_true on_screen 'filter: lib'
+	$tmux send-keys Escape a
+	check until_true on_screen '^by region:$'
+	exiting
+}
+
+a_paused_view_stays_and_the_log_goes_on() {
+	without tmux && return
+	viewing 80 24 20
+	check until_true on_screen '^20 faults'
+	$tmux send-keys Space
+	check until_true on_screen '^PAUSED; sorted by time'
+	busy 100 >&3
+	check until_true grep -q '^ 119:: ' out/pipe.log.part
+	sleep 1.2
+	check on_screen '^20 faults'
+	$tmux send-keys t
+	check until_true on_screen '^by thread:$'
+	$tmux send-keys Space
+	check until_true on_screen '^120 faults'
+	exiting
+}
+
+q_ends_the_recording_and_gives_the_keyboard_back() {
+	without tmux && return
+	viewing 80 24 20
+	check until_true on_screen '^20 faults'
+	$tmux send-keys q
+	check until_true on_screen '^status 130$'
+	check on_screen '^out/pipe.log: 20 page faults'
+	check shows_cursor 1
+	$tmux send-keys 'stty -a | grep -o " icanon\|-icanon\| echo \|-echo " | tr -d "\n"; echo' Enter
+	check until_true on_screen '^ icanon echo *$'
+	exec 3>&-
+	$tmux kill-server
+}
+
+a_suspended_view_gives_the_keyboard_back_meanwhile() {
+	without tmux && return
+	viewing 80 40 20
+	check until_true on_screen '%  all$'
+	$tmux send-keys C-z
+	check until_true on_screen 'Stopped'
+	$tmux send-keys 'echo ty''ped-$((6 * 7))' Enter
+	check until_true on_screen '^typed-42$'
+	# In the background it shows nothing and reads no keys: the shell gets them.
+	$tmux send-keys bg Enter
+	sleep 1.5
+	check off_screen '%  all$'
+	$tmux send-keys 'jobs >jobs.txt' Enter
+	check until_true grep -q Running jobs.txt
+	$tmux send-keys fg Enter
+	sleep 1.5
+	$tmux send-keys r
+	check until_true on_screen '^by region:$'
+	check off_screen '^by thread:$'
+	exiting '^next: '
+}
+
+without_a_terminal_nothing_is_read_from_it() {
+	mkfifo pipe
+	mkfifo keys
+	exec 4<>keys
+	start --top ./pipe <&4
+	exec 3>pipe
+	nr_busy=0
+	{ echo "$head_line"; busy 100; } >&3
+	printf 'qqq' >&4
+	check until_true grep -q '^100 faults' msg
+	check [ "$(grep -c 'keys' msg)" = 0 ]
+	drain_end exited >&3
+	exec 3>&- 4>&-
+	finish 0
+}
+
 run_cases

@@ -7,9 +7,11 @@
 #include "tap.h"
 
 #include "pf_user/activity.c"
+#include "pf_user/choice.c"
 #include "pf_user/fault.c"
 #include "pf_user/latency.c"
 #include "pf_user/names.c"
+#include "pf_user/programs.c"
 #include "pf_user/say.c"
 #include "pf_user/stop.c"
 #include "pf_user/view.c"
@@ -22,11 +24,13 @@ static struct stream stream = {
 	.path = "/proc/pf_probe_B", .pid = "4494", .comm = "my\\040prog",
 };
 
+static const struct choice *choice;	/* NULL: the plain text */
+
 /* To be freed by the caller. */
 static char *shown(const struct activity *a, unsigned int columns, unsigned int rows, u64 moment_ms)
 {
 	struct view view = {
-		.columns = columns, .rows = rows,
+		.columns = columns, .rows = rows, .choice = choice,
 		.moment_ns = moment_ms * MS, .running_ns = 7 * 1000 * MS,
 	};
 	char *text;
@@ -59,16 +63,22 @@ static void add(struct activity *a, const char *line)
 }
 
 /* As the modules with outcome=1 write it. */
-static void add_fault(struct activity *a, u64 end_ns, unsigned int tid, const char *region,
-		      const char *result, u64 latency_ns, const char *map)
+static void add_fault_of(struct activity *a, u64 end_ns, unsigned int pid, unsigned int tid,
+			 const char *region, const char *result, u64 latency_ns, const char *map)
 {
 	char line[8192];
 
-	snprintf(line, sizeof(line), "PID =     4494 Page Fault at Address 0x7f0000001000 at Time "
+	snprintf(line, sizeof(line), "PID = %8u Page Fault at Address 0x7f0000001000 at Time "
 		 "%llu tid=%u cpu=1 ip=0x401000 access=read mode=user region=%s result=%s "
-		 "latency_ns=%llu tries=1 map=%s offset=0x1000\n", end_ns - latency_ns, tid, region,
-		 result, latency_ns, map);
+		 "latency_ns=%llu tries=1 map=%s offset=0x1000\n", pid, end_ns - latency_ns, tid,
+		 region, result, latency_ns, map);
 	add(a, line);
+}
+
+static void add_fault(struct activity *a, u64 end_ns, unsigned int tid, const char *region,
+		      const char *result, u64 latency_ns, const char *map)
+{
+	add_fault_of(a, end_ns, 4494, tid, region, result, latency_ns, map);
 }
 
 static void test_percentiles(void)
@@ -275,6 +285,199 @@ static void test_bounded_memory(void)
 	activity_free(&a);
 }
 
+static struct programs programs;
+
+/* A shell and its two children, one of which executes another program. */
+static void add_family(struct activity *a)
+{
+	programs = (struct programs) { 0 };
+	a->programs = &programs;
+	programs_set(&programs, 100, "sh", 2);
+	programs_set(&programs, 101, "sh", 2);
+	add_fault_of(a, 2 * MS, 100, 100, "heap", "minor", MS, "[heap]");
+	add_fault_of(a, 2 * MS, 101, 101, "heap", "minor", MS, "[heap]");
+	programs_set(&programs, 101, "cc\\0401", 7);
+	add_fault_of(a, 9 * MS, 101, 101, "file", "major", 8 * MS, "/lib/libc.so.6");
+	add_fault_of(a, 9 * MS, 102, 102, "file", "sigbus", 4 * MS, "/tmp/gone");
+	for (int i = 0; i < 3; i++)
+		add_fault_of(a, 9 * MS, 102, 102, "heap", "minor", 1000, "[heap]");
+}
+
+#define FIRST_LINES(status) \
+	"pf_probe_B of PID 4494 (my\\040prog), running, for 7 s\n" \
+	"7 faults: 5 minor, 1 major, 1 failed\n" status \
+	"faults/s  minor/s   p50   p99  major/s   p50   p99  failed/s  time\n" \
+	"       7        5 960ns 983us        1 7.9ms 7.9ms         1    1%  all\n"
+#define LAST_LINE "h keys  q quit  space pause  s sort  / filter  a m t r p g tables\n"
+
+static void test_choices(void)
+{
+	struct choice c = { 0 };
+	struct activity a;
+
+	activity_init(&a, 0);
+	strcpy(stream.comm, "my\\040prog");
+	add_family(&a);
+	choice = &c;
+	choice_take(&c, "p", 1);
+	is_text(shown(&a, 100, 12, 1000),
+		FIRST_LINES("sorted by time; failed/s 1\n")
+		"by process:\n"
+		"       1        0     -     -        1 7.9ms 7.9ms         0    1%  101 cc\\0401\n"
+		"       4        3 960ns 960ns        0     -     -         1    0%  102 ?\n"
+		"       1        1 983us 983us        0     -     -         0    0%  100 sh\n"
+		"       1        1 983us 983us        0     -     -         0    0%  101 sh\n"
+		"\n" LAST_LINE,
+		"by process: a process that executes another program has two lanes");
+	choice_take(&c, "gs", 2);
+	is_text(shown(&a, 100, 11, 1000),
+		FIRST_LINES("sorted by faults; failed/s 1\n")
+		"by program:\n"
+		"       4        3 960ns 960ns        0     -     -         1    0%  ?\n"
+		"       2        2 983us 983us        0     -     -         0    0%  sh\n"
+		"       1        0     -     -        1 7.9ms 7.9ms         0    1%  cc\\0401\n"
+		"\n" LAST_LINE,
+		"by program, the most faults first");
+	choice_take(&c, "ms/lib\r", 7);
+	is_text(shown(&a, 100, 8, 1000),
+		FIRST_LINES("sorted by major; failed/s 1; filter: lib\n")
+		"by mapping:\n"
+		"       1        0     -     -        1 7.9ms 7.9ms         0    1%  /lib/libc.so.6\n"
+		LAST_LINE,
+		"only mappings whose names contain the filter");
+	choice_take(&c, "\033s ", 3);
+	is_text(shown(&a, 100, 9, 1000),
+		FIRST_LINES("PAUSED; sorted by failed; failed/s 1\n")
+		"by mapping, 2 of 3:\n"
+		"       1        0     -     -        0     -     -         1    0%  /tmp/gone\n"
+		"       1        0     -     -        1 7.9ms 7.9ms         0    1%  /lib/libc.so.6\n"
+		LAST_LINE,
+		"paused, the most failed faults first, and no filter");
+	choice_take(&c, "s r", 3);
+	is_text(shown(&a, 79, 8, 1000),
+		"pf_probe_B of PID 4494 (my\\040prog), running, for 7 s\n"
+		"7 faults: 5 minor, 1 major, 1 failed\n"
+		"sorted by time; failed/s 1\n"
+		"faults/s  minor/s   p50   p99  major/s   p50   p99  time\n"
+		"       7        5 960ns 983us        1 7.9ms 7.9ms    1%  all\n"
+		"by region, 1 of 2:\n"
+		"       2        0     -     -        1 7.9ms 7.9ms    1%  file\n"
+		LAST_LINE,
+		"a terminal of 80 columns has failed faults above the table");
+	choice_take(&c, "h", 1);
+	is_text(shown(&a, 30, 8, 1000),
+		"pf_probe_B of PID 4494 (my\\040\n"
+		"7 faults: 5 minor, 1 major, 1 \n"
+		"sorted by time; failed/s 1\n"
+		"keys:\n"
+		"  a      regions, mappings and\n"
+		"  r      regions\n"
+		"  m      mappings: files and o\n"
+		"h keys  q quit  space pause  s\n",
+		"the keys are explained");
+	choice_take(&c, "\033/a", 3);
+	is_text(shown(&a, 60, 4, 1000),
+		"pf_probe_B of PID 4494 (my\\040prog), running, for 7 s\n"
+		"7 faults: 5 minor, 1 major, 1 failed\n"
+		"faults/s  minor/s  major/s\n"
+		"       7        5        1  all\n",
+		"four rows have no keys");
+	choice = NULL;
+	activity_free(&a);
+}
+
+static void test_typing(void)
+{
+	struct choice c = { 0 };
+	char many[300];
+
+	ok(!choice_take(&c, "smq", 3) && c.by == BY_MAPPING && c.sort == SORT_FAULTS,
+	   "q quits, and keys before it count");
+	ok(choice_take(&c, "/qb\xc3\xa9\tc", 7) && c.typing && c.filter_len == 3 &&
+	   !memcmp(c.filter, "qbc", 3), "a filter is typed, without control characters");
+	choice_take(&c, "\177\b", 2);
+	ok(c.typing && c.filter_len == 1, "backspace");
+	choice_take(&c, "\033[A\033OB\033[15~\033[", 13);
+	ok(c.typing && c.filter_len == 1, "arrows and function keys type nothing");
+	choice_take(&c, "\025\b\b", 3);
+	ok(c.typing && !c.filter_len, "Ctrl-U, and nothing before it");
+	memset(many, 'x', sizeof(many));
+	choice_take(&c, many, sizeof(many));
+	ok(c.filter_len == FILTER_MAX, "a filter has a limit");
+	ok(choice_matches(&c, many, FILTER_MAX) && !choice_matches(&c, many, FILTER_MAX - 1),
+	   "a name contains the filter, or not");
+	choice_take(&c, "\rt", 2);
+	ok(!c.typing && c.filter_len == FILTER_MAX && c.by == BY_THREAD,
+	   "Enter keeps the filter, and keys are keys again");
+	choice_take(&c, "/\033", 2);
+	ok(!c.typing && !c.filter_len, "Escape removes it");
+	choice_take(&c, "?a", 2);
+	ok(!c.help && c.by == BY_ALL, "a table ends the help");
+	for (int i = 0; i < 1000; i++) {
+		for (size_t j = 0; j < sizeof(many); j++)
+			many[j] = (char)tap_random();
+		choice_take(&c, many, sizeof(many));
+	}
+	ok(c.filter_len <= FILTER_MAX && c.by <= BY_PROGRAM && c.sort < SORT_KEYS,
+	   "any bytes leave a valid choice");
+}
+
+static void test_an_interval_is_kept(void)
+{
+	struct activity a, old;
+
+	activity_init(&a, 0);
+	activity_init(&old, 0);
+	for (u64 i = 1; i <= 3; i++) {
+		for (u64 j = 0; j < i; j++)
+			add_fault(&a, MS, 4494, "heap", "minor", 1000, "[heap]");
+		activity_turn(&a, &old);
+		ok(old.all.nr_faults == i && old.maps.list[0].nr_faults == i &&
+		   old.nr_faults == i * (i + 1) / 2, "interval %llu is complete", i);
+		ok(!a.all.nr_faults && !a.maps.names.nr && a.nr_faults == old.nr_faults,
+		   "the next one is empty, but the totals go on");
+	}
+	activity_free(&a);
+	activity_free(&old);
+}
+
+static void test_programs_in_bounded_memory(void)
+{
+	struct activity a;
+	size_t nr_known = 0;
+	bool right = true;
+
+	activity_init(&a, 0);
+	programs = (struct programs) { 0 };
+	for (u64 pid = 1; pid <= 4 * PROGRAMS_MAX; pid++) {
+		char comm[100];
+		int len = snprintf(comm, sizeof(comm), "p%llu", pid);
+
+		programs_set(&programs, pid, comm, (size_t)len);
+	}
+	for (u64 pid = 1; pid <= 4 * PROGRAMS_MAX; pid++) {
+		const struct program *p = programs_find(&programs, pid);
+		char comm[100];
+
+		snprintf(comm, sizeof(comm), "p%llu", pid);
+		nr_known += p != NULL;
+		right &= !p || (p->len == strlen(comm) && !memcmp(p->comm, comm, p->len));
+	}
+	ok(right && nr_known > PROGRAMS_MAX / 2, "known programs are right, others unknown");
+	programs_set(&programs, 7, "0123456789012345678901234567890123456789"
+		     "0123456789012345678901234567890123456789", 80);
+	ok(programs_find(&programs, 7)->len == 64, "a long name is cut");
+	programs_set(&programs, 0, "x", 1);
+	ok(!programs_find(&programs, 0), "no process has number 0");
+	a.programs = &programs;
+	for (unsigned int i = 0; i < 3 * ACTIVITY_NAMES_MAX; i++)
+		add_fault_of(&a, 1, 100000 + i, i, "file", "minor", 1, "/m");
+	ok(a.processes.names.nr == ACTIVITY_NAMES_MAX &&
+	   a.processes.list[ACTIVITY_NAMES_MAX].nr_faults == 2 * ACTIVITY_NAMES_MAX,
+	   "processes without room are counted together");
+	activity_free(&a);
+}
+
 int main(void)
 {
 	test_percentiles();
@@ -282,5 +485,9 @@ int main(void)
 	test_lines_that_tell_less();
 	test_hostile_names();
 	test_bounded_memory();
+	test_choices();
+	test_typing();
+	test_an_interval_is_kept();
+	test_programs_in_bounded_memory();
 	return tap_done();
 }

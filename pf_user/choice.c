@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+
+#include "choice.h"
+
+#define ESCAPE		'\033'
+#define BACKSPACE	'\b'
+#define DELETE		'\177'
+#define CTRL_U		'\025'
+
+static void take_escape(struct choice *c)
+{
+	if (c->help) {
+		c->help = false;
+		return;
+	}
+	c->typing = false;
+	c->filter_len = 0;
+}
+
+static void type(struct choice *c, char key)
+{
+	if (key == '\r' || key == '\n')
+		c->typing = false;
+	else if (key == CTRL_U)
+		c->filter_len = 0;
+	else if (key == BACKSPACE || key == DELETE)
+		c->filter_len -= c->filter_len > 0;
+	else if (key >= ' ' && key <= '~' && c->filter_len < sizeof(c->filter))
+		c->filter[c->filter_len++] = key;
+}
+
+static void show_by(struct choice *c, enum grouping by)
+{
+	c->by = by;
+	c->help = false;
+}
+
+/* Returns false for the key to quit. */
+static bool take_key(struct choice *c, char key)
+{
+	switch (key) {
+	case 'q':
+		return false;
+	case 'a':
+		show_by(c, BY_ALL);
+		break;
+	case 'r':
+		show_by(c, BY_REGION);
+		break;
+	case 'm':
+		show_by(c, BY_MAPPING);
+		break;
+	case 't':
+		show_by(c, BY_THREAD);
+		break;
+	case 'p':
+		show_by(c, BY_PROCESS);
+		break;
+	case 'g':
+		show_by(c, BY_PROGRAM);
+		break;
+	case 's':
+		c->sort = (c->sort + 1) % SORT_KEYS;
+		break;
+	case '/':
+		c->typing = true;
+		c->help = false;
+		break;
+	case ' ':
+		c->paused = !c->paused;
+		break;
+	case 'h':
+	case '?':
+		c->help = !c->help;
+		break;
+	}
+	return true;
+}
+
+/* The length of an arrow's or another special key's sequence at the start, or 0. */
+static size_t sequence_len(const char *bytes, size_t len)
+{
+	size_t i = 2;
+
+	if (len < 2 || bytes[0] != ESCAPE || (bytes[1] != '[' && bytes[1] != 'O'))
+		return 0;
+	while (i < len && (bytes[i] < '@' || bytes[i] > '~'))
+		i++;
+	return i < len ? i + 1 : len;
+}
+
+bool choice_take(struct choice *c, const char *bytes, size_t len)
+{
+	while (len) {
+		size_t used = sequence_len(bytes, len);
+
+		if (used) {
+			bytes += used;
+			len -= used;
+			continue;
+		}
+		if (*bytes == ESCAPE)
+			take_escape(c);
+		else if (c->typing)
+			type(c, *bytes);
+		else if (!take_key(c, *bytes))
+			return false;
+		bytes++;
+		len--;
+	}
+	return true;
+}
+
+bool choice_matches(const struct choice *c, const char *name, size_t len)
+{
+	return !c->filter_len || memmem(name, len, c->filter, c->filter_len);
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "names.h"
+#include "programs.h"
+
+static size_t slot_of(u64 pid)
+{
+	return names_mix(pid) & (PROGRAMS_MAX - 1);
+}
+
+void programs_set(struct programs *p, u64 pid, const char *comm, size_t len)
+{
+	struct program *program = &p->list[slot_of(pid)];
+
+	if (!pid)
+		return;
+	program->pid = pid;
+	program->len = len < sizeof(program->comm) ? len : sizeof(program->comm);
+	memcpy(program->comm, comm, program->len);
+	p->nr_changes++;
+}
+
+const struct program *programs_find(const struct programs *p, u64 pid)
+{
+	const struct program *program = &p->list[slot_of(pid)];
+
+	return pid && program->pid == pid ? program : NULL;
+}

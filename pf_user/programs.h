@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * programs - the program that each process runs, in bounded memory
+ *
+ * A new process may take the place of one that has usually ended. If that one has not, its program
+ * is unknown from then on.
+ */
+#ifndef PF_USER_PROGRAMS_H
+#define PF_USER_PROGRAMS_H
+
+#include <stddef.h>
+
+typedef unsigned long long u64;
+
+#ifndef PROGRAMS_MAX
+#define PROGRAMS_MAX	8192		/* a power of two */
+#endif
+
+struct program {
+	u64 pid;			/* 0: there is none */
+	size_t len;
+	char comm[64];			/* as in the log, escaped; not terminated */
+};
+
+struct programs {
+	struct program list[PROGRAMS_MAX];
+	u64 nr_changes;
+};
+
+/* From now on, process `pid` runs this program. */
+void programs_set(struct programs *p, u64 pid, const char *comm, size_t len);
+
+/* The program of a process, or NULL if it is unknown. */
+const struct program *programs_find(const struct programs *p, u64 pid);
+
+#endif
