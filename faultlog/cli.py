@@ -21,7 +21,8 @@ from .log import LogError
 from .words import printable
 
 ROOT_USE = (
-    "it is for names of files; add --by function, --by line, or -o FILE.html or FILE.sh"
+    "it is for names of files; add --by function, --by line, --function NAME, or "
+    "-o FILE.html or FILE.sh"
 )
 PROG = Path(sys.argv[0]).name  # differs once it is installed
 
@@ -86,7 +87,7 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
     if args.by is not None or compares and args.output is None:
         if args.output is not None:
             raise LogError("a table goes to standard output; leave out -o")
-        if args.root and not set(args.by or ()) & set(table.OF_CODE):
+        if args.root and not (args.function or set(args.by or ()) & set(table.OF_CODE)):
             raise LogError(f"--root: {ROOT_USE}")
         if args.view is not None:
             raise LogError("--view is for a picture; leave it or the table out")
@@ -113,7 +114,7 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
         raise LogError("--view is for a picture or a page")
     if args.no_fold and name != "picture":
         raise LogError("--no-fold is for a picture of one log")
-    if args.root and name not in ("warm", "page"):
+    if args.root and not args.function and name not in ("warm", "page"):
         raise LogError(f"--root: {ROOT_USE}")
     for option in ("sort", "csv") if name == "warm" else ("sort", "top", "csv"):
         if getattr(args, option) is not None:
@@ -197,8 +198,11 @@ def _job(
     in_table = not output and not args.csv
     if verdict.lines() and not (in_table and _are_one(sys.stdout, sys.stderr)):
         _say(f"{name}: {'; '.join(verdict.lines())}")
-    chosen = filters.apply(log, may_be_none=args.compare is not None)
-    return outputs.Job(chosen, verdict, filters, name, output, args, log)
+    notes: list[str] = []
+    chosen = filters.apply(log, may_be_none=args.compare is not None, notes=notes)
+    for note in notes if output else ():
+        _say(f"{name}: {note}")
+    return outputs.Job(chosen, verdict, filters, name, output, args, log, notes)
 
 
 def _are_one(one: TextIO, other: TextIO) -> bool:

@@ -65,7 +65,8 @@ def summed(job: Job) -> Run:
     """Sum up a log, which can then be freed."""
     log, sums = job.log, {name: Counter() for name in MEASURES.values()}
     name_of_log = printable(job.name)
-    notes = [f"{name_of_log}: {text}" for text in job.verdict.lines()]
+    texts = [*job.verdict.lines(), *job.notes]
+    notes = [f"{name_of_log}: {text}" for text in texts]
     if len(log):
         codes, members = groups.group(log, job.whole, _keys(job.options))
         rows = groups.figures(log, codes, len(members))

@@ -19,7 +19,7 @@ import importlib
 import os
 import stat
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO, Callable, Iterator
@@ -64,6 +64,7 @@ class Job:
     output: Path | None  # None: standard output
     options: argparse.Namespace
     whole: Log  # the log before the filters
+    notes: list[str] = field(default_factory=list)  # about names that the filters used
 
     @property
     def suffix(self) -> str:

@@ -139,7 +139,8 @@ def write(job: Job) -> None:
     )
     top = options.top if options.top is not None else 0 if options.csv else TOP
     order = order[: top or len(order)]
-    notes = [*members.notes, *others.notes(job.log, options.by)]
+    notes = [*job.notes, *members.notes, *others.notes(job.log, options.by)]
+    notes = list(dict.fromkeys(notes))
     column = "total" if options.sort == "time" else options.sort
     if column in groups.absent(everything, 0):
         notes.append(f"The log has no results and latencies: {job.log.outcome_hint}")

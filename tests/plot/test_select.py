@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import argparse
+import time
 
 import numpy as np
 import pytest
-from faultlog import checks, drawing, select
+from faultlog import checks, drawing, groups, select
 from faultlog.log import LogError
 from logs import FAMILY, HEAD, HEAD_AT_0, compiler_log, fault, read, run
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -20,8 +21,8 @@ def chosen(text: bytes, *options: str) -> list[int]:
     select.add_options(parser)
     filters = select.filters(parser.parse_args(options))
     log = read(text)
-    log.cpu = np.arange(len(log), dtype=np.uint16)  # the index of each fault
-    return filters.apply(log).cpu.tolist()
+    log.ip = np.arange(len(log), dtype=np.uint64)  # the index of each fault
+    return filters.apply(log).ip.tolist()
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,32 @@ def chosen(text: bytes, *options: str) -> list[int]:
         (["--from", "0.000010s"], [1, 2]),  # including the one that began before
         (["--from", "10.104us"], [1]),  # the other one had ended
         (["--from", "@4928869000", "--to", "@4928869895"], [2]),
+        (["--region", "heap,file"], [0, 1]),
+        (["--region", "!heap"], [1, 2]),
+        (["--region", "!heap,file"], [2]),
+        (["--region", "!heap,!file"], [2]),
+        (["--region", "heap,stack", "--region", "!stack"], [0]),
+        (["--map", "!lib*"], [0, 2]),
+        (["--map", "!lib*,[stack]"], [0]),
+        (["--map", "[heap],libc*"], [0, 1]),
+        (["--pid", "124,125"], [0, 1, 2]),
+        (["--pid", "!124"], [1]),
+        (["--tid", "!124,125"], [2]),
+        (["--thread", "126", "--tid", "125"], [1, 2]),
+        (["--cpu", "0"], [1, 2]),
+        (["--cpu", "!0"], [0]),
+        (["--result", "minor,sigbus"], [0, 2]),
+        (["--result", "!sig*"], [0, 1]),
+        (["--mode", "user"], [0, 1, 2]),
+        (["--kind", "shared"], [1]),
+        (["--kind", "-"], [0, 2]),
+        (["--program", "make"], [0, 2]),
+        (["--program", "a sh"], [1]),
+        (["--program", "!a *"], [0, 2]),
+        (["--longer-than", "999ns"], [0, 1]),
+        (["--longer-than", "100us", "--cpu", "0"], [1]),
+        (["--address", "0xfc4b008-0xfc4b009,7ffc0e6d8010-7ffc0e6d8011"], [0, 2]),
+        (["--address", "!0xfc4b008-0xfc4b009"], [1, 2]),
     ],
 )
 def test_each_filter(options, expected):
@@ -65,12 +92,161 @@ def test_no_fault_left_is_an_error_that_names_the_filter(options):
 
 @pytest.mark.parametrize(
     "option",
-    ["--from=x", "--from=1y", "--to=-1", "--pid=x", "--address=2-1", "--address=0x1"],
+    [
+        *("--from=x", "--from=1y", "--to=-1", "--pid=x", "--address=2-1"),
+        *("--address=0x1", "--cpu=1,", "--tid=5~2", "--pid=!"),
+        *("--region=heap,", "--map=!", "--map=a,,b", "--longer-than=@1"),
+        "--longer-than=1y",
+    ],
 )
 def test_an_invalid_filter_is_wrong_usage(option, tmp_path):
     done = run(tmp_path / "none.log", option)
     assert done.returncode == 2
     assert option[option.index("=") + 1 :] in done.stderr
+
+
+NAMES = ["/a,b", "/a", "/b", "/x\\\\", "[heap]", "/h", "!c", "/lib*", "/libc", "anon"]
+
+
+@pytest.mark.parametrize(
+    "texts, expected",
+    [
+        (["a,b"], ["/a,b"]),  # a name in the log, not a list
+        (["/a,b"], ["/a,b"]),
+        (["a,/b"], ["/a", "/b"]),
+        ([r"a\,b,anon"], ["/a,b", "anon"]),
+        (["!a,b"], [n for n in NAMES if n != "/a,b"]),
+        (["[heap]"], ["[heap]"]),  # it was also taken for a pattern, which h matches
+        (["[gh]"], ["/h"]),
+        ([r"\!c"], ["!c"]),
+        (["!!c"], [n for n in NAMES if n != "!c"]),
+        (["lib*"], ["/lib*", "/libc"]),  # a process can't hide files from a pattern
+        (["*", "!*a*,!/*"], ["!c"]),
+    ],
+)
+def test_names_with_commas_and_other_special_characters(texts, expected):
+    lines = [
+        fault(i, i << 12, map=n.replace("\\", "\\134")) for i, n in enumerate(NAMES)
+    ]
+    options = [word for text in texts for word in ("--map", text)]
+    found = chosen(HEAD_AT_0 + b"".join(lines), *options)
+    assert [NAMES[i] for i in found] == expected
+
+
+def test_a_fault_may_be_of_several_kinds():
+    kinds = ["shared", "hugetlb", "shared,hugetlb", "cow"]
+    text = HEAD_AT_0 + b"".join(fault(i, 0, kind=k) for i, k in enumerate(kinds))
+    for option, expected in (
+        ("shared", [0, 2]),
+        ("shared,hugetlb", [0, 1, 2]),
+        (r"shared\,hugetlb", [2]),
+        ("!hugetlb", [0, 3]),
+    ):
+        assert chosen(text, "--kind", option) == expected
+
+
+def test_a_process_with_a_pid_that_another_had_before():
+    text = HEAD_AT_0 + fault(5, 0, pid=500)
+    for at in (0, 10, 20):
+        text += b"# child time=%d pid=500 ppid=4494 comm=x\n" % at
+        text += fault(at + 5, 0, pid=500)
+    assert chosen(text, "--pid", "500") == [0, 1, 2, 3]
+    assert chosen(text, "--pid", "500~2") == [2]
+    assert chosen(text, "--pid", "!500~2,500~3") == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--map", "libc.so"], "map in this log: libc.so.6, [stack], [heap]"),
+        (["--map", "lib?.a"], "map in this log: libc.so.6, "),
+        (["--program", "mkae"], "program in this log: make, a sh"),
+        (["--pid", "126"], "pid in this log: 125, 124"),
+        (["--cpu", "7"], "cpu in this log: 1, 0"),
+        (["--longer-than", "1s"], "the longest fault took 181 µs"),
+        (["--from", "1h"], "the faults in this log are from 0 to 191 µs"),
+        (["--from", "@1", "--to", "@2"], " from @4928859895 to @4929051105"),
+        (["--address", "1-2"], "addresses in this log: 0xfc4b008 to 0x7ffc0e6d8010"),
+        (["--region", "heap", "--major"], "but no fault matches all of them"),
+        (["--region", "haep", "--cpu", "9"], "region in this log: heap, "),
+        (["--map", "!*"], "map in this log: "),
+    ],
+)
+def test_if_no_fault_is_left_the_nearest_values_are_named(options, message):
+    with pytest.raises(LogError) as error:
+        chosen(FAMILY, *options)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("option", ["--result", "--longer-than", "--tid"])
+def test_a_log_without_these_values_says_so(option):
+    text = HEAD_AT_0 + fault(1, 4096)
+    with pytest.raises(LogError, match="no (result|latencies|tid)"):
+        chosen(text, option, "1")
+
+
+def test_the_message_about_hostile_names_is_short_and_harmless(tmp_path):
+    path = tmp_path / "a.log"
+    names = [f"/{i:05}\\033[2J\\012{'y' * 300}" for i in range(20000)]
+    lines = [fault(i, i << 12, map=name) for i, name in enumerate(names)]
+    path.write_bytes(HEAD_AT_0 + b"".join(lines))
+    start = time.process_time()
+    with pytest.raises(LogError) as error:
+        chosen(path.read_bytes(), "--map", "x" * 3000)
+    assert time.process_time() - start < 10
+    assert len(str(error.value)) < 3000 + 500 and str(error.value).isprintable()
+    assert " and 19,994 more" in str(error.value)
+
+
+FUNCTIONS = ["malloc [libc.so.6]", "operator new(unsigned long) [x]", "f(int, int) [x]"]
+
+
+@pytest.mark.parametrize(
+    "option, expected",
+    [
+        ("malloc", [0]),
+        ("malloc [libc.so.6]", [0]),
+        ("mal*", [0]),
+        ("operator new", [1]),
+        ("f(int, int)", [2]),
+        ("f,malloc", [0, 2]),
+        ("!f", [0, 1, 3]),
+        ("-", [3]),
+    ],
+)
+def test_functions(option, expected, monkeypatch):
+    """The names in their order, for faults that match the other filters."""
+    labels = [*FUNCTIONS, ""]
+
+    def group(log, whole):
+        assert len(log) == 4 and len(whole) == 5
+        return groups.Groups(np.arange(4), 4, labels.__getitem__, labels.__getitem__)
+
+    monkeypatch.setitem(groups.KEYS, "function", groups.Key((), group))
+    text = HEAD_AT_0 + b"".join(fault(i, i << 12, cpu=i // 4) for i in range(5))
+    assert chosen(text, "--function", option, "--cpu", "0") == expected
+
+
+def test_functions_are_named_if_none_matches(tmp_path):
+    """The log is of another machine, so the names are places in files."""
+    path = tmp_path / "a.log"
+    path.write_bytes(FAMILY)
+    done = run(path, "--by", "--function", "mallok")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "(function=mallok); function in this log: " in done.stderr
+    path.write_bytes(compiler_log(50, outcomes=True))
+    for output in ("a.csv", "a.png"):
+        done = run(path, "--function", "cc1plus+*", "-o", tmp_path / output)
+        assert done.returncode == 0
+        assert "Names: no program here: cc1plus; use --root" in done.stderr
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 51
+    done = run(path, "--by", "access", "--function", "cc1plus+*", "--root", "/nosuch")
+    assert done.returncode == 2
+    done = run(path, "--by", "access", "--function", "cc1plus+*", "--root", tmp_path)
+    assert (done.returncode, done.stderr) == (
+        0,
+        "",
+    ) and "Names: no program" in done.stdout
 
 
 def test_a_filter_is_shown_on_the_picture_and_the_whole_log_is_checked(tmp_path):
