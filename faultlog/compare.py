@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import differ, groups, others, table
+from . import differ, groups, others, table, terminal
 from .fit import columns_of
 from .log import OUTCOME_HINT, LogError
 from .outputs import Job
@@ -147,16 +147,20 @@ def write(before: list[Run], after: list[Run], options: argparse.Namespace) -> N
         notes.append(OUTCOMES_MISSING)
     if options.csv:
         some = names[: options.top or len(names)]
-        table.put(csv_text(sides, _keys(options), some, measure, judgement))
+        terminal.put(csv_text(sides, _keys(options), some, measure, judgement))
         for note in notes:
             print(f"{Path(sys.argv[0]).name}: {note}", file=sys.stderr)
         return
-    room = table.terminal_columns()
+    to = terminal.terminal()
+    room = to.columns
     top = table.TOP if options.top is None else options.top or len(names)
     head = [line for text in notes for line in textwrap.wrap(text, room)]
     head += legend(sides, measure, judgement.total, room)
     lines = text_lines(sides, _keys(options), names, top, measure, judgement, room)
-    table.put("".join(line + "\n" for line in [*head, *lines]))
+    lines[0], lines[-1] = (
+        to.styled(line, terminal.BOLD) for line in lines[:: len(lines) - 1]
+    )
+    terminal.put("".join(line + "\n" for line in [*head, *lines]))
 
 
 def percent_text(a: float, b: float) -> str:
@@ -199,8 +203,8 @@ def text_lines(
     labels = [keys]
     labels += [[part or groups.UNKNOWN for part in name] for name, *_ in shown]
     left = room - sum(widths) - 2 * len(widths)
-    parts = table.in_room(list(map(list, zip(*labels))), left)
-    numbers = (table.right(texts, width) for texts, width in zip(cells, widths))
+    parts = terminal.in_room(list(map(list, zip(*labels))), left)
+    numbers = (terminal.right(texts, width) for texts, width in zip(cells, widths))
     return ["  ".join(line).rstrip() for line in zip(*numbers, *parts)]
 
 

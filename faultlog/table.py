@@ -8,7 +8,6 @@ import csv
 import io
 import os
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,26 @@ from typing import Callable, Iterable
 import numpy as np
 
 from . import groups, others
-from .fit import columns_of, fitted, padded, shortened
+from .fit import columns_of, shortened
 from .groups import KEYS, OF_LATENCY, OF_RESULT, Figures, Members, figures, group
 from .outputs import Job
+from .terminal import (
+    BAR,
+    BOLD,
+    CYAN,
+    DIM,
+    RED,
+    YELLOW,
+    Grid,
+    Terminal,
+    bar,
+    put,
+    terminal,
+)
 from .words import csv_cell, plural, time_text, wrapped
 
 SORTS = ("time", "faults", "major", "p99", "key")
 TOP = 10  # lines by default
-PLAIN_WIDTH = 80  # without a terminal
-# In a narrower terminal the table is not readable anyway, so it exceeds the width.
-LEAST_WIDTH, LEAST_NAME = 20, 8
 # Columns of figures are left out until names have at least this many characters: with one key,
 # and with several. CODE_CHARS is for functions and lines, which include their file.
 NAME_CHARS, CODE_CHARS = (24, 16), (40, 28)
@@ -61,7 +70,7 @@ SHOWN = (
     Shown("max", time_text, False, "longest"),
 )
 # Left out in this order to make room for names. Figures that the log lacks are never there.
-GIVE_WAY = ("minor", "max", "pages", "failed", "p50", "p99", "share")
+GIVE_WAY = ("minor", "max", "pages", BAR, "failed", "p50", "p99", "share")
 OF_CODE = ("function", "line")
 
 
@@ -149,10 +158,15 @@ def write(job: Job) -> None:
         for note in notes:
             print(f"{Path(sys.argv[0]).name}: {note}", file=sys.stderr)
         return
-    room = terminal_columns()
-    texts = [title(job), *job.verdict.lines(), *notes]
-    lines = [line for text in texts for line in wrapped(text, room)]
-    lines += text_lines(table, everything, order, room, column)
+    to = terminal()
+    head = [(title(job), ""), *((text, RED) for text in job.verdict.lines())]
+    head += [(text, "") for text in notes]
+    lines = [
+        to.styled(line, style)
+        for text, style in head
+        for line in wrapped(text, to.columns)
+    ]
+    lines += text_lines(table, everything, order, to, column)
     put("".join(line + "\n" for line in lines))
 
 
@@ -163,12 +177,6 @@ class Table:
     keys: list[str]
     members: Members
     rows: Figures
-
-
-def terminal_columns() -> int:
-    """The columns to fill: all except the last, because some terminals wrap there."""
-    columns = shutil.get_terminal_size((PLAIN_WIDTH, 0)).columns
-    return max(columns, LEAST_WIDTH) - 1
 
 
 def title(job: Job) -> str:
@@ -189,14 +197,6 @@ def title(job: Job) -> str:
         text += f"; {time_text(int(log.spent_ns().sum()))} spent in faults"
     only = job.filters.text()
     return f"{text} ({only})" if only else text
-
-
-def put(text: str) -> None:
-    """Print; characters that the terminal's encoding lacks are replaced."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode(encoding, "replace"))
-    sys.stdout.flush()
 
 
 def sorted_rows(rows: Figures, sort: str) -> np.ndarray:
@@ -244,9 +244,13 @@ def _cell(column: Shown, row: dict[str, int | None]) -> str:
 
 
 def text_lines(
-    table: Table, everything: Figures, order: np.ndarray, room: int, sort: str | None
+    table: Table,
+    everything: Figures,
+    order: np.ndarray,
+    to: Terminal,
+    sort: str | None,
 ) -> list[str]:
-    """The table as lines of at most room columns: figures, then names."""
+    """The table as lines: figures, then names."""
     shown = _shown(everything, sort)
     all_values = _values(everything, 0)
     rows = [_values(table.rows, i) for i in order]
@@ -270,10 +274,11 @@ def text_lines(
         # "(more)" is negative if the latencies add up to more than 64 bits.
         row["share"] = round(1000 * max(row[weight] or 0, 0) / whole) if whole else 0
     labels.append(["(all)"] + [""] * (len(table.keys) - 1))
-    cells = {
-        c.name: [c.title or c.name] + [_cell(c, row) for row in rows] for c in shown
-    }
-    widths = {name: max(map(columns_of, texts)) for name, texts in cells.items()}
+    cells: dict[str, list[str]] = {}
+    for c in shown:
+        cells[c.name] = [c.title or c.name] + [_cell(c, row) for row in rows]
+        if c.name == "share" and to.has_bars:
+            cells[BAR] = _bars(rows, len(order))
     names = list(map(list, zip(table.keys, *labels)))  # by key
     wanted = [
         min(
@@ -283,31 +288,20 @@ def text_lines(
         for key, texts in zip(table.keys, names)
     ]
     give_way = [n for n in GIVE_WAY if n in cells and n != sort]
-
-    def left_for_names() -> int:
-        return room - sum(widths[name] + 2 for name in cells)
-
-    while give_way and left_for_names() < sum(wanted) + 2 * len(names) - 2:
-        del cells[give_way.pop(0)]
-    names = in_room(names, left_for_names())
-    lines = zip(*(right(texts, widths[name]) for name, texts in cells.items()), *names)
-    return ["  ".join(line).rstrip() for line in lines]
+    styles = {(BAR, i + 1): CYAN for i in range(len(order))}
+    for name, style in (("major", YELLOW), ("failed", RED)):
+        which = [i for i, row in enumerate(rows[: len(order)]) if row.get(name)]
+        styles |= {(name, i + 1): style for i in which}
+    row_styles = {0: BOLD, len(rows): BOLD} | ({len(rows) - 1: DIM} if nr_more else {})
+    return Grid(cells, names, wanted, give_way, styles, row_styles).lines(to)
 
 
-def right(texts: list[str], width: int) -> list[str]:
-    """The texts, right-aligned in width columns."""
-    return [" " * (width - columns_of(text)) + text for text in texts]
-
-
-def in_room(names: list[list[str]], room: int) -> list[list[str]]:
-    """Columns of names, the widest shortened until all fit into room or have LEAST_NAME."""
-    widths = [max(map(columns_of, texts)) for texts in names]
-    while sum(widths) + 2 * (len(widths) - 1) > room and max(widths) > LEAST_NAME:
-        widths[widths.index(max(widths))] -= 1
-    return [
-        [padded(text, width) for text in fitted(texts, width)]
-        for texts, width in zip(names, widths)
-    ]
+def _bars(rows: list[dict[str, int | None]], nr_groups: int) -> list[str]:
+    """A bar for the share of each group; the largest is as long as possible."""
+    shares = [row["share"] or 0 for row in rows[:nr_groups]]
+    largest = max(shares, default=0)
+    bars = [bar(share, largest) for share in shares]
+    return [""] + bars + [""] * (len(rows) - nr_groups)
 
 
 def csv_text(table: Table, everything: Figures, order: Iterable[int]) -> str:

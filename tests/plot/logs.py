@@ -181,12 +181,14 @@ def family_log(comms: list[str], nr_each: int = 3, counted: bool = True) -> byte
     return b"".join(lines) + end
 
 
-def run(*args: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
-    """Run the program as a user without a display would."""
+def run(
+    *args: object, cwd: Path | None = None, **env: str
+) -> subprocess.CompletedProcess:
+    """Run the program as a user without a display would; env: more variables."""
     done = subprocess.run(
         [sys.executable, "-B", SCRIPT, *map(str, args)],
         cwd=cwd,
-        env=ENV,
+        env={**ENV, **env},
         capture_output=True,
         text=True,
         timeout=120,

@@ -203,7 +203,8 @@ def test_hostile_names(tmp_path):
     path.write_bytes(hostile(HOSTILE))
     for row in compared(path, "--compare", path):
         assert not row["map"].lstrip().startswith(tuple("=+-@＝"))
-    for line in run(path, "--compare", path, "--top", "0").stdout.splitlines():
+    done = run(path, "--compare", path, "--top", "0", COLUMNS="80")
+    for line in done.stdout.splitlines():
         assert line.isprintable() and fit.columns_of(line) < 80
 
 

@@ -4,19 +4,24 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import gzip
 import io
 import os
 import pty
+import re
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog import cli, fit, groups, table
+from faultlog import cli, fit, groups, table, terminal
 from faultlog.groups import figures
 from faultlog.packed import pack
 from faultlog.spread import spread
@@ -50,10 +55,10 @@ def table_of(path: Path, *options: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(done.stdout)))
 
 
-def printed(tmp_path: Path, text: bytes, *options: str) -> list[str]:
+def printed(tmp_path: Path, text: bytes, *options: str, **env: str) -> list[str]:
     path = tmp_path / "x.log"
     path.write_bytes(text)
-    done = run(path, *options)
+    done = run(path, *options, **env)
     assert done.returncode == 0
     return done.stdout.splitlines()
 
@@ -115,7 +120,7 @@ def test_sums_are_those_of_the_summary(key):
 
 
 def test_the_default_is_the_ten_maps_that_cost_most_in_80_columns():
-    done = run(CC1, "--by")
+    done = run(CC1, "--by", COLUMNS="80")
     title, head, *rows = done.stdout.splitlines()
     assert title.startswith("cc1, pid 124: 3,849 faults in ")
     assert head.split() == "share total faults major p50 p99 map".split()
@@ -149,7 +154,7 @@ def test_a_number_stays_in_the_line_of_its_unit():
 
 def test_rows_not_listed_are_summed_up():
     rows = table_of(CC1, "--by", "map")
-    lines = run(CC1, "--by", "map", "--top", "3").stdout.splitlines()
+    lines = run(CC1, "--by", "--top", "3", COLUMNS="80").stdout.splitlines()
     left = sum(int(row["faults"]) for row in rows[3:])
     major = sum(int(row["major"]) for row in rows[3:])
     assert lines[-2].split()[4:6] == [f"{left:,}", f"{major}"]
@@ -325,7 +330,8 @@ def test_no_cell_is_a_formula(tmp_path):
 
 
 def test_names_have_no_effect_on_a_terminal(tmp_path):
-    lines = printed(tmp_path, hostile(HOSTILE), "--by", "--top", "0")
+    text = hostile(HOSTILE)
+    lines = printed(tmp_path, text, "--by", "--top", "0", COLUMNS="80")
     assert len(lines) == 2 + len(HOSTILE) + 1
     for line in lines:
         assert line.isprintable()
@@ -335,7 +341,8 @@ def test_names_have_no_effect_on_a_terminal(tmp_path):
 def test_names_that_differ_stay_different(tmp_path):
     names = [f"/data/{'x' * 40}/{i:02}/{'y' * 40}/file.db" for i in range(30)]
     names += ["/" + "\\344\\270\\255" * n for n in (100, 101)]
-    lines = printed(tmp_path, hostile(names), "--by", "--top", "0")[2:-1]
+    options = ("--by", "--top", "0")
+    lines = printed(tmp_path, hostile(names), *options, COLUMNS="80")[2:-1]
     assert len({line.split()[-1] for line in lines}) == len(names)
     assert all(fit.columns_of(line) < 80 for line in lines)
 
@@ -414,6 +421,97 @@ def test_a_terminal_without_unicode(tmp_path):
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"/host/usr/lib?" in done.stdout and done.stdout.isascii()
     assert max(map(len, done.stdout.splitlines())) < 60
+
+
+def test_a_table_in_a_pipe_is_whole(tmp_path):
+    """Names were cut to 80 columns, and columns of figures were left out."""
+    names = [f"/data/{'x' * 90}{i}/file" for i in range(3)] + ["/" + "z" * 3000]
+    text = hostile(names)
+    title, head, *rows = printed(tmp_path, text, "--by", "map,access")
+    assert head.split()[-5:] == ["p50", "p99", "longest", "map", "access"]
+    assert sorted(row.split()[-2] for row in rows[:-1]) == sorted(names)
+    assert len(title) > 50 and max(map(len, rows[:-1])) < 3120
+    assert len({row.index("  -") for row in rows[:3]}) == 1  # aligned
+    done = run(tmp_path / "x.log", "--compare", tmp_path / "x.log")
+    assert names[-1] in done.stdout
+
+
+def test_a_long_name_does_not_pad_all_other_lines():
+    """Lines for 65,536 names would take gigabytes."""
+    names = [["a"] * 20000 + ["z" * 1_000_000], ["b"] * 20001]
+    lines = terminal.in_room(names, terminal.UNLIMITED)
+    assert sum(map(len, lines[0])) < 4_000_000 and lines[0][-1] == names[0][-1]
+
+
+def on_terminal(columns: int, *args: object, **env: str) -> str:
+    """What the program prints on a terminal of this width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-B", SCRIPT, *map(str, args)],
+        env={**ENV, "LANG": "C.UTF-8", **env},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.STDOUT,
+    )
+    os.close(theirs)
+    text = b""
+    with suppress(OSError):  # at the end
+        while piece := os.read(ours, 1 << 16):
+            text += piece
+    os.close(ours)
+    assert process.wait(60) == 0
+    return text.decode().replace("\r\n", "\n")
+
+
+def test_colours_and_bars_on_a_terminal():
+    text = on_terminal(110, CC1, "--by", "--top", "3", TERM="xterm")
+    title, head, *rows = text.splitlines()
+    assert head.startswith("\033[1m  share") and head.endswith("map\033[0m")
+    assert "\033[36m██████████\033[0m" in rows[0]
+    assert "\033[36m█▏        \033[0m" in rows[1]
+    assert "\033[33m   96\033[0m" in rows[0]
+    assert rows[-1].startswith("\033[1m100.0 %  ")
+    plain = re.sub(r"\033\[\d*m", "", text)
+    assert "\033" not in plain
+    assert max(map(fit.columns_of, plain.splitlines())) < 110
+    no_colour = on_terminal(110, CC1, "--by", "--top", "3", TERM="xterm", NO_COLOR="1")
+    assert no_colour == plain
+
+
+@pytest.mark.parametrize("env", [{"TERM": "dumb"}, {}], ids=str)
+def test_a_terminal_that_can_do_nothing_gets_plain_text(env):
+    text = on_terminal(110, CC1, "--by", "--top", "3", **env)
+    assert "\033" not in text and "█" not in text and "100.0 %" in text
+    assert text == run(CC1, "--by", "--top", "3", COLUMNS="110").stdout
+
+
+def test_a_narrow_terminal_has_no_bars():
+    text = on_terminal(80, CC1, "--by", "--top", "3", TERM="xterm", NO_COLOR="1")
+    assert text == run(CC1, "--by", "--top", "3", COLUMNS="80").stdout
+    text = on_terminal(0, CC1, "--by", "--top", "3", TERM="xterm", NO_COLOR="1")
+    assert text == run(CC1, "--by", "--top", "3", COLUMNS="80").stdout
+
+
+@pytest.mark.parametrize("options", [["--csv", "--by"], ["--csv", "--compare", CC1]])
+def test_csv_on_a_terminal_is_plain(options):
+    text = on_terminal(80, CC1, *options, TERM="xterm")
+    assert text == run(CC1, *options).stdout and "\033" not in text
+
+
+def test_a_comparison_on_a_terminal_has_colours():
+    text = on_terminal(80, CC1, "--compare", CC1, TERM="xterm")
+    assert text.count("\033[1m") == 2 == text.count("\033[0m")
+
+
+def test_bars():
+    assert [terminal.bar(n, 80) for n in (0, 1, 9, 80, 90)] == [
+        "",
+        "▏",
+        "█▏",
+        *["█" * 10] * 2,
+    ]
+    assert terminal.bar(5, 0) == ""
 
 
 WIDTHS = ["1", "2", "0", "-3", "19", "20", "1000000", "9" * 5000, "x", ""]
