@@ -7,6 +7,7 @@ import argparse
 import errno
 import io
 import os
+import re
 import signal
 import stat
 import sys
@@ -16,12 +17,13 @@ from pathlib import Path
 from typing import Callable, Iterable, NoReturn, TextIO
 
 from . import VERSION, checks, compare, outputs, roots, select, source, table
+from .groups import KEYS
 from .lines import read_log
 from .log import LogError
 from .words import printable
 
 ROOT_USE = (
-    "it is for names of files; add --by function, --by line, --function NAME, or "
+    "it is for names of files; add --by function, --by line, --slowest, --function NAME, or "
     "-o FILE.html or FILE.sh"
 )
 PROG = Path(sys.argv[0]).name  # differs once it is installed
@@ -79,12 +81,36 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+# Options whose value may be left out: the form of one, and the default.
+OPTIONAL = {"--by": (rf"({'|'.join(KEYS)})(,.*)?", "map"), "--slowest": (r"\d+", "10")}
+
+
+def _with_log(words: list[str]) -> list[str]:
+    """Move a log from the place of an option's value to the front: --by LOG is LOG --by.
+
+    Not behind --compare, where it would be on the wrong side.
+    """
+    for i, (option, log) in enumerate(zip(words, words[1:])):
+        if option == "--" or option.startswith("--compare"):
+            break
+        form, default = OPTIONAL.get(option, ("", ""))
+        if not default or re.fullmatch(form, log) or log.startswith("-") and log != "-":
+            continue
+        if log == "-" or "/" in log or ".log" in log or os.path.exists(log):
+            return [log, *words[:i], f"{option}={default}", *words[i + 2 :]]
+    return words
+
+
 def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
     """The module of the output, and the file; None: standard output."""
     if args.more and args.compare is None:
         raise LogError("several logs: use --compare LOG to compare them with others")
     compares = args.compare is not None
-    if args.by is not None or compares and args.output is None:
+    if args.slowest is not None and (compares or args.by is not None):
+        other = "--compare" if compares else "--by"
+        raise LogError(f"{other} and --slowest make different tables; leave one out")
+    prints_faults = args.slowest is not None
+    if args.by is not None or prints_faults or compares and args.output is None:
         if args.output is not None:
             raise LogError("a table goes to standard output; leave out -o")
         if args.root and not (args.function or set(args.by or ()) & set(table.OF_CODE)):
@@ -93,6 +119,8 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
             raise LogError("--view is for a picture; leave it or the table out")
         if args.no_fold:
             raise LogError("--no-fold is for a picture; leave it or the table out")
+        if prints_faults:
+            return "slowest", None
         return "compare" if compares else "table", None
     if args.output is not None:
         output = Path(args.output)
@@ -142,7 +170,8 @@ def run(argv: Iterable[str] | None = None) -> None:
 
     Options that can't work are refused before a log is read, which may take long.
     """
-    args = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    args = _parser().parse_args(_with_log(words))
     name, output = _output(args)
     _require_logs(args)
     writer = outputs.module(name)

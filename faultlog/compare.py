@@ -201,11 +201,21 @@ def text_lines(
     cells = list(map(list, zip(*rows)))
     widths = [max(map(columns_of, texts)) for texts in cells]
     labels = [keys]
-    labels += [[part or groups.UNKNOWN for part in name] for name, *_ in shown]
+    labels += [_labels(keys, name) for name, *_ in shown]
     left = room - sum(widths) - 2 * len(widths)
     parts = terminal.in_room(list(map(list, zip(*labels))), left)
     numbers = (terminal.right(texts, width) for texts, width in zip(cells, widths))
     return ["  ".join(line).rstrip() for line in zip(*numbers, *parts)]
+
+
+def _labels(keys: list[str], name: tuple) -> list[str]:
+    """A group's name for people; the lines for the rest and for all are no groups."""
+    return [
+        groups.latency_text(part)
+        if key == "latency" and (part.isdigit() or not part)
+        else part or groups.UNKNOWN
+        for key, part in zip(keys, name)
+    ]
 
 
 def _means(sides: Sides, measure: str, names: list[tuple]) -> list[float | None]:

@@ -9,13 +9,15 @@ from typing import Callable, Iterable
 import numpy as np
 
 from . import symbols
-from .log import MAJOR, MINOR, NO_PAGE, Log, has_failed
+from .log import MAJOR, MINOR, NO_PAGE, OUTCOME_HINT, Log, LogError, has_failed
 from .packed import compact, pack
 from .spread import spread
-from .words import exact_text, round_width, time_unit, whole_unit
+from .words import exact_text, round_width, short_time_text, time_unit, whole_unit
 
 UNKNOWN = "-"  # in place of a value that was not recorded
 MAX_MOMENTS = 100
+# Where intervals of latencies begin, in ns: 0, 1, 2, 5, 10, 20, 50 ... up to the end of 64 bits.
+LATENCIES = (0, *(m * 10**e for e in range(20) for m in (1, 2, 5)))[:-2]
 OF_RESULT, OF_LATENCY = ("minor", "major", "failed"), ("total", "p50", "p99", "max")
 
 
@@ -253,6 +255,30 @@ def moment_ns(log: Log) -> int:
     return round_width(log.duration_ns, MAX_MOMENTS)
 
 
+def _latencies(log: Log, whole: Log) -> Groups:
+    """By latency, in intervals of 1 to 2, 2 to 5 and 5 to 10 times a power of 10."""
+    if not whole.told("latency_ns").any():
+        raise LogError(f"--by latency: the log has no latencies: {OUTCOME_HINT}")
+    bounds = np.array(LATENCIES, dtype=np.uint64)
+    codes = np.searchsorted(bounds, log.latency_ns, side="right") - 1
+    codes = np.where(log.told("latency_ns"), codes, len(LATENCIES))
+    texts = [*map(str, LATENCIES), ""]
+    return Groups(
+        codes, len(texts), lambda i: latency_text(texts[i]), texts.__getitem__
+    )
+
+
+def latency_text(begin_ns: str) -> str:
+    """The interval of LATENCIES that begins here: 10 µs to 20 µs; "": not recorded."""
+    if not begin_ns:
+        return UNKNOWN
+    i = LATENCIES.index(int(begin_ns))
+    if i == len(LATENCIES) - 1:
+        return f"{short_time_text(LATENCIES[i])} or more"
+    begin = short_time_text(LATENCIES[i]) if i else "0"
+    return f"{begin} to {short_time_text(LATENCIES[i + 1])}"
+
+
 def _offsets(log: Log, _whole: Log) -> Groups:
     """By file and page in it; faults in no file by their mapping only."""
     _, ranks = _ranks(log.names["map"])
@@ -311,6 +337,7 @@ KEYS = {
     "cpu": _numbers("cpu"),
     "page": Key((), _pages),
     "time": Key((), _moments),
+    "latency": Key(("latency_ns",), _latencies),
 }
 
 

@@ -108,19 +108,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         const=["map"],
         type=keys,
         help=f"a row for each {', '.join(KEYS)}; default: map. map and offset describe "
-        "the memory that was touched; function and line, the code that touched it",
+        "the memory that was touched; function and line, the code that touched it; latency "
+        "makes a histogram",
+    )
+    box.add_argument(
+        "--slowest",
+        metavar="N",
+        nargs="?",
+        const=TOP,
+        type=top,
+        help=f"a row for each of the N faults that took longest; 0: all; default {TOP}",
     )
     box.add_argument(
         "--sort",
         choices=SORTS,
         help="order of the rows, largest first; default: time (faults if the log has no "
-        "latencies). key sorts by the --by values",
+        "latencies). key sorts by the --by values, which is the default of --by latency",
     )
     box.add_argument(
         "--top",
         metavar="N",
         type=top,
-        help=f"print N rows; 0 prints all; default {TOP} (all with --csv). "
+        help=f"print N rows; 0 prints all; default {TOP} (all with --csv and --by latency). "
         "With -o FILE.sh: preload only the N costliest parts of files",
     )
     box.add_argument(
@@ -143,10 +152,12 @@ def write(job: Job) -> None:
     rows = figures(job.log, codes, len(members), members.spent_ns)
     table = Table(options.by, members, rows)
     everything = figures(job.log, np.zeros(len(job.log), dtype=np.int64), 1)
-    order = sorted_rows(
-        table.rows, options.sort or ("time" if everything.timed[0] else "faults")
-    )
-    top = options.top if options.top is not None else 0 if options.csv else TOP
+    is_histogram = options.by == ["latency"]
+    sort = "key" if is_histogram else "time" if everything.timed[0] else "faults"
+    order = sorted_rows(table.rows, options.sort or sort)
+    top = 0 if options.csv or is_histogram else TOP
+    if options.top is not None:
+        top = options.top
     order = order[: top or len(order)]
     notes = [*job.notes, *members.notes, *others.notes(job.log, options.by)]
     notes = list(dict.fromkeys(notes))

@@ -174,6 +174,16 @@ def check_table(log: Path, key: str, facts: LogFacts) -> None:
     equal(f"--by {key}: total", spent_ns, facts.spent_ns)
 
 
+def check_slowest(log: Path, _: str, facts: LogFacts) -> None:
+    """Check that the table of single faults has all of them, the slowest first."""
+    made(log, "--slowest", cwd=log.parent)
+    done = plot(log, "--slowest", "0", "--csv", cwd=log.parent)
+    spent_ns = [int(x["latency_ns"]) for x in csv.DictReader(done.stdout.splitlines())]
+    equal("--slowest: faults", len(spent_ns), facts.nr_faults)
+    equal("--slowest: total", sum(spent_ns), facts.spent_ns)
+    equal("--slowest: order", spent_ns, sorted(spent_ns, reverse=True))
+
+
 def check_comparison(log: Path, _: str, facts: LogFacts) -> None:
     """Compare a log with itself: both sides must have all of it."""
     made(log, "--compare", log, cwd=log.parent)
@@ -194,6 +204,7 @@ def checks(log: Path) -> list[tuple[str, Callable[[], None]]]:
         (check_file, MODULE_OF_SUFFIX),
         (check_view, VIEWS),
         (check_table, KEYS),
+        (check_slowest, ["--slowest"]),
         (check_comparison, ["--compare"]),
     )
     return [

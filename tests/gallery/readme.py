@@ -373,7 +373,7 @@ def updated(text: str, folder: Path, with_names: bool = True) -> str:
                 raise ReadmeError(f"TEXTS has no text {words}")
             filled = document.filled(" ".join(TEXTS[words].split()), facts, FORMS)
             new = textwrap.fill(filled, WIDTH, break_on_hyphens=False) + "\n"
-        elif "function" in words and not with_names:
+        elif re.search("function|slowest", words) and not with_names:
             new = old.strip("\n") + "\n"
         else:
             new = table(words, folder)

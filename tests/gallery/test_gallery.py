@@ -135,7 +135,13 @@ def log(tmp_path):
 
 def test_all_outputs_are_checked(log):
     names = [name.split(": ")[1] for name, _ in outputs.checks(log)]
-    wanted = {*outputs.MODULE_OF_SUFFIX, *outputs.VIEWS, *outputs.KEYS, "--compare"}
+    wanted = {
+        *outputs.MODULE_OF_SUFFIX,
+        *outputs.VIEWS,
+        *outputs.KEYS,
+        "--slowest",
+        "--compare",
+    }
     assert set(names) == wanted
 
 

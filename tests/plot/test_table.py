@@ -389,7 +389,15 @@ def test_a_file_name_is_kept_whole():
     [
         (["--by", "colour"], "argument --by: colour: not one of map, "),
         (["--by", "map,"], "argument --by: nothing: not one of map, "),
-        (["--by", str(CC1)], "; the log comes before --by"),
+        (["--by", str(CC1)], "several logs: use --compare LOG"),
+        (["--compare", "x", "--by", str(CC1)], "; the log comes before --by"),
+        (["--slowest", "x"], "argument --slowest: x: not a number of lines"),
+        (["--slowest", "3", "--by"], "--by and --slowest make different tables"),
+        (["--slowest", "--compare", str(CC1)], "--compare and --slowest make "),
+        (["--slowest", "--sort", "time"], "--sort: --slowest sorts by latency"),
+        (["--slowest", "--top", "3"], "--top: give the number of rows as --slowest N"),
+        (["--slowest", "-o", "x.csv"], "a table goes to standard output"),
+        (["--slowest", "--view", "memory"], "--view is for a picture"),
         (
             ["--sort", "time", "--compare", str(CC1), "--by", "time"],
             "--by time: its values",
