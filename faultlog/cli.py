@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, Iterable, NoReturn, TextIO
 
-from . import VERSION, checks, compare, outputs, roots, select, source, table
+from . import VERSION, checks, clock, compare, outputs, roots, select, source, table
 from .groups import KEYS
 from .lines import read_log
 from .log import LogError
@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     table.add_options(parser)
     compare.add_options(parser)
     select.add_options(parser)
+    clock.add_options(parser)
     roots.add_options(parser)
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser
@@ -173,6 +174,9 @@ def run(argv: Iterable[str] | None = None) -> None:
     words = list(sys.argv[1:] if argv is None else argv)
     args = _parser().parse_args(_with_log(words))
     name, output = _output(args)
+    has_times = name == "table" and "time" in args.by or name in ("slowest", "rows")
+    if args.wall_clock and not has_times:
+        raise LogError("--wall-clock is for --by time, --slowest, .csv and .jsonl")
     _require_logs(args)
     writer = outputs.module(name)
     outputs.check(writer, args)
@@ -223,6 +227,8 @@ def _job(
     log = replace(log, roots=roots.roots(args))
     if args.compare is None or log.summary.get("recorded") != 0:
         checks.require_faults(log, name)
+    if args.wall_clock:
+        log = replace(log, boot_ns=clock.required(log, name))
     verdict = checks.examine(log)
     in_table = not output and not args.csv
     if verdict.lines() and not (in_table and _are_one(sys.stdout, sys.stderr)):

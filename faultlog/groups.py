@@ -8,7 +8,7 @@ from typing import Callable, Iterable
 
 import numpy as np
 
-from . import symbols
+from . import clock, symbols
 from .log import MAJOR, MINOR, NO_PAGE, OUTCOME_HINT, Log, LogError, has_failed
 from .packed import compact, pack
 from .spread import spread
@@ -230,8 +230,9 @@ def _moments(log: Log, whole: Log) -> Groups:
     There is a group for each interval from that of the first fault to that in which the
     last fault ends.
     """
-    elapsed = log.time_ns - whole.time_ns.min()
     width = moment_ns(log)
+    elapsed = log.time_ns - whole.time_ns.min()
+    elapsed += np.uint64(_before_ns(whole, width))
     low, last_ns = int(elapsed.min()), int(elapsed.min()) + log.duration_ns
     begins = range(low // width, last_ns // width + 1)
     codes = (elapsed // np.uint64(width)).astype(np.int64) - begins[0]
@@ -247,7 +248,34 @@ def _moments(log: Log, whole: Log) -> Groups:
         begin, end = (exact_text(end, int(unit), "") for end in ends)
         return f"{begin} to {end} {unit_name}"
 
-    return Groups(codes, len(begins), label, lambda i: str(begins[i] * width))
+    if whole.boot_ns is None:
+        return Groups(codes, len(begins), label, lambda i: str(begins[i] * width))
+    first_ns = whole.boot_ns + int(whole.time_ns.min()) - _before_ns(whole, width)
+    day_ns = first_ns + begins[0] * width, first_ns + begins[-1] * width
+    with_date = not clock.is_of_one_day(*day_ns)
+
+    def of_day(i: int) -> str:
+        at_ns = first_ns + begins[i] * width
+        return " to ".join(
+            clock.text(ns, width, with_date) for ns in (at_ns, at_ns + width)
+        )
+
+    def in_utc(i: int) -> str:
+        at_ns = np.array([first_ns + begins[i] * width])
+        return clock.utc(at_ns, 0)[0].decode()
+
+    return Groups(codes, len(begins), of_day, in_utc)
+
+
+def _before_ns(whole: Log, width: int) -> int:
+    """How long before the first fault the first interval begins.
+
+    0, unless times of day are shown: then intervals begin at multiples of their width.
+    """
+    if whole.boot_ns is None:
+        return 0
+    of_day_ns = whole.boot_ns + int(whole.time_ns.min())
+    return (of_day_ns + clock.offset_ns(of_day_ns)) % width
 
 
 def moment_ns(log: Log) -> int:
@@ -401,13 +429,14 @@ def _spread(
     if others:
         key, fault_of_key = compact(pack(*others))
     start, width = whole.time_ns.min(), moment_ns(log)
-    ends = log.ends_ns()
-    ends -= start
-    within, later = spread(log.time_ns - start, ends, width, key)
+    before = np.uint64(_before_ns(whole, width))
+    ends = log.ends_ns() - start
+    ends += before
+    within, later = spread(log.time_ns - start + before, ends, width, key)
     del ends
     if not len(later.key):
         return parts, None
-    first_moment = int((log.time_ns.min() - start) // np.uint64(width))
+    first_moment = int((log.time_ns.min() - start + before) // np.uint64(width))
     rows = fault_of_key[later.key]
     spent = np.concatenate([within, later.spent_ns])
     del within, key

@@ -188,6 +188,7 @@ class Log:
     first_code: int = (
         0  # names["map"][first_code + i] is the file with number i in code
     )
+    boot_ns: int | None = None  # see clock.py; set if times of day are to be shown
 
     def __len__(self) -> int:
         return len(self.time_ns)

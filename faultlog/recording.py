@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
+from . import clock
 from .log import Log
 
 ID_CHARS = 16
@@ -33,15 +33,11 @@ def of_log(log: Log, name: str) -> Recording:
 
 def _boot(log: Log) -> str:
     """The time of boot from the head's epoch and loaded, to the second: 2026-11-24T23:58:39Z."""
-    epoch = log.head.get("epoch", "")
-    if log.loaded_ns is None or not re.fullmatch(r"\d{1,11}(\.\d{0,9})?", epoch):
+    boot_ns = clock.boot_ns(log)
+    if boot_ns is None:
         return ""
-    whole, _, part = epoch.partition(".")
-    boot_ns = int(whole) * 10**9 + int(part.ljust(9, "0")) - log.loaded_ns
     try:
-        boot = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(
-            seconds=(boot_ns + 5 * 10**8) // 10**9
-        )
+        boot = clock.EPOCH + timedelta(seconds=(boot_ns + 5 * 10**8) // 10**9)
     except OverflowError:
         return ""
     return boot.strftime("%Y-%m-%dT%H:%M:%SZ")

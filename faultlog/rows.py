@@ -17,7 +17,7 @@ from typing import Callable, Iterable, Iterator
 
 import numpy as np
 
-from . import recording
+from . import clock, recording
 from .digits import constant, decimal, hexadecimal, interleaved, replaced, row_texts
 from .helper import Helpers
 from .log import COLUMNS, Log
@@ -35,6 +35,11 @@ CONSTANT = tuple(f.name for f in fields(recording.Recording))
 HEADER = OWN + SHARED + CONSTANT
 
 
+def own_columns(log: Log) -> tuple[str, ...]:
+    """OWN, and with --wall-clock the time of day."""
+    return OWN if log.boot_ns is None else (*OWN, "wall_time")
+
+
 def columns(_options: argparse.Namespace) -> set[str]:
     """All columns."""
     return set(COLUMNS)
@@ -50,9 +55,10 @@ def write(job: Job) -> None:
 
 def csv_blocks(job: Job) -> Iterator[bytes]:
     """A .csv, in pieces. Missing values are empty."""
-    yield csv_line(HEADER).encode()
+    own = own_columns(job.log)
+    yield csv_line(own + SHARED + CONSTANT).encode()
     form = Form(
-        before=[b"", b",", b",", b",", b","],
+        before=[b""] + [b","] * (len(own) - 1),
         between=b",",
         quote=b"",
         missing=b"",
@@ -69,7 +75,7 @@ def jsonl_blocks(job: Job) -> Iterator[bytes]:
         pairs = {k: None if v == "" else v for k, v in pairs.items()}
         return json.dumps(pairs, separators=(",", ":"))[1:] + "\n"
 
-    before = [f',"{name}":'.encode() for name in OWN]
+    before = [f',"{name}":'.encode() for name in own_columns(job.log)]
     before[0] = b"{" + before[0][1:]
     form = Form(before, between=b",", quote=b'"', missing=b"null", rest=rest)
     yield from _blocks(job, form)
@@ -105,9 +111,12 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
         part = slice(begin, begin + BLOCK)
         nr_rows = len(log.time_ns[part])
         own = []
-        for name, before in zip(OWN, form.before):
+        for name, before in zip(own_columns(log), form.before):
             quote = form.quote if name in HEXADECIMAL else None
             own.append(constant(before, nr_rows))
+            if name == "wall_time":
+                own.append(of_day_text(log, part, form.quote))
+                continue
             own.append(own_text(log, name, part, quote, form.missing))
         own.append(constant(form.between, nr_rows))
         shared = [getattr(log, name)[part] for name in SHARED[:-1]] + [program[part]]
@@ -125,6 +134,13 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
 
     with Helpers(text, range(0, len(log), BLOCK)) as found:
         yield from found
+
+
+def of_day_text(log: Log, part: slice, quote: bytes) -> np.ndarray:
+    """Times of day in UTC as text of digits.py, with quotes around them."""
+    text = clock.utc(log.time_ns[part], log.boot_ns).view(np.uint8)
+    ends = constant(quote, len(log.time_ns[part]))
+    return np.concatenate([ends, text.reshape(len(ends), -1), ends], axis=1)
 
 
 def own_text(

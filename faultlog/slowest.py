@@ -8,10 +8,10 @@ import csv
 import io
 import sys
 from pathlib import Path
-from typing import Sequence
 
 import numpy as np
 
+from . import clock
 from .fit import shortened
 from .groups import KEYS, UNKNOWN, Groups
 from .log import MAJOR, OUTCOME_HINT, Log, LogError, has_failed
@@ -63,6 +63,8 @@ def write(job: Job) -> None:
     share = f", {100 * spent / whole:.1f} % of the time in faults" if whole else ""
     head = [(title(job), ""), *((text, RED) for text in job.verdict.lines())]
     head += [(text, "") for text in notes]
+    if log.boot_ns is not None:
+        head.append((clock.note(job.log), ""))
     head.append(
         (f"The {plural(len(log), 'longest fault')} took {time_text(spent)}{share}", "")
     )
@@ -94,8 +96,13 @@ def _elapsed(log: Log, whole: Log) -> list[int]:
     return (log.time_ns - whole.time_ns.min()).tolist()
 
 
-def times(elapsed_ns: Sequence[int]) -> list[str]:
-    """Times since the first fault, all in one unit that --from accepts."""
+def times(log: Log, whole: Log) -> list[str]:
+    """Times of day, or since the first fault, all in one unit that --from accepts."""
+    if log.boot_ns is not None:
+        of_day = [log.boot_ns + ns for ns in log.time_ns.tolist()]
+        with_date = not clock.is_of_one_day(min(of_day), max(of_day))
+        return [clock.text(ns, 1000, with_date) for ns in of_day]
+    elapsed_ns = _elapsed(log, whole)
     length, unit = min(time_unit(max(elapsed_ns)), (1e9, "s"))
     digits = DIGITS.get(unit, 0)
     return [f"{ns / length:.{digits}f} {unit}" for ns in elapsed_ns]
@@ -120,7 +127,7 @@ def grid(log: Log, whole: Log, functions: Groups, to: Terminal) -> Grid:
     latencies = log.latency_ns.tolist()
     labels = [functions.label(code) for code in functions.codes.tolist()]
     cells = {
-        "time": times(_elapsed(log, whole)),
+        "time": times(log, whole),
         "latency": list(map(time_text, latencies)),
         BAR: [bar(ns, max(latencies)) for ns in latencies],
         "thread": [
@@ -150,7 +157,9 @@ def csv_text(log: Log, whole: Log, functions: Groups) -> str:
     """The table as CSV; values that were not recorded are empty."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(HEADER)
+    is_of_day = log.boot_ns is not None
+    of_day = clock.utc(log.time_ns, log.boot_ns).tolist() if is_of_day else []
+    writer.writerow(HEADER + ("wall_time",) * is_of_day)
     names, program = log.programs()
     has_offset = log.told("offset").tolist()
     rows = zip(
@@ -167,6 +176,7 @@ def csv_text(log: Log, whole: Log, functions: Groups) -> str:
         [log.names["access"][code] for code in log.access.tolist()],
         [log.names["result"][code] for code in log.result.tolist()],
     )
-    for row in rows:
-        writer.writerow([csv_cell(v) if isinstance(v, str) else v for v in row])
+    for i, row in enumerate(rows):
+        cells = [csv_cell(v) if isinstance(v, str) else v for v in row]
+        writer.writerow(cells + [text.decode() for text in of_day[i : i + 1]])
     return file.getvalue()

@@ -15,7 +15,7 @@ from typing import Callable, Iterable
 
 import numpy as np
 
-from . import groups, others
+from . import clock, groups, others
 from .fit import columns_of, shortened
 from .groups import KEYS, OF_LATENCY, OF_RESULT, Figures, Members, figures, group
 from .outputs import Job
@@ -172,6 +172,8 @@ def write(job: Job) -> None:
     to = terminal()
     head = [(title(job), ""), *((text, RED) for text in job.verdict.lines())]
     head += [(text, "") for text in notes]
+    if job.whole.boot_ns is not None:
+        head.append((clock.note(job.log), ""))
     lines = [
         to.styled(line, style)
         for text, style in head
