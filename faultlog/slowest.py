@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import sys
 from pathlib import Path
 
@@ -16,9 +14,10 @@ from .fit import shortened
 from .groups import KEYS, UNKNOWN, Groups
 from .log import MAJOR, OUTCOME_HINT, Log, LogError, has_failed
 from .outputs import Job
-from .table import title
+from .rows import BLOCK, csv_line
+from .table import heading
 from .terminal import BAR, BOLD, CYAN, RED, YELLOW, Grid, Terminal, bar, put, terminal
-from .words import csv_cell, plural, time_text, time_unit, wrapped
+from .words import plural, time_text, time_unit
 
 DIGITS = {"s": 6, "ms": 3, "µs": 3}  # of times behind the point, by unit
 MAX_WORD = 20  # characters of programs, results ...; the kernel's have fewer
@@ -54,25 +53,20 @@ def write(job: Job) -> None:
     functions = KEYS["function"].group(log, job.whole)
     notes = list(dict.fromkeys([*job.notes, *functions.notes]))
     if job.options.csv:
-        put(csv_text(log, job.whole, functions))
+        put(csv_line(HEADER + ("wall_time",) * (log.boot_ns is not None)))
+        for begin in range(0, len(log), BLOCK):
+            part = slice(begin, begin + BLOCK)
+            codes = functions.codes[part]
+            names = [functions.plain(code) for code in codes.tolist()]
+            put(csv_text(log.take(part), job.whole, names))
         for note in notes:
             print(f"{Path(sys.argv[0]).name}: {note}", file=sys.stderr)
         return
     to = terminal()
     spent, whole = int(log.spent_ns().sum()), int(job.log.spent_ns().sum())
     share = f", {100 * spent / whole:.1f} % of the time in faults" if whole else ""
-    head = [(title(job), ""), *((text, RED) for text in job.verdict.lines())]
-    head += [(text, "") for text in notes]
-    if log.boot_ns is not None:
-        head.append((clock.note(job.log), ""))
-    head.append(
-        (f"The {plural(len(log), 'longest fault')} took {time_text(spent)}{share}", "")
-    )
-    lines = [
-        to.styled(line, style)
-        for text, style in head
-        for line in wrapped(text, to.columns)
-    ]
+    sums = f"The {plural(len(log), 'longest fault')} took {time_text(spent)}{share}"
+    lines = heading(job, [*notes, sums], to)
     lines += grid(log, job.whole, functions, to).lines(to)
     put("".join(line + "\n" for line in lines))
 
@@ -153,13 +147,11 @@ def grid(log: Log, whole: Log, functions: Groups, to: Terminal) -> Grid:
     return Grid(figures, columns, wanted, GIVE_WAY, styles, {0: BOLD})
 
 
-def csv_text(log: Log, whole: Log, functions: Groups) -> str:
-    """The table as CSV; values that were not recorded are empty."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    is_of_day = log.boot_ns is not None
-    of_day = clock.utc(log.time_ns, log.boot_ns).tolist() if is_of_day else []
-    writer.writerow(HEADER + ("wall_time",) * is_of_day)
+def csv_text(log: Log, whole: Log, functions: list[str]) -> str:
+    """Rows of CSV; values that were not recorded are empty. functions: of each fault."""
+    of_day: list[bytes] = []
+    if log.boot_ns is not None:
+        of_day = clock.utc(log.time_ns, log.boot_ns).tolist()
     names, program = log.programs()
     has_offset = log.told("offset").tolist()
     rows = zip(
@@ -172,11 +164,11 @@ def csv_text(log: Log, whole: Log, functions: Groups) -> str:
         map(hex, log.address.tolist()),
         [log.names["map"][code] for code in log.map.tolist()],
         [n if told else "" for n, told in zip(log.offset.tolist(), has_offset)],
-        [functions.plain(code) for code in functions.codes.tolist()],
+        functions,
         [log.names["access"][code] for code in log.access.tolist()],
         [log.names["result"][code] for code in log.result.tolist()],
     )
-    for i, row in enumerate(rows):
-        cells = [csv_cell(v) if isinstance(v, str) else v for v in row]
-        writer.writerow(cells + [text.decode() for text in of_day[i : i + 1]])
-    return file.getvalue()
+    return "".join(
+        csv_line((*row, *(text.decode() for text in of_day[i : i + 1])))
+        for i, row in enumerate(rows)
+    )

@@ -170,15 +170,7 @@ def write(job: Job) -> None:
             print(f"{Path(sys.argv[0]).name}: {note}", file=sys.stderr)
         return
     to = terminal()
-    head = [(title(job), ""), *((text, RED) for text in job.verdict.lines())]
-    head += [(text, "") for text in notes]
-    if job.whole.boot_ns is not None:
-        head.append((clock.note(job.log), ""))
-    lines = [
-        to.styled(line, style)
-        for text, style in head
-        for line in wrapped(text, to.columns)
-    ]
+    lines = heading(job, notes, to)
     lines += text_lines(table, everything, order, to, column)
     put("".join(line + "\n" for line in lines))
 
@@ -190,6 +182,19 @@ class Table:
     keys: list[str]
     members: Members
     rows: Figures
+
+
+def heading(job: Job, notes: list[str], to: Terminal) -> list[str]:
+    """The lines above a table: what it is about, what the log lacks, notes."""
+    texts = [(title(job), ""), *((text, RED) for text in job.verdict.lines())]
+    texts += [(text, "") for text in notes]
+    if job.whole.boot_ns is not None:
+        texts.append((clock.note(job.log), ""))
+    return [
+        to.styled(line, style)
+        for text, style in texts
+        for line in wrapped(text, to.columns)
+    ]
 
 
 def title(job: Job) -> str:

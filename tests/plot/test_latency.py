@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faultlog import cli, fit, groups, slowest
+from faultlog.rows import BLOCK
 from logs import FAMILY, HEAD_AT_0, OLD, compiler_log, fault, read, run, summary
 from test_hostile import NAMES, log_of
 from test_table import CC1, CC1_TEXT, on_terminal, table_of
@@ -186,6 +187,19 @@ def test_hostile_names_in_the_table_of_the_slowest(tmp_path):
             assert not cell.lstrip().startswith(tuple("=+-@＝")) and cell.isprintable()
     lines = run(path, "--slowest", "0", COLUMNS="100").stdout.splitlines()
     assert all(line.isprintable() and fit.columns_of(line) < 100 for line in lines)
+
+
+def test_all_faults_as_csv_are_written_block_by_block(tmp_path):
+    """The texts of a million rows take a gigabyte."""
+    path = tmp_path / "x.log"
+    path.write_bytes(compiler_log(BLOCK + 100, outcomes=True))
+    done = run(path, "--slowest", "0", "--csv", "--wall-clock")
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert len(rows) == BLOCK + 100 == len({row["time_ns"] for row in rows})
+    spent = [int(row["latency_ns"]) for row in rows]
+    assert spent == sorted(spent, reverse=True)
+    assert {row["function"].partition("+")[0] for row in rows} == {"cc1plus"}
+    assert all(row["wall_time"].startswith("2020-05-04T01:47:") for row in rows)
 
 
 def test_the_slowest_on_a_terminal_have_bars():
