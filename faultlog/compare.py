@@ -12,11 +12,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import differ, groups, others, table, terminal
+from . import differ, findings, groups, others, select, table, terminal
 from .fit import columns_of
 from .log import OUTCOME_HINT, LogError
 from .outputs import Job
-from .words import csv_cell, plural, printable, time_text
+from .words import csv_cell, plural, printable, time_text, wrapped
 
 OF_ONE_RUN = ("process", "thread", "page", "time")  # their values change with each run
 TOO_FEW_RUNS = (
@@ -160,6 +160,13 @@ def write(before: list[Run], after: list[Run], options: argparse.Namespace) -> N
     lines[0], lines[-1] = (
         to.styled(line, terminal.BOLD) for line in lines[:: len(lines) - 1]
     )
+    if all(sides.have(measure)):
+        means = map(mean, sides.values(measure, names))
+        is_selection = bool(select.filters(options))
+        text = findings.of_comparison(
+            measure, *means, judgement.total, is_selection=is_selection
+        )
+        lines += ["", *wrapped(text, room)]
     terminal.put("".join(line + "\n" for line in [*head, *lines]))
 
 

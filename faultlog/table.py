@@ -15,7 +15,7 @@ from typing import Callable, Iterable
 
 import numpy as np
 
-from . import clock, groups, others
+from . import clock, findings, groups, others
 from .fit import columns_of, shortened
 from .groups import KEYS, OF_LATENCY, OF_RESULT, Figures, Members, figures, group
 from .outputs import Job
@@ -142,7 +142,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def columns(options: argparse.Namespace) -> set[str]:
     """The columns of a log that a table needs."""
-    return groups.columns(options.by)
+    return groups.columns(options.by) | (set() if options.csv else findings.columns())
 
 
 def write(job: Job) -> None:
@@ -172,6 +172,7 @@ def write(job: Job) -> None:
     to = terminal()
     lines = heading(job, notes, to)
     lines += text_lines(table, everything, order, to, column)
+    lines += ["", *wrapped(findings.of_table(job), to.columns)]
     put("".join(line + "\n" for line in lines))
 
 

@@ -29,6 +29,14 @@ DELETED = b" (deleted)"
 # Names, regions and kinds of mappings that are no files on a disk.
 NO_DISK = (b"/dev/", b"/proc/", b"/sys/", b"/memfd:", b"/SYSV")
 OTHER_REGIONS, OTHER_KINDS = {"heap", "stack", "anon", "special"}, {"hugetlb", "swap"}
+COLUMNS = {
+    "result",
+    "latency_ns",
+    "map",
+    "offset",
+    "region",
+    "kind",
+}  # that ranges() needs
 IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs", "hugetlbfs", "proc", "sysfs"}
 
 SCRIPT = """\
@@ -79,7 +87,7 @@ class Range:
 
 def columns(_options: argparse.Namespace) -> set[str]:
     """The columns that the script needs."""
-    return {"result", "latency_ns", "map", "offset", "region", "kind"}
+    return COLUMNS
 
 
 def write(job: Job) -> None:
@@ -117,10 +125,7 @@ def ranges(log: Log) -> list[Range]:
     """
     paths = [log.roots.find(path)[0] for path in log.paths]
     kept = [is_path(path) and is_path(there) for path, there in zip(log.paths, paths)]
-    keep = np.array(kept)[log.map] & (log.offset < np.uint64(TOP_OFFSET))
-    for column, others in (("region", OTHER_REGIONS), ("kind", OTHER_KINDS)):
-        names = [set(name.split(",")) for name in log.names[column]]
-        keep &= np.array([not name & others for name in names])[getattr(log, column)]
+    keep = np.array(kept)[log.map] & in_files(log)
     if keep.any():
         types = file_systems()
         on_disk = [
@@ -161,6 +166,16 @@ def ranges(log: Log) -> list[Range]:
         )
         for i in np.flatnonzero(nr_major)
     ]
+
+
+def in_files(log: Log) -> np.ndarray:
+    """Which faults are in files that may be on a disk, by the log alone; bool (n,)."""
+    keep = np.array([is_path(path) for path in log.paths])[log.map]
+    keep &= log.offset < np.uint64(TOP_OFFSET)
+    for column, others in (("region", OTHER_REGIONS), ("kind", OTHER_KINDS)):
+        names = [set(name.split(",")) for name in log.names[column]]
+        keep &= np.array([not name & others for name in names])[getattr(log, column)]
+    return keep
 
 
 def is_path(name: bytes) -> bool:

@@ -141,5 +141,5 @@ def csv_cell(text: str) -> str:
 
 def wrapped(text: str, width: int) -> list[str]:
     """A text in lines of at most width characters; numbers stay with their units."""
-    kept = re.sub(r"(?<=\d) (?=\w)", NO_BREAK, text)
+    kept = re.sub(r"(?<=\d) (?=[\w%])", NO_BREAK, text)
     return [line.replace(NO_BREAK, " ") for line in textwrap.wrap(kept, width)]

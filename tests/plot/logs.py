@@ -197,6 +197,11 @@ def run(
     return done
 
 
+def table_lines(output: str) -> list[str]:
+    """The lines of a printed table, without the sentences below it."""
+    return output.partition("\n\n")[0].splitlines()
+
+
 ENV = {k: os.environ[k] for k in ("HOME", "LANG", "PATH") if k in os.environ}
 
 

@@ -12,7 +12,7 @@ import pytest
 from faultlog import fit
 from faultlog.compare import percent_text
 from faultlog.log import MAJOR
-from logs import HEAD_AT_0, OLD, fault, read, run, summary
+from logs import HEAD_AT_0, OLD, fault, read, run, summary, table_lines
 from test_table import CC1, CC1_TEXT, HOSTILE, hostile
 
 
@@ -91,11 +91,11 @@ def test_with_several_runs_significant_differences_are_reported(tmp_path):
     words = " ".join(text.split())
     assert "Before: 5 runs, after: 5 runs; time in faults, means" in words
     assert "The totals differ significantly" in words
-    marks = {line.split()[-1]: line for line in text.splitlines()}
+    marks = {line.split()[-1]: line for line in table_lines(text)}
     assert (
         " yes " in marks["/x"] and " no " in marks["/y"] and " yes " in marks["(all)"]
     )
-    (more,) = [line for line in text.splitlines() if "more)" in line]
+    (more,) = [line for line in table_lines(text) if "more)" in line]
     assert " yes " not in more and " no " not in more
 
 
@@ -140,7 +140,7 @@ def test_an_empty_log_is_a_run_like_one_that_a_filter_empties(tmp_path):
         done = run(a, "--compare", log, *options)
         assert (done.returncode, done.stderr) == (0, "")
         assert f"{log.name}: no faults" in " ".join(done.stdout.split())
-        rows.append(done.stdout.splitlines()[-2].split())
+        rows.append(table_lines(done.stdout)[-2].split())
         done = run(a, "--compare", log, *options, "-o", tmp_path / "x.svg")
         assert done.returncode == 0
         assert "B: no faults" in (tmp_path / "x.svg").read_text()
@@ -171,7 +171,7 @@ def test_figures_missing_in_some_logs_are_dashes(tmp_path):
         done = run(a, "--compare", old, "--sort", sort)
         assert done.returncode == 0
         assert done.stdout.replace("\n", " ").count(hint) == 1
-        lines = [line.split() for line in done.stdout.splitlines()]
+        lines = [line.split() for line in table_lines(done.stdout)]
         (row,) = [line for line in lines if line[-1] == "/x"]
         expected = {
             "time": "5.10 µs - - 1 to - /x",
@@ -234,6 +234,6 @@ def test_logs_of_2020_are_compared_by_faults(tmp_path):
     (nr_majors,) = re.findall(r" - to +(\d+)  \(all\)", done.stdout)
     assert int(nr_majors) == int((read(CC1_TEXT).result == MAJOR).sum())
     assert (
-        done.stdout.splitlines()[-1].split()
+        table_lines(done.stdout)[-1].split()
         == f"1 3,849 +3,848 +384,800.0 % - to {nr_majors} (all)".split()
     )

@@ -38,6 +38,7 @@ from logs import (
     read,
     run,
     summary,
+    table_lines,
 )
 
 CC1 = Path(__file__).with_name("cc1.log.gz")  # a real log, from make demo
@@ -60,7 +61,7 @@ def printed(tmp_path: Path, text: bytes, *options: str, **env: str) -> list[str]
     path.write_bytes(text)
     done = run(path, *options, **env)
     assert done.returncode == 0
-    return done.stdout.splitlines()
+    return table_lines(done.stdout)
 
 
 # A line for each group: name, faults, minor, major, failed, pages, total, median, maximum.
@@ -121,7 +122,7 @@ def test_sums_are_those_of_the_summary(key):
 
 def test_the_default_is_the_ten_maps_that_cost_most_in_80_columns():
     done = run(CC1, "--by", COLUMNS="80")
-    title, head, *rows = done.stdout.splitlines()
+    title, head, *rows = table_lines(done.stdout)
     assert title.startswith("cc1, pid 124: 3,849 faults in ")
     assert head.split() == "share total faults major p50 p99 map".split()
     assert len(rows) == 12
@@ -135,7 +136,7 @@ def test_the_default_is_the_ten_maps_that_cost_most_in_80_columns():
 
 def test_the_share_of_rows_not_listed_is_computed():
     """It was 100 % minus the rounded shares above: 0.0 % for 6 ms in 3.34 s."""
-    *_, more, _ = run(CC1, "--by").stdout.splitlines()
+    *_, more, _ = table_lines(run(CC1, "--by").stdout)
     assert more.split()[:4] == ["0.2", "%", "6.05", "ms"]
 
 
@@ -154,7 +155,7 @@ def test_a_number_stays_in_the_line_of_its_unit():
 
 def test_rows_not_listed_are_summed_up():
     rows = table_of(CC1, "--by", "map")
-    lines = run(CC1, "--by", "--top", "3", COLUMNS="80").stdout.splitlines()
+    lines = table_lines(run(CC1, "--by", "--top", "3", COLUMNS="80").stdout)
     left = sum(int(row["faults"]) for row in rows[3:])
     major = sum(int(row["major"]) for row in rows[3:])
     assert lines[-2].split()[4:6] == [f"{left:,}", f"{major}"]

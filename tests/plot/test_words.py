@@ -50,3 +50,8 @@ def test_units():
     assert words.size_text(45_300_000_000_000) == "41.2 TiB"
     assert words.size_text((1 << 20) - 100) == "1 MiB"
     assert words.size_text((1 << 64) - 4096) == "16 EiB"
+
+
+def test_a_percentage_stays_in_one_line():
+    for width in range(5, 30):
+        assert all(x[0] != "%" for x in words.wrapped("so it took 67 % of all", width))
