@@ -80,7 +80,6 @@ major: SELECT count(*) FROM told WHERE result = 'major'
 disk: SELECT sum(latency_ns) FROM told WHERE result = 'major'
 share: SELECT 1.0 * :disk / :spent
 run: SELECT max(time_ns + latency_ns) - min(time_ns) FROM told
-of_run: SELECT 1.0 * :spent / :run
 own: SELECT count(*) FROM told WHERE result = 'major' AND map LIKE '%/cc1'
 own_share: SELECT 1.0 * sum(latency_ns) / :disk FROM told
     WHERE result = 'major' AND map LIKE '%/cc1'
@@ -91,12 +90,9 @@ files: SELECT count(DISTINCT map) FROM told WHERE result = 'major'
 """
 TEXTS = {
     "compiler": """
-        It spent {spent|time}, {of_run|percent} of its {run|time}, in {faults} page
-        faults. Only {major} of these were major, but they took {share|percent} of the
-        {spent|time}: that is the cost of reading from disk. {own} of the major faults
-        were in one file, the compiler itself. You can run this command now: the log is
-        in the tree, and a table needs only python3-numpy (with function names also
-        elfutils). `make demo` makes picture and log.
+        Of the major faults, {own} were in one file, the compiler itself. The log is in the
+        tree, so you can run this command now; a table needs only python3-numpy.
+        `make demo` makes log and picture.
     """,
     "compared": """
         The last three rows come from [bench/results.md](bench/results.md). The test is a

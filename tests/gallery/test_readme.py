@@ -51,7 +51,7 @@ def test_names_of_functions_are_compared(logs):
     "pattern",
     [
         r"(?<=3,839 faults in )\d+",  # a table's title
-        r"(?<=It spent )\d+",  # a sentence
+        r"\d+(?= were in one file)",  # a sentence
         r"(?<=traced process \| )\d+",  # a cell of the comparison
         r"(?<=adds\s)\d+(?= instructions)",
     ],
