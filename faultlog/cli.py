@@ -39,6 +39,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2)
 
 
+def _words(argv: Iterable[str] | None) -> list[str]:
+    """The words of the command line; "-.csv" after -o is its value, which argparse refuses."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for i in range(len(words) - 1, 0, -1):
+        if words[i - 1] == "-o" and words[i].startswith("-."):
+            words[i - 1 : i + 1] = ["-o" + words[i]]
+    return words
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=PROG,
@@ -58,14 +67,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("more", metavar="LOG", nargs="*", help=argparse.SUPPRESS)
     suffixes = ", ".join(outputs.MODULE_OF_SUFFIX)
     parser.add_argument(
-        "-o", metavar="FILE", dest="output", help=f"file to write: {suffixes}"
+        "-o",
+        metavar="FILE",
+        dest="output",
+        help=f"file to write: {suffixes}. - before the suffix, as in -.jsonl, is standard output; "
+        f"- alone is -{outputs.ON_STDOUT}",
     )
     parser.add_argument(
         "--view",
         choices=outputs.VIEWS,
         help="vertical axis of a picture: "
         + "; ".join(f"{name}: {what}" for name, what in outputs.VIEWS.items())
-        + ". Default: address; for a log of several processes, and for several logs, mapping",
+        + ". Default: address; for a log of several processes, and for several logs, mapping. "
+        "Without -o, its name is added to that of the picture: x.threads.png",
     )
     parser.add_argument(
         "--no-fold",
@@ -124,7 +138,7 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
             return "slowest", None
         return "compare" if compares else "table", None
     if args.output is not None:
-        output = Path(args.output)
+        output = Path(outputs.stdout_name(args.output) or args.output)
     elif source.is_standard_input(args.log):
         raise LogError("-: for a log from standard input, use -o to name the output")
     elif source.is_stream(args.log):
@@ -133,7 +147,8 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
         )
     else:
         log = source.unpacked_name(args.log)
-        output = log.parent / f"{log.stem}.png"
+        view = f".{args.view}" if args.view else ""
+        output = log.parent / f"{log.stem}{view}.png"
     name = outputs.MODULE_OF_SUFFIX[outputs.suffix_of(str(output))]
     if compares:
         if name != "picture":
@@ -148,11 +163,19 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
     for option in ("sort", "csv") if name == "warm" else ("sort", "top", "csv"):
         if getattr(args, option) is not None:
             raise LogError(f"--{option} is for a table; add --by KEY")
+    if _is_on_stdout(args):
+        outputs.require_stdout(str(output))
+        return name, output
     for log in (args.log, *args.more, *(args.compare or ())):
         both = (str(output), log)
         if all(map(os.path.exists, both)) and os.path.samefile(*both):
             raise LogError(f"{output}: the output would replace the log; use -o")
     return name, output
+
+
+def _is_on_stdout(args: argparse.Namespace) -> bool:
+    """Does the output, which is no table, go to standard output?"""
+    return bool(args.output and outputs.stdout_name(args.output))
 
 
 def _require_logs(args: argparse.Namespace) -> None:
@@ -171,7 +194,7 @@ def run(argv: Iterable[str] | None = None) -> None:
 
     Options that can't work are refused before a log is read, which may take long.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = _words(argv)
     args = _parser().parse_args(_with_log(words))
     name, output = _output(args)
     has_times = name == "table" and "time" in args.by or name in ("slowest", "rows")
@@ -180,7 +203,8 @@ def run(argv: Iterable[str] | None = None) -> None:
     _require_logs(args)
     writer = outputs.module(name)
     outputs.check(writer, args)
-    if output:
+    is_file = bool(output) and not _is_on_stdout(args)
+    if is_file:
         outputs.require_writable(output)
     filters = select.filters(args)
     takes = {*writer.columns(args), *filters.columns(), "tid"}
@@ -204,7 +228,7 @@ def run(argv: Iterable[str] | None = None) -> None:
     else:
         prepare = partial(outputs.prepare, writer)
         writer.write(_job(args, args.log, takes, filters, output, prepare))
-    if output:
+    if is_file:
         # A program gets the path as it is; on a terminal it must do no harm.
         path = printable(str(output)) if sys.stdout.isatty() else output
         print(path, flush=True)
@@ -237,7 +261,10 @@ def _job(
     chosen = filters.apply(log, may_be_none=args.compare is not None, notes=notes)
     for note in notes if output else ():
         _say(f"{name}: {note}")
-    return outputs.Job(chosen, verdict, filters, name, output, args, log, notes)
+    on_stdout = _is_on_stdout(args)
+    return outputs.Job(
+        chosen, verdict, filters, name, output, args, log, notes, on_stdout
+    )
 
 
 def _are_one(one: TextIO, other: TextIO) -> bool:

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gzip
 import importlib
 import os
 import stat
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +41,13 @@ MODULE_OF_SUFFIX = {
     ".sqlite": "database",
     ".trace.json": "trace",
     ".sh": "warm",
+    ".csv.gz": "rows",
+    ".jsonl.gz": "rows",
+    ".trace.json.gz": "trace",
 }
+PACKED, LEVEL = ".gz", 3  # compressed by gzip, with this level
+NO_TEXT = (PACKED, ".png", ".pdf")  # what a terminal cannot show
+STDOUT, ON_STDOUT = "-", ".csv"  # the name of standard output, and its default suffix
 
 # Folders in which matplotlib keeps its cache; a relative one would be in the current folder.
 FOLDERS = ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME")
@@ -65,11 +73,13 @@ class Job:
     options: argparse.Namespace
     whole: Log  # the log before the filters
     notes: list[str] = field(default_factory=list)  # about names that the filters used
+    on_stdout: bool = False  # the output has a suffix, but goes to standard output
 
     @property
     def suffix(self) -> str:
-        """The suffix of the output, as in MODULE_OF_SUFFIX; "": standard output."""
-        return suffix_of(self.output.name) if self.output else ""
+        """The suffix of the output, as in MODULE_OF_SUFFIX, without PACKED; "": a table."""
+        found = suffix_of(self.output.name) if self.output else ""
+        return found.removesuffix(PACKED)
 
 
 def suffix_of(name: str) -> str:
@@ -81,6 +91,23 @@ def suffix_of(name: str) -> str:
             f"{name}: the name of the output must end in {', '.join(most)} or {last}"
         )
     return max(found, key=len)
+
+
+def stdout_name(output: str) -> str:
+    """If -o asks for standard output, "-" and a suffix; else "". The name "-" alone is -.csv."""
+    if output == STDOUT:
+        return STDOUT + ON_STDOUT
+    has_suffix = output.lower().removeprefix(STDOUT) in MODULE_OF_SUFFIX
+    return output if output.startswith(STDOUT) and has_suffix else ""
+
+
+def require_stdout(output: str) -> None:
+    """Raise LogError if standard output cannot take this output, a name of stdout_name()."""
+    suffix = suffix_of(output)
+    if MODULE_OF_SUFFIX[suffix] == "database":
+        raise LogError(f"{output}: a database cannot be written to a pipe; name a file")
+    if suffix.endswith(NO_TEXT) and sys.stdout.isatty():
+        raise LogError(f"{output}: this is no text for a terminal; redirect it")
 
 
 @contextmanager
@@ -195,8 +222,29 @@ def require_writable(output: Path) -> None:
 def replacing(job: Job) -> Iterator[BinaryIO]:
     """A file to write, which replaces the output at the end: it is complete, or unchanged.
 
-    It has the log's mode, as it has the log's contents; an existing output keeps its own.
+    It has the log's mode, as it has the log's contents; an existing output keeps its own. The
+    file may be standard output instead, and what is written may be compressed on the way.
     """
+    with _on_stdout() if job.on_stdout else _replacing(job) as file:
+        if not job.output.name.lower().endswith(PACKED):
+            yield file
+            return
+        # Without a name and a time: the same log makes the same file.
+        with gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as packed:
+            yield packed
+
+
+@contextmanager
+def _on_stdout() -> Iterator[BinaryIO]:
+    """Standard output, for bytes."""
+    sys.stdout.flush()
+    yield sys.stdout.buffer
+    sys.stdout.flush()
+
+
+@contextmanager
+def _replacing(job: Job) -> Iterator[BinaryIO]:
+    """A file beside the output, which replaces it at the end."""
     output = job.output
     part = _part(output)
     made = None

@@ -53,5 +53,7 @@ def write(job: Job) -> None:
 def save(figure: Figure, job: Job) -> None:
     """Write a figure to the job's output."""
     kind = job.suffix[1:]
+    drawn = io.BytesIO()  # a pipe has no positions, which .pdf needs
+    figure.savefig(drawn, format=kind, dpi=DPI, **HOW[kind])
     with replacing(job) as file:
-        figure.savefig(file, format=kind, dpi=DPI, **HOW[kind])
+        file.write(drawn.getbuffer())

@@ -85,6 +85,12 @@ def equal(what: str, got: object, wanted: object) -> None:
 
 def faults_in(path: Path, suffix: str) -> int:
     """The number of faults in an output file."""
+    if suffix.endswith(".gz"):
+        unpacked = path.with_suffix("")
+        unpacked.write_bytes(gzip.decompress(path.read_bytes()))
+        nr_faults = faults_in(unpacked, suffix.removesuffix(".gz"))
+        unpacked.unlink()
+        return nr_faults
     if suffix == ".csv":
         with open(path, newline="") as file:
             return sum(1 for _ in csv.DictReader(file))
@@ -120,7 +126,9 @@ BEGINS = {
 
 def check_file(log: Path, suffix: str, facts: LogFacts) -> None:
     """Check an output, by the suffix of -o."""
-    output = f"{log.stem}-checked{suffix}"
+    # Checks run at the same time, so unpacking must not meet the output that is not packed.
+    packed = "-packed" * suffix.endswith(".gz")
+    output = f"{log.stem}-checked{packed}{suffix}"
     if suffix == ".sh":
         check_script(log, output, facts)
         return
