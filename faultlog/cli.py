@@ -24,7 +24,7 @@ from .words import printable
 
 ROOT_USE = (
     "it is for names of files; add --by function, --by line, --slowest, --function NAME, or "
-    "-o FILE.html or FILE.sh"
+    "-o FILE, but no picture"
 )
 PROG = Path(sys.argv[0]).name  # differs once it is installed
 
@@ -158,7 +158,7 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
         raise LogError("--view is for a picture or a page")
     if args.no_fold and name != "picture":
         raise LogError("--no-fold is for a picture of one log")
-    if args.root and not args.function and name not in ("warm", "page"):
+    if args.root and not args.function and name in ("picture", "sides"):
         raise LogError(f"--root: {ROOT_USE}")
     for option in ("sort", "csv") if name == "warm" else ("sort", "top", "csv"):
         if getattr(args, option) is not None:

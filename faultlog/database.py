@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A database: .sqlite, with the tables recording, process, mapping and fault."""
+"""A database: .sqlite, with the tables recording, process, mapping, code and fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from . import recording
+from . import code, recording
 from .log import COLUMNS, WORD, Log, LogError
 from .outputs import Job, replacing
 from .rows import groups, largest
@@ -22,7 +22,7 @@ from .rows import groups, largest
 BLOCK = 1 << 16  # faults
 AT_ONCE = 64  # faults in one statement
 
-# A row of fault has ids of process and mapping; the view told has their columns instead.
+# A row of fault has ids of process, mapping and code; the view faults has their columns instead.
 # SQLite's integers are signed: an address from 1 << 63 on is negative; printf('0x%x') is right.
 SCHEMA = """
 CREATE TABLE recording (
@@ -32,7 +32,9 @@ CREATE TABLE recording (
     filter TEXT,    -- which of its faults are here; empty: all
     notes TEXT,     -- what is missing or contradictory, in lines
     complete INTEGER, -- 1: it has a summary, and nothing is missing or contradictory
-    head TEXT, summary TEXT -- JSON
+    head TEXT, summary TEXT, -- JSON
+    first_ns INTEGER, -- of its first fault, also if that is not here
+    names TEXT -- which names of functions are missing or in doubt, in lines
 );
 CREATE TABLE process ( -- a program in a process
     id INTEGER PRIMARY KEY,
@@ -43,16 +45,27 @@ CREATE TABLE mapping (
     id INTEGER PRIMARY KEY,
     name TEXT -- path of a file, [heap], anon ...
 );
+CREATE TABLE code ( -- an instruction that faulted
+    id INTEGER PRIMARY KEY,
+    file TEXT, offset INTEGER, -- in bytes
+    function TEXT, -- as in a table by function
+    line TEXT -- of its source: file:number
+);
 CREATE TABLE fault (
     id INTEGER PRIMARY KEY, -- in the order of the log
     time_ns INTEGER, address INTEGER, ip INTEGER, offset INTEGER, latency_ns INTEGER,
     process INTEGER REFERENCES process, tid INTEGER, cpu INTEGER, tries INTEGER,
     access TEXT, mode TEXT, region TEXT, kind TEXT, result TEXT,
-    mapping INTEGER REFERENCES mapping
+    mapping INTEGER REFERENCES mapping, code INTEGER REFERENCES code
 );
-CREATE VIEW told AS
-    SELECT fault.*, pid, program, mapping.name AS map
-    FROM fault JOIN process ON process = process.id LEFT JOIN mapping ON mapping = mapping.id;
+CREATE VIEW faults AS
+    SELECT fault.id, (time_ns - first_ns) / 1e6 AS at_ms, latency_ns / 1e6 AS latency_ms,
+        pid, tid, program, cpu, result, access, mode, region, kind, tries,
+        mapping.name AS map, fault.offset, function, line,
+        printf('0x%x', address) AS address_hex, nullif(printf('0x%x', ip), '0x0') AS ip_hex,
+        time_ns, latency_ns, address, ip
+    FROM fault JOIN process ON process = process.id LEFT JOIN mapping ON mapping = mapping.id
+        LEFT JOIN code ON code = code.id CROSS JOIN recording;
 """
 INDEXES = (
     "CREATE INDEX fault_mapping ON fault (mapping, offset)",
@@ -63,7 +76,7 @@ LIKE_LOG = (
     *("tid", "cpu", "tries"),
     *("access", "mode", "region", "kind", "result"),
 )
-SHARED = ("process", *LIKE_LOG, "mapping")
+SHARED = ("process", *LIKE_LOG, "mapping", "code")
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
@@ -102,8 +115,9 @@ def _fill(database: sqlite3.Connection, job: Job) -> None:
     )
     database.execute("BEGIN")
     log = job.log
+    ran = code.of_log(log, job.whole)
     database.execute(
-        "INSERT INTO recording VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO recording VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *astuple(recording.of_log(log, job.name)),
             job.name.encode("utf-8", "replace").decode(),
@@ -112,15 +126,24 @@ def _fill(database: sqlite3.Connection, job: Job) -> None:
             int(job.verdict.says_complete),
             json.dumps(log.head),
             json.dumps(log.summary),
+            int(job.whole.time_ns.min().astype(np.int64)),
+            "\n".join(ran.notes),
         ),
     )
     database.executemany(
         "INSERT INTO mapping VALUES (?, ?)",
         [(i, name) for i, name in enumerate(log.names["map"]) if name],
     )
+    known = [
+        (i, place.file, place.offset, place.function, place.line or None)
+        for i, place in enumerate(ran.places, 1)
+        if place.file
+    ]
+    database.executemany("INSERT INTO code VALUES (?, ?, ?, ?, ?)", known)
     processes, process = _processes(log)
     database.executemany("INSERT INTO process VALUES (?, ?, ?, ?, ?)", processes)
-    _insert_faults(database, log, process)
+    is_known = np.array([bool(place.file) for place in ran.places])
+    _insert_faults(database, log, process, (ran.codes + 1) * is_known[ran.codes])
     for statement in (*INDEXES, "COMMIT", "ANALYZE"):
         database.execute(statement)
 
@@ -158,8 +181,10 @@ def _processes(log: Log) -> tuple[list[tuple], np.ndarray]:
     return rows, which + 1
 
 
-def _insert_faults(database: sqlite3.Connection, log: Log, process: np.ndarray) -> None:
-    """Insert the rows of fault.
+def _insert_faults(
+    database: sqlite3.Connection, log: Log, process: np.ndarray, place: np.ndarray
+) -> None:
+    """Insert the rows of fault; of each, the ids of process and of code, 0: none; (n,).
 
     Statements and values take most of the time. So a statement inserts many faults, and the
     values that many faults share come from a row of a temporary table.
@@ -170,13 +195,16 @@ def _insert_faults(database: sqlite3.Connection, log: Log, process: np.ndarray) 
     for begin in range(0, len(log), BLOCK):
         part = slice(begin, begin + BLOCK)
         columns = [process[part]] + [getattr(log, name)[part] for name in LIKE_LOG]
-        columns.append(log.map[part])
+        columns += [log.map[part], place[part]]
         first, which = groups(columns + largest(log, LIKE_LOG, part))
         rows = zip(
             range(nr_alike, nr_alike + len(first)),
             process[part][first].tolist(),
             *(_values(log, name, first + begin) for name in LIKE_LOG),
-            [code or None for code in log.map[part][first].tolist()],
+            *(
+                [i or None for i in ids[part][first].tolist()]
+                for ids in (log.map, place)
+            ),
         )
         database.executemany(f"INSERT INTO alike VALUES (?{', ?' * len(SHARED)})", rows)
         numbers = [getattr(log, name)[part].view(np.int64) for name in NUMBERS]

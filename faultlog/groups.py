@@ -321,6 +321,17 @@ def _offsets(log: Log, _whole: Log) -> Groups:
     return Groups(codes, len(first), lambda i: plain(i) or UNKNOWN, plain)
 
 
+def place_label(
+    places: symbols.Places, i: int, whole: Log, text: Callable[[symbols.Name, str], str]
+) -> str:
+    """The name of a place, or its offset in its file; "?" without either, "" without an ip."""
+    file = places.files[i]
+    if file == symbols.NOWHERE:
+        return places.names[i].function or "?" * places.has_ip[i]
+    base = whole.names["map"][file].rpartition("/")[2]
+    return text(places.names[i], base) or f"{base}+{places.offsets[i]:#x}"
+
+
 def _instructions(text: Callable[[symbols.Name, str], str]) -> Key:
     """By the faulting instruction's place; text() names a place, "" if it has no symbol."""
 
@@ -329,10 +340,7 @@ def _instructions(text: Callable[[symbols.Name, str], str]) -> Key:
         known: dict[tuple[int, str], int] = {}
         code_of_place = []
         for i, file in enumerate(places.files):
-            label = places.names[i].function or "?" * places.has_ip[i]
-            if file != symbols.NOWHERE:
-                base = whole.names["map"][file].rpartition("/")[2]
-                label = text(places.names[i], base) or f"{base}+{places.offsets[i]:#x}"
+            label = place_label(places, i, whole, text)
             code_of_place.append(known.setdefault((file, label), len(known)))
         names = [label for _, label in known]
         named = _named(np.array(code_of_place)[places.codes], names)
@@ -341,18 +349,19 @@ def _instructions(text: Callable[[symbols.Name, str], str]) -> Key:
     return Key(("ip", "access", "map", "offset"), group)
 
 
-def _function(name: symbols.Name, base: str) -> str:
+def function_text(name: symbols.Name, base: str) -> str:
+    """A function and its file; "": unknown."""
     return name.function and f"{name.function} [{base}]"
 
 
 def _line(name: symbols.Name, base: str) -> str:
-    return f"{name.line} [{base}]" if name.line else _function(name, base)
+    return f"{name.line} [{base}]" if name.line else function_text(name, base)
 
 
 KEYS = {
     "map": _words("map"),
     "offset": Key(("map", "offset"), _offsets),
-    "function": _instructions(_function),
+    "function": _instructions(function_text),
     "line": _instructions(_line),
     "region": _words("region"),
     "kind": _words("kind"),

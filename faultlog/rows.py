@@ -17,7 +17,7 @@ from typing import Callable, Iterable, Iterator
 
 import numpy as np
 
-from . import clock, recording
+from . import clock, code, recording
 from .digits import constant, decimal, hexadecimal, interleaved, replaced, row_texts
 from .helper import Helpers
 from .log import COLUMNS, Log
@@ -32,7 +32,7 @@ SHARED = (
 )
 HEXADECIMAL = ("address", "ip")  # the others are decimal, also offset
 CONSTANT = tuple(f.name for f in fields(recording.Recording))
-HEADER = OWN + SHARED + CONSTANT
+HEADER = OWN + SHARED + CONSTANT + code.COLUMNS
 
 
 def own_columns(log: Log) -> tuple[str, ...]:
@@ -62,7 +62,8 @@ def csv_blocks(job: Job) -> Iterator[bytes]:
         between=b",",
         quote=b"",
         missing=b"",
-        rest=csv_line,
+        shared=lambda values: csv_line(values)[:-1] + ",",
+        code=csv_line,
     )
     yield from _blocks(job, form)
 
@@ -70,14 +71,19 @@ def csv_blocks(job: Job) -> Iterator[bytes]:
 def jsonl_blocks(job: Job) -> Iterator[bytes]:
     """A .jsonl, in pieces. Missing values are null."""
 
-    def rest(values: tuple) -> str:
-        pairs = dict(zip(SHARED + CONSTANT, values))
-        pairs = {k: None if v == "" else v for k, v in pairs.items()}
-        return json.dumps(pairs, separators=(",", ":"))[1:] + "\n"
+    def text(names: tuple[str, ...], values: tuple) -> str:
+        pairs = {k: None if v == "" else v for k, v in zip(names, values)}
+        return json.dumps(pairs, separators=(",", ":"))[1:-1]
+
+    def shared(values: tuple) -> str:
+        return text(SHARED + CONSTANT, values) + ","
+
+    def of_code(values: tuple) -> str:
+        return text(code.COLUMNS, values) + "}\n"
 
     before = [f',"{name}":'.encode() for name in own_columns(job.log)]
     before[0] = b"{" + before[0][1:]
-    form = Form(before, between=b",", quote=b'"', missing=b"null", rest=rest)
+    form = Form(before, b",", b'"', missing=b"null", shared=shared, code=of_code)
     yield from _blocks(job, form)
 
 
@@ -97,7 +103,8 @@ class Form:
     between: bytes  # between the last of OWN and the rest
     quote: bytes  # around hexadecimal numbers
     missing: bytes  # for a missing value of OWN
-    rest: Callable[[tuple], str]  # makes the end of a line of SHARED and CONSTANT
+    shared: Callable[[tuple], str]  # makes the text of SHARED and CONSTANT
+    code: Callable[[tuple], str]  # makes the end of a line, of code.COLUMNS
 
 
 def _blocks(job: Job, form: Form) -> Iterator[bytes]:
@@ -106,6 +113,10 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
     constants = astuple(recording.of_log(log, job.name))
     names, program = log.programs()
     texts = dict(log.names, program=["" if name == "?" else name for name in names])
+    ran = code.of_log(log, job.whole)
+    ran.print_notes()
+    ends = [form.code((place.function, place.line)).encode() for place in ran.places]
+    end_of_place = np.array(ends, dtype=object)
 
     def text(begin: int) -> bytes:
         part = slice(begin, begin + BLOCK)
@@ -121,15 +132,16 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
         own.append(constant(form.between, nr_rows))
         shared = [getattr(log, name)[part] for name in SHARED[:-1]] + [program[part]]
         first, which = groups(shared + largest(log, SHARED, part))
-        ends = []
+        middles = []
         for at in first.tolist():
             values = [
                 _value(log, name, begin + at, int(column[at]), texts)
                 for name, column in zip(SHARED, shared)
             ]
-            ends.append(form.rest((*values, *constants)).encode())
+            middles.append(form.shared((*values, *constants)).encode())
+        middle = np.array(middles, dtype=object)[which].tolist()
         return interleaved(
-            row_texts(*own), np.array(ends, dtype=object)[which].tolist()
+            row_texts(*own), middle, end_of_place[ran.codes[part]].tolist()
         )
 
     with Helpers(text, range(0, len(log), BLOCK)) as found:

@@ -13,6 +13,7 @@ from typing import Iterator
 
 import numpy as np
 
+from . import code
 from .digits import constant, decimal, interleaved, replaced, row_texts
 from .helper import Helpers
 from .log import COLUMNS, Log
@@ -43,6 +44,7 @@ def columns(_options: argparse.Namespace) -> set[str]:
 
 def write(job: Job) -> None:
     """Write the trace, block by block."""
+    ran = code.of_log(job.log, job.whole)
     with replacing(job) as file:
         before = (
             '{"displayTimeUnit":"ns","otherData":%s,"traceEvents":[\n'
@@ -51,22 +53,23 @@ def write(job: Job) -> None:
                     "log": job.name.encode("utf-8", "replace").decode(),
                     "filter": job.filters.text(),
                     "notes": job.verdict.lines(),
+                    "names": ran.notes,
                     "head": job.log.head,
                     "summary": job.log.summary,
                 }
             )
         )
-        for text in _texts(job.log):
+        for text in _texts(job.log, ran):
             file.write(before.encode() + text)
             before = ",\n"
         file.write(b"\n]}\n")
 
 
-def _texts(log: Log) -> Iterator[bytes]:
+def _texts(log: Log, ran: code.Code) -> Iterator[bytes]:
     """Texts of many events each, separated by commas."""
     others = [*_names(log), *_events(log), *_counters(log)]
     yield ",\n".join(json.dumps(e, separators=(",", ":")) for e in others).encode()
-    yield from _faults(log)
+    yield from _faults(log, ran)
 
 
 def _names(log: Log) -> Iterator[dict]:
@@ -143,10 +146,11 @@ def step(duration_ns: int) -> int:
     return next(t for t in (*tens, *longer) if duration_ns // t <= NR_STEPS)
 
 
-def _faults(log: Log) -> Iterator[bytes]:
+def _faults(log: Log, ran: code.Code) -> Iterator[bytes]:
     """A slice or an instant for each fault, in the order of the log."""
     tids = _tids(log)
     slices = as_slices(log, tids)
+    of_place = np.array([_of_place(place) for place in ran.places], dtype=object)
 
     def text(begin: int) -> bytes:
         part = slice(begin, begin + BLOCK)
@@ -168,10 +172,18 @@ def _faults(log: Log) -> Iterator[bytes]:
         end = row_texts(replaced(took, ~slices[part], b""), constant(b"},", nr_rows))
         middle = np.array(middles, dtype=object)[which].tolist()
         end[-1] = end[-1][:-1]  # no comma after the last
-        return interleaved(row_texts(*own), middle, end, [b"\n"] * nr_rows)[:-1]
+        names = of_place[ran.codes[part]].tolist()
+        return interleaved(row_texts(*own), names, middle, end, [b"\n"] * nr_rows)[:-1]
 
     with Helpers(text, range(0, len(log), BLOCK)) as found:
         yield from found
+
+
+def _of_place(place: code.Place) -> bytes:
+    """The arguments that name the faulting code, as far as it is known."""
+    known = {k: v for k, v in zip(code.COLUMNS, (place.function, place.line)) if v}
+    text = json.dumps(known, separators=(",", ":"))[1:-1]
+    return f",{text}".encode() if known else b""
 
 
 def _microseconds(time_ns: np.ndarray) -> list[np.ndarray]:

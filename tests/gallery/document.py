@@ -13,7 +13,7 @@ an SQL query on the .sqlite that page_fault_plot.py makes of the log; an indente
 continues the one before:
 
     ```facts
-    spent: SELECT sum(latency_ns) FROM told
+    spent: SELECT sum(latency_ns) FROM faults
     ```
 
 {spent|time} in a paragraph becomes that number in a readable form ({spent} a count,
@@ -33,7 +33,7 @@ from dataclasses import dataclass, field
 # The faults in memory that patterns.c touches, with the page's number from BASE on.
 TOUCHED = """
 CREATE TEMP VIEW touched AS
-    SELECT *, (address - 0x200000000000) / 4096 AS page FROM told
+    SELECT *, (address - 0x200000000000) / 4096 AS page FROM faults
     WHERE address BETWEEN 0x200000000000 AND 0x20ffffffffff
 """
 FORMS = ("count", "time", "percent")

@@ -29,6 +29,8 @@ TIMEOUT_S = 120
 NO_DISK = re.compile(
     r" map=/(dev|proc|sys)/| map=/memfd:|\\040\(deleted\)| kind=\S*(huge|swap)"
 )
+# How notes on stderr about names of functions begin, after the program's name.
+NOTES = ("Names: ", "No symbols found for ")
 # No requests to the network, and tables as wide as without a terminal.
 ENV = {k: v for k, v in os.environ.items() if k not in ("DEBUGINFOD_URLS", "COLUMNS")}
 
@@ -71,7 +73,8 @@ def plot(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 def made(*arguments: object, cwd: Path) -> str:
     """The plotter's output; raises OutputError if it failed or printed a warning."""
     done = plot(*arguments, cwd=cwd)
-    if done.returncode or done.stderr:
+    messages = [x.partition(": ")[2] for x in done.stderr.splitlines()]
+    if done.returncode or not all(x.startswith(NOTES) for x in messages):
         what = " ".join(map(str, arguments))
         raise OutputError(f"{what}: status {done.returncode}: {done.stderr.strip()}")
     return done.stdout
@@ -98,7 +101,7 @@ def faults_in(path: Path, suffix: str) -> int:
         return sum("address" in json.loads(x) for x in path.read_text().splitlines())
     if suffix == ".sqlite":
         with closing(sqlite3.connect(path)) as database:
-            return database.execute("SELECT count(*) FROM told").fetchone()[0]
+            return database.execute("SELECT count(*) FROM faults").fetchone()[0]
     if suffix == ".trace.json":
         events = json.loads(path.read_text())["traceEvents"]
         return sum(event.get("cat") == "fault" for event in events)

@@ -66,7 +66,6 @@ ARM64_OLD, ARM64 = "### Linux 6.1.", "### Linux 6.12."
 COLUMNS = 76  # of a table; Markdown indents it by four more
 WIDTH = 100
 COLOURS = 128
-NOTES = ("Names: ", "No symbols found for ")  # how notes about names of functions begin
 FORMS = {
     "count": lambda value: f"{value:,.0f}",
     "time": time_text,
@@ -74,19 +73,19 @@ FORMS = {
 }
 # Numbers for the texts, as SQL on the .sqlite of cold.log.
 FACTS = """\
-faults: SELECT count(*) FROM told
-spent: SELECT sum(latency_ns) FROM told
-major: SELECT count(*) FROM told WHERE result = 'major'
-disk: SELECT sum(latency_ns) FROM told WHERE result = 'major'
+faults: SELECT count(*) FROM faults
+spent: SELECT sum(latency_ns) FROM faults
+major: SELECT count(*) FROM faults WHERE result = 'major'
+disk: SELECT sum(latency_ns) FROM faults WHERE result = 'major'
 share: SELECT 1.0 * :disk / :spent
-run: SELECT max(time_ns + latency_ns) - min(time_ns) FROM told
-own: SELECT count(*) FROM told WHERE result = 'major' AND map LIKE '%/cc1'
-own_share: SELECT 1.0 * sum(latency_ns) / :disk FROM told
+run: SELECT max(time_ns + latency_ns) - min(time_ns) FROM faults
+own: SELECT count(*) FROM faults WHERE result = 'major' AND map LIKE '%/cc1'
+own_share: SELECT 1.0 * sum(latency_ns) / :disk FROM faults
     WHERE result = 'major' AND map LIKE '%/cc1'
-early: SELECT 1.0 * sum(latency_ns) / :spent FROM told
-    WHERE time_ns - (SELECT min(time_ns) FROM told) < 600000000
+early: SELECT 1.0 * sum(latency_ns) / :spent FROM faults
+    WHERE time_ns - (SELECT min(time_ns) FROM faults) < 600000000
 disk_of_run: SELECT 1.0 * :disk / :run
-files: SELECT count(DISTINCT map) FROM told WHERE result = 'major'
+files: SELECT count(DISTINCT map) FROM faults WHERE result = 'major'
 """
 TEXTS = {
     "compiler": """
@@ -312,7 +311,8 @@ def unpack(folder: Path) -> None:
 
 
 def known_facts(folder: Path) -> dict[str, float]:
-    outputs.made("cold.log", "-o", "cold.sqlite", cwd=folder)
+    # No fact is about functions, whose names take seconds: none are found below doc.
+    outputs.made("cold.log", "-o", "cold.sqlite", "--root", "doc", cwd=folder)
     run = document.Run("demo", True, "", [], "")
     run.blocks = [("facts", "", FACTS)]
     with closing(sqlite3.connect(folder / "cold.sqlite")) as database:
@@ -323,7 +323,9 @@ def without_notes(lines: list[str]) -> list[str]:
     """Remove notes about files of this machine, such as missing symbols, from a table."""
     kept, is_note = [], False
     for line in lines:
-        is_note = line.startswith(NOTES) or (is_note and not line.startswith(" "))
+        is_note = line.startswith(outputs.NOTES) or (
+            is_note and not line.startswith(" ")
+        )
         if not is_note:
             kept.append(line)
     return kept

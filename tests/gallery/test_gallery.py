@@ -35,7 +35,7 @@ do it
 
 ```facts
 n: SELECT count(*)
-    FROM told
+    FROM faults
 part: SELECT :n / 4.0
 ```
 
@@ -52,8 +52,8 @@ FORMS = {"count": str, "time": str, "percent": "{:.0%}".format}
 @pytest.fixture
 def database():
     with closing(sqlite3.connect(":memory:")) as database:
-        database.execute("CREATE TABLE told (address INTEGER)")
-        database.executemany("INSERT INTO told VALUES (?)", [(1,), (2,)])
+        database.execute("CREATE TABLE faults (address INTEGER)")
+        database.executemany("INSERT INTO faults VALUES (?)", [(1,), (2,)])
         yield database
 
 
@@ -89,7 +89,7 @@ def test_a_claim_that_does_not_hold_is_reported(database):
     [
         ("{n}", "{m}", "no fact {m}"),
         ("{n}", "{n|lines}", "no fact {n|lines}"),
-        ("FROM told", "FROM nowhere", "one: n: no such table"),
+        ("FROM faults", "FROM nowhere", "one: n: no such table"),
         ("SELECT count(*)", "SELECT NULL", "one: n is not a number"),
         (":n = 2\n", "", "it has no claims"),
         (":n = 2", "nonsense", "no such column"),

@@ -70,7 +70,7 @@ def nr_rows(path: Path) -> int:
         return len([json.loads(line) for line in path.open()])
     if path.suffix == ".sqlite":
         with closing(sqlite3.connect(path)) as database:
-            return database.execute("SELECT count(*) FROM told").fetchone()[0]
+            return database.execute("SELECT count(*) FROM faults").fetchone()[0]
     if path.suffix == ".html":
         packed = re.search(rb'id="meta.0">([^<]*)<', path.read_bytes())[1]
         return json.loads(gzip.decompress(base64.b64decode(packed)))["nr_faults"]

@@ -145,7 +145,7 @@ def is_jsonl(path: Path) -> None:
 def is_database(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        count = database.execute("SELECT count(*) FROM told").fetchone()
+        count = database.execute("SELECT count(*) FROM faults").fetchone()
         assert count == (2 * len(NAMES),)
 
 
@@ -353,7 +353,7 @@ def test_a_database_in_a_folder_of_an_odd_name(tmp_path: Path) -> None:
     (folder / "x.log").write_bytes(log_of([b"a"]))
     assert run(folder / "x.log", "-o", folder / "x.sqlite").returncode == 0
     with closing(sqlite3.connect(folder / "x.sqlite")) as database:
-        count = database.execute("SELECT count(*) FROM told").fetchone()
+        count = database.execute("SELECT count(*) FROM faults").fetchone()
     assert count == (2,)
 
 

@@ -69,7 +69,7 @@ def test_it_is_in_every_export(path):
     events = json.loads(path.with_suffix(".trace.json").read_text())["traceEvents"]
     with closing(sqlite3.connect(path.with_suffix(".sqlite"))) as database:
         database.row_factory = sqlite3.Row
-        sql_rows = list(database.execute("SELECT * FROM told ORDER BY id"))
+        sql_rows = list(database.execute("SELECT * FROM faults ORDER BY id"))
     args = [event["args"] for event in events if event.get("cat") == "fault"]
     for name, value in [*LARGEST.items(), ("address", TOP), ("time_ns", TOP)]:
         is_signed = value == TOP

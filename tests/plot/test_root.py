@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import re
+import sqlite3
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -117,6 +121,59 @@ def test_a_path_of_the_log_does_not_leave_the_root(tmp_path):
         assert roots.find(path) == (path, b"")
     assert Roots().find(b"/../x") == (b"/../x", b"")
     assert Roots(((b"/host", b"/"),)).find(b"/usr/x") == (b"/usr/x", b"")
+
+
+def exported(log: Path, suffix: str, *options: object) -> list[tuple]:
+    """The function and line of each fault in an exported file; None: unknown."""
+    output = log.with_suffix(suffix)
+    done = run(log, "-o", output, *options)
+    assert done.returncode == 0, done.stderr
+    if suffix == ".sqlite":
+        with closing(sqlite3.connect(output)) as database:
+            return list(database.execute("SELECT function, line FROM faults"))
+    if suffix == ".csv":
+        rows = list(csv.DictReader(output.open(newline="")))
+    elif suffix == ".jsonl":
+        rows = [json.loads(row) for row in output.read_text().splitlines()]
+    else:
+        events = json.loads(output.read_text())["traceEvents"]
+        rows = [e["args"] for e in events if e.get("cat") == "fault"]
+    return [(row.get("function") or None, row.get("line") or None) for row in rows]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".sqlite", ".trace.json"])
+def test_exported_files_have_functions_and_lines(suffix, library, tmp_path):
+    """They had only the address of the instruction."""
+    log = log_of(tmp_path, library, time.time() + 9)
+    placed(tmp_path / "whole", library, "guest/usr/lib/libx.so")
+    found = exported(log, suffix, "--root", tmp_path / "whole")
+    assert {function for function, _ in found} == NAMES
+    lines = {
+        row["line"]
+        for row in table_of(log, "--by", "line", "--root", tmp_path / "whole")
+    }
+    have_lines = all(".c:" in line for line in lines)
+    assert {line and f"{line} [libx.so]" for _, line in found} == (
+        lines if have_lines else {None}
+    )
+    # The file is not here: its name and the offset are known, but no line.
+    for function, line in exported(log, suffix):
+        assert function.startswith("libx.so+0x") and line is None
+
+
+def test_exported_files_say_why_names_are_missing(library, tmp_path):
+    log = log_of(tmp_path, library, time.time() + 9)
+    note = "Names: no program here: libx.so; use --root for a copy of them"
+    assert run(log, "-o", "-.csv").stderr == f"page_fault_plot.py: {note}\n"
+    trace = json.loads(run(log, "-o", "-.trace.json").stdout)
+    assert trace["otherData"]["names"] == [note]
+    output = tmp_path / "x.sqlite"
+    assert run(log, "-o", output).stderr == ""
+    with closing(sqlite3.connect(output)) as database:
+        assert list(database.execute("SELECT names FROM recording")) == [(note,)]
+        assert list(database.execute("SELECT DISTINCT file FROM code")) == [
+            (str(GUEST),)
+        ]
 
 
 def test_a_folder_with_an_equals_sign(tmp_path, monkeypatch):
