@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Iterator
 
+from . import progress
 from .files import libc
 
 GIB = 1 << 30
@@ -135,6 +136,7 @@ def _answer(process: subprocess.Popen, until: float, budget: Budget) -> bytes | 
                         process.wait(max(until - time.monotonic(), 0.1))
                     break
                 answer += data
+                progress.add(data.count(b"\n"))
                 if len(answer) > budget.output:
                     budget.is_exceeded = True
                     break

@@ -14,9 +14,10 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Callable, Iterable, NoReturn, TextIO
+from typing import Callable, ContextManager, Iterable, NoReturn, TextIO
 
-from . import VERSION, checks, clock, compare, outputs, roots, select, source, table
+from . import VERSION, checks, clock, compare, outputs, progress, roots, select, source
+from . import table
 from .groups import KEYS
 from .lines import read_log
 from .log import LogError
@@ -221,17 +222,25 @@ def run(argv: Iterable[str] | None = None) -> None:
             return read(job)
 
         before, after = [args.log, *args.more], args.compare
-        sides = [[taken(log) for log in side] for side in (before, after)]
+        with _reading([*before, *after]):
+            sides = [[taken(log) for log in side] for side in (before, after)]
         if len(reasons) == len(before + after):
             raise LogError(reasons[0])
         writer.write(*sides, args)
     else:
         prepare = partial(outputs.prepare, writer)
-        writer.write(_job(args, args.log, takes, filters, output, prepare))
+        with _reading([args.log]):
+            job = _job(args, args.log, takes, filters, output, prepare)
+        writer.write(job)
     if is_file:
         # A program gets the path as it is; on a terminal it must do no harm.
         path = printable(str(output)) if sys.stdout.isatty() else output
         print(path, flush=True)
+
+
+def _reading(logs: list[str]) -> ContextManager[None]:
+    """Show how much of these logs has been read."""
+    return progress.stage("reading", source.size(logs), "B")
 
 
 def _job(
@@ -289,6 +298,7 @@ class Errors(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write at once."""
+        progress.before_message()
         try:
             if self.file is None:
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
@@ -326,7 +336,8 @@ def _status(argv: Iterable[str] | None) -> int:
         if sys.stdout is None:
             raise LogError("standard output is closed")
         sys.stdout.reconfigure(errors="surrogateescape")
-        run(argv)
+        with progress.on_terminal():
+            run(argv)
     except LogError as err:
         _say(f"{err}")
     except OSError as err:

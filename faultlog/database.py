@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from . import code, recording
+from . import code, progress, recording
 from .log import COLUMNS, WORD, Log, LogError
 from .outputs import Job, replacing
 from .rows import groups, largest
@@ -221,6 +221,7 @@ def _insert_faults(
             rest = values[whole:]
             database.execute(_fill_in(len(rest), has_nulls), rest.ravel().tolist())
         nr_alike += len(first)
+        progress.add(len(which))
     database.execute("DROP TABLE alike")
 
 

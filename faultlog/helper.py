@@ -11,6 +11,8 @@ from functools import partial
 from itertools import islice
 from typing import Callable, Generic, Iterator, NoReturn, Sequence, TypeVar
 
+from . import progress
+
 S, T = TypeVar("S"), TypeVar("T")
 MAX_HELPERS = 8  # one process takes all their results
 
@@ -29,7 +31,8 @@ class Helper(Generic[T]):
     importing them takes longer than reading a small log.)
     """
 
-    def __init__(self, work: Callable[[], Iterator[T]]) -> None:
+    def __init__(self, work: Callable[[], Iterator[T]], number: int = 1) -> None:
+        """number: of this helper among those that work at the same time, from 1."""
         self.work = work
         self.nr_pieces = 0
         self.own: Iterator[T] | None = None  # made here, if the helper has failed
@@ -39,6 +42,7 @@ class Helper(Generic[T]):
             self.pid = os.fork()
             if not self.pid:
                 os.close(ours)
+                progress.use_slot(number)
                 _help(work, theirs)
         os.close(theirs)
         self.pipe = open(ours, "rb")
@@ -91,7 +95,8 @@ class Helpers(Generic[S, T]):
     def __enter__(self) -> Iterator[T]:
         nr = min(nr_helpers(), len(self.items))
         for i in range(nr):
-            self.helpers.append(Helper(partial(map, self.function, self.items[i::nr])))
+            work = partial(map, self.function, self.items[i::nr])
+            self.helpers.append(Helper(work, number=i + 1))
         return self._results()
 
     def __exit__(self, *_error: object) -> None:

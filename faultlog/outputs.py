@@ -20,12 +20,13 @@ import importlib
 import os
 import stat
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO, Callable, Iterator
 
+from . import progress
 from .checks import Verdict
 from .log import Log, LogError
 from .select import Filters
@@ -224,8 +225,13 @@ def replacing(job: Job) -> Iterator[BinaryIO]:
 
     It has the log's mode, as it has the log's contents; an existing output keeps its own. The
     file may be standard output instead, and what is written may be compressed on the way.
+    Progress is counted in faults.
     """
-    with _on_stdout() if job.on_stdout else _replacing(job) as file:
+    if job.on_stdout:  # without a bar, which would be amid the output on a terminal
+        shown = nullcontext()
+    else:
+        shown = progress.stage("writing", len(job.log), " faults")
+    with shown, _on_stdout() if job.on_stdout else _replacing(job) as file:
         if not job.output.name.lower().endswith(PACKED):
             yield file
             return

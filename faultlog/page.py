@@ -20,7 +20,7 @@ from typing import Callable, Iterator
 
 import numpy as np
 
-from . import recording
+from . import progress, recording
 from .areas import area_of, find_areas
 from .groups import KEYS
 from .log import COLUMNS, NO_PAGE, OF_OTHERS, WORD, Log, LogError
@@ -169,6 +169,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
             if widths[name] > 8:
                 planes += carries[name][part].tobytes()
             yield _packed(name, i, planes)
+            progress.add(min(CHUNK, len(log)) // len(own))
 
 
 def _pageless(log: Log, code: np.ndarray) -> list[int]:

@@ -11,6 +11,7 @@ import argparse
 import io
 from typing import TYPE_CHECKING
 
+from . import progress
 from .outputs import Job, replacing
 
 if TYPE_CHECKING:
@@ -44,16 +45,35 @@ def write(job: Job) -> None:
     """Draw a picture into a file."""
     from .drawing import draw, new_figure
 
-    figure = new_figure()
+    figure, only = new_figure(), job.filters.text()
     view, fold = job.options.view, not job.options.no_fold
-    draw(figure, job.log, job.verdict, view, job.filters.text(), job.whole, fold)
+    with progress.stage("drawing"):
+        draw(figure, job.log, job.verdict, view, only, job.whole, fold)
     save(figure, job)
+
+
+def _count_panels(figure: Figure) -> None:
+    """Make each panel count for the progress when it has been drawn."""
+    from matplotlib.artist import Artist
+
+    class Counter(Artist):
+        """An artist that draws nothing."""
+
+        def draw(self, renderer: object) -> None:
+            progress.add(1)
+
+    for axes in figure.axes:
+        counter = Counter()
+        counter.set_zorder(1000)  # the last of the panel
+        axes.add_artist(counter)
 
 
 def save(figure: Figure, job: Job) -> None:
     """Write a figure to the job's output."""
     kind = job.suffix[1:]
     drawn = io.BytesIO()  # a pipe has no positions, which .pdf needs
-    figure.savefig(drawn, format=kind, dpi=DPI, **HOW[kind])
+    with progress.stage("drawing", len(figure.axes), " panels"):
+        _count_panels(figure)
+        figure.savefig(drawn, format=kind, dpi=DPI, **HOW[kind])
     with replacing(job) as file:
         file.write(drawn.getbuffer())

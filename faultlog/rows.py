@@ -17,7 +17,7 @@ from typing import Callable, Iterable, Iterator
 
 import numpy as np
 
-from . import clock, code, recording
+from . import clock, code, progress, recording
 from .digits import constant, decimal, hexadecimal, interleaved, replaced, row_texts
 from .helper import Helpers
 from .log import COLUMNS, Log
@@ -51,6 +51,7 @@ def write(job: Job) -> None:
     with replacing(job) as file:
         for text in blocks:
             file.write(text)
+            progress.add(BLOCK)
 
 
 def csv_blocks(job: Job) -> Iterator[bytes]:

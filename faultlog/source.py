@@ -17,8 +17,9 @@ import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Iterator
+from typing import BinaryIO, Iterable, Iterator
 
+from . import progress
 from .log import LogError
 
 GZIP, XZ, ZSTD = b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
@@ -45,6 +46,7 @@ class Range:
         """At most size bytes; none at the end."""
         data = os.pread(self.fd, min(size, self.end - self.at), self.at)
         self.at += len(data)
+        progress.add(len(data))
         return data
 
 
@@ -130,6 +132,7 @@ class Counted(io.FileIO):
     def readinto(self, buffer: bytearray) -> int | None:  # type: ignore[override]
         nr_bytes = super().readinto(buffer)
         self.nr_bytes += nr_bytes or 0
+        progress.add(nr_bytes or 0)
         return nr_bytes
 
 
@@ -191,6 +194,17 @@ def is_stream(name: str) -> bool:
     except OSError:
         return False
     return path.startswith(("/dev/", "/proc/")) and not is_file
+
+
+def size(names: Iterable[str]) -> int | None:
+    """The bytes of all these logs, as they are stored; None: unknown, as one is no file."""
+    total = 0
+    for name in names:
+        status = None if is_standard_input(name) else os.stat(name)
+        if not status or not stat.S_ISREG(status.st_mode):
+            return None
+        total += status.st_size
+    return total
 
 
 def unpacked_name(name: str) -> Path:

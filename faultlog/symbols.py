@@ -21,6 +21,7 @@ from typing import Iterable
 
 import numpy as np
 
+from . import progress
 from .asking import Budget, ask
 from .debug import Refused, debug_paths
 from .files import libc, open_stored
@@ -38,6 +39,7 @@ MAX_LOADS = 16  # places of one file in one address space
 MAX_BASES = 256  # of one file in one address space; more are ignored
 MAX_PARENTS = 64  # of a process, from which it may have inherited files
 MAX_NOTES = 3
+LINES_EACH = 3  # lines of eu-addr2line's answer for an address: that, function, source
 CHUNK = 1 << 20  # faults placed at a time: it takes 100 bytes a fault
 NOWHERE = -1
 # eu-addr2line appends where a function was inlined; without that, it is one row.
@@ -396,15 +398,15 @@ def look_up(
     lines = answer.split(b"\n")
     nr_answers = len(addresses)
     if budget.is_exceeded:  # the answers until then are right
-        nr_answers = min((len(lines) - 1) // 3, nr_answers)
-        lines = [*lines[: 3 * nr_answers], b""]
+        nr_answers = min((len(lines) - 1) // LINES_EACH, nr_answers)
+        lines = [*lines[: LINES_EACH * nr_answers], b""]
     # A name with a newline would shift all further lines.
-    if len(lines) != 3 * nr_answers + 1:
+    if len(lines) != LINES_EACH * nr_answers + 1:
         return None
     names = []
     known: dict[Name, Name] = {}  # many places are in one function
     for i, address in enumerate(addresses[:nr_answers]):
-        asked, function, line = lines[3 * i : 3 * i + 3]
+        asked, function, line = lines[LINES_EACH * i : LINES_EACH * (i + 1)]
         if not re.fullmatch(rb"0x[0-9a-f]+", asked) or int(asked, 16) != address:
             return None
         function = INLINED.sub(b"", function, count=1)
@@ -499,7 +501,9 @@ def find(log: Log, whole: Log) -> Places:
     spent = log.spent_ns().astype(np.float64)
     costs = np.bincount(file - NOWHERE, spent if spent.any() else None)
     debug_folders, budget = whole.roots.debug_folders(), Budget()
-    for code in sorted(places, key=lambda code: -costs[code - NOWHERE]):
+    costliest = sorted(places, key=lambda code: -costs[code - NOWHERE])
+    counts = {code: len(places[code]) for code in costliest}
+    for code in progress.in_turn("names", counts, " addresses", each=LINES_EACH):
         of_file = places[code]
         segments = placer.segments.get(code)
         path, here = whole.roots.find(whole.paths[code])

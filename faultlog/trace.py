@@ -13,7 +13,7 @@ from typing import Iterator
 
 import numpy as np
 
-from . import code
+from . import code, progress
 from .digits import constant, decimal, interleaved, replaced, row_texts
 from .helper import Helpers
 from .log import COLUMNS, Log
@@ -62,6 +62,7 @@ def write(job: Job) -> None:
         for text in _texts(job.log, ran):
             file.write(before.encode() + text)
             before = ",\n"
+            progress.add(BLOCK)
         file.write(b"\n]}\n")
 
 

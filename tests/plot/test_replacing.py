@@ -18,7 +18,9 @@ def job(tmp_path):
     log = tmp_path / "x.log"
     log.write_text("")
     log.chmod(0o600)
-    return SimpleNamespace(output=tmp_path / "x.csv", name=str(log), on_stdout=False)
+    return SimpleNamespace(
+        output=tmp_path / "x.csv", name=str(log), on_stdout=False, log=()
+    )
 
 
 def test_a_part_that_another_program_has_made_is_left_alone(job):
