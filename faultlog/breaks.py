@@ -15,7 +15,7 @@ from .words import axis_unit, exact_text, plural, time_text, time_unit
 AXIS_WIDTH = WIDTH - LEFT - RIGHT  # of all pictures, in inches
 SHARE = GAP / AXIS_WIDTH  # of the axis, for a break
 # Inches: a digit and a comma of a tick's label, room between labels, a letter of a break's text.
-DIGIT, COMMA, BETWEEN, LETTER = 0.0708, 0.0354, 0.22, 0.054
+DIGIT, COMMA, BETWEEN, LETTER = 0.0708, 0.0354, 0.22, 0.055
 
 
 def unit_of(timeline: Timeline, duration_ns: int) -> tuple[float, str]:
@@ -54,7 +54,7 @@ def draw_breaks(page: Page, timeline: Timeline, unit: float, before_ns: int) -> 
     page.strip.xaxis.set_major_formatter(FixedFormatter([words for _, words in ticks]))
     tallest = max(page.figure.axes, key=lambda axis: inches(axis)[1])
     texts = [f"{time_text(gap.idle_ns)} without faults" for gap in timeline.breaks]
-    if max(map(len, texts)) * LETTER > inches(tallest)[1]:
+    if max(map(len, texts)) * LETTER + BETWEEN > inches(tallest)[1]:
         texts = [time_text(gap.idle_ns) for gap in timeline.breaks]
     for gap, words in zip(timeline.breaks, texts):
         begin, end = gap.begin / unit, gap.end / unit

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,6 +153,12 @@ def texts(figure: Figure) -> str:
     """All the words in a picture."""
     found = figure.findobj(lambda artist: hasattr(artist, "get_text"))
     return "\n".join(artist.get_text() for artist in found)
+
+
+def svg_words(path: Path) -> list[str]:
+    """The texts of a picture in SVG."""
+    root = xml.etree.ElementTree.fromstring(path.read_bytes())
+    return [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
 def draw(figure: Figure, log: Log) -> None:

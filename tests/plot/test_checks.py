@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import html
 import re
 
 import pytest
 from faultlog import checks
 from faultlog.checks import examine, losses, new_words
 from logs import FAMILY, HEAD, NEW, OLD, compiler_log, drawn, fault, read, run
-from logs import summary
+from logs import summary, svg_words
 from logs import texts
 
 WHOLE = compiler_log(40, outcomes=True).replace(
@@ -221,9 +220,7 @@ def test_a_contradiction_in_a_log_is_reported(name, tmp_path):
     assert done.stderr == (
         f"page_fault_plot.py: {path}: {'; '.join(lines)}\n" if lines else ""
     )
-    # Each line of text is a comment beside its outlines.
-    comments = re.findall(r"<!-- (.*?) -->", (tmp_path / "a.svg").read_text())
-    words = html.unescape(" ".join(comments))
+    words = " ".join(svg_words(tmp_path / "a.svg"))
     for line in lines:
         assert line in words
     assert ("nothing lost" in words) == (not lines)

@@ -268,7 +268,7 @@ a_suspended_view_gives_the_keyboard_back_meanwhile() {
 	check until_true on_screen '%  all$'
 	$tmux send-keys C-z
 	check until_true on_screen 'Stopped'
-	$tmux send-keys 'echo ty''ped-$((6 * 7))' Enter
+	$tmux send-keys 'printf "ty%s\\n" ped-42' Enter
 	check until_true on_screen '^typed-42$'
 	# In the background it shows nothing and reads no keys: the shell gets them.
 	$tmux send-keys bg Enter
