@@ -23,10 +23,7 @@ TOO_FEW_RUNS = (
     "Too few runs to test whether the difference is significant: each side needs "
     f"{differ.RUNS_NEEDED}"
 )
-OUTCOMES_MISSING = (
-    f"Not all of the logs have results and latencies: {OUTCOME_HINT} "
-    "(other recorders have no latencies)"
-)
+OUTCOMES_MISSING = f"Not all of the logs have results and latencies: {OUTCOME_HINT}"
 MEASURES = {"time": "total", "faults": "faults", "major": "major"}
 
 

@@ -95,7 +95,7 @@ def write(job: Job) -> None:
     log = job.log
     if not log.has_outcomes:
         raise LogError(
-            f"{job.name}: the log has no results of faults: {job.whole.outcome_hint}"
+            f"{job.name}: the log has no results of faults; {job.whole.outcome_hint}"
         )
     found = ranges(log)
     if not found:
