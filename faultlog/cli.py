@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Draw a log of page faults: time on the horizontal axis, addresses on the "
         "vertical axis.",
         epilog="Without -o, the picture is written beside the log, with the suffix .png. The "
-        "path of the output is printed. With --by, or --compare without -o, a table is "
+        "path of the output is printed. With --by, --slowest, or --compare without -o, a table is "
         "printed instead.",
     )
     parser.add_argument(

@@ -31,12 +31,13 @@ def boot_ns(log: Log) -> int | None:
 def required(log: Log, name: str) -> int:
     """As boot_ns(); raises LogError if it is unknown. name: of the log."""
     found = boot_ns(log)
-    last_ns = int(log.time_ns.max()) + (found or 0)
-    if found is None or not 0 <= last_ns <= LAST_NS:
+    if found is None:
         raise LogError(
             f"{name}: no time of day for --wall-clock; the head of the log must have epoch "
             "and loaded"
         )
+    if not 0 <= int(log.ends_ns().max()) + found <= LAST_NS:
+        raise LogError(f"{name}: --wall-clock: times before 1970 or after 2262")
     return found
 
 

@@ -439,7 +439,7 @@ def _spread(
         key, fault_of_key = compact(pack(*others))
     start, width = whole.time_ns.min(), moment_ns(log)
     before = np.uint64(_before_ns(whole, width))
-    ends = log.ends_ns() - start
+    ends = np.minimum(log.ends_ns() - start, ~before)  # no overflow of 64 bits
     ends += before
     within, later = spread(log.time_ns - start + before, ends, width, key)
     del ends

@@ -110,7 +110,7 @@ def test_rows_have_the_time_of_day(path, suffix):
 
 @pytest.mark.parametrize(
     "text",
-    [FAMILY, OLD, HEAD.replace(b"epoch=1588556857.1", b"epoch=99999999999") + OLD],
+    [FAMILY, OLD],
 )
 def test_a_log_without_a_time_of_day_is_refused(tmp_path, text):
     (tmp_path / "x.log").write_bytes(text)
@@ -129,6 +129,22 @@ def test_other_outputs_have_no_times_of_day(path, options):
     done = run(path, "--wall-clock", *options, cwd=path.parent)
     assert done.returncode == 1
     assert "--wall-clock is for --by time, --slowest, .csv and .jsonl" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "head, latency_ns",
+    [
+        (HEAD.replace(b"epoch=1588556857", b"epoch=99999999999"), 1),
+        (HEAD, (1 << 64) - 2 - LOADED),  # a fault that ends after 2262
+    ],
+)
+@pytest.mark.parametrize("options", [["--by", "time"], ["--slowest"], ["-o", "x.csv"]])
+def test_times_far_away_are_refused(tmp_path, head, latency_ns, options):
+    lines = [fault(LOADED + i, 0, tid=1, latency_ns=latency_ns) for i in (1, 2)]
+    (tmp_path / "x.log").write_bytes(head + b"".join(lines))
+    done = run("x.log", *options, "--wall-clock", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "x.log: --wall-clock: times before 1970 or after 2262\n" in done.stderr
 
 
 def test_all_times_that_a_head_allows():

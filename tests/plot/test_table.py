@@ -495,6 +495,12 @@ def test_a_terminal_that_can_do_nothing_gets_plain_text(env):
     assert text == run(CC1, "--by", "--top", "3", COLUMNS="110").stdout
 
 
+def test_bars_on_a_terminal_without_unicode():
+    options = (CC1, "--by", "--top", "3")
+    text = on_terminal(110, *options, TERM="xterm", PYTHONIOENCODING="ascii")
+    assert text.isascii() and "\033[36m##########\033[0m" in text
+
+
 def test_a_narrow_terminal_has_no_bars():
     text = on_terminal(80, CC1, "--by", "--top", "3", TERM="xterm", NO_COLOR="1")
     assert text == run(CC1, "--by", "--top", "3", COLUMNS="80").stdout
