@@ -202,11 +202,14 @@ struct kept kept_count(int dir, int fd, size_t max)
 		return kept;
 	}
 	nr = list_all(dir, &ours, &list, &kept.is_partial);
-	if (max && nr > max && !owner_alone(dir)) {
+	if (max && kept.is_partial) {
+		say("no log is removed: the directory cannot be read, or has more than %d logs", KEPT_MAX);
+		max = 0;
+	} else if (max && nr > max && !owner_alone(dir)) {
 		say("no log is removed: other users can write in the directory");
 		max = 0;
 	}
-	if (max && nr > max)
+	if (max && list)
 		qsort(list, nr, sizeof(*list), compare);
 	for (size_t i = 0; i < nr; i++) {
 		if (!max || i < max || !drop(dir, &list[i])) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * kept - logs that are kept: COMMAND-PID.pf_probe_X.log, to which pf_probe_X.log is a hard link if it
- * is the newest of them
+ * kept - logs that are kept: COMMAND-PID.pf_probe_X.log. To the newest of them pf_probe_X.log is a
+ * hard link
  */
 #ifndef PF_USER_KEPT_H
 #define PF_USER_KEPT_H

@@ -29,7 +29,10 @@ char *place_random_name(const char *begin);
  */
 int place_replace(int dir, const char *from, const char *to);
 
-/* Renames a file in its folder, unless that name exists: then fails with EEXIST. 0, or -1 and errno. */
+/*
+ * Renames a file in its folder. If the new name exists, fails with EEXIST. Returns 0, or -1 and
+ * errno.
+ */
 int place_new(int dir, const char *from, const char *to);
 
 /**

@@ -110,21 +110,28 @@ static __attribute__((noinline)) void add_elsewhere(struct tally *t, const struc
 	t->latest_block = block;
 }
 
+/* For the first fault, and for one of another thread. */
 static __attribute__((noinline)) void take_tid(struct tally *t, const struct fault *f)
 {
 	size_t len = f->tid ? strcspn(f->tid, " \n") : 0;
 
-	t->has_threads = t->nr_faults || !len || len >= sizeof(t->tid) || f->tid[len] != ' ';
+	t->has_threads = t->nr_faults || !len || len >= sizeof(u64) || f->tid[len] != ' ';
 	if (t->has_threads)
 		return;
-	t->tid_len = len + 1;
-	memcpy(t->tid, f->tid, t->tid_len);
+	memset(&t->tid_mask, 0xff, len + 1);
+	memcpy(&t->tid_text, f->tid, len + 1);
 }
 
+/* Eight bytes can be read: that is the slack after a line. */
 static inline void add_thread(struct tally *t, const struct fault *f)
 {
-	if (!t->has_threads &&
-	    (!t->tid_len || !f->tid || strncmp(f->tid, t->tid, t->tid_len)))
+	u64 text = 0;
+
+	if (t->has_threads)
+		return;
+	if (f->tid)
+		memcpy(&text, f->tid, sizeof(text));
+	if (!t->tid_mask || (text & t->tid_mask) != t->tid_text)
 		take_tid(t, f);
 }
 

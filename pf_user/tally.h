@@ -38,8 +38,7 @@ struct tally {
 	u64 major_ns, major_file_ns;		/* of major faults; of those in files */
 	bool is_too_long;			/* the sum is beyond 64 bits */
 	bool has_threads;			/* faults of several threads, or of unknown ones */
-	char tid[16];				/* of the first fault, with the blank after it */
-	size_t tid_len;
+	u64 tid_text, tid_mask;			/* of the first fault, with the blank after it */
 	u64 by_region[REGIONS];
 	struct names map_names;
 	struct tally_map *maps;			/* by number; the last is all others */

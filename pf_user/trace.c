@@ -19,6 +19,7 @@
 
 #define OUTCOME		"outcome=1"
 #define CHILDREN	"children=1"
+#define EXIT_MS		100	/* between the exit and its signal */
 #define DROP_CACHES	"/proc/sys/vm/drop_caches"
 
 /* Returns 0, or -1 after a message if there is no process to attach to. */
@@ -104,6 +105,9 @@ static int record(struct stream *s, struct command *c)
 		return -1;
 	}
 	drain(s, 1, deadline_ms);
+	/* The module sees the exit a moment before we get the signal. */
+	for (int ms = 0; c && s->sum.exited && !stop_command_end_ns() && ms < EXIT_MS; ms++)
+		wait_for(NULL, 0, 1);
 	end_ns = stop_command_end_ns();
 	if (c && end_ns > c->go_ns)
 		s->run_ns = end_ns - c->go_ns;

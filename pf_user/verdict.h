@@ -15,9 +15,9 @@ bool verdict_exists(const struct stream *s);
  * @s: a stream that has ended
  * @to: where
  *
- * It has the time of all faults. It has their share of the run only if all are faults of one thread,
- * because the times of several threads overlap, and if the length of the run is known. If faults
- * were lost, there are no shares.
+ * It has the time of all faults. It has their share of the run only if all are faults of one
+ * thread, because the times of several threads overlap, and if the length of the run is known. If
+ * faults were lost, there are no shares.
  */
 void verdict_put(const struct stream *s, FILE *to);
 

@@ -39,6 +39,32 @@ static int status_after(void (*prepare)(void), char **argv)
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* Children of a command may go on when it has ended: then a signal ends the recording in order. */
+static bool signal_is_ours_after_the_end(char **argv)
+{
+	struct command c = { 0 };
+	unsigned long long end_ns = 0;
+	pid_t pid = fork();
+	int status;
+
+	if (pid)
+		return waitpid(pid, &status, 0) == pid && !status;
+	catch_stops(true);
+	if (command_start(&c, argv, true) || stop_command_end_ns() || command_go(&c))
+		_exit(1);
+	for (int i = 0; !end_ns && i < 1000; i++) {
+		wait_for(NULL, 0, 10);
+		end_ns = stop_command_end_ns();
+	}
+	if (end_ns <= c.go_ns || end_ns / 1000000 > now_ms())
+		_exit(2);
+	raise(SIGTERM);
+	if (end_signal != SIGTERM || stop_signal)
+		_exit(3);
+	raise(SIGTERM);
+	_exit(stop_signal == SIGTERM && command_wait(&c) == 3 ? 0 : 4);
+}
+
 static void leave_as_it_is(void)
 {
 }
@@ -120,6 +146,7 @@ int main(void)
 	ok(status_after(leave_as_it_is, ignores) == 1, "and else does not");
 	ok(status_after(block_sigterm, blocks) == 0, "what was blocked is blocked in the command");
 	ok(status_after(leave_as_it_is, blocks) == 1, "and else is not");
+	ok(signal_is_ours_after_the_end(exit_3), "when it has ended, signals are ours");
 	if (getuid()) {
 		ok(true, "the rest # SKIP not root");
 		return tap_done();

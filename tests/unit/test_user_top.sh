@@ -99,7 +99,7 @@ elsewhere_it_is_plain_text_once_a_second() {
 	check grep -qE '^ +[0-9]+ +[0-9]+ 1.4us 1.4us +0 +- +- +0%  tid 4494$' first
 	check grep -q '^210 faults: 189 minor, 21 major, 0 failed$' msg
 	check [ "$(grep -c '[^ -~]' msg)" = 0 ]
-	check [ "$(awk 'length > 79' msg | wc -l)" = 0 ]
+	check [ "$(awk 'length > 79 && !/^next/' msg | wc -l)" = 0 ]
 	reference <sent >want
 	check cmp want out/pf_probe_B.log
 	check grep -q '^out/my_prog-4494.pf_probe_B.log: 210 page faults' msg

@@ -37,11 +37,13 @@ account() {
 
 # The files in out/. A log that is kept, to which pf_probe_X.log is a link, is shown as KEPT.
 files() {
-	for file in $(ls -A out); do
-		link=out/pf_probe_${file##*.pf_probe_}
+	for file in out/* out/.[!.]*; do
 		case $file in
-		*-[0-9]*.pf_probe_[ABC].log) [ "out/$file" -ef "$link" ] && echo KEPT || echo "$file" ;;
-		*) echo "$file" ;;
+		out/*-[0-9]*.pf_probe_[ABC].log)
+			[ "$file" -ef "out/pf_probe_${file##*.pf_probe_}" ] && echo KEPT || echo "$file"
+			;;
+		'out/*' | 'out/.[!.]*') ;;
+		*) echo "${file#out/}" ;;
 		esac
 	done | sort | xargs
 }
@@ -49,7 +51,8 @@ files() {
 # whole PROBE TARGET: the line that account should print.
 whole() {
 	case $1 in A) plots=0 ;; B) plots=1 ;; C) plots=many ;; esac
-	echo "difference=0 enough=1 target=$2 loaded= plots=$plots owner=1000:1001:600 KEPT pf_probe_$1.log"
+	echo "difference=0 enough=1 target=$2 loaded= plots=$plots owner=1000:1001:600" \
+		"KEPT pf_probe_$1.log"
 }
 
 # The kernel's count for the command; with children=1, the default, including children that it has

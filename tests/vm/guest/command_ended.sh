@@ -103,7 +103,7 @@ rm -rf out err
 $by_sudo /user -- sh -c 'trap "" TERM; while :; do /workload run touch 10; done' 2>err &
 user=$!
 wait_for recording B
-pid=$(sed -n 's/.* pid=\([0-9]*\) .*/\1/p' out/pf_probe_B.log.part)
+pid=$(sed -n 's/.* pid=\([0-9]*\) .*/\1/p; 1q' out/pf_probe_B.log.part) # it grows fast
 # One at a time, because pending signals are merged.
 again() {
 	! kill -TERM $user
