@@ -11,6 +11,7 @@ import re
 import signal
 import stat
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -226,12 +227,14 @@ def run(argv: Iterable[str] | None = None) -> None:
             sides = [[taken(log) for log in side] for side in (before, after)]
         if len(reasons) == len(before + after):
             raise LogError(reasons[0])
-        writer.write(*sides, args)
+        with _working(args):
+            writer.write(*sides, args)
     else:
         prepare = partial(outputs.prepare, writer)
         with _reading([args.log]):
             job = _job(args, args.log, takes, filters, output, prepare)
-        writer.write(job)
+        with _working(args):
+            writer.write(job)
     if is_file:
         # A program gets the path as it is; on a terminal it must do no harm.
         path = printable(str(output)) if sys.stdout.isatty() else output
@@ -241,6 +244,11 @@ def run(argv: Iterable[str] | None = None) -> None:
 def _reading(logs: list[str]) -> ContextManager[None]:
     """Show how much of these logs has been read."""
     return progress.stage("reading", source.size(logs), "B")
+
+
+def _working(args: argparse.Namespace) -> ContextManager[None]:
+    """Show for how long an output is being made, unless it goes to the same terminal."""
+    return nullcontext() if _is_on_stdout(args) else progress.stage("working")
 
 
 def _job(

@@ -45,7 +45,9 @@ def of_table(job: Job) -> str:
         nr_left = plural(len(log) - nr_timed, "fault")
         found[0] += f" This leaves out {nr_left} without a latency."
     if share is not None and share < LITTLE:
-        return f"{found[0]} Page faults are not what makes it slow."
+        # Without children=1 it may wait for the faults of a process that it started.
+        whose = "Page faults" if "children" in log.summary else "Its own page faults"
+        return f"{found[0]} {whose} are not what makes it slow."
     if log.has_outcomes:
         found += _causes(log, spent)
     return " ".join(found)
@@ -112,8 +114,8 @@ def _causes(log: Log, spent: float) -> list[str]:
     if _total(log, is_new) >= MOST * spent:
         nr_new = plural(int(np.count_nonzero(is_new)), "minor fault")
         found.append(
-            f"{_percent(_total(log, is_new) / spent)} of it was in {nr_new} on memory without a file: "
-            "there are fewer if memory is reused, or in larger pages."
+            f"{_percent(_total(log, is_new) / spent)} of it was in {nr_new} on memory without a "
+            "file: there are fewer if memory is reused, or in larger pages."
         )
     return found
 

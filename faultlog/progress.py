@@ -71,8 +71,9 @@ class _Terminal:
             if self.shown is not stage:
                 self._erase()
                 self.bar, self.shown = _bar(stage), stage
-            self.bar.n = stage.done
-            self.bar.refresh()
+            if self.bar is not None:
+                self.bar.n = stage.done
+                self.bar.refresh()
         except Exception:  # such as a closed terminal, or tqdm is not installed
             self.stages.clear()
         finally:
@@ -201,5 +202,5 @@ def in_turn(what: str, sizes: dict[T, int], unit: str, each: int = 1) -> Iterato
 
 
 def before_message() -> None:
-    """Something else is written on standard error: remove the bar first."""
+    """Something else is written on the terminal: remove the bar first."""
     _terminal.erase()

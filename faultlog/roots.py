@@ -67,7 +67,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="look for the log's files below DIR, such as a copy of another machine's files; "
         "FROM=TO, for example /host=/, replaces only the prefix FROM with TO; may be repeated; "
-        "for --by function or line, -o FILE.html and FILE.sh",
+        "for --by function or line, and for all outputs but pictures",
     )
 
 

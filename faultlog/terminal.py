@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Mapping, Sequence
 
+from . import progress
 from .fit import columns_of, fitted, padded
 
 UNLIMITED = 1 << 30  # columns, where no terminal limits them
@@ -57,6 +58,7 @@ def terminal() -> Terminal:
 def put(text: str) -> None:
     """Print; characters that the terminal's encoding lacks are replaced."""
     encoding = sys.stdout.encoding or "utf-8"
+    progress.before_message()
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode(encoding, "replace"))
     sys.stdout.flush()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import subprocess
 import sys
 
@@ -51,7 +52,8 @@ def test_a_log_from_standard_input_and_a_reader_that_stops(folder):
     done = subprocess.run(
         ["sh", "-c", command], cwd=folder, env=ENV, capture_output=True, text=True
     )
-    assert done.stderr == "" and done.stdout.count("\n") == 2
+    assert done.stdout.count("\n") == 2
+    assert re.sub("^.*: Names: no program here.*\n", "", done.stderr) == ""
 
 
 def test_a_file_can_have_such_a_name(folder):
