@@ -45,6 +45,12 @@ MODULES = {
     "B-full": ("B", "max_faults=1", "pf_probe_B, its buffer full"),
     "B-children": ("B", "children=1", "pf_probe_B children=1"),
     "B-outcome": ("B", "outcome=1", "pf_probe_B outcome=1"),
+    # The default of `user`.
+    "B-outcome-children": (
+        "B",
+        "outcome=1 children=1",
+        "pf_probe_B outcome=1 children=1",
+    ),
     "B-outcome-entry": (
         "B",
         "outcome=1 placement=entry",
