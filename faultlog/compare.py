@@ -16,7 +16,7 @@ from . import differ, findings, groups, others, select, table, terminal
 from .fit import columns_of
 from .log import OUTCOME_HINT, LogError
 from .outputs import Job
-from .words import csv_cell, plural, printable, time_text, wrapped
+from .words import csv_cell, plural, printable, time_text
 
 OF_ONE_RUN = ("process", "thread", "page", "time")  # their values change with each run
 TOO_FEW_RUNS = (
@@ -163,7 +163,7 @@ def write(before: list[Run], after: list[Run], options: argparse.Namespace) -> N
         text = findings.of_comparison(
             measure, *means, judgement.total, is_selection=is_selection
         )
-        lines += ["", *wrapped(text, room)]
+        lines += ["", *to.sentences(text)]
     terminal.put("".join(line + "\n" for line in [*head, *lines]))
 
 

@@ -57,7 +57,7 @@ def write(job: Job) -> None:
 def csv_blocks(job: Job) -> Iterator[bytes]:
     """A .csv, in pieces. Missing values are empty."""
     own = own_columns(job.log)
-    yield csv_line(own + SHARED + CONSTANT).encode()
+    yield csv_line(own + SHARED + CONSTANT + code.COLUMNS).encode()
     form = Form(
         before=[b""] + [b","] * (len(own) - 1),
         between=b",",

@@ -172,7 +172,7 @@ def write(job: Job) -> None:
     to = terminal()
     lines = heading(job, notes, to)
     lines += text_lines(table, everything, order, to, column)
-    lines += ["", *wrapped(findings.of_table(job), to.columns)]
+    lines += ["", *to.sentences(findings.of_table(job))]
     put("".join(line + "\n" for line in lines))
 
 

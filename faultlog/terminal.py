@@ -11,6 +11,7 @@ from typing import Mapping, Sequence
 
 from . import progress
 from .fit import columns_of, fitted, padded
+from .words import wrapped
 
 UNLIMITED = 1 << 30  # columns, where no terminal limits them
 PLAIN_WIDTH = 80  # of a terminal that does not have a width
@@ -36,6 +37,10 @@ class Terminal:
         if not (self.has_colours and style and text):
             return text
         return f"\033[{style}m{text}\033[0m"
+
+    def sentences(self, text: str) -> list[str]:
+        """The lines of a text, which is wrapped even where tables are not cut."""
+        return wrapped(text, min(self.columns, PLAIN_WIDTH - 1))
 
 
 def terminal() -> Terminal:

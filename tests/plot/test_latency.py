@@ -15,6 +15,7 @@ import pytest
 from faultlog import cli, fit, groups, slowest
 from faultlog.rows import BLOCK
 from logs import FAMILY, HEAD_AT_0, OLD, compiler_log, fault, read, run, summary
+from logs import table_lines
 from test_hostile import NAMES, log_of
 from test_table import CC1, CC1_TEXT, on_terminal, table_of
 
@@ -53,12 +54,12 @@ def test_the_histogram_counts_each_latency_in_its_interval():
 
 
 def test_the_histogram_is_in_ascending_order_with_all_rows():
-    lines = run(CC1, "--by", "latency").stdout.splitlines()
+    lines = table_lines(run(CC1, "--by", "latency").stdout)
     labels = [" ".join(line.split()[-5:]) for line in lines[2:-1]]
     assert labels[0] == "2 µs to 5 µs" and labels[-1] == "500 ms to 1 s"
     assert len(labels) > 12 and not any("more" in label for label in labels)
     by_time = run(CC1, "--by", "latency", "--sort", "time", "--top", "2").stdout
-    assert " more)" in by_time.splitlines()[-2]
+    assert " more)" in table_lines(by_time)[-2]
     assert len(table_of(CC1, "--by", "map,latency")) > len(labels)
 
 

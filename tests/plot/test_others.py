@@ -243,7 +243,7 @@ def test_every_output_has_all_faults(name, tmp_path):
     assert [row["address"] or "" for row in lines] == [row["address"] for row in table]
     with closing(sqlite3.connect(tmp_path / "x.sqlite")) as database:
         found = database.execute(
-            "SELECT count(*), count(pid), count(address) FROM told"
+            "SELECT count(*), count(pid), count(address) FROM faults"
         )
         known = [log.told(name).sum() for name in ("time_ns", "pid", "address")]
         assert list(found.fetchone()) == known

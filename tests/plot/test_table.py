@@ -475,7 +475,7 @@ def on_terminal(columns: int, *args: object, **env: str) -> str:
 
 def test_colours_and_bars_on_a_terminal():
     text = on_terminal(110, CC1, "--by", "--top", "3", TERM="xterm")
-    title, head, *rows = text.splitlines()
+    title, head, *rows = table_lines(text)
     assert head.startswith("\033[1m  share") and head.endswith("map\033[0m")
     assert "\033[36m██████████\033[0m" in rows[0]
     assert "\033[36m█▏        \033[0m" in rows[1]
