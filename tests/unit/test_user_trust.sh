@@ -28,15 +28,17 @@ sudoed() {
 	SUDO_UID=65534 SUDO_GID=65534 run "$@"
 }
 
-# racing UID FROM TO: exchanges the two names again and again, in the background, as $racer.
+# racing UID FROM TO: exchanges the two names again and again, in the background, as $racer; the
+# PID of the program that does it is in the file racer.
 racing() {
 	by "$1" "$python" -c '
 import ctypes, os, sys
 exchange = ctypes.CDLL(None).renameat2
 names = [os.fsencode(name) for name in sys.argv[1:]]
 parent = os.getppid()
+print(os.getpid(), flush=True)
 while os.getppid() == parent:
-    exchange(-100, names[0], -100, names[1], 2)' "$2" "$3" &
+    exchange(-100, names[0], -100, names[1], 2)' "$2" "$3" >racer &
 	racer=$!
 }
 
@@ -399,8 +401,13 @@ a_link_to_a_log_is_never_one_to_another_file() {
 	racing 65534 out/secret out/my_prog-4494.pf_probe_B.log
 	once() {
 		timeout 60 env SUDO_UID=65534 SUDO_GID=65534 "$user" ./pf_probe_B >msg 2>err
+		# Names that change while find reads them are seen twice, or the wrong one is removed.
+		check until_true test -s racer
+		kill -STOP "$(cat racer)"
+		check until_true grep -q '^State:.T' "/proc/$(cat racer)/status"
 		check [ "$(find out -inum "$inode" -printf '%U:%n:%s ')" = '0:1:7 ' ]
 		find out -type f ! -inum "$inode" -delete
+		kill -CONT "$(cat racer)"
 	}
 	repeat 3 once
 }
