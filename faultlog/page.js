@@ -204,8 +204,10 @@ class Page {
 			(head.pid ? ` (PID ${head.pid})` : "");
 		const what = meta.view === "mapping" &&
 			"files by offset, other memory by the pages of each process";
-		const about = [meta.name, meta.recorder, head.probe, head.kernel && `Linux ${head.kernel}`, head.arch,
-			meta.filter, what];
+		const about = [
+			meta.name, meta.recorder, head.probe, head.kernel && `Linux ${head.kernel}`, head.arch,
+			meta.filter, what,
+		];
 		byId("about").textContent = about.filter(Boolean).join(" · ") + " ";
 		if (meta.complete)
 			element("span", "· nothing lost", byId("about")).id = "complete";

@@ -338,7 +338,8 @@ def test_a_line_of_perf_script():
     for event in ("minor", "major"):
         log = read(RECORD.replace(b"page-faults", f"{event}-faults:u".encode()))
         assert words(log, "result") == [event]
-    point = b"  sh  7 [000] 1.000001: exceptions:page_fault_user: address=0x7f01 ip=0x1 error_code=0x6\n"
+    point = b"  sh  7 [000] 1.000001: exceptions:page_fault_user:"
+    point += b" address=0x7f01 ip=0x1 error_code=0x6\n"
     log = read(point)
     assert (words(log, "access"), words(log, "mode")) == (["write"], ["user"])
 

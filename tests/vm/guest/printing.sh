@@ -35,7 +35,7 @@ rmmod pf_probe_A &
 unloader=$!
 wait_for grep -q '^pf_probe_A .* Unloading ' /proc/modules
 kill -KILL $unloader
-# On RT, a thread writes to the console: it skips what is left, or it would occupy a CPU for minutes.
+# On RT, a thread writes to the console. It skips what is left, or it would keep a CPU for minutes.
 dmesg -n 5
 ok "rmmod can be interrupted" wait_for fails grep -q '^pf_probe_A ' /proc/modules
 # The kernel log may have lost the first of so many lines.
