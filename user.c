@@ -157,14 +157,15 @@ enum { KEY_DURATION = 256, KEY_ROOT, KEY_FAST, KEY_COLD, KEY_REPEAT, KEY_KEEP };
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "To trace a command or a process:", 1 },
 	{ NULL, 'A', NULL, 0, "Load pf_probe_A, which prints each fault to the kernel log", 1 },
-	{ NULL, 'B', NULL, 0, "Load pf_probe_B, which draws a plot at the end (default)", 1 },
+	{ NULL, 'B', NULL, 0, "Load pf_probe_B, which draws a plot in the kernel log at the end "
+	  "(default)", 1 },
 	{ NULL, 'C', NULL, 0, "Load pf_probe_C, which draws a plot for each kind of memory", 1 },
 	{ "pid", 'p', "PID", 0, "Trace a running process until it exits or you press Ctrl-C", 1 },
 	{ "duration", KEY_DURATION, "SECONDS", 0, "Stop tracing after this many seconds; a command then "
 	  "continues untraced", 1 },
 	{ "root", KEY_ROOT, NULL, 0, "Run the command as root, not as the user who ran sudo", 1 },
-	{ "fast", KEY_FAST, NULL, 0, "Record neither results and latencies nor other processes: "
-	  "without outcome=1 children=1, which are the default", 1 },
+	{ "fast", KEY_FAST, NULL, 0, "Record no latencies, no results and no other processes: "
+	  "do not set outcome=1 children=1", 1 },
 	{ "cold", KEY_COLD, NULL, 0, "Empty the page cache before each run of the command", 1 },
 	{ "repeat", KEY_REPEAT, "N", 0, "Run the command N times, each with a log of its own", 1 },
 	{ NULL, 0, NULL, 0, "To drain a module that is already loaded:", 2 },

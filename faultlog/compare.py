@@ -11,10 +11,11 @@ import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Iterable
 
 from . import differ, findings, groups, others, select, table, terminal
 from .fit import columns_of
-from .log import OUTCOME_HINT, LogError
+from .log import LogError
 from .outputs import Job
 from .words import csv_cell, plural, printable, time_text
 
@@ -23,7 +24,6 @@ TOO_FEW_RUNS = (
     "Too few runs to test whether the difference is significant: each side needs "
     f"{differ.RUNS_NEEDED}"
 )
-OUTCOMES_MISSING = f"Not all of the logs have results and latencies: {OUTCOME_HINT}"
 MEASURES = {"time": "total", "faults": "faults", "major": "major"}
 
 
@@ -52,6 +52,7 @@ class Run:
     is_timed: bool  # also true of a log without faults: no latency is missing there
     has_outcomes: bool  # the same
     notes: list[str]  # for the reader of the table
+    hint: str  # Log.outcome_hint
 
     def has(self, measure: str) -> bool:
         """Whether the log recorded this measure, a value of MEASURES."""
@@ -77,7 +78,14 @@ def summed(job: Job) -> Run:
         notes.append(f"{name_of_log}: {job.filters.why_none(job.whole)}")
     whole = job.whole
     is_timed = not len(whole) or bool(whole.told("latency_ns").any())
-    return Run(sums, is_timed, not len(whole) or whole.has_outcomes, notes)
+    has_outcomes = not len(whole) or whole.has_outcomes
+    return Run(sums, is_timed, has_outcomes, notes, whole.outcome_hint)
+
+
+def outcomes_missing(hints: Iterable[str]) -> str:
+    """A note that some logs lack outcomes, with their hints."""
+    reasons = "; ".join(dict.fromkeys(hints))
+    return f"Not all of the logs have results and latencies: {reasons}"
 
 
 def mean(values: list[int]) -> float:
@@ -141,7 +149,8 @@ def write(before: list[Run], after: list[Run], options: argparse.Namespace) -> N
     notes = list(dict.fromkeys(note for run in runs for note in run.notes))
     differ_in_kind = any(len({*sides.have(name)}) > 1 for name in ("total", "major"))
     if differ_in_kind or by != measure:
-        notes.append(OUTCOMES_MISSING)
+        lacking = [run.hint for run in runs if not (run.is_timed and run.has_outcomes)]
+        notes.append(outcomes_missing(lacking))
     if options.csv:
         some = names[: options.top or len(names)]
         terminal.put(csv_text(sides, _keys(options), some, measure, judgement))

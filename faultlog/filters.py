@@ -181,7 +181,8 @@ def _functions(log: Log, whole: Log) -> Names:
     for label in labels:
         name = re.sub(r" \[[^]]*\]$", "", label)
         texts = {label, name, name.partition("(")[0]} - {""}
-        same.append(tuple(texts) if label else MISSING)
+        is_known = label not in ("", "?")
+        same.append(tuple(texts) if is_known else (*MISSING, "?"))
     return Names(found.codes, labels, same, found.notes)
 
 
@@ -205,6 +206,8 @@ class Named(Filter):
         self.has_commas = key in ("map", "program", "function")
 
     def text(self) -> str:
+        if any("!" in text for text in self.texts):
+            return printable(" and ".join(f"{self.key}={t}" for t in self.texts))
         return printable(f"{self.key}={','.join(self.texts)}")
 
     def keeps(self, log: Log, whole: Log, notes: list[str]) -> np.ndarray:

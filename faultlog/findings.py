@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import warm
-from .log import MAJOR, MINOR, OUTCOME_HINT, Log
+from .log import MAJOR, MINOR, Log
 from .outputs import Job
 from .packed import pack
 from .words import plural, time_text
@@ -32,9 +32,7 @@ def of_table(job: Job) -> str:
     nr_timed = int(np.count_nonzero(log.told("latency_ns")))
     spent = _total(log)
     if not nr_timed:
-        return (
-            f"The time in faults is unknown: the log has no latencies ({OUTCOME_HINT})."
-        )
+        return f"The time in faults is unknown: the log has no latencies ({log.outcome_hint})."
     if not spent:
         return ""
     nr_threads = _nr_threads(job.whole)
@@ -114,8 +112,8 @@ def _causes(log: Log, spent: float) -> list[str]:
     if _total(log, is_new) >= MOST * spent:
         nr_new = plural(int(np.count_nonzero(is_new)), "minor fault")
         found.append(
-            f"{_percent(_total(log, is_new) / spent)} of it was in {nr_new} on memory without a "
-            "file: there are fewer if memory is reused, or in larger pages."
+            f"{_percent(_total(log, is_new) / spent)} of the time was in {nr_new} on heap and "
+            "anonymous memory: there are fewer if the program reuses memory, or has larger pages."
         )
     return found
 

@@ -9,7 +9,7 @@ from typing import Callable, Iterable
 import numpy as np
 
 from . import clock, symbols
-from .log import MAJOR, MINOR, NO_PAGE, OUTCOME_HINT, Log, LogError, has_failed
+from .log import MAJOR, MINOR, NO_PAGE, Log, LogError, has_failed
 from .packed import compact, pack
 from .spread import spread
 from .words import exact_text, round_width, short_time_text, time_unit, whole_unit
@@ -286,7 +286,7 @@ def moment_ns(log: Log) -> int:
 def _latencies(log: Log, whole: Log) -> Groups:
     """By latency, in intervals of 1 to 2, 2 to 5 and 5 to 10 times a power of 10."""
     if not whole.told("latency_ns").any():
-        raise LogError(f"--by latency: the log has no latencies: {OUTCOME_HINT}")
+        raise LogError(f"--by latency: the log has no latencies: {log.outcome_hint}")
     bounds = np.array(LATENCIES, dtype=np.uint64)
     codes = np.searchsorted(bounds, log.latency_ns, side="right") - 1
     codes = np.where(log.told("latency_ns"), codes, len(LATENCIES))

@@ -21,6 +21,7 @@ from .filters import (
     Time,
     Times,
 )
+from .log import LogError
 
 UNIT_NS = {
     "ns": 1,
@@ -162,7 +163,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def filters(args: argparse.Namespace) -> Filters:
     """The filters that the options give."""
     found: list[Filter] = []
-    if args.from_time or args.to_time:
+    begin, end = args.from_time, args.to_time
+    if begin and end and begin.is_absolute == end.is_absolute and begin.ns >= end.ns:
+        raise LogError(f"--from {begin.text} must be before --to {end.text}")
+    if begin or end:
         found.append(Times(args.from_time, args.to_time))
     for name, _, parse in LISTS:
         given = getattr(args, name)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from . import drawing, fonts, picture
-from .compare import OUTCOMES_MISSING
+from .compare import outcomes_missing
 from .differ import RUNS_NEEDED
 from .fit import shortened
 from .groups import UNKNOWN
@@ -247,7 +247,8 @@ def draw(
         _label_latencies(page.latency, log, sections)
     notes.append(TESTED_IN_TABLES)
     if len({_has_outcomes(section) for section in sections}) > 1:
-        notes.insert(0, OUTCOMES_MISSING)
+        lacking = [s.job.whole.outcome_hint for s in sections if not _has_outcomes(s)]
+        notes.insert(0, outcomes_missing(lacking))
     only = jobs[0].filters.text()
     if only:
         notes.insert(0, only)

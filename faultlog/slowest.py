@@ -12,7 +12,7 @@ import numpy as np
 from . import clock
 from .fit import shortened
 from .groups import KEYS, UNKNOWN, Groups
-from .log import MAJOR, OUTCOME_HINT, Log, LogError, has_failed
+from .log import MAJOR, Log, LogError, has_failed
 from .outputs import Job
 from .rows import BLOCK, csv_line
 from .table import heading
@@ -47,7 +47,9 @@ def check(options: argparse.Namespace) -> None:
 def write(job: Job) -> None:
     """Print the table."""
     if not job.log.told("latency_ns").any():
-        raise LogError(f"{job.name}: no latencies, for --slowest: {OUTCOME_HINT}")
+        raise LogError(
+            f"{job.name}: no latencies, for --slowest: {job.log.outcome_hint}"
+        )
     rows = slowest(job.log, job.options.slowest)
     log = job.log.take(rows)
     functions = KEYS["function"].group(log, job.whole)

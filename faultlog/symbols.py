@@ -476,7 +476,9 @@ def _recorded(log: Log) -> Places:
         Name(function or "?" * (file != NOWHERE))
         for function, file in zip(functions, files.tolist())
     ]
-    notes = [] if any(functions) else [f"Names: {log.recorder} has none of functions"]
+    notes = (
+        [] if any(functions) else [f"Names: {log.recorder} has no names of functions"]
+    )
     places = files.tolist(), [0] * len(files), names, has_ip[first].tolist()
     return Places(codes, *places, notes)
 

@@ -99,7 +99,11 @@ def write(job: Job) -> None:
         )
     found = ranges(log)
     if not found:
-        raise LogError(f"{job.name}: no major fault is in a file that could be read")
+        if (log.result == MAJOR).any():
+            raise LogError(
+                f"{job.name}: no major fault is in a file that can be preloaded"
+            )
+        raise LogError(f"{job.name}: no major faults, so there is nothing to preload")
     top = MAX_RANGES if job.options.top is None else job.options.top
     chosen = costliest(found, top or len(found))
     with replacing(job) as file:

@@ -60,8 +60,8 @@ def test_no_major_fault_and_new_memory(tmp_path):
     text = log_of(minor(0, 1000), minor(2000, 8000, region="heap", map="[heap]"))
     assert below(tmp_path, text) == (
         "Faults took 9.00 µs: 90 % of the 10.0 µs from the first fault to the last. None of them "
-        "is major. 100 % of it was in 2 minor faults on memory without a file: there are fewer if "
-        "memory is reused, or in larger pages."
+        "is major. 100 % of the time was in 2 minor faults on heap and anonymous memory: there "
+        "are fewer if the program reuses memory, or has larger pages."
     )
     in_files = log_of(*(minor(i, 500, map="/x", region="file") for i in (0, 1000)))
     assert below(tmp_path, in_files).endswith("last. None of them is major.")
@@ -140,7 +140,7 @@ def test_what_cannot_be_preloaded_is_not_advised(keys, tmp_path):
 
 def test_few_major_faults_are_no_reason_to_preload(tmp_path):
     text = log_of(minor(0, 9300), major(10000, 700))
-    assert "7.0 % of it was in 1 major fault. 93 % of it was in 1 minor" in below(
+    assert "7.0 % of it was in 1 major fault. 93 % of the time was in 1 minor" in below(
         tmp_path, text
     )
 

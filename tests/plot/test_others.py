@@ -188,6 +188,19 @@ def test_a_table_for_people_names_the_recorder_and_what_is_missing(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert re.match(r"perf script, run, pid \d+ and its children: ", lines[0])
     assert lines[1] == "The log has no results and latencies: perf script has none"
+    assert lines[-1].endswith("the log has no latencies (perf script has none).")
+
+
+@pytest.mark.parametrize("options", [["--slowest"], ["--by", "latency"]], ids=str)
+def test_nobody_is_asked_to_record_with_outcome_1(options, capsys):
+    assert cli.main([str(file_of("perf_script")), *options]) == 1
+    assert capsys.readouterr().err.endswith(": perf script has none\n")
+
+
+def test_functions_that_are_not_recorded_are_selected_by_a_dash(capsys):
+    path = str(file_of("trace_pipe"))
+    assert cli.main([path, "--by", "function", "--function", "-"]) == 0
+    assert "ftrace has no names of functions" in capsys.readouterr().out
 
 
 def test_without_addresses_it_says_how_to_get_them(capsys, tmp_path):

@@ -178,6 +178,25 @@ def test_if_no_fault_is_left_the_nearest_values_are_named(options, message):
     assert message in str(error.value)
 
 
+def test_excluded_values_given_apart_are_shown_apart(tmp_path):
+    def title(*options: str) -> str:
+        (tmp_path / "x.log").write_bytes(FAMILY)
+        return run(tmp_path / "x.log", "--by", *options).stdout.splitlines()[0]
+
+    assert title("--cpu", "0", "--map", "!lib*", "--map", "[[]*").endswith(
+        "cpu=0, map=!lib* and map=[[]*)"
+    )
+    assert title("--map", "!lib*,cc1").endswith("(only map=!lib*,cc1)")
+
+
+@pytest.mark.parametrize("begin, end", [("0.4s", "200ms"), ("@5", "@5")])
+def test_a_part_that_ends_before_it_begins_is_refused(begin, end, tmp_path):
+    (tmp_path / "x.log").write_bytes(FAMILY)
+    done = run(tmp_path / "x.log", "--by", "--from", begin, "--to", end)
+    assert done.returncode == 1
+    assert done.stderr.endswith(f": --from {begin} must be before --to {end}\n")
+
+
 @pytest.mark.parametrize("option", ["--result", "--longer-than", "--tid"])
 def test_a_log_without_these_values_says_so(option):
     text = HEAD_AT_0 + fault(1, 4096)

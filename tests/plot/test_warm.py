@@ -310,8 +310,8 @@ def test_missing_files_are_reported(tmp_path, disk):
     "text, message",
     [
         (OLD, "the log has no results of faults; record with outcome=1"),
-        (minor(1, "/a", 0), "no major fault is in a file that could be read"),
-        (major(1, "anon", 0), "no major fault is in a file that could be read"),
+        (minor(1, "/a", 0), "no major faults, so there is nothing to preload"),
+        (major(1, "anon", 0), "no major fault is in a file that can be preloaded"),
     ],
 )
 def test_nothing_to_warm_is_an_error(tmp_path, text, message):
