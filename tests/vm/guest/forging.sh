@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Names that look like lines, ends of a log or terminal commands: no line is forged or broken.
+# vm: long
 . /tap.sh
 plan 27
 

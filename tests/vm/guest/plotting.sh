@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # pf_probe_B and pf_probe_C: the plots in dmesg at rmmod.
+# vm: long
 . /tap.sh
 plan 10
 

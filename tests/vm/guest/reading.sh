@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # /proc/pf_probe_X: all ways to read it, and `user`.
+# vm: long
 . /tap.sh
 plan 35
 
