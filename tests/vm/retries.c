@@ -192,7 +192,9 @@ static int run_signals(char **args)
 	action.sa_flags = handler->flags;
 	if (sigaction(SIGALRM, &action, NULL))
 		err(1, "sigaction");
-	for (reading = 0; reading < nr_pages; reading += 2) {
+	/* A signal behind the loop must not read past the end of the file. */
+	for (long page = 0; page < nr_pages; page += 2) {
+		reading = page;
 		if (sigsetjmp(skip, 1))
 			continue;
 		if (!reading) /* not before the handler has a place to return to */
