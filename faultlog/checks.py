@@ -228,7 +228,7 @@ def new_words(log: Log) -> list[str]:
 
 def is_new(log: Log) -> bool:
     """Is it newer than a log of 2020, which has only times and addresses?"""
-    return bool(log.head or (log.tid is not None and log.told("tid").any()))
+    return bool(log.head or (log.tid is not None and log.known("tid").any()))
 
 
 def require_faults(log: Log, name: str) -> None:

@@ -77,7 +77,7 @@ def summed(job: Job) -> Run:
     else:
         notes.append(f"{name_of_log}: {job.filters.why_none(job.whole)}")
     whole = job.whole
-    is_timed = not len(whole) or bool(whole.told("latency_ns").any())
+    is_timed = not len(whole) or bool(whole.known("latency_ns").any())
     has_outcomes = not len(whole) or whole.has_outcomes
     return Run(sums, is_timed, has_outcomes, notes, whole.outcome_hint)
 

@@ -209,7 +209,7 @@ def _insert_faults(
         database.executemany(f"INSERT INTO alike VALUES (?{', ?' * len(SHARED)})", rows)
         numbers = [getattr(log, name)[part].view(np.int64) for name in NUMBERS]
         values = np.stack([*numbers, which + nr_alike], axis=1)
-        missing = np.stack([~log.told(name, part) for name in NUMBERS], axis=1)
+        missing = np.stack([~log.known(name, part) for name in NUMBERS], axis=1)
         has_nulls = bool((missing != (values[:, :-1] == -1)).any())
         if has_nulls:  # some values are the number that means a missing one
             values = values.astype(object)
@@ -248,5 +248,5 @@ def _values(log: Log, name: str, rows: np.ndarray) -> list[int | str | None]:
     if COLUMNS[name].form == WORD:
         names = log.names[name]
         return [names[code] or None for code in getattr(log, name)[rows].tolist()]
-    values = zip(getattr(log, name)[rows].tolist(), log.told(name, rows).tolist())
+    values = zip(getattr(log, name)[rows].tolist(), log.known(name, rows).tolist())
     return [value if has_value else None for value, has_value in values]

@@ -68,7 +68,7 @@ def default_view(log: Log) -> str:
     """By address, unless there are several address spaces."""
     if log.recorder and not len(log.pages):
         return "threads"
-    has_all = not log.recorder or bool(log.told("address").all())
+    has_all = not log.recorder or bool(log.known("address").all())
     return "address" if has_all and not log.has_several else "mapping"
 
 
@@ -98,7 +98,7 @@ def draw(
         panels = Panels([], np.zeros(0, dtype=np.uint8), [])
     files = np.array(["/" in name for name in log.names["map"]])
     has_names = view == "address" and bool(files[log.map].any())
-    has_latency = bool(log.told("latency_ns").any())
+    has_latency = bool(log.known("latency_ns").any())
 
     nr_pages = count_pages(log)
     start = log.time_ns.min()
@@ -285,7 +285,7 @@ def _name_files(
     # The address of offset 0: the same for all segments of a library.
     page = log.address[here] >> np.uint64(log.page_shift) << np.uint64(log.page_shift)
     begin = page - log.offset[here]
-    begin[~log.told("offset")[here]] = 0
+    begin[~log.known("offset")[here]] = 0
     order = np.lexsort((begin, log.map[here]))
     here, begin, above = here[order], begin[order], above[order]
     number = log.map[here]
@@ -358,7 +358,7 @@ def headline(
     parts = [f"{faults} in {time_text(duration)}"]
     if nr_pages:
         parts.append(f"on {plural(nr_pages, 'page')}")
-    nr_tids = len(distinct(log.tid[log.told("tid")]))
+    nr_tids = len(distinct(log.tid[log.known("tid")]))
     if nr_tids:
         parts.append(f"by {plural(nr_tids, 'thread')}")
     subtitle = " ".join(parts)

@@ -105,21 +105,21 @@ class Numbers(Filter):
         return f"{self.key}={','.join(map(str, self.values))}"
 
     def keeps(self, log: Log, whole: Log, notes: list[str]) -> np.ndarray:
-        told, column = log.told(self.key), getattr(log, self.key)
+        known, column = log.known(self.key), getattr(log, self.key)
 
         def match(value: Value) -> np.ndarray:
             if value.text in MISSING:
-                return ~told
+                return ~known
             pid, _, place = value.text.partition("~")
             if place:  # of the processes that had the same PID
                 numbers = [p for p in log.reused if log.process_text(p) == value.text]
                 return np.isin(log.process, numbers)
-            return told & (column == int(pid))
+            return known & (column == int(pid))
 
         return combined(self.values, match, len(log))
 
     def there(self, log: Log, whole: Log) -> str:
-        values = np.unique(getattr(log, self.key)[log.told(self.key)]).tolist()
+        values = np.unique(getattr(log, self.key)[log.known(self.key)]).tolist()
         if not values:
             return f"no {self.key} is in this log"
         texts = [text.partition("~")[0] for text in wanted_only(self.values)]
@@ -243,7 +243,7 @@ class Addresses(Filter):
         )
 
     def keeps(self, log: Log, whole: Log, notes: list[str]) -> np.ndarray:
-        is_known = log.told("address")
+        is_known = log.known("address")
 
         def match(one: Range) -> np.ndarray:
             above = log.address >= np.uint64(one.low)
@@ -252,7 +252,7 @@ class Addresses(Filter):
         return combined(self.ranges, match, len(log))
 
     def there(self, log: Log, whole: Log) -> str:
-        known = log.address[log.told("address")]
+        known = log.address[log.known("address")]
         if not len(known):
             return "no address is in this log"
         low, high = int(known.min()), int(known.max())
@@ -273,10 +273,10 @@ class LongerThan(Filter):
     def keeps(self, log: Log, whole: Log, notes: list[str]) -> np.ndarray:
         if self.least.ns >= TOP:
             return np.zeros(len(log), dtype=bool)
-        return log.told("latency_ns") & (log.latency_ns > np.uint64(self.least.ns))
+        return log.known("latency_ns") & (log.latency_ns > np.uint64(self.least.ns))
 
     def there(self, log: Log, whole: Log) -> str:
-        if not log.told("latency_ns").any():
+        if not log.known("latency_ns").any():
             return f"the log has no latencies: {log.outcome_hint}"
         return f"the longest fault took {time_text(int(log.spent_ns().max()))}"
 

@@ -29,7 +29,7 @@ def columns() -> set[str]:
 def of_table(job: Job) -> str:
     """What the faults of a table cost, which part was major, and what helps against it."""
     log = job.log
-    nr_timed = int(np.count_nonzero(log.told("latency_ns")))
+    nr_timed = int(np.count_nonzero(log.known("latency_ns")))
     spent = _total(log)
     if not nr_timed:
         return f"The time in faults is unknown: the log has no latencies ({log.outcome_hint})."
@@ -58,7 +58,7 @@ def _total(log: Log, rows: np.ndarray | slice = slice(None)) -> float:
 
 def _nr_threads(log: Log) -> int:
     """The number of threads with faults; 0: not known."""
-    if not log.told("tid").all():
+    if not log.known("tid").all():
         return 0
     return len(np.unique(pack(log.process, log.tid)))
 

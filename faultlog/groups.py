@@ -88,7 +88,7 @@ def figures(
         lost = np.flatnonzero(page == NO_PAGE)
         _, first = np.unique(pack(codes[lost], log.process[lost]), return_index=True)
         pages -= np.bincount(codes[lost[first]], minlength=count)
-    rows = np.flatnonzero(log.told("latency_ns"))
+    rows = np.flatnonzero(log.known("latency_ns"))
     timed = tally(rows)
     order = rows[np.argsort(pack(codes[rows], log.latency_ns[rows]))]
     latency = log.latency_ns[order]
@@ -158,7 +158,7 @@ def _numbers(column: str) -> Key:
     def group(log: Log, _whole: Log) -> Groups:
         values, codes = np.unique(getattr(log, column), return_inverse=True)
         texts = list(map(str, values.tolist()))
-        missing = ~log.told(column)
+        missing = ~log.known(column)
         if missing.any():
             # A missing number is stored as the largest of its type. That can also be a real
             # value: then missing ones get a group of their own, after it.
@@ -205,7 +205,7 @@ def _pages(log: Log, whole: Log) -> Groups:
     A page without an address, in a file of another recorder, is named by its file and offset.
     """
     shift = np.uint64(log.page_shift)
-    page, has_address = log.page, log.told("address")
+    page, has_address = log.page, log.known("address")
     _, first, codes = np.unique(
         pack(log.process, page), return_index=True, return_inverse=True
     )
@@ -285,11 +285,11 @@ def moment_ns(log: Log) -> int:
 
 def _latencies(log: Log, whole: Log) -> Groups:
     """By latency, in intervals of 1 to 2, 2 to 5 and 5 to 10 times a power of 10."""
-    if not whole.told("latency_ns").any():
+    if not whole.known("latency_ns").any():
         raise LogError(f"--by latency: the log has no latencies: {log.outcome_hint}")
     bounds = np.array(LATENCIES, dtype=np.uint64)
     codes = np.searchsorted(bounds, log.latency_ns, side="right") - 1
-    codes = np.where(log.told("latency_ns"), codes, len(LATENCIES))
+    codes = np.where(log.known("latency_ns"), codes, len(LATENCIES))
     texts = [*map(str, LATENCIES), ""]
     return Groups(
         codes, len(texts), lambda i: latency_text(texts[i]), texts.__getitem__
@@ -310,7 +310,7 @@ def latency_text(begin_ns: str) -> str:
 def _offsets(log: Log, _whole: Log) -> Groups:
     """By file and page in it; faults in no file by their mapping only."""
     _, ranks = _ranks(log.names["map"])
-    has_offset = log.told("offset")
+    has_offset = log.known("offset")
     keys = [ranks[log.map], log.offset, ~has_offset][: 2 + ("offset" in log.largest)]
     _, first, codes = np.unique(pack(*keys), return_index=True, return_inverse=True)
 

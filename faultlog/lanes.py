@@ -79,7 +79,7 @@ def _medians(cost: np.ndarray, comm: np.ndarray) -> np.ndarray:
 
 def find_threads(log: Log, max_lanes: int = MAX_THREADS) -> Lanes:
     """Rows of threads; if there are too many, of the most expensive ones."""
-    has_tid = log.told("tid")
+    has_tid = log.known("tid")
     rows = pack(log.process, has_tid, log.tid)
     _, first, thread = np.unique(rows, return_index=True, return_inverse=True)
     programs, program = log.programs()

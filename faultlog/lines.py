@@ -505,7 +505,7 @@ class Reader:
         share = CUT_SHARE if log.head else CUT_SHARE_NO_HEAD
         for column in self.keys:
             if column.name not in OPTIONAL:
-                has_value = log.told(column.name)
+                has_value = log.known(column.name)
                 nr_values = np.count_nonzero(has_value)
                 if share * len(log) < nr_values < len(log):
                     cut |= ~has_value

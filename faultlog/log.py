@@ -193,10 +193,10 @@ class Log:
     def __len__(self) -> int:
         return len(self.time_ns)
 
-    def told(self, column: str, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    def known(self, column: str, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Which of these faults have a value in this column; bool (n,)."""
         values = getattr(self, column)[rows]
-        if column in ALWAYS and not (self.recorder and column != "time_ns"):
+        if column == "time_ns" or column in ALWAYS and not self.recorder:
             return np.ones(len(values), dtype=bool)
         has_value = values != COLUMNS[column].unknown
         if column in self.largest:
@@ -206,7 +206,7 @@ class Log:
     def spent_ns(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """Latencies of these faults, 0 where unknown, so that they can be summed; uint64."""
         return np.where(
-            self.told("latency_ns", rows), self.latency_ns[rows], np.uint64(0)
+            self.known("latency_ns", rows), self.latency_ns[rows], np.uint64(0)
         )
 
     def ends_ns(self) -> np.ndarray:
@@ -259,10 +259,10 @@ class Log:
         """
         page = self.address >> np.uint64(self.page_shift)
         if self.recorder:
-            lost = ~self.told("address")
+            lost = ~self.known("address")
             page[lost] = NO_PAGE
             if self.offset is not None and self.map is not None:
-                lost &= self.told("offset")
+                lost &= self.known("offset")
                 inside = self.offset[lost] >> np.uint64(self.page_shift)
                 inside &= np.uint64((1 << 47) - 1)
                 of_file = self.map[lost].astype(np.uint64) << np.uint64(47)
@@ -383,7 +383,7 @@ class Log:
     def _last_comms(self) -> dict[int, str]:
         """The last name of each process's first thread, or else of any of its threads."""
         names: dict[int, str] = {}
-        if not self.told("pid").any():
+        if not self.known("pid").any():
             return names
         for which in (slice(None), np.flatnonzero(self.tid == self.pid)):
             found, last = np.unique(self.process[which][::-1], return_index=True)

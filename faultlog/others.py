@@ -97,7 +97,7 @@ def lacks(log: Log) -> list[str]:
         for name in COLUMNS
         if name not in (*OF_OTHERS, "tries")
         and getattr(log, name) is not None
-        and not log.told(name).any()
+        and not log.known(name).any()
     ]
 
 
@@ -108,6 +108,6 @@ def notes(log: Log, keys: list[str]) -> list[str]:
     lost = [
         key
         for key in keys
-        if key in COLUMN_OF_KEY and not log.told(COLUMN_OF_KEY[key]).any()
+        if key in COLUMN_OF_KEY and not log.known(COLUMN_OF_KEY[key]).any()
     ]
     return [f"This text of {log.recorder} has no {', '.join(lost)}"] if lost else []

@@ -106,7 +106,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
     log = job.log
     codes, about_codes = _fine_keys(job)
     # An axis of addresses makes sense for a single address space only.
-    can_be_by_address = log.is_of_one_process and bool(log.told("address").all())
+    can_be_by_address = log.is_of_one_process and bool(log.known("address").all())
     view = job.options.view or ("address" if can_be_by_address else "mapping")
     panels, place = _panels(log, view)
     programs, program = log.programs()
@@ -198,7 +198,7 @@ def _fine_keys(job: Job) -> tuple[dict[str, np.ndarray], dict[str, dict]]:
 def _plain(log: Log, name: str, row: int, value: int) -> int:
     """The value of a fault (row) in a column: a number or a name's code; -1: not recorded."""
     is_number = name in COLUMNS and COLUMNS[name].form != WORD
-    is_known = not is_number or log.told(name, slice(row, row + 1))[0]
+    is_known = not is_number or log.known(name, slice(row, row + 1))[0]
     return value if is_known else -1
 
 
@@ -232,7 +232,7 @@ def _panels(log: Log, view: str) -> tuple[list[dict], np.ndarray]:
 
 def _of_areas(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
     """Panels of touched areas: each fault's panel and its page in it, (n,); the panels."""
-    if not log.told("address").all():
+    if not log.known("address").all():
         raise LogError("--view address: the file does not have all addresses")
     pages = log.address >> np.uint64(log.page_shift)
     areas = find_areas(log.pages, MAX_AREAS)

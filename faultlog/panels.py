@@ -56,7 +56,7 @@ class Panels:
             return panel.keys[rows].astype(np.float64)
         if panel.unit == "offset":
             inside = log.address[rows] & np.uint64((1 << log.page_shift) - 1)
-            inside[~log.told("address", rows)] = 0
+            inside[~log.known("address", rows)] = 0
             return (log.offset[rows] + inside).astype(np.float64)
         above = (log.address[rows] - np.uint64(panel.base)).astype(np.float64)
         if panel.folds:
@@ -82,7 +82,7 @@ def by_address(log: Log) -> Panels:
             f"not drawn: {plural(len(apart), 'fault')} of exec, from {lowest:#x}, in the new "
             "program's stack before it was moved into place"
         )
-    lost = np.flatnonzero(~log.told("address")) if log.recorder else ()
+    lost = np.flatnonzero(~log.known("address")) if log.recorder else ()
     if len(lost):
         where[lost] = NONE
         notes.append(f"not drawn: {plural(len(lost), 'fault')} without an address")
@@ -188,7 +188,7 @@ def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
             panels.append(panel)
             continue
         here = np.flatnonzero(where == i)
-        has_offset = log.told("offset")[here]
+        has_offset = log.known("offset")[here]
         if np.count_nonzero(has_offset) * 2 > len(here):
             top = int(log.offset[here[has_offset]].max())
             low = int(log.offset[here[has_offset]].min())
@@ -204,7 +204,7 @@ def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
                 notes=lines or (size_text(top + (1 << log.page_shift)),),
             )
         else:
-            has_place = log.told("address")[here]
+            has_place = log.known("address")[here]
             where[here[~has_place]] = NONE
             here = here[has_place]
             keys, most, nr_pages = _packed(log, here, spaces[here])
@@ -247,7 +247,7 @@ def _packed(
 
 def cost_of(log: Log, codes: np.ndarray, nr_codes: int) -> np.ndarray:
     """The cost of each code's faults: their time, or their number if there are no latencies."""
-    if log.latency_ns is not None and log.told("latency_ns").any():
+    if log.latency_ns is not None and log.known("latency_ns").any():
         spent = np.bincount(codes, log.spent_ns(), nr_codes)
         return spent + np.bincount(codes, minlength=nr_codes) * 1e-3
     return np.bincount(codes, minlength=nr_codes)

@@ -169,7 +169,7 @@ def own_text(
     else:
         ends = [constant(end, len(values)) for end in (quote + b"0x", quote)]
         text = np.concatenate([ends[0], hexadecimal(values), ends[1]], axis=1)
-    return replaced(text, ~log.told(name, part), missing)
+    return replaced(text, ~log.known(name, part), missing)
 
 
 def _value(
@@ -178,7 +178,7 @@ def _value(
     """A number of a fault, or the name of a code; "" if it is missing."""
     if name in texts:
         return texts[name][value]
-    return value if log.told(name, slice(row, row + 1))[0] else ""
+    return value if log.known(name, slice(row, row + 1))[0] else ""
 
 
 def largest(log: Log, names: Iterable[str], part: slice) -> list[np.ndarray]:

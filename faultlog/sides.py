@@ -211,7 +211,7 @@ def draw(
         )
     ]
     panels = by_mapping(log, spaces) if view == "mapping" else by_address(log)
-    has_latency = bool(log.told("latency_ns").any())
+    has_latency = bool(log.known("latency_ns").any())
     labels = [_panel_lines(log, panels, i, sections) for i in range(len(panels.panels))]
     counts = _counts(log, sections)
     longest = max(len(line) for lines in labels for line in lines) * LABEL_INCHES
@@ -275,7 +275,7 @@ def _spent_text(section: Section) -> str:
     log = section.job.log
     if not len(log):
         return "no faults"
-    return spent_text(log) if log.told("latency_ns").any() else UNKNOWN
+    return spent_text(log) if log.known("latency_ns").any() else UNKNOWN
 
 
 def _name_sections(page: Page, sections: list[Section], unit: float) -> None:
@@ -356,7 +356,7 @@ def _label_latencies(axis: Axes, log: Log, sections: list[Section]) -> None:
     lines = ["fault latency"]
     for section in sections:
         rows = slice(section.first, section.first + section.nr_faults)
-        known = log.told("latency_ns")[rows]
+        known = log.known("latency_ns")[rows]
         words = (
             percentiles_text(log.latency_ns[rows][known]) if known.any() else UNKNOWN
         )

@@ -46,7 +46,7 @@ def check(options: argparse.Namespace) -> None:
 
 def write(job: Job) -> None:
     """Print the table."""
-    if not job.log.told("latency_ns").any():
+    if not job.log.known("latency_ns").any():
         raise LogError(
             f"{job.name}: no latencies, for --slowest: {job.log.outcome_hint}"
         )
@@ -78,7 +78,7 @@ def slowest(log: Log, count: int) -> np.ndarray:
 
     Of equal ones, the earlier first. Faults without a latency are left out.
     """
-    rows = np.flatnonzero(log.told("latency_ns"))
+    rows = np.flatnonzero(log.known("latency_ns"))
     if count and count < len(rows):
         # All that are as long as the last one, of which some are left out below.
         least = np.partition(log.latency_ns[rows], len(rows) - count)[len(rows) - count]
@@ -105,9 +105,9 @@ def times(log: Log, whole: Log) -> list[str]:
 
 
 def _tids(log: Log, missing: str) -> list[str]:
-    told = log.told("tid").tolist()
+    known = log.known("tid").tolist()
     return [
-        str(t) if is_told else missing for t, is_told in zip(log.tid.tolist(), told)
+        str(t) if is_known else missing for t, is_known in zip(log.tid.tolist(), known)
     ]
 
 
@@ -155,7 +155,7 @@ def csv_text(log: Log, whole: Log, functions: list[str]) -> str:
     if log.boot_ns is not None:
         of_day = clock.utc(log.time_ns, log.boot_ns).tolist()
     names, program = log.programs()
-    has_offset = log.told("offset").tolist()
+    has_offset = log.known("offset").tolist()
     rows = zip(
         log.time_ns.tolist(),
         _elapsed(log, whole),
@@ -165,7 +165,7 @@ def csv_text(log: Log, whole: Log, functions: list[str]) -> str:
         [names[code] if names[code] != "?" else "" for code in program.tolist()],
         map(hex, log.address.tolist()),
         [log.names["map"][code] for code in log.map.tolist()],
-        [n if told else "" for n, told in zip(log.offset.tolist(), has_offset)],
+        [n if is_known else "" for n, is_known in zip(log.offset.tolist(), has_offset)],
         functions,
         [log.names["access"][code] for code in log.access.tolist()],
         [log.names["result"][code] for code in log.result.tolist()],

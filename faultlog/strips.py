@@ -223,7 +223,7 @@ def draw_latencies(
     Faults without a latency are left out. cuts: see plot_latencies(). Returns notes.
     """
     notes = plot_latencies(axis, log, elapsed, drawn, cuts)
-    has_latency = log.told("latency_ns")
+    has_latency = log.known("latency_ns")
     latency, result = log.latency_ns[has_latency], log.result[has_latency]
     note(axis, "fault latency", aside, 0.5, 20, size=9, weight="bold", color=INK)
     middle = time_text(percentile(latency, 50))
@@ -258,7 +258,7 @@ def plot_latencies(
 ) -> list[str]:
     """Draw the marks and curves of draw_latencies(); cuts: where on X a new curve begins."""
     order = np.argsort(log.time_ns, kind="stable")
-    order = order[log.told("latency_ns")[order]]
+    order = order[log.known("latency_ns")[order]]
     latency = log.latency_ns[order]
     height = latency.astype(np.float64)
     np.log10(np.maximum(height, 1, out=height), out=height)

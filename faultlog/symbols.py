@@ -187,7 +187,7 @@ class Placer:
         """Collect the bases of the files in each space from the log."""
         log = self.log
         is_file = np.array([name.startswith("/") for name in log.names["map"]])
-        which = is_file[log.map] & log.told("offset") & (log.address >= log.offset)
+        which = is_file[log.map] & log.known("offset") & (log.address >= log.offset)
         log, epoch = log.take(which), self._epochs(log)[which]
         if not len(log):
             return
@@ -466,7 +466,7 @@ class Places:
 
 def _recorded(log: Log) -> Places:
     """The places that another recorder has named; it has files and functions, no offsets."""
-    has_ip = (log.ip != 0) & log.told("ip")
+    has_ip = (log.ip != 0) & log.known("ip")
     rows = pack(log.code, log.function, has_ip)
     _, first, codes = np.unique(rows, return_index=True, return_inverse=True)
     files = log.code[first].astype(np.int64)
@@ -489,7 +489,7 @@ def find(log: Log, whole: Log) -> Places:
         return _recorded(log)
     placer = Placer(whole)
     file, offset = placer.place(log)
-    has_ip = (log.ip != 0) & log.told("ip")
+    has_ip = (log.ip != 0) & log.known("ip")
     rows = pack(file + 1, offset, has_ip)
     _, first, codes = np.unique(rows, return_index=True, return_inverse=True)
     files, offsets = file[first].tolist(), offset[first].tolist()

@@ -212,7 +212,7 @@ def title(job: Job) -> str:
         target = f"{log.recorder}, {target}"
     text = f"{target}: {plural(len(log), 'fault')}"
     text += f" in {time_text(log.duration_ns)}"
-    if log.told("latency_ns").any():
+    if log.known("latency_ns").any():
         text += f"; {time_text(int(log.spent_ns().sum()))} spent in faults"
     only = job.filters.text()
     return f"{text} ({only})" if only else text

@@ -196,7 +196,7 @@ def _microseconds(time_ns: np.ndarray) -> list[np.ndarray]:
 
 def _tids(log: Log) -> np.ndarray:
     """Each fault's thread; if unknown, the process's first; uint32 (n,)."""
-    return np.where(log.told("tid"), log.tid, log.pid)
+    return np.where(log.known("tid"), log.tid, log.pid)
 
 
 def as_slices(log: Log, tids: np.ndarray) -> np.ndarray:
@@ -206,7 +206,7 @@ def as_slices(log: Log, tids: np.ndarray) -> np.ndarray:
     signal's handler faulted during the first. A fault that ends after the one in which it
     begins cannot be a slice, and one without a latency cannot.
     """
-    can = log.told("latency_ns")
+    can = log.known("latency_ns")
     rows = np.flatnonzero(can)
     end = log.time_ns + np.minimum(
         log.spent_ns(), ~log.time_ns
@@ -238,7 +238,7 @@ def _middle(log: Log, values: dict[str, int], row: int, is_slice: bool) -> str:
     for name, value in values.items():
         if name in log.names:
             known[name] = log.names[name][value]
-        elif name in ("pid", "tid") or log.told(name, slice(row, row + 1))[0]:
+        elif name in ("pid", "tid") or log.known(name, slice(row, row + 1))[0]:
             known[name] = value
     pid, tid = known.pop("pid"), known.pop("tid")
     place = known["map"].rpartition("/")[2] or known["region"]

@@ -140,7 +140,7 @@ def outcomes(log: Log) -> list[tuple]:
 
 def numbers(log: Log, column: str) -> list[int]:
     """A column of numbers; -1 if missing."""
-    known = log.told(column).tolist()
+    known = log.known(column).tolist()
     return [x if k else -1 for x, k in zip(getattr(log, column).tolist(), known)]
 
 

@@ -209,7 +209,7 @@ def test_sqlite_has_programs_by_time_and_addresses_up_to_64_bits(tmp_path):
 
 
 def test_sqlite_has_a_view_with_plain_names_and_relative_times(tmp_path):
-    """The view was "told", and its times were CLOCK_MONOTONIC only."""
+    """Times in the view were CLOCK_MONOTONIC only."""
     path = converted(tmp_path, FAMILY, ".sqlite", "--region", "stack")
     with closing(sqlite3.connect(path)) as database:
         found = database.execute(

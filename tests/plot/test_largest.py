@@ -46,8 +46,8 @@ def test_it_is_read():
     log = read(TEXT)
     for name, value in LARGEST.items():
         assert numbers(log, name) == [-1, value, -1]
-        assert log.take(np.array([1, 0])).told(name).tolist() == [True, False]
-    assert log.told("time_ns").all() and log.told("address").all()
+        assert log.take(np.array([1, 0])).known(name).tolist() == [True, False]
+    assert log.known("time_ns").all() and log.known("address").all()
     assert log.spent_ns().tolist() == [0, TOP, 0]
 
 

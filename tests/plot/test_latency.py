@@ -158,7 +158,7 @@ def test_equal_latencies_are_in_the_order_of_their_times(count):
         keys = {"latency_ns": int(rng.integers(5))} if rng.random() < 0.4 else {}
         lines.append(fault(int(rng.integers(99)), i << 12, tid=1, **keys, map="/a"))
     log = read(HEAD_AT_0 + b"".join(lines))
-    timed = [i for i in range(200) if log.told("latency_ns")[i]]
+    timed = [i for i in range(200) if log.known("latency_ns")[i]]
     timed.sort(key=lambda i: (-int(log.latency_ns[i]), int(log.time_ns[i])))
     assert slowest.slowest(log, count).tolist() == timed[: count or 200]
 

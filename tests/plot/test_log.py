@@ -102,7 +102,7 @@ def test_every_column_is_read():
             assert words(log, name) == [value, "", "0"]
         else:
             assert numbers(log, name) == [value, -1, 0]
-        assert log.told(name).tolist() == [True, False, True]
+        assert log.known(name).tolist() == [True, False, True]
 
 
 def test_only_columns_that_are_asked_for_are_kept():

@@ -98,13 +98,13 @@ def test_it_has_as_many_faults_as_the_text(name):
     assert log.recorder == next(r for n, r in RECORDER.items() if name.startswith(n))
     assert log.oddities.nr_bad == 0
     assert not examine(log).says_complete
-    assert log.told("time_ns").all() and (log.time_ns > 0).sum() >= nr_faults - 1
+    assert log.known("time_ns").all() and (log.time_ns > 0).sum() >= nr_faults - 1
 
 
 @pytest.mark.parametrize("name", HAS)
 def test_what_it_lacks_is_missing(name):
     log = read(text_of(name))
-    found = {c for c in COLUMNS if log.told(c).any()} - {"time_ns", "tid"}
+    found = {c for c in COLUMNS if log.known(c).any()} - {"time_ns", "tid"}
     assert found - {"comm", "function", "code"} == HAS[name]
     assert COMM in {log.programs()[0][code] for code in log.programs()[1]}
 
@@ -119,7 +119,7 @@ def test_perf_script_has_the_times_of_its_clock_and_all_names():
     assert {event.kind for event in log.events} == {"child", "exec"}
     assert log.nr_children == 1
     assert log.last_names() == {log.main_pid: "run", log.events[-1].pid: COMM}
-    assert log.told("address").all() and log.told("pid").all()
+    assert log.known("address").all() and log.known("pid").all()
 
 
 def test_the_mapping_is_that_of_the_memory_and_the_function_that_of_the_code(capsys):
@@ -134,13 +134,13 @@ def test_the_mapping_is_that_of_the_memory_and_the_function_that_of_the_code(cap
 
 def test_perf_trace_has_offsets_in_place_of_addresses(capsys):
     log = read(text_of("perf_trace"))
-    assert (log.told("address") ^ log.told("offset")).all()
-    assert not (log.offset[log.told("offset")] & 4095).any()
+    assert (log.known("address") ^ log.known("offset")).all()
+    assert not (log.offset[log.known("offset")] & 4095).any()
     errors, functions = table(capsys, "perf_trace", "function")
     assert functions["_dl_start"] and errors == []
     _, pages = table(capsys, "perf_trace", "page")
     assert (
-        sum(n for page, n in pages.items() if "+" in page) == log.told("offset").sum()
+        sum(n for page, n in pages.items() if "+" in page) == log.known("offset").sum()
     )
     _, offsets = table(capsys, "perf_trace", "offset")
     assert any(
@@ -258,7 +258,7 @@ def test_every_output_has_all_faults(name, tmp_path):
         found = database.execute(
             "SELECT count(*), count(pid), count(address) FROM faults"
         )
-        known = [log.told(name).sum() for name in ("time_ns", "pid", "address")]
+        known = [log.known(name).sum() for name in ("time_ns", "pid", "address")]
         assert list(found.fetchone()) == known
     events = json.loads((tmp_path / "x.trace.json").read_text())["traceEvents"]
     faults = [event for event in events if event.get("cat") == "fault"]

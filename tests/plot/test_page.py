@@ -326,7 +326,7 @@ def test_tables_by_function_offset_and_page_are_those_of_the_terminal(
     text = compiler_log(6000, outcomes=True)
     page, log = opened(browser, tmp_path, text), read(text)
     names = np.array(log.names["map"], dtype=object)
-    offset = [f"+{o:#x}" if t else "" for o, t in zip(log.offset, log.told("offset"))]
+    offset = [f"+{o:#x}" if t else "" for o, t in zip(log.offset, log.known("offset"))]
     texts = {
         "page": [f"{a & ~0xFFF:#x}" for a in log.address.tolist()],
         "offset": [n + o for n, o in zip(names[log.map], offset)],
@@ -578,10 +578,10 @@ def test_what_another_recorder_lacks_is_missing(browser, tmp_path, name):
     by(browser, "page")
     until(lambda: len(table(browser)) > 1, "the table")
     labels = [row[0] for row in table(browser)]
-    has_offsets = bool(log.told("offset").any())
+    has_offsets = bool(log.known("offset").any())
     assert any("libc.so.6+0x" in label for label in labels) == has_offsets
     last = len(log) - 1
     line = browser.execute_async_script(f"page.line({last}).then(arguments[0])")
-    known = [log.told("pid")[last], log.told("address")[last]]
+    known = [log.known("pid")[last], log.known("address")[last]]
     assert ("PID = ? " not in line, "Address ? " not in line) == tuple(known)
     nothing_wrong(browser, page)

@@ -675,8 +675,8 @@ def contrast(a: str, b: str) -> float:
 def test_grey_text_can_be_read_and_colours_differ_in_grey():
     assert contrast(marks.FAINT, "#ffffff") > 4.5
     assert contrast(marks.ALARM, "#ffffff") > 4.5
-    not_told, read_, write, exec_, _ = marks.COLOURS
-    assert contrast(not_told, exec_) > 2
+    not_known, read_, write, exec_, _ = marks.COLOURS
+    assert contrast(not_known, exec_) > 2
     assert contrast(read_, write) > 1.3 and contrast(write, exec_) > 2
 
 

@@ -203,6 +203,6 @@ def test_a_script_reads_the_files_below_the_root(tmp_path):
         run(CC1, "-o", script, *options)
         return re.findall(r"^warm \S+ (\S+)", script.read_text(), re.M)
 
-    as_told = ranges()
-    assert as_told and all(path.startswith("/host/usr/") for path in as_told)
-    assert ranges("--root", "/host=/") == [p.removeprefix("/host") for p in as_told]
+    as_logged = ranges()
+    assert as_logged and all(path.startswith("/host/usr/") for path in as_logged)
+    assert ranges("--root", "/host=/") == [p.removeprefix("/host") for p in as_logged]

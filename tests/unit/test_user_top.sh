@@ -180,7 +180,7 @@ a_suspended_view_gives_the_screen_back_meanwhile() {
 	$tmux send-keys fg Enter
 	check until_true on_screen '%  all$'
 	check off_screen 'Stopped'
-	exiting '^next: '	# the shell told a status when it stopped
+	exiting '^next: '	# the shell reported a status when it stopped
 }
 
 a_terminal_held_by_ctrl_s_does_not_hold_the_reading() {
