@@ -22,13 +22,13 @@ from . import table
 from .groups import KEYS
 from .lines import read_log
 from .log import LogError
+from .terminal import PROG, warn
 from .words import printable
 
 ROOT_USE = (
     "it is for names of files; add --by function, --by line, --slowest, --function NAME, or "
     "-o FILE, but no picture"
 )
-PROG = Path(sys.argv[0]).name  # differs once it is installed
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if "required: LOG" in message:
             message = "which LOG? It comes before --by and --compare"
-        _say(f"{message} (see --help)")
+        warn(f"{message} (see --help)")
         self.exit(2)
 
 
@@ -273,11 +273,11 @@ def _job(
     verdict = checks.examine(log)
     in_table = not output and not args.csv
     if verdict.lines() and not (in_table and _are_one(sys.stdout, sys.stderr)):
-        _say(f"{name}: {'; '.join(verdict.lines())}")
+        warn(f"{name}: {'; '.join(verdict.lines())}")
     notes: list[str] = []
     chosen = filters.apply(log, may_be_none=args.compare is not None, notes=notes)
-    for note in notes if output else ():
-        _say(f"{name}: {note}")
+    if output:
+        warn(*(f"{name}: {note}" for note in notes))
     on_stdout = _is_on_stdout(args)
     return outputs.Job(
         chosen, verdict, filters, name, output, args, log, notes, on_stdout
@@ -290,11 +290,6 @@ def _are_one(one: TextIO, other: TextIO) -> bool:
         return os.path.sameopenfile(one.fileno(), other.fileno())
     except (AttributeError, OSError):
         return False
-
-
-def _say(text: str) -> None:
-    """Print a line on stderr; names from the command line may contain anything."""
-    print(f"{PROG}: {printable(text)}", file=sys.stderr)
 
 
 class Errors(io.TextIOBase):
@@ -347,12 +342,12 @@ def _status(argv: Iterable[str] | None) -> int:
         with progress.on_terminal():
             run(argv)
     except LogError as err:
-        _say(f"{err}")
+        warn(f"{err}")
     except OSError as err:
         where = f"{err.filename}: " if err.filename else ""
-        _say(f"{where}{err.strerror or err}")
+        warn(f"{where}{err.strerror or err}")
     except MemoryError:
-        _say("not enough memory for this log")
+        warn("not enough memory for this log")
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     else:

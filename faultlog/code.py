@@ -6,9 +6,7 @@ They are found as for a table by function or line, in the files of this machine,
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -36,11 +34,6 @@ class Code:
     codes: np.ndarray  # of each fault's place; int64 (n,)
     places: list[Place]
     notes: list[str]  # about missing or doubtful names
-
-    def print_notes(self) -> None:
-        """Print the notes on stderr, for outputs that have no place for them."""
-        for note in self.notes:
-            print(f"{Path(sys.argv[0]).name}: {note}", file=sys.stderr)
 
 
 def of_log(log: Log, whole: Log) -> Code:

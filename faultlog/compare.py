@@ -6,11 +6,9 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import sys
 import textwrap
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Iterable
 
 from . import differ, findings, groups, others, select, table, terminal
@@ -154,8 +152,7 @@ def write(before: list[Run], after: list[Run], options: argparse.Namespace) -> N
     if options.csv:
         some = names[: options.top or len(names)]
         terminal.put(csv_text(sides, _keys(options), some, measure, judgement))
-        for note in notes:
-            print(f"{Path(sys.argv[0]).name}: {note}", file=sys.stderr)
+        terminal.warn(*notes)
         return
     to = terminal.terminal()
     room = to.columns

@@ -22,6 +22,7 @@ from .digits import constant, decimal, hexadecimal, interleaved, replaced, row_t
 from .helper import Helpers
 from .log import COLUMNS, Log
 from .outputs import Job, replacing
+from .terminal import warn
 from .words import csv_cell
 
 BLOCK = 1 << 14  # faults
@@ -115,7 +116,7 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
     names, program = log.programs()
     texts = dict(log.names, program=["" if name == "?" else name for name in names])
     ran = code.of_log(log, job.whole)
-    ran.print_notes()
+    warn(*ran.notes)
     ends = [form.code((place.function, place.line)).encode() for place in ran.places]
     end_of_place = np.array(ends, dtype=object)
 

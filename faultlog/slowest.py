@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from .outputs import Job
 from .rows import BLOCK, csv_line
 from .table import heading
 from .terminal import BAR, BOLD, CYAN, RED, YELLOW, Grid, Terminal, bar, put, terminal
+from .terminal import warn
 from .words import plural, time_text, time_unit
 
 DIGITS = {"s": 6, "ms": 3, "µs": 3}  # of times behind the point, by unit
@@ -61,8 +60,7 @@ def write(job: Job) -> None:
             codes = functions.codes[part]
             names = [functions.plain(code) for code in codes.tolist()]
             put(csv_text(log.take(part), job.whole, names))
-        for note in notes:
-            print(f"{Path(sys.argv[0]).name}: {note}", file=sys.stderr)
+        warn(*notes)
         return
     to = terminal()
     spent, whole = int(log.spent_ns().sum()), int(job.log.spent_ns().sum())

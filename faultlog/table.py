@@ -8,9 +8,7 @@ import csv
 import io
 import os
 import re
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Callable, Iterable
 
 import numpy as np
@@ -31,6 +29,7 @@ from .terminal import (
     bar,
     put,
     terminal,
+    warn,
 )
 from .words import csv_cell, plural, time_text, wrapped
 
@@ -166,8 +165,7 @@ def write(job: Job) -> None:
         notes.append(f"The log has no results and latencies: {job.log.outcome_hint}")
     if options.csv:
         put(csv_text(table, everything, order))
-        for note in notes:
-            print(f"{Path(sys.argv[0]).name}: {note}", file=sys.stderr)
+        warn(*notes)
         return
     to = terminal()
     lines = heading(job, notes, to)

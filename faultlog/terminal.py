@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tables on a terminal: their width, colours and bars. Elsewhere they are plain and whole."""
+"""Tables on a terminal: their width, colours and bars; messages. Elsewhere tables are whole."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Mapping, Sequence
 
 from . import progress
 from .fit import columns_of, fitted, padded
-from .words import wrapped
+from .words import printable, wrapped
 
+PROG = Path(sys.argv[0]).name  # differs once it is installed
 UNLIMITED = 1 << 30  # columns, where no terminal limits them
 PLAIN_WIDTH = 80  # of a terminal that does not have a width
 # In a narrower terminal the table is not readable anyway, so it exceeds the width.
@@ -67,6 +69,12 @@ def put(text: str) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode(encoding, "replace"))
     sys.stdout.flush()
+
+
+def warn(*texts: str) -> None:
+    """Print lines on stderr, each with the program's name; they may contain any characters."""
+    for text in texts:
+        print(f"{PROG}: {printable(text)}", file=sys.stderr)
 
 
 def bar(part: float, whole: float) -> str:

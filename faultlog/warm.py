@@ -10,15 +10,14 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from .log import MAJOR, Log, LogError
 from .outputs import Job, replacing
+from .terminal import warn
 from .words import plural, printable, size_text, time_text
 
 READAHEAD = 128 << 10  # bytes that the kernel reads around a major fault by default
@@ -118,7 +117,7 @@ def write(job: Job) -> None:
         text += f"machine ({first}{more}); use --root if they are elsewhere"
         if len(missing) == len(files):
             raise LogError(text)
-        print(f"{Path(sys.argv[0]).name}: {printable(text)}", file=sys.stderr)
+        warn(text)
 
 
 def ranges(log: Log) -> list[Range]:
