@@ -99,7 +99,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 # Options whose value may be left out: the form of one, and the default.
-OPTIONAL = {"--by": (rf"({'|'.join(KEYS)})(,.*)?", "map"), "--slowest": (r"\d+", "10")}
+OPTIONAL = {
+    "--by": (rf"({'|'.join(KEYS)})(,.*)?", table.DEFAULT_KEY),
+    "--slowest": (r"\d+", str(table.TOP)),
+}
 
 
 def _with_log(words: list[str]) -> list[str]:

@@ -31,7 +31,7 @@ from .fit import shortened
 from .lanes import find_lanes, find_threads
 from .layout import LABEL_CHARS, NAMES, STYLE, Page, label, note
 from .log import ACCESSES, MAJOR, MINOR, NO_PAGE, RESULTS, Log, has_failed
-from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, INK, NR_KINDS, SEVERAL
+from .marks import ACCESS_WORDS, COLOURS, DARKER, FAINT, NR_KINDS, SEVERAL
 from .marks import (
     count_cells,
     draw_cells,

@@ -22,7 +22,7 @@ import numpy as np
 from . import dmesg, others
 from .block import KEEP_BYTES, Block, Prefixes, word_of
 from .helper import Helpers, nr_helpers
-from .log import ALWAYS, COLUMNS, DECIMAL, HEXADECIMAL, LINE, OF_OTHERS, OTHER, WORD
+from .log import ALWAYS, COLUMNS, DECIMAL, LINE, OF_OTHERS, OTHER, WORD
 from .log import Column, Event, Log, Oddities
 from .recorder import BAD, Recorder
 from .source import LINE_BYTES, Range, Source

@@ -185,9 +185,7 @@ class Log:
     oddities: Oddities = Oddities()
     roots: Roots = Roots()  # find the files of paths on this machine
     recorder: str = ""  # another one that made the file, by name
-    first_code: int = (
-        0  # names["map"][first_code + i] is the file with number i in code
-    )
+    first_code: int = 0  # names["map"][first_code + i]: the file with number i in code
     boot_ns: int | None = None  # see clock.py; set if times of day are to be shown
 
     def __len__(self) -> int:

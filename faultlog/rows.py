@@ -33,7 +33,8 @@ SHARED = (
 )
 HEXADECIMAL = ("address", "ip")  # the others are decimal, also offset
 CONSTANT = tuple(f.name for f in fields(recording.Recording))
-HEADER = OWN + SHARED + CONSTANT + code.COLUMNS
+REST = SHARED + CONSTANT + code.COLUMNS
+HEADER = OWN + REST
 
 
 def own_columns(log: Log) -> tuple[str, ...]:
@@ -58,7 +59,7 @@ def write(job: Job) -> None:
 def csv_blocks(job: Job) -> Iterator[bytes]:
     """A .csv, in pieces. Missing values are empty."""
     own = own_columns(job.log)
-    yield csv_line(own + SHARED + CONSTANT + code.COLUMNS).encode()
+    yield csv_line(own + REST).encode()
     form = Form(
         before=[b""] + [b","] * (len(own) - 1),
         between=b",",

@@ -8,7 +8,6 @@ time of each log follows that of the log before it.
 from __future__ import annotations
 
 import argparse
-import textwrap
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from .outputs import Job
 from .panels import Panels, by_address, by_mapping
 from .strips import draw_spent, draw_strip, percentiles_text, plot_latencies, spent_text
 from .timeline import TIME_TICKS, bin_width
-from .words import axis_unit, plural, round_width, time_text, wrapped
+from .words import axis_unit, plural, round_width, wrapped
 
 MAX_LOGS = 4  # there is no room for more
 MAX_NAME = 48  # characters of the names of all logs together

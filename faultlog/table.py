@@ -34,7 +34,7 @@ from .terminal import (
 from .words import csv_cell, plural, time_text, wrapped
 
 SORTS = ("time", "faults", "major", "p99", "key")
-TOP = 10  # lines by default
+TOP, DEFAULT_KEY = 10, "map"  # lines, and --by without a key
 # Columns of figures are left out until names have at least this many characters: with one key,
 # and with several. CODE_CHARS is for functions and lines, which include their file.
 NAME_CHARS, CODE_CHARS = (24, 16), (40, 28)
@@ -104,9 +104,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--by",
         metavar="KEY[,KEY]",
         nargs="?",
-        const=["map"],
+        const=[DEFAULT_KEY],
         type=keys,
-        help=f"a row for each {', '.join(KEYS)}; default: map. map and offset describe "
+        help=f"a row for each {', '.join(KEYS)}; default: {DEFAULT_KEY}. map and offset describe "
         "the memory that was touched; function and line, the code that touched it; latency "
         "makes a histogram",
     )

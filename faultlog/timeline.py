@@ -8,7 +8,6 @@ they differ from elapsed times only after a break, where a stretch is left out.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Callable
 
@@ -20,10 +19,9 @@ from .words import ROUND_TIMES, round_width
 
 STRIP_BINS, TIME_TICKS = 200, 12
 MAX_BREAKS = 8
-MIN_STRETCH = 10  # left out is a stretch of a tenth of the axis or more,
-MIN_STEPS = (
-    20  # if it is that much longer than the time from one fault to the next, usually
-)
+# Left out is a stretch of a tenth of the axis or more, if it is that much longer than the median
+# time from one fault to the next.
+MIN_STRETCH, MIN_STEPS = 10, 20
 
 
 def bin_width(duration_ns: int) -> int:
@@ -179,9 +177,8 @@ def _placed(spans: list[tuple[int, int]], share: float) -> Timeline | None:
     width = bin_width(sum(last - first for first, last in spans))
     while True:  # the longer the bins, the longer the axis, but only by some bins
         parts: list[Part] = []
-        begins = [
-            first - width * (first > 0) for first, _ in spans
-        ]  # a margin of a bin
+        # With a margin of a bin.
+        begins = [first - width * (first > 0) for first, _ in spans]
         ends = [last + width for _, last in spans]
         wides = [((b - a) // width + 1) * width for a, b in zip(begins, ends)]
         gap = sum(wides) * share / (1 - share * (len(spans) - 1))

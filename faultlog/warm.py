@@ -18,7 +18,7 @@ import numpy as np
 from .log import MAJOR, Log, LogError
 from .outputs import Job, replacing
 from .terminal import warn
-from .words import plural, printable, size_text, time_text
+from .words import plural, size_text, time_text
 
 READAHEAD = 128 << 10  # bytes that the kernel reads around a major fault by default
 AROUND = 64 << 10  # bytes that it maps around a fault, aligned to this size
@@ -28,14 +28,8 @@ DELETED = b" (deleted)"
 # Names, regions and kinds of mappings that are no files on a disk.
 NO_DISK = (b"/dev/", b"/proc/", b"/sys/", b"/memfd:", b"/SYSV")
 OTHER_REGIONS, OTHER_KINDS = {"heap", "stack", "anon", "special"}, {"hugetlb", "swap"}
-COLUMNS = {
-    "result",
-    "latency_ns",
-    "map",
-    "offset",
-    "region",
-    "kind",
-}  # that ranges() needs
+# The columns that ranges() needs.
+COLUMNS = {"result", "latency_ns", "map", "offset", "region", "kind"}
 IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs", "hugetlbfs", "proc", "sysfs"}
 
 SCRIPT = """\
