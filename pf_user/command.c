@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -147,10 +146,7 @@ int command_start(struct command *c, char **argv, bool stay_root)
 
 int command_go(struct command *c)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	c->go_ns = (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec;
+	c->go_ns = now_ns();
 	if (ptrace(PTRACE_DETACH, c->pid, NULL, NULL)) {
 		say("PID %d: ended before its first instruction", c->pid);
 		return -1;

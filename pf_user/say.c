@@ -23,12 +23,17 @@ static struct {
 	unsigned long long rate, rated_ms, rated_nr;	/* the rate, and what it was measured from */
 } progress;
 
-unsigned long long now_ms(void)
+unsigned long long now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (unsigned long long)now.tv_sec * 1000 + (unsigned long long)now.tv_nsec / 1000000;
+	return (unsigned long long)now.tv_sec * 1000000000 + (unsigned long long)now.tv_nsec;
+}
+
+unsigned long long now_ms(void)
+{
+	return now_ns() / 1000000;
 }
 
 void progress_begin(void)

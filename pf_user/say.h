@@ -41,7 +41,8 @@ FILE *open_to_write_all(int fd);
 
 #define debug(...) do { if (opt.debug) say("debug: " __VA_ARGS__); } while (0)
 
-/* CLOCK_MONOTONIC */
+/* CLOCK_MONOTONIC; signal handlers may call these. */
+unsigned long long now_ns(void);
 unsigned long long now_ms(void);
 
 /* If set, called before each message: the live view then gives the screen back. */

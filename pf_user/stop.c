@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "say.h"
 #include "stop.h"
 
 volatile sig_atomic_t stop_signal, nr_stops, end_signal;
@@ -55,15 +56,12 @@ static void on_stop(int sig, siginfo_t *info, void *context)
 static void on_child(int sig)
 {
 	siginfo_t info = { 0 };
-	struct timespec now;
 	int err = errno;
 
 	(void)sig;
 	if (command && !waitid(P_PID, (id_t)command, &info, WEXITED | WNOWAIT | WNOHANG) &&
 	    info.si_pid) {
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		command_end_ns = (unsigned long long)now.tv_sec * 1000000000 +
-				 (unsigned long long)now.tv_nsec;
+		command_end_ns = now_ns();
 		command_ended = 1;
 		command = 0;
 	}

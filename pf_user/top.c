@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "activity.h"
@@ -44,14 +43,6 @@ static struct {
 
 /* Also set by signal handlers. */
 static volatile sig_atomic_t entered, resized;
-
-static u64 now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (u64)now.tv_sec * SECOND_NS + (u64)now.tv_nsec;
-}
 
 /* Drops the text if a terminal (Ctrl-S) or pipe takes none now: reading the stream must go on. */
 static void put(const char *text, size_t len)
