@@ -30,36 +30,25 @@ static void type(struct choice *c, char key)
 		c->filter[c->filter_len++] = key;
 }
 
-static void show_by(struct choice *c, enum grouping by)
-{
-	c->by = by;
-	c->help = false;
-}
+/* The keys that choose the tables. */
+static const char by_key[] = {
+	[BY_ALL] = 'a', [BY_REGION] = 'r', [BY_MAPPING] = 'm',
+	[BY_THREAD] = 't', [BY_PROCESS] = 'p', [BY_PROGRAM] = 'g',
+};
 
 /* Returns false for the key to quit. */
 static bool take_key(struct choice *c, char key)
 {
+	const char *by = memchr(by_key, key, sizeof(by_key));
+
+	if (by) {
+		c->by = (enum grouping)(by - by_key);
+		c->help = false;
+		return true;
+	}
 	switch (key) {
 	case 'q':
 		return false;
-	case 'a':
-		show_by(c, BY_ALL);
-		break;
-	case 'r':
-		show_by(c, BY_REGION);
-		break;
-	case 'm':
-		show_by(c, BY_MAPPING);
-		break;
-	case 't':
-		show_by(c, BY_THREAD);
-		break;
-	case 'p':
-		show_by(c, BY_PROCESS);
-		break;
-	case 'g':
-		show_by(c, BY_PROGRAM);
-		break;
 	case 's':
 		c->sort = (c->sort + 1) % SORT_KEYS;
 		break;

@@ -2,6 +2,8 @@
 #include "names.h"
 #include "programs.h"
 
+_Static_assert(!(PROGRAMS_MAX & (PROGRAMS_MAX - 1)), "a power of two: slot_of() masks");
+
 static size_t slot_of(u64 pid)
 {
 	return names_mix(pid) & (PROGRAMS_MAX - 1);

@@ -13,7 +13,7 @@
 typedef unsigned long long u64;
 
 #ifndef PROGRAMS_MAX
-#define PROGRAMS_MAX	8192		/* a power of two */
+#define PROGRAMS_MAX	8192
 #endif
 
 struct program {

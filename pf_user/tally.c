@@ -110,6 +110,8 @@ static __attribute__((noinline)) void add_elsewhere(struct tally *t, const struc
 	t->latest_block = block;
 }
 
+_Static_assert(FAULT_SLACK >= sizeof(u64), "add_thread() reads so far behind a word of a line");
+
 /* For the first fault, and for one of another thread. */
 static __attribute__((noinline)) void take_tid(struct tally *t, const struct fault *f)
 {
@@ -122,7 +124,6 @@ static __attribute__((noinline)) void take_tid(struct tally *t, const struct fau
 	memcpy(&t->tid_text, f->tid, len + 1);
 }
 
-/* Eight bytes can be read: that is the slack after a line. */
 static inline void add_thread(struct tally *t, const struct fault *f)
 {
 	u64 text = 0;
