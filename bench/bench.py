@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import platform
 import subprocess
 import sys
@@ -289,6 +288,18 @@ def log_lines(nr_records: int) -> Iterator[str]:
     )
 
 
+# Runs its arguments and prints their peak memory, in KiB. That of a process is at least that of the
+# process which forked it, so this must be a small one.
+PEAK = """\
+import os, sys
+quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
+_, status, usage = os.wait4(pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def plot(nr_records: int) -> tuple[float, float]:
     """Seconds and peak memory in MB from a log to a PNG."""
     with tempfile.TemporaryDirectory() as folder:
@@ -296,14 +307,14 @@ def plot(nr_records: int) -> tuple[float, float]:
         with open(log, "w") as text:
             text.writelines(log_lines(nr_records))
         line = [sys.executable, str(PROJECT / "page_fault_plot.py"), str(log)]
-        start = time.monotonic()
         line += ["-o", f"{folder}/bench.png"]
-        process = subprocess.Popen(line, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        measure = [sys.executable, "-c", PEAK, *line]
+        start = time.monotonic()
+        done = subprocess.run(measure, stdout=subprocess.PIPE, text=True)
+        seconds = time.monotonic() - start
+        if done.returncode:
             raise BenchError(f"the plotter failed with {nr_records} faults")
-        return time.monotonic() - start, usage.ru_maxrss * 1024 / 1e6
+        return seconds, int(done.stdout) * 1024 / 1e6
 
 
 def read_limits() -> dict[str, float]:
