@@ -129,6 +129,8 @@ fuzz:
 	@tests/deps
 	@tests/fuzz/run '$(SECONDS)'
 
+FAULTLOG = $(wildcard $(addprefix faultlog/, *.py */*.py */*.html */*.js))
+
 # Run it as root, or with a DESTDIR that you can write to. Root will run the installed files, so
 # only root may write to them, whatever the umask and the modes in the tree.
 install: all
@@ -136,9 +138,9 @@ install: all
 		INSTALL_MOD_DIR=updates modules_install
 	install -D -m 755 user '$(DESTDIR)$(PREFIX)/bin/pf_user'
 	install -D -m 755 page_fault_plot.py '$(DESTDIR)$(PREFIX)/bin/page_fault_plot'
-	install -d '$(DESTDIR)$(PREFIX)/share/pf_probe/faultlog'
-	install -m 644 faultlog/*.py faultlog/*.html faultlog/*.js \
-		'$(DESTDIR)$(PREFIX)/share/pf_probe/faultlog'
+	@for file in $(FAULTLOG); do \
+		install -D -m 644 $$file '$(DESTDIR)$(PREFIX)/share/pf_probe/'$$file || exit 1; \
+	done
 	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man8' doc/pf_user.8 doc/pf_probe.8
 	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' doc/page_fault_plot.1
 

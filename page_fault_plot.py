@@ -25,7 +25,7 @@ import signal
 from pathlib import Path
 
 try:
-    from faultlog import memory
+    from faultlog.base import malloc
     from faultlog.cli import main
 except ModuleNotFoundError as err:
     if err.name != "numpy":
@@ -37,7 +37,7 @@ except ModuleNotFoundError as err:
     )
 
 if __name__ == "__main__":
-    memory.keep()
+    malloc.keep()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # exit quietly in "... | head"
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # if ignored, wait() would fail
     sys.exit(main())

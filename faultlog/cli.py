@@ -17,13 +17,16 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, ContextManager, Iterable, NoReturn, TextIO
 
-from . import VERSION, checks, clock, compare, outputs, progress, roots, select, source
-from . import table
-from .groups import KEYS
-from .lines import read_log
-from .log import LogError
-from .terminal import PROG, warn
-from .words import printable
+from . import VERSION
+from .analyse import select
+from .analyse.groups import KEYS
+from .base import progress
+from .base.error import LogError
+from .base.words import printable
+from .parse import checks, clock, roots, source
+from .parse.lines import read_log
+from .report import compare, outputs, table
+from .report.terminal import PROG, warn
 
 ROOT_USE = (
     "it is for names of files; add --by function, --by line, --slowest, --function NAME, or "

@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 import kernel
 import vm
 
-from faultlog.words import time_text
+from faultlog.base.words import time_text
 
 DOC = PROJECT / "doc"
 COLOURS = 128  # few enough for small files, and enough to keep the colours of the marks

@@ -22,8 +22,8 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 PLOTTER = PROJECT / "page_fault_plot.py"
 sys.path.insert(0, str(PROJECT))
 
-from faultlog.groups import KEYS
-from faultlog.outputs import MODULE_OF_SUFFIX, VIEWS
+from faultlog.analyse.groups import KEYS
+from faultlog.report.outputs import MODULE_OF_SUFFIX, VIEWS
 
 TIMEOUT_S = 120
 NO_DISK = re.compile(
@@ -111,7 +111,7 @@ def faults_in(path: Path, suffix: str) -> int:
 
 
 def faults_in_page(path: Path) -> int:
-    """The number of latencies in a page, from their bytes (see faultlog/page.py)."""
+    """The number of latencies in a page, from their bytes (see faultlog/report/page.py)."""
     pattern = rb'<script type="application/gzip" id="(meta|latency)\.\d+">([^<]*)<'
     data = {b"meta": b"", b"latency": b""}
     for name, text in re.findall(pattern, path.read_bytes()):

@@ -39,7 +39,7 @@ from PIL import Image
 import document
 import outputs
 import recording
-from faultlog.words import time_text
+from faultlog.base.words import time_text
 
 PROJECT = outputs.PROJECT
 DOCS = tuple(

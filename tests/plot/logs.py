@@ -18,9 +18,10 @@ from matplotlib.figure import Figure
 SCRIPT = Path(__file__).resolve().parents[2] / "page_fault_plot.py"
 sys.path.insert(0, str(SCRIPT.parent))
 
-from faultlog import checks, drawing
-from faultlog.lines import read_log
-from faultlog.log import Log
+from faultlog.draw import drawing
+from faultlog.parse import checks
+from faultlog.parse.lines import read_log
+from faultlog.parse.log import Log
 
 HEAD = (
     b"# pf_probe_B version=1.0 pid=4494 comm=cc1plus clock=CLOCK_MONOTONIC "

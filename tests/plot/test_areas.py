@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from faultlog import areas
+from faultlog.draw import areas
 from logs import compiler_log, read
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from faultlog import checks
-from faultlog.checks import examine, losses, new_words
+from faultlog.parse import checks
+from faultlog.parse.checks import examine, losses, new_words
 from logs import FAMILY, HEAD, NEW, OLD, compiler_log, drawn, fault, read, run
 from logs import summary, svg_words
 from logs import texts

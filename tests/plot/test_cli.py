@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog import VERSION, cli, page
-from faultlog.layout import WIDTH
-from faultlog.picture import DPI
+from faultlog import VERSION, cli
+from faultlog.draw.layout import WIDTH
+from faultlog.report import page
+from faultlog.report.picture import DPI
 from logs import *
 from matplotlib.figure import Figure
 from matplotlib.image import imread
@@ -239,7 +240,7 @@ def not_read(*_args: object) -> None:
 def test_a_folder_that_may_not_be_written_to_is_refused_at_once(
     log_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("faultlog.lines._read", not_read)
+    monkeypatch.setattr("faultlog.parse.lines._read", not_read)
     folder = log_path.with_name("folder")
     folder.mkdir(mode=0o555)
     for path in log_path.parents:
@@ -265,9 +266,9 @@ def test_a_missing_library_is_reported_before_the_log_is_read(
     for module in [m for m in sys.modules if m.split(".")[0] == library]:
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, f"{library}.offline", None)
-    monkeypatch.delitem(sys.modules, "faultlog.drawing", raising=False)
-    monkeypatch.setattr("faultlog.lines._read", not_read)
-    monkeypatch.setattr("faultlog.page._library", page._library.__wrapped__)
+    monkeypatch.delitem(sys.modules, "faultlog.draw.drawing", raising=False)
+    monkeypatch.setattr("faultlog.parse.lines._read", not_read)
+    monkeypatch.setattr("faultlog.report.page._library", page._library.__wrapped__)
     assert cli.main([str(log_path), "-o", str(log_path.with_name(name))]) == 1
     assert f"{library} is needed (Debian: " in capsys.readouterr().err
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
-from faultlog import clock
+from faultlog.parse import clock
 from logs import FAMILY, HEAD, OLD, fault, read, run, summary
 
 MS = 10**6

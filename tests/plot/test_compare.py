@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 
 import pytest
-from faultlog import fit
-from faultlog.compare import percent_text
-from faultlog.log import MAJOR
+from faultlog.base import fit
+from faultlog.parse.log import MAJOR
+from faultlog.report.compare import percent_text
 from logs import HEAD_AT_0, OLD, fault, read, run, summary, table_lines
 from test_table import CC1, CC1_TEXT, HOSTILE, hostile
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog import trace
-from faultlog.database import AT_ONCE
-from faultlog.rows import HEADER, groups
+from faultlog.report import perfetto
+from faultlog.report.database import AT_ONCE
+from faultlog.report.rows import HEADER, groups
 from logs import *
 
 HOSTILE = b'=cmd|"/c\\040calc"!A1,</script>\\012\\134%s{}'  # a name, as a log has it
@@ -369,14 +369,14 @@ def test_trace_slices_nest_in_any_log():
     )
     top = fault((1 << 64) - 9, 0x1000, 4494, tid=1, latency_ns=(1 << 64) - 3, **keys)
     log = read(text.replace(HEAD_AT_0, b"") + top)
-    slices = trace.as_slices(log, trace._tids(log))
+    slices = perfetto.as_slices(log, perfetto._tids(log))
     assert slices.tolist() == [True, True, True, False, True, True, True, True]
 
 
 def test_steps_of_counters():
-    assert [trace.step(ns) for ns in (0, 500, 501, 10**9)] == [1, 1, 10, 10**7]
+    assert [perfetto.step(ns) for ns in (0, 500, 501, 10**9)] == [1, 1, 10, 10**7]
     minute = 60 * 10**9
-    assert [trace.step(n * minute) for n in (400, 1000, 60000)] == [
+    assert [perfetto.step(n * minute) for n in (400, 1000, 60000)] == [
         minute,
         2 * minute,
         120 * minute,

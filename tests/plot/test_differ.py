@@ -8,7 +8,7 @@ from typing import Callable
 
 import numpy as np
 import pytest
-from faultlog import differ
+from faultlog.analyse import differ
 from scipy import stats
 
 NR_TABLES, NR_ROWS = 1500, 30

@@ -7,9 +7,10 @@ import re
 
 import numpy as np
 import pytest
-from faultlog import digits, lines
-from faultlog.block import Block, Prefixes
-from faultlog.log import DECIMAL, HEXADECIMAL
+from faultlog.parse import lines
+from faultlog.parse.block import Block, Prefixes
+from faultlog.parse.log import DECIMAL, HEXADECIMAL
+from faultlog.report import digits
 
 TOP = (1 << 64) - 1
 EDGES = [0, 1, TOP, TOP - 1, TOP // 10, 1 << 63, 18446744073709551609]

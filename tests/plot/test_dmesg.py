@@ -6,9 +6,9 @@ from __future__ import annotations
 import io
 
 import pytest
-from faultlog import lines, source
-from faultlog.checks import examine
-from faultlog.lines import read_log
+from faultlog.parse import lines, source
+from faultlog.parse.checks import examine
+from faultlog.parse.lines import read_log
 from logs import NEW, OLD, Log, compiler_log, fault, read, rows, run
 
 MODULE = b"pf_probe_A: "

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from faultlog import findings
+from faultlog.report import findings
 from logs import HEAD_AT_0, OLD, compiler_log, fault, read, run, summary
 
 ANON = dict(tid=4494, access="write", region="anon", result="minor", map="anon")

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog import helper, lines, source
-from faultlog.helper import Helpers
-from faultlog.lines import read_log
-from faultlog.source import open_log
+from faultlog.base import helper
+from faultlog.base.helper import Helpers
+from faultlog.parse import lines, source
+from faultlog.parse.lines import read_log
+from faultlog.parse.source import open_log
 from logs import *
 
 COUNTED = b"".join(
@@ -164,7 +165,7 @@ def test_no_helper_is_left_when_we_are_killed(tmp_path):
     script = (
         "import sys, time\n"
         f"sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
-        "from faultlog.helper import Helper\n"
+        "from faultlog.base.helper import Helper\n"
         "def work():\n"
         "    time.sleep(0.5)\n"
         "    yield bytes(1 << 20)\n"

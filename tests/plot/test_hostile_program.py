@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from faultlog import symbols
-from faultlog.asking import NOBODY, Budget
-from faultlog.debug import Refused
-from faultlog.files import open_stored
-from faultlog.symbols import look_up, read_segments
+from faultlog.analyse import symbols
+from faultlog.analyse.asking import NOBODY, Budget
+from faultlog.analyse.debug import Refused
+from faultlog.analyse.files import open_stored
+from faultlog.analyse.symbols import look_up, read_segments
 from logs import SCRIPT, fault, read, run, summary
 from test_symbols import LOAD, address_of, head, library, line, parts, public
 
@@ -80,8 +80,8 @@ def copied(library: Path, folder: Path) -> Path:
 
 PEAK = """\
 import resource, sys
-from faultlog.asking import Budget
-from faultlog.symbols import look_up
+from faultlog.analyse.asking import Budget
+from faultlog.analyse.symbols import look_up
 
 budget = Budget(cpu_seconds=1, seconds=20, memory=int(sys.argv[3]))
 look_up(sys.argv[1].encode(), [int(sys.argv[2])], budget=budget)
@@ -305,8 +305,9 @@ def test_a_device_or_a_fifo_is_not_opened(tmp_path):
 def test_files_that_are_opened_leave_no_memory_behind():
     """A log with 65,000 names of one program took 860 MB: 3 KB stayed each time it was opened."""
     program = (
-        "import os; from faultlog import memory; memory.keep()\n"
-        "from faultlog.files import open_stored; from faultlog.symbols import born_s\n"
+        "import os; from faultlog.base import malloc; malloc.keep()\n"
+        "from faultlog.analyse.files import open_stored\n"
+        "from faultlog.analyse.symbols import born_s\n"
         "def pages(): return int(open('/proc/self/statm').read().split()[1])\n"
         "def some(n):\n"
         "    for _ in range(n): os.close(open_stored(b'/bin/sh')); born_s(b'/bin/sh')\n"

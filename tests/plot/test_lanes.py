@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from faultlog import lanes, panels
+from faultlog.draw import lanes, panels
 from logs import HEAD, HEAD_AT_0, NEW, drawn, family_log, fault, read, summary, texts
 
 

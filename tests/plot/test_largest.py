@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog import cli, lines, source
-from faultlog.lanes import find_threads
-from faultlog.lines import read_log
-from faultlog.source import open_log
+from faultlog import cli
+from faultlog.draw.lanes import find_threads
+from faultlog.parse import lines, source
+from faultlog.parse.lines import read_log
+from faultlog.parse.source import open_log
 from logs import fault, numbers, read, run
 
 TOP = (1 << 64) - 1

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog import cli, fit, groups, slowest
-from faultlog.rows import BLOCK
+from faultlog import cli
+from faultlog.analyse import groups
+from faultlog.base import fit
+from faultlog.report import slowest
+from faultlog.report.rows import BLOCK
 from logs import FAMILY, HEAD_AT_0, OLD, compiler_log, fault, read, run, summary
 from logs import table_lines
 from test_hostile import NAMES, log_of

@@ -7,9 +7,18 @@ import random
 import re
 
 import pytest
-from faultlog import lines
-from faultlog.log import COLUMNS, DECIMAL, OF_OTHERS, OTHER, RESULTS, WORD
-from faultlog.log import Column, Event, Log
+from faultlog.parse import lines
+from faultlog.parse.log import (
+    COLUMNS,
+    DECIMAL,
+    OF_OTHERS,
+    OTHER,
+    RESULTS,
+    WORD,
+    Column,
+    Event,
+    Log,
+)
 from logs import FAMILY, HEAD, NEW, OLD, compiler_log, fault, numbers, outcomes, read
 from logs import rows, summary, words
 

@@ -7,7 +7,8 @@ import re
 import subprocess
 
 import pytest
-from faultlog import groups, outputs, table
+from faultlog.analyse import groups
+from faultlog.report import outputs, table
 from logs import SCRIPT, run
 
 PAGE = SCRIPT.parent / "doc/page_fault_plot.1"

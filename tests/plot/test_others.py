@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 from faultlog import cli
-from faultlog.checks import examine
-from faultlog.log import COLUMNS, Log
+from faultlog.parse.checks import examine
+from faultlog.parse.log import COLUMNS, Log
 from logs import ENV, HEAD, NEW, SCRIPT, compiler_log, numbers, read, rows, run, words
 
 HERE = Path(__file__).resolve().parent / "others"
@@ -231,7 +231,7 @@ def test_a_picture_of_each_view(name, view, tmp_path):
 
 
 def test_a_picture_notes_what_is_missing(tmp_path):
-    from faultlog import drawing
+    from faultlog.draw import drawing
     from logs import draw, texts
 
     figure = drawing.new_figure()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from faultlog.packed import FEW, MIN_MARKED, distinct
+from faultlog.base.packed import FEW, MIN_MARKED, distinct
 
 TOP = (1 << 64) - 1
 N = 3 * MIN_MARKED

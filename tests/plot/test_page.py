@@ -12,7 +12,7 @@ from typing import Callable, Iterator
 
 import numpy as np
 import pytest
-from faultlog.words import time_text
+from faultlog.base.words import time_text
 from logs import *
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options

@@ -10,11 +10,13 @@ import xml.etree.ElementTree
 import matplotlib
 import numpy as np
 import pytest
-from faultlog import checks, drawing, lanes, layout, marks, page, panels, strips
-from faultlog.log import MAJOR
-from faultlog.layout import WIDTH
-from faultlog.marks import ALARM, MAJOR_MARK, SHAPES
-from faultlog.words import time_text
+from faultlog.base.words import time_text
+from faultlog.draw import drawing, lanes, layout, marks, panels, strips
+from faultlog.draw.layout import WIDTH
+from faultlog.draw.marks import ALARM, MAJOR_MARK, SHAPES
+from faultlog.parse import checks
+from faultlog.parse.log import MAJOR
+from faultlog.report import page
 from logs import *
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure

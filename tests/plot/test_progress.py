@@ -10,8 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from faultlog import progress
-from faultlog.helper import Helpers
+from faultlog.base import progress
+from faultlog.base.helper import Helpers
 from logs import ENV, SCRIPT, compiler_log
 
 pytest.importorskip("tqdm")

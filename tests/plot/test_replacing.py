@@ -10,7 +10,7 @@ import struct
 from types import SimpleNamespace
 
 import pytest
-from faultlog.outputs import _part, replacing
+from faultlog.report.outputs import _part, replacing
 
 
 @pytest.fixture

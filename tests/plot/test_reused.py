@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog.drawing import count_pages
-from faultlog.lanes import find_lanes, find_threads
-from faultlog.panels import by_mapping
-from faultlog.symbols import NOWHERE, Placer
+from faultlog.analyse.symbols import NOWHERE, Placer
+from faultlog.draw.drawing import count_pages
+from faultlog.draw.lanes import find_lanes, find_threads
+from faultlog.draw.panels import by_mapping
 from logs import HEAD_AT_0, fault, read, run, summary, texts, drawn
 
 HEAD = HEAD_AT_0.replace(b"pid=4494 comm=cc1plus", b"pid=100 comm=make")

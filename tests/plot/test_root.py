@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from faultlog.roots import Roots, root
+from faultlog.parse.roots import Roots, root
 from logs import run, summary
 from test_symbols import LOAD, address_of, head, library, line, parts
 from test_table import CC1, table_of

@@ -8,8 +8,10 @@ import time
 
 import numpy as np
 import pytest
-from faultlog import checks, drawing, groups, select
-from faultlog.log import LogError
+from faultlog.analyse import groups, select
+from faultlog.base.error import LogError
+from faultlog.draw import drawing
+from faultlog.parse import checks
 from logs import FAMILY, HEAD, HEAD_AT_0, compiler_log, fault, read, run
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog import cli, layout, picture
+from faultlog import cli
+from faultlog.draw import layout
+from faultlog.report import picture
 from logs import HEAD_AT_0, OLD, bars, fault, read, run, scattered, summary, texts
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure

@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from faultlog import lines, source
-from faultlog.lines import read_log
-from faultlog.source import open_log
+from faultlog.parse import lines, source
+from faultlog.parse.lines import read_log
+from faultlog.parse.source import open_log
 from logs import (
     ENV,
     HEAD_AT_0,

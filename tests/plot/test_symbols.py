@@ -15,8 +15,8 @@ from typing import Iterator
 
 import numpy as np
 import pytest
-from faultlog import symbols
-from faultlog.symbols import NOWHERE, Placer, look_up, read_segments
+from faultlog.analyse import symbols
+from faultlog.analyse.symbols import NOWHERE, Placer, look_up, read_segments
 from logs import HEAD_AT_0, compiler_log, fault, read, run, summary
 from test_table import CC1_TEXT, table_of
 

@@ -21,10 +21,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog import cli, fit, groups, table, terminal
-from faultlog.groups import figures
-from faultlog.packed import pack
-from faultlog.spread import spread
+from faultlog import cli
+from faultlog.analyse import groups
+from faultlog.analyse.groups import figures
+from faultlog.analyse.spread import spread
+from faultlog.base import fit
+from faultlog.base.packed import pack
+from faultlog.report import table, terminal
 from logs import (
     ENV,
     FAMILY,

@@ -8,8 +8,9 @@ import re
 
 import numpy as np
 import pytest
-from faultlog import breaks, checks, drawing, timeline
-from faultlog.words import ROUND_TIMES
+from faultlog.base.words import ROUND_TIMES
+from faultlog.draw import breaks, drawing, timeline
+from faultlog.parse import checks
 from logs import *
 from matplotlib.figure import Figure
 from test_picture import check_labels

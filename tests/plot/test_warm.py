@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from faultlog.warm import Range, costliest, ranges
+from faultlog.report.warm import Range, costliest, ranges
 from logs import HEAD_AT_0, OLD, fault, read, run, summary
 from test_table import CC1, CC1_TEXT
 

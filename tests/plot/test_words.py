@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from faultlog import fit, words
+from faultlog.base import fit, words
 
 
 S = 10**9
