@@ -2,7 +2,8 @@
 /*
  * For the guest tests: programs whose faults are tried more than once, or never completed.
  *
- *	retries signals HANDLER N	N cold reads of a file, cut short by a timer's signals
+ *	retries signals HANDLER N ROUNDS	N cold reads of a file, cut short by a timer's
+ *				signals, in each of the rounds
  *	retries exec K		a second thread calls exec, and K faults later touches the address
  *				of its leader's last fault; K = -1: that fault waits until the exec
  *	retries unmapped N	N faults whose page is unmapped before they are tried again
@@ -177,21 +178,11 @@ static void make_cold(long nr)
 	nr_pages = nr;
 }
 
-static int run_signals(char **args)
+static void read_cold(long nr)
 {
 	struct itimerval none = {};
-	struct sigaction action = { .sa_handler = on_timer };
 
-	for (size_t i = 0; i < sizeof(handlers) / sizeof(*handlers); i++)
-		if (!strcmp(handlers[i].name, args[0]))
-			handler = &handlers[i];
-	if (!handler)
-		errx(2, "no handler %s", args[0]);
-	make_cold(2 * atol(args[1]));
-	fresh = map_anon(FRESH_PAGES);
-	action.sa_flags = handler->flags;
-	if (sigaction(SIGALRM, &action, NULL))
-		err(1, "sigaction");
+	make_cold(2 * nr);
 	/* A signal behind the loop must not read past the end of the file. */
 	for (long page = 0; page < nr_pages; page += 2) {
 		reading = page;
@@ -202,6 +193,25 @@ static int run_signals(char **args)
 		(void)*(volatile char *)(cold + reading * page_size);
 	}
 	setitimer(ITIMER_REAL, &none, NULL);
+	munmap(cold, nr_pages * page_size);
+	close(cold_fd);
+}
+
+static int run_signals(char **args)
+{
+	struct sigaction action = { .sa_handler = on_timer };
+
+	for (size_t i = 0; i < sizeof(handlers) / sizeof(*handlers); i++)
+		if (!strcmp(handlers[i].name, args[0]))
+			handler = &handlers[i];
+	if (!handler)
+		errx(2, "no handler %s", args[0]);
+	fresh = map_anon(FRESH_PAGES);
+	action.sa_flags = handler->flags;
+	if (sigaction(SIGALRM, &action, NULL))
+		err(1, "sigaction");
+	for (int round = 0; round < atoi(args[2]); round++)
+		read_cold(atol(args[1]));
 	printf("signals=%d\n", nr_signals);
 	unlink(COLD);
 	return 0;
@@ -525,7 +535,7 @@ static const struct program {
 	int nr_args;
 	int (*run)(char **args);
 } programs[] = {
-	{ "signals", 2, run_signals },   { "exec", 1, run_exec },
+	{ "signals", 3, run_signals },   { "exec", 1, run_exec },
 	{ "unmapped", 1, run_unmapped }, { "numbers", 1, run_numbers },
 	{ "crowd", 1, run_crowd },	 { "init", 1, run_init },
 	{ "stranger", 2, run_stranger },

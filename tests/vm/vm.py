@@ -201,6 +201,7 @@ def initramfs(guest: Guest) -> bytes:
         "tap.sh": (0o644, (HERE / "tap.sh").read_bytes()),
         "tracing.sh": (0o644, (HERE / "tracing.sh").read_bytes()),
         "renaming.sh": (0o644, (HERE / "renaming.sh").read_bytes()),
+        "counting.sh": (0o644, (HERE / "counting.sh").read_bytes()),
         "bin/busybox": (0o755, guest.tree.busybox.read_bytes()),
         "config": (0o644, config.encode()),
         "modules/order": (0o644, "".join(f"{m}.ko\n" for m in loaded).encode()),
