@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import lzma
+import re
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,7 @@ LONG = "\n# vm: long\n"
 LAST = "\n# vm: last\n"
 ALONE = "\n# vm: alone\n"
 PACKED = "\n# vm: packed\n"
+MEMORY = re.compile(r"^# vm: memory (\d+)$", re.MULTILINE)
 
 
 def show(line: str) -> None:
@@ -119,6 +121,8 @@ def guest_of(
     )
     if tree.kernel.is_built:
         guest.memory_mb = DEBUG_MEMORY_MB
+    for text in texts.values():
+        guest.memory_mb = max([guest.memory_mb, *map(int, MEMORY.findall(text))])
     be_patient(guest)
     return guest
 
@@ -150,6 +154,7 @@ def boot(
     this machine's architecture; without the servers if `quick`.
     "# vm: packed": the modules are also in /packed, as .ko.xz.
     "# vm: last": the test runs after all others of its boot.
+    "# vm: memory N": the boot has at least N MiB of memory.
 
     The lines of additional boots come last, even if these run `at_once` with the first.
     """
