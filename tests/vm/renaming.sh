@@ -22,12 +22,14 @@ renames_number() {
 	sed -n "s/.* $1=\([0-9]*\).*/\1/p" "$2" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# renames_storm DEPTH SECONDS: rounds of 4,000 files, for SECONDS or a little longer; four checks.
+# renames_storm DEPTH SECONDS: rounds of 4,000 files (2,000 in a quick run), for SECONDS or a little
+# longer; four checks.
 renames_storm() {
 	named=0 unknown=0 bad=0 lost=0 files=0
+	[ "${QUICK:-0}" = 1 ] && nr_files=2000 || nr_files=4000
 	end=$(($(tap_uptime_s) + $2))
 	while [ "$(tap_uptime_s)" -lt $end ]; do
-		renames_round B "$1" 4000 || break
+		renames_round B "$1" $nr_files || break
 		/renames scan /tmp/storm "$1" </tmp/recorded >/tmp/scanned || diag "$(cat /tmp/scanned)"
 		named=$((named + $(renames_number named /tmp/scanned)))
 		unknown=$((unknown + $(renames_number unknown /tmp/scanned)))
@@ -38,7 +40,7 @@ renames_storm() {
 			/renames scan /tmp/storm "$1" <$other >/tmp/scanned ||
 				bad=$((bad + $(renames_number bad /tmp/scanned)))
 		done
-		files=$((files + 4000))
+		files=$((files + nr_files))
 	done
 	diag "$1 directories: $files files, named=$named unknown=$unknown bad=$bad," \
 		"the last round: $(cat /tmp/said)"
