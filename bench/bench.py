@@ -170,17 +170,19 @@ class Bench:
 
     def boot(self, cases: dict[str, str], **options: Any) -> vm.Run:
         source = ". /peers.sh" if options.get("host_root") else ". /guest.sh"
-        defaults: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "accel": self.place.accel,
             "smp": 1,
             "memory_mb": 2048,
+            "timeout_s": TIMEOUT_S,
+            **options,
         }
         guest = vm.Guest(
             tree=self.tree,
             cases={name: f"{source}\n{case}\n" for name, case in cases.items()},
             files=dict(self.files),
             tap=False,
-            **{**defaults, "timeout_s": TIMEOUT_S, **options},
+            **settings,
         )
         run = vm.boot(guest, "bench", self.results.take)
         if run.outcome:

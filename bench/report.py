@@ -146,8 +146,8 @@ def sharing_table(results: Results) -> str:
         rows = [(x, use) for x, use in sums.items() if x not in rare]
         rows.sort(key=lambda x: -x[1].stores)
         if rare:
-            counts = zip(*(dataclasses.astuple(sums[x]) for x in rare))
-            rest = sharing.Shared(*map(sum, counts))
+            columns = zip(*(dataclasses.astuple(sums[x]) for x in rare))
+            rest = sharing.Shared(*map(sum, columns))
             rows.append((f"({len(rare)} more, less than one move each)", rest))
         for variable, use in rows:
             counts = (use.loads, use.stores, use.moves)

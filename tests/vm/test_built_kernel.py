@@ -15,21 +15,21 @@ import tap
 BUILT = [x for x in kernel.known_kernels().values() if x.is_built]
 
 
-def test_each_has_its_config():
+def test_each_has_its_config() -> None:
     assert BUILT
     for asked in BUILT:
         assert "CONFIG_KPROBES=y" in source.config_of(asked)
         assert f'CONFIG_LOCALVERSION="-{asked.name}"' in source.config_of(asked)
 
 
-def test_they_are_only_for_one_target():
+def test_they_are_only_for_one_target() -> None:
     names = matrix.names_of(kernel.known_kernels(), "debug")
     assert names == [asked.name for asked in BUILT]
     others = matrix.names_of(kernel.known_kernels(), "")
     assert "bookworm" in others and not set(others) & {"default", *names}
 
 
-def test_a_line_that_kconfig_drops_is_found():
+def test_a_line_that_kconfig_drops_is_found() -> None:
     wanted = "# A heading\nCONFIG_A=y\nCONFIG_B=y\n# CONFIG_C is not set\n"
     assert source.unmet(wanted, "CONFIG_A=y\nCONFIG_BB=y\nCONFIG_C=y\n") == [
         "CONFIG_B=y",
@@ -39,7 +39,7 @@ def test_a_line_that_kconfig_drops_is_found():
 
 
 @pytest.fixture
-def configs(tmp_path, monkeypatch) -> Path:
+def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with configs that a test may change."""
     monkeypatch.setattr(source, "CONFIGS", tmp_path)
     for name in ("guest", BUILT[0].name):
@@ -47,7 +47,7 @@ def configs(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
-def test_another_config_is_another_kernel(configs):
+def test_another_config_is_another_kernel(configs: Path) -> None:
     asked = BUILT[0]
     root = Path("/kernels") / f"linux_6.12.1-1_{source.mark_of(asked)}"
     assert kernel.is_current(asked, root)
@@ -58,7 +58,7 @@ def test_another_config_is_another_kernel(configs):
         assert not kernel.is_current(asked, root)
 
 
-def test_a_problem_reported_at_the_end_of_a_guest_is_a_failure():
+def test_a_problem_reported_at_the_end_of_a_guest_is_a_failure() -> None:
     """The messages are those of tests/vm/init."""
     lines = Path(__file__).with_name("init").read_text().splitlines()
     complaints = [line for line in lines if "BUG: " in line]

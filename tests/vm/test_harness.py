@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def fake_tree(folder: Path, suite: str, arch: str) -> kernel.Tree:
 # Guests that pass and fail. Each boot takes at least 10 s, so there are few.
 
 
-def test_good_guest_passes(tmp_path):
+def test_good_guest_passes(tmp_path: Path) -> None:
     (tmp_path / "in").write_bytes(b"\0hello\n")
     status, output = run_case(
         tmp_path,
@@ -94,7 +95,7 @@ def test_good_guest_passes(tmp_path):
     assert (out / "deep/file").stat().st_size == 3000000
 
 
-def test_failing_guest_tests_fail_the_run(tmp_path):
+def test_failing_guest_tests_fail_the_run(tmp_path: Path) -> None:
     """Serial and parallel tests have boots of their own, but give one joint result."""
     status, output = run_case(
         tmp_path,
@@ -118,7 +119,7 @@ def test_failing_guest_tests_fail_the_run(tmp_path):
     assert status == vm.Outcome.FAILED
 
 
-def test_panicking_guest_is_a_crash(tmp_path):
+def test_panicking_guest_is_a_crash(tmp_path: Path) -> None:
     status, output = run_case(
         tmp_path, boom="plan 2\nok before true\necho c >/proc/sysrq-trigger"
     )
@@ -128,7 +129,7 @@ def test_panicking_guest_is_a_crash(tmp_path):
     assert status == vm.Outcome.CRASHED
 
 
-def test_hanging_guest_is_hung(tmp_path):
+def test_hanging_guest_is_hung(tmp_path: Path) -> None:
     """Wherever it is when its time is over, even while it is booting."""
     status, output = run_case(
         tmp_path, timeout_s=5, hang="plan 1\nwhile :; do sleep 1; done"
@@ -169,7 +170,15 @@ def test_hanging_guest_is_hung(tmp_path):
         ),
     ],
 )
-def test_verdict(tmp_path, lines, console, hung, outcome, reason, failures):
+def test_verdict(
+    tmp_path: Path,
+    lines: list[str],
+    console: str,
+    hung: bool,
+    outcome: vm.Outcome,
+    reason: str,
+    failures: list[str],
+) -> None:
     """The kernel's log and QEMU's end count, even if all tests pass."""
     (tmp_path / "console.log").write_text(f"[    0.0] fine\n{console}\n")
     guest = vm.Guest(fake_tree(tmp_path, "here", "amd64"), {"x": ""})
@@ -187,11 +196,14 @@ STRAY_INT3 = """\
 """
 
 
-def stub_boots(monkeypatch, folder, *consoles) -> list[str]:
+def stub_boots(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, *consoles: str
+) -> list[str]:
     """Let each vm.boot_once() end with one of these; returns the names it was called with."""
-    left, names = list(consoles), []
+    left = list(consoles)
+    names: list[str] = []
 
-    def once(guest, name, on_line):
+    def once(guest: vm.Guest, name: str, on_line: Callable[[str], None]) -> vm.Run:
         names.append(name)
         (folder / "console.log").write_text(console := left.pop(0))
         outcome = vm.Outcome.CRASHED if console else vm.Outcome.PASSED
@@ -210,9 +222,17 @@ def stub_boots(monkeypatch, folder, *consoles) -> list[str]:
         ("41", "kvm", 1),
     ],
 )
-def test_stale_code_is_booted_again(tmp_path, monkeypatch, byte, accel, nr_boots):
+def test_stale_code_is_booted_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    byte: str,
+    accel: str,
+    nr_boots: int,
+) -> None:
     boots = stub_boots(monkeypatch, tmp_path, STRAY_INT3.format(byte), "")
-    guest = vm.Guest(tree=None, cases={}, accel=("-accel", accel))
+    guest = vm.Guest(
+        fake_tree(tmp_path, "here", "amd64"), cases={}, accel=("-accel", accel)
+    )
     lines: list[str] = []
     run = vm.boot(guest, "name", lines.append)
     assert len(boots) == nr_boots
@@ -222,19 +242,25 @@ def test_stale_code_is_booted_again(tmp_path, monkeypatch, byte, accel, nr_boots
     assert len(lines) == nr_boots - 1
 
 
-def test_stale_code_twice_is_a_crash(tmp_path, monkeypatch):
+def test_stale_code_twice_is_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     console = STRAY_INT3.format("41")
     boots = stub_boots(monkeypatch, tmp_path, console, console)
-    guest = vm.Guest(tree=None, cases={}, accel=("-accel", "tcg,thread=multi"))
+    guest = vm.Guest(
+        fake_tree(tmp_path, "here", "amd64"),
+        cases={},
+        accel=("-accel", "tcg,thread=multi"),
+    )
     assert vm.boot(guest, "name", print).outcome == vm.Outcome.CRASHED
     assert len(boots) == 2
 
 
-def test_no_tests_is_a_failure():
+def test_no_tests_is_a_failure() -> None:
     assert tap.judge(["VM: done"], []).failures == ["no tests"]
 
 
-def test_qemu_that_cannot_start_is_lost():
+def test_qemu_that_cannot_start_is_lost() -> None:
     tree = kernel.get(kernel.known_kernels()["default"])
     run = vm.boot(vm.Guest(tree, {"x": "true"}, qemu=("-no-such-option",)), "harness")
     assert run.outcome == vm.Outcome.LOST
@@ -242,7 +268,7 @@ def test_qemu_that_cannot_start_is_lost():
     assert run.totals.failures
 
 
-def test_guest_dies_with_its_run(tmp_path):
+def test_guest_dies_with_its_run(tmp_path: Path) -> None:
     (tmp_path / "hang.sh").write_text("while :; do sleep 1; done\n")
     run = subprocess.Popen([*RUN, "--cases", str(tmp_path)], stdout=subprocess.PIPE)
     assert run.stdout is not None
@@ -284,7 +310,9 @@ def test_guest_dies_with_its_run(tmp_path):
         (["# ok 1", "okay", "1..1", "ok 1 - ok"], "0", 1, 0, 0),
     ],
 )
-def test_tap_case(lines, status, passed, failed, skipped):
+def test_tap_case(
+    lines: list[str], status: str | None, passed: int, failed: int, skipped: int
+) -> None:
     totals = tap.judge_case("case", lines, status)
     assert (totals.passed, len(totals.failures), len(totals.skips)) == (
         passed,
@@ -293,7 +321,7 @@ def test_tap_case(lines, status, passed, failed, skipped):
     )
 
 
-def test_tap_over_several_cases():
+def test_tap_over_several_cases() -> None:
     lines = ["VM: begin a", "1..1", "ok 1", "VM: end a 0", "VM: begin b", "1..1"]
     totals = tap.judge(lines, ["a", "b", "c"])
     assert totals.passed == 1
@@ -319,11 +347,11 @@ def test_tap_over_several_cases():
         "[    9.1] kmemleak: 3 new suspected memory leaks",
     ],
 )
-def test_console_scan_finds(line):
+def test_console_scan_finds(line: str) -> None:
     assert tap.scan_console(f"[    0.0] fine\n{line}\n") == [line]
 
 
-def test_console_scan_leaves_healthy_lines():
+def test_console_scan_leaves_healthy_lines() -> None:
     healthy = """
         Kernel command line: panic=-1 oops=panic panic_on_warn=1
         Spectre V2 : WARNING: Unprivileged eBPF is enabled with eIBRS on
@@ -346,5 +374,5 @@ def test_console_scan_leaves_healthy_lines():
         ("", True, False),
     ],
 )
-def test_kvm_rule(flags, writable, kvm):
+def test_kvm_rule(flags: str, writable: bool, kvm: bool) -> None:
     assert vm.use_kvm(flags, writable) is kvm

@@ -8,7 +8,9 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -23,6 +25,9 @@ import toolchain
 import vm
 from test_harness import closing, fake_tree
 
+# Runs the matrix; returns its exit status and its output.
+Result = Callable[[], tuple[int, str]]
+
 
 def fake_module(path: Path, *info: str) -> None:
     data = b"\x7fELF\0" + b"\0".join(x.encode() for x in info) + b"\0"
@@ -30,7 +35,7 @@ def fake_module(path: Path, *info: str) -> None:
     path.write_bytes(lzma.compress(data) if path.suffix == ".xz" else data)
 
 
-def test_modules_in_load_order(tmp_path):
+def test_modules_in_load_order(tmp_path: Path) -> None:
     (tmp_path / "modules.builtin").write_text("kernel/lib/crc16.ko\n")
     fake_module(
         tmp_path / "kernel/fs/ext4.ko.xz",
@@ -48,14 +53,14 @@ def test_modules_in_load_order(tmp_path):
         modules.resolve(tmp_path, ["nope"])
 
 
-def test_module_of_another_kernel_is_refused(tmp_path):
+def test_module_of_another_kernel_is_refused(tmp_path: Path) -> None:
     fake_module(tmp_path / "a.ko", "vermagic=6.1.0-56-amd64 SMP mod_unload")
     modules.check_release(tmp_path / "a.ko", "6.1.0-56-amd64")
     with pytest.raises(kernel.KernelError, match="built for 6.1.0-56-amd64, not"):
         modules.check_release(tmp_path / "a.ko", "6.1.0-57-amd64")
 
 
-def test_unpacked_headers_find_themselves(tmp_path):
+def test_unpacked_headers_find_themselves(tmp_path: Path) -> None:
     headers = tmp_path / "usr/src/linux-headers-6.1-amd64"
     common = tmp_path / "usr/src/linux-headers-6.1-common"
     release = tmp_path / "lib/modules/6.1-amd64"
@@ -75,24 +80,26 @@ def test_unpacked_headers_find_themselves(tmp_path):
         assert (release / "build").resolve() == headers
 
 
-def test_interrupted_fetch_leaves_no_kernel(tmp_path, monkeypatch):
+def test_interrupted_fetch_leaves_no_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     asked = kernel.Kernel("some", "bookworm", "amd64", "linux-image-amd64")
     package = "linux-image-6.1.0-1-amd64"
 
     class HalfApt:
         @classmethod
-        def of(cls, _):
+        def of(cls, _: kernel.Kernel) -> HalfApt:
             return cls()
 
-        def update(self):
+        def update(self) -> None:
             pass
 
-        def show(self, name):
+        def show(self, name: str) -> tuple[str, dict[str, str]]:
             depends = f"{package} (= 1)" if name == asked.package else ""
             return name, {"Version": "1", "Depends": depends}
 
-        def download(self, names, folder):
+        def download(self, names: list[str], folder: Path) -> None:
             (folder / "half.deb").touch()
             raise KeyboardInterrupt
 
@@ -104,7 +111,9 @@ def test_interrupted_fetch_leaves_no_kernel(tmp_path, monkeypatch):
         assert [p.name for p in kernels.iterdir()] == [f"{package}_1.debs"]
 
 
-def test_no_network_is_a_clear_error(tmp_path, monkeypatch):
+def test_no_network_is_a_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
@@ -118,7 +127,9 @@ def test_no_network_is_a_clear_error(tmp_path, monkeypatch):
 # The toolchains.
 
 
-def test_toolchain_for_this_machine_is_its_own(tmp_path, monkeypatch):
+def test_toolchain_for_this_machine_is_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = {"VERSION_CODENAME": "here"}
     monkeypatch.setattr(kernel, "os_release", lambda: home)
     monkeypatch.setattr(kernel, "host_arch", lambda: "amd64")
@@ -134,20 +145,22 @@ def test_toolchain_for_this_machine_is_its_own(tmp_path, monkeypatch):
         ("arm64", {"gcc-99-aarch64-linux-gnu", "libc6-dev-arm64-cross"}),
     ],
 )
-def test_toolchain_of_another_release(tmp_path, monkeypatch, arch, compiler):
+def test_toolchain_of_another_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arch: str, compiler: set[str]
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(kernel, "host_arch", lambda: "amd64")
-    asked = []
+    asked: list[set[str]] = []
 
     class FakeApt:
         @classmethod
-        def of(cls, _):
+        def of(cls, _: kernel.Kernel) -> FakeApt:
             return cls()
 
-        def update(self):
+        def update(self) -> None:
             pass
 
-        def collect(self, names, folder):
+        def collect(self, names: Iterable[str], folder: Path) -> None:
             asked.append(set(names))
             if len(asked) == 1:
                 raise KeyboardInterrupt
@@ -174,7 +187,7 @@ def test_toolchain_of_another_release(tmp_path, monkeypatch, arch, compiler):
     assert [path.name for path in root.parent.iterdir()] == [root.name]
 
 
-def test_cache_that_was_moved(tmp_path, monkeypatch):
+def test_cache_that_was_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "link").symlink_to("new")
     root = tmp_path / "old/pf_probe/toolchains/linux-image-9.9"
     for program in (Path("/usr/bin/env"), Path("/usr/bin/pwd")):
@@ -196,7 +209,9 @@ def test_cache_that_was_moved(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def one_kernel(tmp_path, monkeypatch, capsys):
+def one_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Result:
     """Runs the matrix on one kernel of the list; returns its exit status and output."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(kernel, "KERNEL_LIST", tmp_path / "kernels")
@@ -211,14 +226,18 @@ def one_kernel(tmp_path, monkeypatch, capsys):
 
 
 @pytest.fixture
-def one_tree(one_kernel, tmp_path, monkeypatch):
+def one_tree(
+    one_kernel: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Result:
     """The same, with the kernel in the cache."""
     tree = fake_tree(tmp_path, "nosuchsuite", "amd64")
     monkeypatch.setattr(kernel, "get", lambda _: tree)
     return one_kernel
 
 
-def test_kernel_that_cannot_be_fetched_is_a_failed_row(one_kernel, monkeypatch):
+def test_kernel_that_cannot_be_fetched_is_a_failed_row(
+    one_kernel: Result, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     status, output = one_kernel()
@@ -236,12 +255,16 @@ def test_kernel_that_cannot_be_fetched_is_a_failed_row(one_kernel, monkeypatch):
     ],
 )
 def test_bad_build_is_a_failed_row(
-    one_tree, tmp_path, monkeypatch, output_line, reason
-):
+    one_tree: Result,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    output_line: str,
+    reason: str,
+) -> None:
     folder = tmp_path / "pf_probe/build/nine"
     folder.mkdir(parents=True)
 
-    def bad_build(tree, arguments, log):
+    def bad_build(tree: kernel.Tree, arguments: list[str], log: TextIO) -> Path:
         log.write(f"{output_line}\n")
         log.flush()
         if "error" in output_line:
@@ -256,7 +279,7 @@ def test_bad_build_is_a_failed_row(
     assert folder.exists() == ("error" in output_line)
 
 
-def test_remark_on_the_tools_is_not_a_warning():
+def test_remark_on_the_tools_is_not_a_warning() -> None:
     assert not matrix.WARNING.search("warning: the compiler differs from the one")
 
 
@@ -270,8 +293,15 @@ def test_remark_on_the_tools_is_not_a_warning():
     ],
 )
 def test_row_of_a_guest(
-    one_tree, tmp_path, monkeypatch, outcome, lines, status, cell, reason
-):
+    one_tree: Result,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    outcome: int,
+    lines: list[str],
+    status: int,
+    cell: str,
+    reason: str,
+) -> None:
     monkeypatch.setattr(build, "build", lambda *_: tmp_path)
     for name in build.PROGRAMS:
         (tmp_path / name).touch()
@@ -295,7 +325,7 @@ def loaded_with(program: Path) -> set[Path]:
     }
 
 
-def test_compiler_is_copied_with_all_its_libraries(tmp_path):
+def test_compiler_is_copied_with_all_its_libraries(tmp_path: Path) -> None:
     arch, root = kernel.host_arch(), Path("/")
     programs = compiler.programs(root)
     assert [path.name for path in programs] == ["sh", "as", "gcc", "make", "cc1"]
@@ -308,7 +338,7 @@ def test_compiler_is_copied_with_all_its_libraries(tmp_path):
             assert os.access(tmp_path / path.relative_to("/"), os.R_OK)
 
 
-def test_incomplete_compiler_is_an_error(tmp_path):
+def test_incomplete_compiler_is_an_error(tmp_path: Path) -> None:
     root = tmp_path / "root"
     compiler.copy_to(root, Path("/"), kernel.host_arch())
     (root / "bin/sh").unlink()
@@ -316,7 +346,7 @@ def test_incomplete_compiler_is_an_error(tmp_path):
         compiler.copy_to(tmp_path / "copy", root, kernel.host_arch())
 
 
-def test_the_default_kernel_is_recognised_by_its_package():
+def test_the_default_kernel_is_recognised_by_its_package() -> None:
     kernels = {
         "default": kernel.Kernel("default", "trixie", "amd64", "linux-image-amd64"),
         "stable": kernel.Kernel("stable", "trixie", "amd64", "linux-image-amd64"),

@@ -28,7 +28,7 @@ def called(root: Path, name: str, *words: str) -> str:
     return done.stdout
 
 
-def test_programs_run_from_their_folder(tmp_path):
+def test_programs_run_from_their_folder(tmp_path: Path) -> None:
     programs.copy_to(tmp_path)
     for name, words in ADD.items():
         assert called(tmp_path, name, *words) == "2\n"
