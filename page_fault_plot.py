@@ -20,6 +20,7 @@ sys.path[:] = [p for p in sys.path if os.path.isabs(p) and p not in (HERE, *RELA
 INSTALLED = os.path.join(os.path.dirname(HERE), "share/pf_probe")  # for PREFIX/bin
 OWN = HERE if os.path.isdir(os.path.join(HERE, "faultlog")) else INSTALLED
 sys.path.insert(0, OWN)
+# pylint: disable=wrong-import-position
 
 import signal
 from pathlib import Path

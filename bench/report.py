@@ -38,7 +38,7 @@ WIDTH = 95  # of a line of text in results.md
 def first_line(*command: str) -> str:
     """The first line that a command prints, such as its version."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return f"{command[0]}: not installed"
     return (done.stdout + done.stderr).strip().partition("\n")[0].strip()

@@ -106,7 +106,7 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
             steps[ours] = [*words, "modules"]
     for what, words in steps.items():
         line = tools.command(["make", "-s", *words], folder)
-        if subprocess.run(line, stdout=log, stderr=log).returncode:
+        if subprocess.run(line, stdout=log, stderr=log, check=False).returncode:
             raise kernel.KernelError(f"building {what} failed")
     return folder
 

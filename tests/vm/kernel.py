@@ -217,7 +217,7 @@ class Apt:
         try:
             run([*command, "install", *names])
         except KernelError as error:
-            raise KernelError(f"{error}{self.complaint}")
+            raise KernelError(f"{error}{self.complaint}") from error
 
 
 def fields_of(text: str, separator: str) -> dict[str, str]:
@@ -228,9 +228,12 @@ def fields_of(text: str, separator: str) -> dict[str, str]:
 def run(command: list[str], cwd: Path | None = None) -> str:
     """Standard output of a command; KernelError with its last error line if it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd)
-    except FileNotFoundError:
-        raise KernelError(f"{command[0]} is missing: Debian or Ubuntu is needed")
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=cwd, check=False
+        )
+    except FileNotFoundError as error:
+        text = f"{command[0]} is missing: Debian or Ubuntu is needed"
+        raise KernelError(text) from error
     if done.returncode:
         words = done.stderr.strip().splitlines() or ["no message"]
         raise KernelError(f"{command[0]} failed: {words[-1]}")

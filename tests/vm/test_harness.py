@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 import kernel
-import run
 import tap
 import vm
 
@@ -36,6 +35,7 @@ def run_case(
         stdout=subprocess.PIPE,
         text=True,
         timeout=timeout_s + 300,
+        check=False,
     )
     return done.returncode, done.stdout
 
@@ -203,7 +203,7 @@ def stub_boots(
     left = list(consoles)
     names: list[str] = []
 
-    def once(guest: vm.Guest, name: str, on_line: Callable[[str], None]) -> vm.Run:
+    def once(_guest: vm.Guest, name: str, _: Callable[[str], None]) -> vm.Run:
         names.append(name)
         (folder / "console.log").write_text(console := left.pop(0))
         outcome = vm.Outcome.CRASHED if console else vm.Outcome.PASSED

@@ -89,7 +89,7 @@ def test_interrupted_fetch_leaves_no_kernel(
 
     class HalfApt:
         @classmethod
-        def of(cls, _: kernel.Kernel) -> HalfApt:
+        def of(cls, _: kernel.Kernel) -> "HalfApt":
             return cls()
 
         def update(self) -> None:
@@ -99,7 +99,7 @@ def test_interrupted_fetch_leaves_no_kernel(
             depends = f"{package} (= 1)" if name == asked.package else ""
             return name, {"Version": "1", "Depends": depends}
 
-        def download(self, names: list[str], folder: Path) -> None:
+        def download(self, _names: list[str], folder: Path) -> None:
             (folder / "half.deb").touch()
             raise KeyboardInterrupt
 
@@ -154,7 +154,7 @@ def test_toolchain_of_another_release(
 
     class FakeApt:
         @classmethod
-        def of(cls, _: kernel.Kernel) -> FakeApt:
+        def of(cls, _: kernel.Kernel) -> "FakeApt":
             return cls()
 
         def update(self) -> None:
@@ -264,7 +264,7 @@ def test_bad_build_is_a_failed_row(
     folder = tmp_path / "pf_probe/build/nine"
     folder.mkdir(parents=True)
 
-    def bad_build(tree: kernel.Tree, arguments: list[str], log: TextIO) -> Path:
+    def bad_build(_tree: kernel.Tree, _: list[str], log: TextIO) -> Path:
         log.write(f"{output_line}\n")
         log.flush()
         if "error" in output_line:
