@@ -4,29 +4,16 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "owner.h"
+#include "part.h"
 #include "path.h"
 #include "place.h"
 #include "say.h"
-
-#define PARTS_MAX 999	/* left parts that are kept of one log */
-#define TRIES_MAX 100	/* where another program keeps creating the part */
-#define SPARE_DIR "/var/tmp"	/* for a log whose directory was removed */
-
-/* Prints a message and returns -1: for `return complain(...)`. */
-static int complain(const char *name, const char *why)
-{
-	say("%s: %s", name, why);
-	return -1;
-}
 
 /*
  * If root made the folder where others can write, they could exchange it before it is given to the
@@ -98,100 +85,6 @@ static int open_dir(struct log *log)
 	return 0;
 }
 
-/* Fails if the name exists. */
-static int create_file(const struct log *log, const char *name)
-{
-	return openat(log->dir_fd, path_base(name),
-		      O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-}
-
-/* The log's name and `suffix`. If that is too long, the end of the log's name is left out. */
-static char *name_with(const struct log *log, const char *suffix)
-{
-	size_t dir_len = (size_t)(path_base(log->name) - log->name);
-	size_t len = strlen(log->name + dir_len), suffix_len = strlen(suffix);
-	struct statvfs fs;
-	size_t max = NAME_MAX;
-
-	if (!fstatvfs(log->dir_fd, &fs) && fs.f_namemax > suffix_len && fs.f_namemax < max)
-		max = fs.f_namemax;
-	if (len + suffix_len > max)
-		len = max - suffix_len;
-	return format("%.*s%s", (int)(dir_len + len), log->name, suffix);
-}
-
-static bool part_is(const struct log *log, int fd)
-{
-	return place_leads_to(log->dir_fd, path_base(log->part_name), fd);
-}
-
-/* Moves away a part that a killed run has left. Fails if another run is still writing it. */
-static int set_part_aside(const struct log *log)
-{
-	const char *part = path_base(log->part_name);
-	int looked = openat(log->dir_fd, part, O_PATH | O_NOFOLLOW | O_CLOEXEC), fd = -1, ret = -1;
-	struct stat st;
-
-	if (looked < 0)
-		return errno == ENOENT ? 0 : complain(log->part_name, strerror(errno));
-	if (fstat(looked, &st) || S_ISLNK(st.st_mode)) {
-		complain(log->part_name, "is a symbolic link");
-	} else if (!S_ISREG(st.st_mode)) {
-		complain(log->part_name, "exists and is not a file");
-	} else if (!owner_is_ours(st.st_uid)) {
-		complain(log->part_name, "exists and belongs to another user");
-	} else if ((fd = path_reopen(looked, O_RDONLY | O_CLOEXEC)) < 0) {
-		complain(log->part_name, strerror(errno));
-	} else if (flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
-		complain(log->part_name, "is being written by another run");
-	} else if (!part_is(log, fd)) {
-		ret = 0;		/* another run has already moved it */
-	} else if (!st.st_size) {
-		ret = unlinkat(log->dir_fd, part, 0);
-	} else {
-		for (int i = 1; ret && i <= PARTS_MAX; i++) {
-			char suffix[32], *name;
-
-			snprintf(suffix, sizeof(suffix), ".part.%d", i);
-			name = name_with(log, suffix);
-			ret = renameat2(log->dir_fd, part, log->dir_fd, path_base(name),
-					RENAME_NOREPLACE);
-			if (!ret)
-				say("%s was left by a run that failed: kept as %s",
-				    log->part_name, name);
-			free(name);
-			if (ret && errno != EEXIST)
-				break;
-		}
-		if (ret)
-			say("%s: left by a run that failed, and cannot be renamed: %s",
-			    log->part_name, strerror(errno));
-	}
-	close(fd);
-	return ret;
-}
-
-/* Another run may take the name before the file is locked: then tries again. */
-static int open_part(struct log *log)
-{
-	log->part_name = format("%s.part", log->name);
-	for (int tries = 0; tries < TRIES_MAX; tries++) {
-		log->fd = create_file(log, log->part_name);
-		if (log->fd < 0 && errno != EEXIST)
-			return complain(log->part_name, strerror(errno));
-		if (log->fd < 0) {
-			if (set_part_aside(log))
-				return -1;
-			continue;
-		}
-		flock(log->fd, LOCK_EX);
-		if (part_is(log, log->fd))
-			return 0;
-		close(log->fd);
-	}
-	return complain(log->part_name, "another program creates it again and again");
-}
-
 /* Opens a pipe or device, which is written in place: a file must not replace it. */
 static int open_in_place(struct log *log, int looked, const struct stat *st, bool by_link)
 {
@@ -202,24 +95,6 @@ static int open_in_place(struct log *log, int looked, const struct stat *st, boo
 		return complain(log->name, "belongs to another user, who would get the log");
 	log->fd = path_reopen(looked, O_WRONLY | O_NOCTTY | O_CLOEXEC);
 	return log->fd < 0 ? complain(log->name, strerror(errno)) : 0;
-}
-
-/*
- * The owner and mode of an older log are kept if nobody else can have put it there, but not an ACL.
- * @fd: the older log, O_PATH
- */
-static void choose_owner(struct log *log, const struct stat *old, int fd)
-{
-	log->uid = (uid_t)-1;
-	log->gid = (gid_t)-1;
-	log->mode = 0600;
-	if (old && owner_alone(log->dir_fd)) {
-		log->uid = old->st_uid;
-		log->gid = old->st_gid;
-		log->mode = old->st_mode & (owner_has_acl(fd) ? 0707 : 0777);
-	} else {
-		sudo_user(&log->uid, &log->gid);
-	}
 }
 
 static int open_file(struct log *log)
@@ -233,8 +108,8 @@ static int open_file(struct log *log)
 		return -1;
 	looked = path_look(log->dir_fd, *base ? base : ".", &by_link);
 	if (looked < 0 && errno == ENOENT) {
-		choose_owner(log, NULL, -1);
-		return open_part(log);
+		part_choose_owner(log, NULL, -1);
+		return part_open(log);
 	}
 	if (looked < 0 && errno != ELOOP)
 		return complain(log->name, path_error());
@@ -247,8 +122,8 @@ static int open_file(struct log *log)
 	} else if (!owner_is_ours(st.st_uid)) {
 		complain(log->name, "belongs to another user: name another file");
 	} else {
-		choose_owner(log, &st, looked);
-		ret = open_part(log);
+		part_choose_owner(log, &st, looked);
+		ret = part_open(log);
 	}
 	if (looked >= 0)
 		close(looked);
@@ -281,103 +156,6 @@ void log_discard(struct log *log)
 		unlinkat(log->dir_fd, path_base(log->part_name), 0);
 }
 
-/*
- * Gives the part its owner and mode. Some file systems do not allow that: then it remains root's.
- * If it has got an ACL from its folder, the group's bits would be the mask of that ACL.
- */
-static void give(const struct log *log, mode_t mode)
-{
-	if (owner_has_acl(log->fd))
-		mode &= ~(mode_t)0070;
-	if ((log->uid != (uid_t)-1 && fchown(log->fd, log->uid, log->gid) && !geteuid()) ||
-	    fchmod(log->fd, mode))
-		say("%s still belongs to root: %s", log->part_name, strerror(errno));
-}
-
-/* Some file systems report a failed write only when the file is closed. */
-static int close_copy(int fd)
-{
-	int copy = dup(fd);
-
-	return copy < 0 ? -1 : close(copy);
-}
-
-static int copy_all(int from, int to)
-{
-	off_t at = 0;
-	ssize_t done;
-
-	do
-		done = sendfile(to, from, &at, 1 << 30);
-	while (done > 0 || (done < 0 && errno == EINTR));
-	return (int)done;
-}
-
-/* Creates a file for a copy of the part, and sets its name. Returns a descriptor or -1. */
-static int create_copy(const struct log *log, char **name)
-{
-	char *suffix = place_random_name(".part");
-
-	*name = name_with(log, suffix);
-	free(suffix);
-	return create_file(log, *name);
-}
-
-/*
- * Where the folder was removed, as by a traced `make clean`, no file can be created in it. The log
- * gets a new name, so that it does not replace a file that it was never meant to replace.
- */
-static int use_spare_dir(struct log *log)
-{
-	int dir = path_open_dir(SPARE_DIR);
-	char *old = log->name, *suffix;
-
-	if (dir < 0)
-		return -1;
-	close(log->dir_fd);
-	log->dir_fd = dir;
-	suffix = place_random_name("");
-	log->name = format(SPARE_DIR "/%s", path_base(old));
-	say("%s: its directory was removed; the log goes to " SPARE_DIR, old);
-	free(old);
-	old = log->name;
-	log->name = name_with(log, suffix);
-	free(old);
-	free(suffix);
-	log->is_kept = false;
-	choose_owner(log, NULL, -1);
-	return 0;
-}
-
-/* If the part was removed or renamed, copies it to a new one. */
-static int hold_part(struct log *log)
-{
-	char *name;
-	int fd;
-
-	if (part_is(log, log->fd))
-		return 0;
-	fd = create_copy(log, &name);
-	if (fd < 0 && (errno == ENOENT || errno == ESTALE) && !use_spare_dir(log)) {
-		free(name);
-		fd = create_copy(log, &name);
-	}
-	if (fd < 0 || copy_all(log->fd, fd) || close_copy(fd)) {
-		say("%s: was removed or renamed, and %s is incomplete: %s", log->part_name,
-		    name, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		free(name);
-		return -1;
-	}
-	say("%s: was removed or renamed; its contents are saved", log->part_name);
-	close(log->fd);
-	free(log->part_name);
-	log->fd = fd;
-	log->part_name = name;
-	return 0;
-}
-
 void log_keep_part(struct log *log)
 {
 	struct stat st;
@@ -386,8 +164,8 @@ void log_keep_part(struct log *log)
 		return;
 	if (!st.st_size) {
 		log_discard(log);
-	} else if (!hold_part(log)) {
-		give(log, 0600);
+	} else if (!part_hold(log)) {
+		part_give(log, 0600);
 		say("what was read is in %s", log->part_name);
 	}
 }
@@ -486,11 +264,11 @@ int log_finish(struct log *log)
 	if (!log->failed && close_copy(log->fd))
 		fail(log);
 	if (!log->failed && log->part_name) {
-		if (hold_part(log)) {
+		if (part_hold(log)) {
 			log->failed = true;
 			return -1;
 		}
-		give(log, log->mode);
+		part_give(log, log->mode);
 		ret = take_name(log);
 		if (ret == PLACE_OF_OTHERS)
 			log->failed = complain(log->name, "now belongs to another user");

@@ -167,6 +167,12 @@ void say(const char *fmt, ...)
 	free(text);
 }
 
+int complain(const char *name, const char *why)
+{
+	say("%s: %s", name, why);
+	return -1;
+}
+
 void *need(void *mem)
 {
 	if (!mem) {

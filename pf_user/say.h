@@ -28,6 +28,9 @@ void hide_controls(char *text, size_t len);
 __attribute__((format(printf, 1, 2)))
 void say(const char *fmt, ...);
 
+/* Prints `NAME: WHY` and returns -1: for `return complain(...)`. */
+int complain(const char *name, const char *why);
+
 /*
  * Writes all of the text. If a program that shares the file has made it O_NONBLOCK, waits by
  * poll(); if the command has stopped the terminal's output (TCOOFF), starts it again. Returns the

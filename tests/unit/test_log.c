@@ -47,6 +47,7 @@ static int mkdir_by_root(const char *name, mode_t mode)
 #define mkdir		mkdir_by_root
 #include "pf_user/log.c"
 #include "pf_user/kept.c"
+#include "pf_user/part.c"
 #include "pf_user/place.c"
 #undef renameat2
 #undef renameat
