@@ -27,7 +27,8 @@ help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
 	@echo "make modules      build only the modules"
 	@echo "make user         build only user, the reader"
-	@echo "make install      install modules, pf_user, page_fault_plot and manual pages"
+	@echo "make install      install modules, pf_user, page_fault_plot, manual pages and"
+	@echo "                  completion for bash"
 	@echo "make uninstall    remove the installed files"
 	@echo "make clean        remove the built files"
 	@echo
@@ -143,12 +144,16 @@ install: all
 	done
 	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man8' doc/pf_user.8 doc/pf_probe.8
 	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/man/man1' doc/page_fault_plot.1
+	install -D -m 644 -t '$(DESTDIR)$(PREFIX)/share/bash-completion/completions' \
+		doc/completion/pf_user doc/completion/page_fault_plot
 
 uninstall:
 	rm -f '$(DESTDIR)$(PREFIX)/bin/pf_user' '$(DESTDIR)$(PREFIX)/bin/page_fault_plot' \
 		'$(DESTDIR)$(PREFIX)/share/man/man8/'pf_user.8 \
 		'$(DESTDIR)$(PREFIX)/share/man/man8/'pf_probe.8 \
-		'$(DESTDIR)$(PREFIX)/share/man/man1/'page_fault_plot.1
+		'$(DESTDIR)$(PREFIX)/share/man/man1/'page_fault_plot.1 \
+		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/'pf_user \
+		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/'page_fault_plot
 	rm -rf '$(DESTDIR)$(PREFIX)/share/pf_probe'
 	rm -f $(foreach m,A B C,'$(DESTDIR)/lib/modules/$(RELEASE)/updates/pf_probe_$m.ko'*)
 

@@ -38,6 +38,8 @@ lib/modules/R/updates/pf_probe_B.ko
 lib/modules/R/updates/pf_probe_C.ko
 usr/bin/page_fault_plot
 usr/bin/pf_user
+usr/share/bash-completion/completions/page_fault_plot
+usr/share/bash-completion/completions/pf_user
 usr/share/man/man1/page_fault_plot.1
 usr/share/man/man8/pf_probe.8
 usr/share/man/man8/pf_user.8
