@@ -24,7 +24,7 @@ from .base import progress
 from .base.error import LogError
 from .base.words import printable
 from .parse import checks, clock, roots, source
-from .parse.lines import read_log
+from .parse.read import read_log
 from .report import compare, outputs, table
 from .report.terminal import PROG, warn
 

@@ -10,17 +10,13 @@ by one.
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
-from dataclasses import replace
-from functools import partial
-from typing import BinaryIO, Callable, Iterable, Iterator
+from typing import Iterable, Iterator
 
 import numpy as np
 
-from ..base.helper import Helpers, nr_helpers
-from ..base.words import plain, unescaped
+from ..base.words import plain
 from . import dmesg, others
 from .block import KEEP_BYTES, Block, Prefixes, word_of
 from .log import (
@@ -29,20 +25,15 @@ from .log import (
     DECIMAL,
     LINE,
     OF_OTHERS,
-    OTHER,
     WORD,
     Column,
     Event,
     Log,
     Oddities,
 )
+from .names import Names
 from .recorder import BAD, Recorder
-from .source import LINE_BYTES, Range, Source
 
-BLOCK_BYTES = 1 << 20
-MIN_PART_BYTES = 8 << 20  # less is read faster than a helper starts
-MAX_NAME = 4096  # bytes of a name in the text; a longer one is dropped
-MAX_NAMES_BYTES = 32 << 20  # of all names of a column; the module keeps half of that
 MAX_EVENTS = 1 << 18  # child and exec lines; the module keeps a fourth of that
 MAX_COMM = 256  # bytes of a program's name in the text; the module's have up to 60
 MAX_MORE = 64  # keys of "# more" lines; the module has three
@@ -53,7 +44,6 @@ OPTIONAL = ("kind", "offset")  # some lines of a log have them, others do not
 # the lines may be from several logs.
 CUT_SHARE, CUT_SHARE_NO_HEAD = 0.5, 0.9
 LONGEST_NS = 366 * 86400 * 10**9  # no recording is longer
-
 KEYS = tuple(name for name in COLUMNS if name not in LINE)
 # The columns of LINE by their index in it, and the words between them by the first one's index.
 PLACES = {LINE.index(name): COLUMNS[name] for name in LINE if name in COLUMNS}
@@ -67,83 +57,6 @@ PHRASES = {
 def _prefix(key: str) -> bytes:
     """The beginning of the words with this key."""
     return f"{key}=".encode()
-
-
-class _Names:
-    """The distinct words of a column so far, and their codes."""
-
-    SLOT_BITS = 13
-
-    def __init__(self, column: Column) -> None:
-        # The traced process chooses names; it must not be able to find two with one hash.
-        self.secrets = np.frombuffer(os.urandom(16), dtype=np.uint64) | np.uint64(1)
-        self.max_names = column.max_names
-        self.codes: dict[bytes, int] = {}
-        self.nr_bytes = 0
-        self.code_of_hash: dict[int, int] = {}
-        # A cache by the first bits of the hash: the whole hash, and the code.
-        self.hash_at = np.ones(1 << self.SLOT_BITS, dtype=np.uint64)
-        self.hash_at[0] = (
-            1 << 63
-        )  # no hash of slot 0; the others have 1, which is of slot 0
-        self.code_at = np.zeros(1 << self.SLOT_BITS, dtype=np.uint16)
-        for name in column.words:
-            self.codes[name.encode()] = len(self.codes)
-
-    def __getstate__(self) -> dict[str, object]:
-        """What another process needs: the codes, and nothing for finding more."""
-        return {"codes": self.codes}
-
-    @property
-    def are_too_many(self) -> bool:
-        """Did some words become OTHER?"""
-        return OTHER.encode() in self.codes
-
-    def codes_of(self, other: _Names) -> np.ndarray:
-        """Our codes by the codes of other, whose new names are added; uint16 (n,)."""
-        return np.array([self._code(name) for name in other.codes], dtype=np.uint16)
-
-    def find(self, block: Block, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """The codes of the words block.text[start:end]; new words are added; (n,)."""
-        too_long = end - start > MAX_NAME
-        value = block.hashes(start, np.where(too_long, start, end), self.secrets)
-        slot = (value >> np.uint64(64 - self.SLOT_BITS)).view(np.int64)
-        codes = self.code_at[slot]
-        is_known = self.hash_at[slot] == value
-        if is_known.all():
-            return codes
-        left = np.flatnonzero(~is_known)
-        found, first, which = np.unique(
-            value[left], return_index=True, return_inverse=True
-        )
-        code_of = np.zeros(len(found), dtype=np.uint16)
-        for i in np.argsort(first):
-            new, at = int(found[i]), left[first[i]]
-            if new not in self.code_of_hash:
-                name = b"" if too_long[at] else block.piece(start[at], end[at])
-                self.code_of_hash[new] = self._code(name)
-                self.hash_at[slot[at]] = new
-                self.code_at[slot[at]] = self.code_of_hash[new]
-            code_of[i] = self.code_of_hash[new]
-        codes[left] = code_of[which]
-        return codes
-
-    def _code(self, name: bytes) -> int:
-        if name not in self.codes:
-            self.nr_bytes += len(name)
-            are_many = len(self.codes) >= self.max_names - 1
-            if are_many or self.nr_bytes > MAX_NAMES_BYTES:
-                name = OTHER.encode()
-            self.codes.setdefault(name, len(self.codes))
-        return self.codes[name]
-
-    def texts(self) -> list[str]:
-        """The names by code, printable."""
-        return [plain(name) if name != OTHER.encode() else OTHER for name in self.codes]
-
-    def raw(self) -> list[bytes]:
-        """The names by code, as raw bytes."""
-        return [unescaped(name) for name in self.codes]
 
 
 class Reader:
@@ -163,7 +76,7 @@ class Reader:
         self.parts: dict[str, list[np.ndarray]] = {c.name: [] for c in self.columns}
         self.lines: list[np.ndarray] = []  # each fault's line number
         self.prefixes = Prefixes([_prefix(c.name) for c in self.keys])
-        self.names = {c.name: _Names(c) for c in self.keys if c.form == WORD}
+        self.names = {c.name: Names(c) for c in self.keys if c.form == WORD}
         self.nr_rows = 0
         self.largest: defaultdict[str, list[np.ndarray]] = defaultdict(
             list
@@ -540,67 +453,3 @@ def impossible_times(log: Log) -> tuple[np.ndarray, np.ndarray]:
 def _pairs(text: bytes) -> dict[bytes, bytes]:
     """The key=value words of text."""
     return dict(w.split(b"=", 1) for w in text.split() if b"=" in w)
-
-
-def read_log(
-    file: BinaryIO | Source,
-    columns: Iterable[str] = tuple(COLUMNS),
-    block_bytes: int = BLOCK_BYTES,
-    meanwhile: Callable[[], None] = lambda: None,
-) -> Log:
-    """Read a whole log, block_bytes at a time; columns: names of those to read.
-
-    meanwhile: called while helpers read a large log. Of a file that can't be read to its end
-    (see source.py), the log has what could be read, and Oddities.source the reason. The files of
-    other recorders are read, too (see others.py).
-    """
-    start, is_read = others.start_of(file)
-    recorder = others.recognize(start)
-    reader, parts = Reader(columns, recorder), []
-    if isinstance(file, Source) and not recorder:
-        parts = file.take_ranges(nr_helpers(), MIN_PART_BYTES)
-    with Helpers(partial(_part, reader.columns, block_bytes), parts) as found:
-        meanwhile()
-        for part, read in zip(parts, found):
-            if read:
-                reader.join(read)
-            else:
-                _read(part, reader, block_bytes)
-    _read(file, reader, block_bytes, start if is_read else b"")
-    if recorder:
-        reader.feed(recorder.end(), can_be_printed=False)
-    return reader.log(getattr(file, "trouble", ""))
-
-
-def _part(columns: list[Column], block_bytes: int, part: Range) -> Reader | None:
-    """Read a part of a file, in a helper.
-
-    None: there are too many names. Which of them become OTHER depends on the text before.
-    """
-    reader = Reader(column.name for column in columns)
-    _read(replace(part), reader, block_bytes)
-    too_many = any(names.are_too_many for names in reader.names.values())
-    return None if too_many else reader
-
-
-def _read(
-    file: BinaryIO | Source | Range,
-    reader: Reader,
-    block_bytes: int,
-    start: bytes = b"",
-) -> None:
-    """Read the rest of a file; start: what has been read of it already."""
-    carry = b""
-    while True:
-        data, start = start or file.read(block_bytes), b""
-        if not data:
-            break
-        cut = data.rfind(b"\n") + 1
-        if cut:
-            reader.feed(carry, memoryview(data)[: cut - 1])
-            carry = data[cut:]
-        else:
-            carry += data
-        carry = carry[:LINE_BYTES]
-    if carry:
-        reader.feed_cut_off(carry)

@@ -20,7 +20,7 @@ sys.path.insert(0, str(SCRIPT.parent))
 
 from faultlog.draw import drawing
 from faultlog.parse import checks
-from faultlog.parse.lines import read_log
+from faultlog.parse.read import read_log
 from faultlog.parse.log import Log
 
 HEAD = (

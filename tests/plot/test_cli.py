@@ -240,7 +240,7 @@ def not_read(*_args: object) -> None:
 def test_a_folder_that_may_not_be_written_to_is_refused_at_once(
     log_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("faultlog.parse.lines._read", not_read)
+    monkeypatch.setattr("faultlog.parse.read._read", not_read)
     folder = log_path.with_name("folder")
     folder.mkdir(mode=0o555)
     for path in log_path.parents:
@@ -267,7 +267,7 @@ def test_a_missing_library_is_reported_before_the_log_is_read(
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, f"{library}.offline", None)
     monkeypatch.delitem(sys.modules, "faultlog.draw.drawing", raising=False)
-    monkeypatch.setattr("faultlog.parse.lines._read", not_read)
+    monkeypatch.setattr("faultlog.parse.read._read", not_read)
     monkeypatch.setattr("faultlog.report.page._library", page._library.__wrapped__)
     assert cli.main([str(log_path), "-o", str(log_path.with_name(name))]) == 1
     assert f"{library} is needed (Debian: " in capsys.readouterr().err

@@ -10,6 +10,7 @@ import pytest
 from faultlog.parse import lines
 from faultlog.parse.block import Block, Prefixes
 from faultlog.parse.log import DECIMAL, HEXADECIMAL
+from faultlog.parse.names import Names
 from faultlog.report import digits
 
 TOP = (1 << 64) - 1
@@ -114,7 +115,7 @@ def test_prefixes_are_distinguished():
 
 def test_names_whose_hashes_share_a_slot(monkeypatch):
     """More names than slots, each given twice: all are distinguished."""
-    monkeypatch.setattr(lines._Names, "SLOT_BITS", 3)
+    monkeypatch.setattr(Names, "SLOT_BITS", 3)
     reader = lines.Reader(["map"])
     head = b"PID = 1 Page Fault at Address 0x1 at Time %d map=/%d"
     texts = [head % (i, i % 100) for i in range(200)]

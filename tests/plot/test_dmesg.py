@@ -6,9 +6,9 @@ from __future__ import annotations
 import io
 
 import pytest
-from faultlog.parse import lines, source
+from faultlog.parse import source
 from faultlog.parse.checks import examine
-from faultlog.parse.lines import read_log
+from faultlog.parse.read import read_log
 from logs import NEW, OLD, Log, compiler_log, fault, read, rows, run
 
 MODULE = b"pf_probe_A: "
@@ -100,7 +100,7 @@ def test_other_lines_in_a_log_are_bad_as_before():
 
 
 def test_a_large_one_is_read_by_helpers(tmp_path, monkeypatch):
-    monkeypatch.setattr(lines, "MIN_PART_BYTES", 100_000)
+    monkeypatch.setattr("faultlog.parse.read.MIN_PART_BYTES", 100_000)
     monkeypatch.setattr(source, "LINE_BYTES", 1000)
     some = [fault(i, 4096 * i, tid=1, access="read") for i in range(9000)]
     text = b"".join(STAMPS[0] + line for line in LINES[:3])

@@ -17,7 +17,7 @@ import pytest
 from faultlog.base import helper
 from faultlog.base.helper import Helpers
 from faultlog.parse import lines, source
-from faultlog.parse.lines import read_log
+from faultlog.parse.read import read_log
 from faultlog.parse.source import open_log
 from logs import *
 
@@ -61,10 +61,10 @@ def in_parts(path: Path, monkeypatch: pytest.MonkeyPatch, nr: int) -> dict:
             given.append(len(items))
             super().__init__(function, items)
 
-    monkeypatch.setattr(lines, "Helpers", Watched)
-    monkeypatch.setattr(lines, "nr_helpers", lambda: nr)
+    monkeypatch.setattr("faultlog.parse.read.Helpers", Watched)
+    monkeypatch.setattr("faultlog.parse.read.nr_helpers", lambda: nr)
     monkeypatch.setattr(helper, "nr_helpers", lambda: nr)
-    monkeypatch.setattr(lines, "MIN_PART_BYTES", 1000)
+    monkeypatch.setattr("faultlog.parse.read.MIN_PART_BYTES", 1000)
     monkeypatch.setattr(source, "LINE_BYTES", 1000)
     with open_log(str(path)) as file:
         log = read_log(file)

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from faultlog import cli
 from faultlog.draw.lanes import find_threads
-from faultlog.parse import lines, source
-from faultlog.parse.lines import read_log
+from faultlog.parse import source
+from faultlog.parse.read import read_log
 from faultlog.parse.source import open_log
 from logs import fault, numbers, read, run
 
@@ -53,7 +53,7 @@ def test_it_is_read():
 
 
 def test_helpers_read_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(lines, "MIN_PART_BYTES", 10_000)
+    monkeypatch.setattr("faultlog.parse.read.MIN_PART_BYTES", 10_000)
     monkeypatch.setattr(source, "LINE_BYTES", 1000)
     (tmp_path / "x.log").write_bytes(TEXT * 300)
     with open_log(str(tmp_path / "x.log")) as file:

@@ -19,6 +19,7 @@ from faultlog.parse.log import (
     Event,
     Log,
 )
+from faultlog.parse.names import MAX_NAME
 from logs import FAMILY, HEAD, NEW, OLD, compiler_log, fault, numbers, outcomes, read
 from logs import rows, summary, words
 
@@ -380,10 +381,10 @@ def test_names_are_unescaped():
 
 def test_names_of_any_length_are_distinguished():
     names = ["/" + "n" * i + last for i in range(60) for last in "ab"]
-    names += ["/" + "m" * (lines.MAX_NAME - 2) + last for last in "ab"]
+    names += ["/" + "m" * (MAX_NAME - 2) + last for last in "ab"]
     text = b"".join(fault(i, 0x1000, map=name) for i, name in enumerate(names)) * 2
     assert [entry[2] for entry in outcomes(read(text))] == names * 2
-    long = fault(1, 0x1000, map="/" * (lines.MAX_NAME + 1))
+    long = fault(1, 0x1000, map="/" * (MAX_NAME + 1))
     assert outcomes(read(long)) == [("", -1, "", -1)]
 
 

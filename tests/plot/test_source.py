@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from faultlog.parse import lines, source
-from faultlog.parse.lines import read_log
+from faultlog.parse import lines, names, source
+from faultlog.parse.read import read_log
 from faultlog.parse.source import open_log
 from logs import (
     ENV,
@@ -179,7 +179,7 @@ def test_xz_in_several_streams(tmp_path):
 
 
 def test_names_and_events_are_bounded(monkeypatch):
-    monkeypatch.setattr(lines, "MAX_NAMES_BYTES", 10_000, raising=False)
+    monkeypatch.setattr(names, "MAX_NAMES_BYTES", 10_000, raising=False)
     monkeypatch.setattr(lines, "MAX_EVENTS", 50, raising=False)
     text = HEAD_AT_0 + b"".join(
         fault(i, 0x1000, tid=1, map=f"/{i:03}{'x' * 1000}")
