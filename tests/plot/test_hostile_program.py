@@ -19,7 +19,8 @@ from faultlog.analyse import symbols
 from faultlog.analyse.asking import NOBODY, Budget
 from faultlog.analyse.debug import Refused
 from faultlog.analyse.files import open_stored
-from faultlog.analyse.symbols import look_up, read_segments
+from faultlog.analyse.placer import MAX_LOADS, Placer, read_segments
+from faultlog.analyse.symbols import look_up
 from logs import SCRIPT, fault, read, run, summary
 from test_symbols import LOAD, address_of, head, library, line, parts, public
 
@@ -351,7 +352,7 @@ def test_code_that_could_be_loaded_anywhere(tmp_path, nr_segments):
         text += fault(i, at, 9, **keys, map=path, offset="0x0", latency_ns=1)
     began = time.process_time()
     log = read(text + summary(256))
-    placer = symbols.Placer(log)
+    placer = Placer(log)
     placer.place(log)
     assert time.process_time() - began < 1
-    assert len(placer.ranges.low) <= 16 * symbols.MAX_LOADS + 256
+    assert len(placer.ranges.low) <= 16 * MAX_LOADS + 256

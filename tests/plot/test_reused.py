@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faultlog.analyse.symbols import NOWHERE, Placer
+from faultlog.analyse.placer import NOWHERE, Placer
 from faultlog.draw.drawing import count_pages
 from faultlog.draw.lanes import find_lanes, find_threads
 from faultlog.draw.panels import by_mapping

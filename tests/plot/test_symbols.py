@@ -16,7 +16,8 @@ from typing import Iterator
 import numpy as np
 import pytest
 from faultlog.analyse import symbols
-from faultlog.analyse.symbols import NOWHERE, Placer, look_up, read_segments
+from faultlog.analyse.placer import NOWHERE, Placer, Segment, read_segments
+from faultlog.analyse.symbols import look_up
 from logs import HEAD_AT_0, compiler_log, fault, read, run, summary
 from test_table import CC1_TEXT, table_of
 
@@ -171,12 +172,12 @@ def placed(text: bytes) -> list[str]:
     ]
 
 
-CODE = symbols.Segment(0x1000, 0x1000, 0x3000, True)
+CODE = Segment(0x1000, 0x1000, 0x3000, True)
 
 
 def test_without_the_file_by_the_log_alone():
     """Of several bases below, the one whose code was executed counts, not that of data."""
-    data = symbols.Segment(0x4000, 0x5000, 0x1000, False)
+    data = Segment(0x4000, 0x5000, 0x1000, False)
     ip = LOAD + 0x2345
     text = line(1, LOAD, CODE, ip, access="exec", map="/no/a")
     text += line(2, LOAD, data, LOAD + 0x1234, map="/no/a")
@@ -222,7 +223,7 @@ def test_placing_ten_million_faults_does_not_take_100_bytes_for_each(monkeypatch
     log = read(compiler_log(20_000, outcomes=True))
     placer = Placer(log)
     whole = placer.place(log)
-    monkeypatch.setattr(symbols, "CHUNK", 1000)
+    monkeypatch.setattr("faultlog.analyse.placer.CHUNK", 1000)
     tracemalloc.start()
     parts = placer.place(log)
     _, peak = tracemalloc.get_traced_memory()
