@@ -24,7 +24,7 @@ function unfold(planes, width, column, begin) {
 			column[begin + i] += planes[at] * worth;
 }
 
-// Replaces places by positions on the Y axis. test_page.py has the same rule.
+// Replaces places by positions on the Y axis. tests/plot/pages.py has the same rule.
 function toY(places, panels) {
 	for (let i = 0, p = 0; i < places.length; i++) {
 		const place = places[i];

@@ -13,7 +13,7 @@ from faultlog.base import fit
 from faultlog.parse.log import MAJOR
 from faultlog.report.compare import percent_text
 from logs import HEAD_AT_0, OLD, fault, read, run, summary, table_lines
-from test_table import CC1, CC1_TEXT, HOSTILE, hostile
+from printing import CC1, CC1_TEXT, HOSTILE, hostile
 
 
 def log_of(tmp_path: Path, name: str, **latencies: list[int]) -> Path:

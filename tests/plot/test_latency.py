@@ -19,8 +19,8 @@ from faultlog.report import slowest
 from faultlog.report.rows import BLOCK
 from logs import FAMILY, HEAD_AT_0, OLD, compiler_log, fault, read, run, summary
 from logs import table_lines
+from printing import CC1, CC1_TEXT, on_terminal, table_of
 from test_hostile import NAMES, log_of
-from test_table import CC1, CC1_TEXT, on_terminal, table_of
 
 HINT = "record with outcome=1\n"
 

@@ -4,185 +4,35 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
-import time
 from pathlib import Path
-from typing import Callable, Iterator
 
 import numpy as np
 import pytest
 from faultlog.base.words import time_text
 from logs import *
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
+from pages import (
+    browser,
+    by,
+    choose,
+    counts,
+    drag,
+    expected_counts,
+    in_view,
+    nothing_wrong,
+    opened,
+    table,
+    times_in_view,
+    until,
+)
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
-from test_symbols import LOAD, address_of, library, line, parts
-from test_symbols import head as symbols_head
 
-# No window, no user's profile, and no requests except the page's.
-BROWSER_OPTIONS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--window-size=1500,1300"),
-    *("--disable-background-networking", "--disable-component-update"),
-    *("--disable-sync", "--no-first-run", "--disable-dev-shm-usage"),
-)
 HOSTILE = (
     "/tmp/<img src=x onerror=alert(1)></script><script>window.hacked=1</script>"
     '"&amp;<a href="https://example.com">@DATA@<img src=y>'
 )
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[webdriver.Chrome]:
-    options = Options()
-    options.binary_location = "/usr/bin/chromium"
-    for option in BROWSER_OPTIONS:
-        options.add_argument(option)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability(
-        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
-    )
-    driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
-    driver.set_script_timeout(60)
-    yield driver
-    driver.quit()
-
-
-def until(condition: Callable[[], object], what: str) -> object:
-    """Wait for a condition, at most a minute."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        result = condition()
-        if result:
-            return result
-        time.sleep(0.05)
-    raise AssertionError(f"waited in vain: {what}")
-
-
-def opened(browser: webdriver.Chrome, tmp_path: Path, text: bytes, *options: str):
-    log, page = tmp_path / "a.log", tmp_path / "a.html"
-    log.write_bytes(text)
-    done = run(log, "-o", page, *options)
-    assert (done.returncode, done.stdout) == (0, f"{page}\n"), done.stderr
-    for kind in ("browser", "performance"):
-        browser.get_log(kind)  # what was before
-    browser.get(page.as_uri())
-    about = "return document.getElementById('about').textContent"
-    ready = "return document.body.dataset.ready"
-    until(
-        lambda: browser.execute_script(ready)
-        or "can't" in browser.execute_script(about),
-        "the page",
-    )
-    assert browser.execute_script(ready), browser.execute_script(about)
-    return page
-
-
-def nothing_wrong(browser: webdriver.Chrome, page: Path) -> None:
-    """Check: no message on the console, no request except for the page, no dialog."""
-    assert browser.get_log("browser") == []
-    requests = set()
-    for entry in browser.get_log("performance"):
-        message = json.loads(entry["message"])["message"]
-        assert message["method"] != "Page.javascriptDialogOpening"
-        if message["method"] == "Network.requestWillBeSent":
-            requests.add(message["params"]["request"]["url"])
-    requests = {url for url in requests if not url.startswith(("data:", "blob:"))}
-    assert requests == {page.as_uri()}
-
-
-def counts(browser: webdriver.Chrome) -> dict[str, int]:
-    data = browser.execute_script(
-        "return {...document.getElementById('counts').dataset}"
-    )
-    return {name: int(value) for name, value in data.items()}
-
-
-def in_view(browser: webdriver.Chrome, log: Log) -> np.ndarray:
-    """The faults within the picture's axes, by the log and not by the page's data."""
-    (x0, x1), (y0, y1), panels = browser.execute_script(
-        "const axes = document.getElementById('plot').layout;"
-        "return [axes.xaxis.range, axes.yaxis.range, page.faults.meta.panels]"
-    )
-    seconds = (log.time_ns - log.time_ns.min()).astype(float)
-    pages = log.address >> np.uint64(12)
-    y = np.full(len(log), np.nan)
-    for panel in panels:
-        first = np.uint64(panel["first"])
-        inside = (pages >= first) & (pages < first + np.uint64(panel["pages"]))
-        above = (pages[inside] - first).astype(float) + 0.5
-        y[inside] = panel["bottom"] + above / panel["pages"] * panel["height"]
-    assert not np.isnan(y).any()
-    ends = seconds + log.spent_ns().astype(float)
-    passes = (seconds <= x1 * 1e9) & ((seconds >= x0 * 1e9) | (ends > x0 * 1e9))
-    return passes & (y >= y0) & (y <= y1)
-
-
-def times_in_view(browser: webdriver.Chrome, log: Log) -> np.ndarray:
-    """How much of each fault is between the picture's ends, and whether it began there."""
-    x = browser.execute_script(
-        "return document.getElementById('plot').layout.xaxis.range"
-    )
-    low, high = (1e9 * end for end in x)
-    begin = (log.time_ns - log.time_ns.min()).astype(float)
-    end = begin + log.spent_ns().astype(float)
-    inside = np.minimum(end, high) - np.maximum(begin, low)
-    return np.maximum(inside, 0), (begin >= low) & (begin <= high)
-
-
-def expected_counts(log: Log, which: np.ndarray) -> dict[str, int]:
-    results = np.bincount(log.result[which], minlength=8)
-    return {
-        "faults": int(np.count_nonzero(which)),
-        "minor": int(results[1]),
-        "major": int(results[2]),
-        "failed": int(results[3:8].sum()),
-        "spent": int(log.spent_ns()[which].sum()),
-    }
-
-
-def choose(browser: webdriver.Chrome, key: str, text: str) -> None:
-    select = Select(browser.find_element(By.ID, f"filter-{key}"))
-    options = [option.text for option in select.options]
-    select.select_by_index([o.rpartition(" (")[0] for o in options].index(text))
-
-
-def table(browser: webdriver.Chrome) -> list[list[str]]:
-    return browser.execute_script(
-        "return Array.from(document.getElementById('table').tBodies[0].rows, "
-        "r => Array.from(r.cells, c => c.textContent))"
-    )
-
-
-def by(browser: webdriver.Chrome, key: str) -> None:
-    """Choose the table's key."""
-    browser.find_element(By.ID, f"by-{key}").click()
-    done = "return document.getElementById('table').dataset.by"
-    until(lambda: browser.execute_script(done) == key, "the table")
-
-
-def drag(browser: webdriver.Chrome, *corners: float) -> None:
-    """Zoom with the mouse, from corner to corner, as fractions of the picture's size."""
-    surface = browser.find_element(By.CSS_SELECTOR, "#plot .nsewdrag[data-subplot=xy]")
-    width, height = surface.size["width"], surface.size["height"]
-    x0, y0, x1, y1 = corners
-    before = browser.execute_script("return page.view.x[0]")
-    chain = ActionChains(browser)
-    chain.move_to_element_with_offset(
-        surface, int((x0 - 0.5) * width), int((y0 - 0.5) * height)
-    )
-    chain.click_and_hold()
-    for part in (0.3, 1):  # a press alone is a click
-        chain.move_to_element_with_offset(
-            surface,
-            int((x0 + (x1 - x0) * part - 0.5) * width),
-            int((y0 + (y1 - y0) * part - 0.5) * height),
-        )
-    chain.release().perform()
-    until(lambda: browser.execute_script("return page.view.x[0]") != before, "the zoom")
 
 
 def test_a_page_zooms_and_filters_with_the_log_s_numbers(browser, tmp_path):
@@ -273,109 +123,6 @@ def test_the_cells_are_those_of_numpy(browser, tmp_path):
     found = np.array(cells).reshape(rows, -1).sum(axis=0)
     assert np.abs(found.cumsum() - expected.cumsum()).max() <= 1  # at a bin's very edge
     assert found.sum() == len(log)
-
-
-def test_tables_are_sums_of_the_log_and_sort(browser, tmp_path):
-    text = compiler_log(5000, outcomes=True)
-    page, log = opened(browser, tmp_path, text), read(text)
-    rows = table(browser)
-    names = log.names["map"]
-    spent = {n: int(log.spent_ns()[log.map == i].sum()) for i, n in enumerate(names)}
-    by_time = sorted((n for n in names if spent[n]), key=lambda n: -spent[n])
-    assert [row[0] for row in rows] == by_time
-    for row in rows:
-        chosen = log.map == names.index(row[0])
-        results = np.bincount(log.result[chosen], minlength=3)
-        got = [int(cell.replace(",", "")) for cell in row[1:5]]
-        assert got == [np.count_nonzero(chosen), results[1], results[2], 0]
-        share = 100 * spent[row[0]] / sum(spent.values())
-        assert float(row[10].removesuffix(" %")) == pytest.approx(share, abs=0.051)
-        latency = np.sort(log.latency_ns[chosen])
-        expected = [latency[-(-len(latency) * q // 100) - 1] for q in (50, 99)]
-        shown = [time_text(int(ns)) for ns in (*expected, latency.max())]
-        assert row[7:10] == shown
-        assert row[5] == f"{len(np.unique(log.address[chosen] >> np.uint64(12))):,}"
-    exact = browser.execute_script(
-        "const {first, columns} = page.counted.tables.get('map');"
-        "return first.map((i, r) => [page.faults.text(page.faults.group[i], 'map'),"
-        " columns.median[r], columns.p99[r]])"
-    )
-    for name, *found in exact:
-        latency = np.sort(log.latency_ns[log.map == names.index(name)])
-        assert found == [latency[-(-len(latency) * q // 100) - 1] for q in (50, 99)]
-    head = browser.find_elements(By.CSS_SELECTOR, "#table th")
-    head[1].click()
-    numbers = [int(row[1].replace(",", "")) for row in table(browser)]
-    assert numbers == sorted(numbers, reverse=True)
-    browser.find_elements(By.CSS_SELECTOR, "#table th")[1].click()
-    assert [int(row[1].replace(",", "")) for row in table(browser)] == numbers[::-1]
-    by(browser, "tid")
-    assert sorted(row[0] for row in table(browser)) == [
-        str(t) for t in range(4494, 4499)
-    ]
-    browser.find_element(By.CSS_SELECTOR, "#table tbody tr").click()  # is a filter, too
-    chosen = log.tid == int(table(browser)[0][0])
-    assert counts(browser) == expected_counts(log, chosen)
-    nothing_wrong(browser, page)
-
-
-def test_tables_by_function_offset_and_page_are_those_of_the_terminal(
-    browser, tmp_path
-):
-    """Also in a zoomed and filtered view: an independent count of its faults."""
-    text = compiler_log(6000, outcomes=True)
-    page, log = opened(browser, tmp_path, text), read(text)
-    names = np.array(log.names["map"], dtype=object)
-    offset = [f"+{o:#x}" if t else "" for o, t in zip(log.offset, log.known("offset"))]
-    texts = {
-        "page": [f"{a & ~0xFFF:#x}" for a in log.address.tolist()],
-        "offset": [n + o for n, o in zip(names[log.map], offset)],
-        "map": names[log.map].tolist(),
-    }
-    which = np.ones(len(log), dtype=bool)
-    for _ in range(2):
-        spent = log.spent_ns()[which].astype(int).tolist()
-        for key, of_fault in texts.items():
-            by(browser, key)
-            expected: dict[str, list[int]] = {}
-            for name, ns in zip(np.array(of_fault, dtype=object)[which], spent):
-                row = expected.setdefault(name, [0, 0])
-                row[0] += 1
-                row[1] += ns
-            costs = sorted((row[1] for row in expected.values()), reverse=True)
-            rows = table(browser)
-            assert len(rows) == min(len(expected), 200)
-            found = [expected[row[0]] for row in rows]
-            assert [row[1] for row in found] == costs[: len(rows)]
-            assert [row[1] for row in rows] == [f"{row[0]:,}" for row in found]
-            if key == "page":
-                assert {row[5] for row in rows} == {"1"}
-        drag(browser, 0.2, 0.1, 0.6, 0.9)
-        which = in_view(browser, log)
-    by(browser, "function")
-    [row] = table(browser)  # all are at one instruction
-    assert row[0] == "cc1plus+0x4ce1b5"
-    assert row[1] == f"{np.count_nonzero(which):,}"
-    assert "cc1plus" in browser.find_element(By.ID, "more").text  # has no symbols here
-    nothing_wrong(browser, page)
-
-
-def test_functions_have_their_names(browser, tmp_path, library):
-    code, _ = parts(library)
-    text = symbols_head(time.time() + 9)
-    for i, name in enumerate(("writes_data", "reads_text", "reads_text")):
-        ip = LOAD + address_of(library, name)
-        text += line(i, LOAD, code, ip, access="exec", map="/guest/libx.so")
-    (tmp_path / "libx.so").write_bytes(library.read_bytes())
-    root = ("--root", f"/guest={tmp_path}")
-    page = opened(browser, tmp_path, text + summary(3), *root)
-    by(browser, "function")
-    assert [row[:2] for row in table(browser)] == [
-        ["reads_text [libx.so]", "2"],
-        ["writes_data [libx.so]", "1"],
-    ]
-    assert browser.find_element(By.ID, "more").text == ""
-    nothing_wrong(browser, page)
 
 
 def test_pointing_shows_the_fault_s_line(browser, tmp_path):
@@ -480,27 +227,6 @@ def test_a_fault_without_an_offset_has_a_line(browser, tmp_path):
     assert counts(browser)["faults"] == 6
     labels = browser.execute_script("return page.faults.meta.panels.map(p => p.label)")
     assert labels == ["no offset", "a.so"]
-    nothing_wrong(browser, page)
-
-
-def test_missing_figures_are_dashes_with_one_hint(browser, tmp_path):
-    """They were 0 minor and 0 major, and times were empty."""
-    keys = dict(tid=1, access="read", map="/a")
-    text = HEAD_AT_0 + b"".join(fault(i, i << 12, **keys) for i in range(5))
-    page = opened(browser, tmp_path, text + summary(5))
-    by(browser, "region")
-    until(lambda: table(browser), "the table")
-    assert table(browser) == [["unknown", "5", *"---", "5", *"-----"]]
-    more = browser.find_element(By.ID, "more").text
-    assert more == "The log has no results and latencies (-): record with outcome=1."
-    nothing_wrong(browser, page)
-    more = fault(9, 9 << 12, result="major", latency_ns=0, **{**keys, "map": "/b"})
-    page = opened(browser, tmp_path, text + more + summary(6))
-    until(lambda: table(browser), "the table")
-    rows = {row[0]: row[1:] for row in table(browser)}
-    assert rows["/a"][1:4] == rows["/a"][5:9][:3] == ["-"] * 3
-    assert rows["/b"][:9] == ["1", "0", "1", "0", "1", *["0 ns"] * 4]
-    assert browser.find_element(By.ID, "more").text == ""
     nothing_wrong(browser, page)
 
 

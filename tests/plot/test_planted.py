@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from logs import ENV, SCRIPT
+from printing import CC1_TEXT
 from test_symbols import CODE, LOAD, elf, head, line, summary
-from test_table import CC1_TEXT
 
 # matplotlib evaluates values of a matplotlibrc without builtins; a generator's frame has them.
 RC = """axes.prop_cycle: (lambda a: (a.append(a[0].gi_frame.f_back.f_back.f_back.f_back\

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from faultlog.parse.roots import Roots, root
 from logs import run, summary
+from printing import CC1, table_of
 from test_symbols import LOAD, address_of, head, library, line, parts
-from test_table import CC1, table_of
 
 GUEST = Path("/guest/usr/lib/libx.so")  # the path in the log; it does not exist here
 

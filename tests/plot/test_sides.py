@@ -14,7 +14,7 @@ from faultlog.report import picture
 from logs import HEAD_AT_0, OLD, bars, fault, read, run, scattered, summary, texts
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from test_table import CC1, CC1_TEXT
+from printing import CC1, CC1_TEXT
 
 MS = 10**6
 

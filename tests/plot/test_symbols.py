@@ -19,7 +19,7 @@ from faultlog.analyse import symbols
 from faultlog.analyse.placer import NOWHERE, Placer, Segment, read_segments
 from faultlog.analyse.symbols import look_up
 from logs import HEAD_AT_0, compiler_log, fault, read, run, summary
-from test_table import CC1_TEXT, table_of
+from printing import CC1_TEXT, table_of
 
 LIBRARY = """
 #include <string.h>

@@ -11,9 +11,9 @@ import pytest
 from faultlog.base.words import ROUND_TIMES
 from faultlog.draw import breaks, drawing, timeline
 from faultlog.parse import checks
+from figures import check_labels
 from logs import *
 from matplotlib.figure import Figure
-from test_picture import check_labels
 
 SECOND, HOUR = 10**9, 3600 * 10**9
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from faultlog.report.warm import Range, costliest, ranges
 from logs import HEAD_AT_0, OLD, fault, read, run, summary
-from test_table import CC1, CC1_TEXT
+from printing import CC1, CC1_TEXT
 
 KIB = 1024
 
