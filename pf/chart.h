@@ -56,7 +56,7 @@ struct pf_chart_row {
  * @last_ns: time of the latest fault
  * @near_shift: how close pages must be to join an extent, see pf_chart_near()
  * @time_shift: shift right to get from ns to the unit of @time_scale, see pf_chart_column()
- * @time_scale: columns per unit of time, fixed point with 56 binary places
+ * @time_scale: columns per unit of time, fixed point with 56 fractional bits
  * @extent: extent of the previous fault, in the first pass
  * @row: row of the previous fault, in the second pass
  * @extents: ascending, more than PF_CHART_NEAR apart; unused ones have first = ~0
@@ -721,7 +721,7 @@ static inline void pf_chart_draw_axis(const struct pf_chart *c, const struct pf_
 		char label[32];
 		int len, from;
 
-		/* A step is a seventh of the unit or more, so one decimal place is enough. */
+		/* A step is a seventh of the unit or more, so one decimal is enough. */
 		if (step < unit->ns) {
 			u64 tenths = div64_u64(t + step, unit->ns / 10);
 			u64 whole = div64_u64(tenths, 10);

@@ -18,7 +18,7 @@
 #include "merge.h"
 
 /* A cursor's position in one lane. */
-struct pf_place {
+struct pf_position {
 	struct pf_chunk *chunk;
 	u32 gen; /* chunk->gen when the cursor came to it */
 	u32 nr; /* records of the chunk already read */
@@ -38,7 +38,7 @@ struct pf_place {
  * @run_chunk: the chunk being read, NULL if there is no run
  * @run_gen: @run_chunk->gen when the run began
  * @merge: lanes with records up to the horizon; during a run, that of @cpu is first
- * @places: by CPU number; that of @cpu is updated when the run ends
+ * @positions: by CPU number; that of @cpu is updated when the run ends
  *
  * A run is a sequence of records of one lane during which no other lane has any. A cursor can be
  * used by one thread at a time, but there can be any number of cursors.
@@ -55,20 +55,20 @@ struct pf_cursor {
 	struct pf_chunk *run_chunk;
 	u32 run_gen;
 	struct pf_merge merge;
-	struct pf_place places[];
+	struct pf_position positions[];
 };
 
-/* The heap of @merge follows @places. */
+/* The heap of @merge follows @positions. */
 static size_t pf_cursor_bytes(void)
 {
-	return struct_size((struct pf_cursor *)NULL, places, nr_cpu_ids) +
+	return struct_size((struct pf_cursor *)NULL, positions, nr_cpu_ids) +
 	       nr_cpu_ids * sizeof(struct pf_next);
 }
 
 static void pf_cursor_rewind(struct pf_cursor *cursor)
 {
 	memset(cursor, 0, pf_cursor_bytes());
-	cursor->merge.heap = (struct pf_next *)&cursor->places[nr_cpu_ids];
+	cursor->merge.heap = (struct pf_next *)&cursor->positions[nr_cpu_ids];
 }
 
 /* Returns a cursor before the first record, or NULL. Free it with kvfree(). */
@@ -84,27 +84,27 @@ static struct pf_cursor *pf_cursor_new(void)
 /* Moves on to the lane's next chunk. Returns false if there is none. */
 static bool pf_cursor_next_chunk(struct pf_cursor *cursor, unsigned int cpu)
 {
-	struct pf_place *place = &cursor->places[cpu];
+	struct pf_position *pos = &cursor->positions[cpu];
 	struct pf_lane *lane = &per_cpu(pf_lane, cpu);
-	struct pf_chunk *chunk = place->chunk;
+	struct pf_chunk *chunk = pos->chunk;
 
 	/* Mostly there is none, which can be seen without the lock: lanes fill chunks in order. */
 	if (!chunk ? !READ_ONCE(lane->oldest) :
-		     READ_ONCE(chunk->gen) == place->gen &&
-			     (place->nr < pf_list.chunk_faults || !READ_ONCE(chunk->next)))
+		     READ_ONCE(chunk->gen) == pos->gen &&
+			     (pos->nr < pf_list.chunk_faults || !READ_ONCE(chunk->next)))
 		return false;
 
 	raw_spin_lock(&pf_list.lock);
-	if (!chunk || chunk->gen != place->gen)
+	if (!chunk || chunk->gen != pos->gen)
 		chunk = lane->oldest;
-	else if (place->nr == pf_list.chunk_faults)
+	else if (pos->nr == pf_list.chunk_faults)
 		chunk = chunk->next;
-	if (chunk && (chunk != place->chunk || chunk->gen != place->gen)) {
-		cursor->nr_overwritten += chunk->base - (place->base + place->nr);
-		place->chunk = chunk;
-		place->gen = chunk->gen;
-		place->base = chunk->base;
-		place->nr = 0;
+	if (chunk && (chunk != pos->chunk || chunk->gen != pos->gen)) {
+		cursor->nr_overwritten += chunk->base - (pos->base + pos->nr);
+		pos->chunk = chunk;
+		pos->gen = chunk->gen;
+		pos->base = chunk->base;
+		pos->nr = 0;
 	}
 	raw_spin_unlock(&pf_list.lock);
 	return chunk;
@@ -113,18 +113,18 @@ static bool pf_cursor_next_chunk(struct pf_cursor *cursor, unsigned int cpu)
 /* When the lane's next record was made. Returns false if there is none up to the horizon. */
 static bool pf_cursor_peek(struct pf_cursor *cursor, unsigned int cpu, u64 *made_ns)
 {
-	struct pf_place *place = &cursor->places[cpu];
+	struct pf_position *pos = &cursor->positions[cpu];
 
 	for (;;) {
-		struct pf_chunk *chunk = place->chunk;
+		struct pf_chunk *chunk = pos->chunk;
 
-		if (chunk && place->nr < smp_load_acquire(&chunk->nr)) {
+		if (chunk && pos->nr < smp_load_acquire(&chunk->nr)) {
 			/* If the record is being overwritten, gen has changed before. */
-			*made_ns = data_race(chunk->faults[place->nr].time_ns);
+			*made_ns = data_race(chunk->faults[pos->nr].time_ns);
 			if (pf_list.has_extra)
-				*made_ns += data_race((u64)pf_chunk_extras(chunk)[place->nr].latency_ns);
+				*made_ns += data_race((u64)pf_chunk_extras(chunk)[pos->nr].latency_ns);
 			smp_rmb(); /* pairs with pf_list_recycle() */
-			if (likely(READ_ONCE(chunk->gen) == place->gen))
+			if (likely(READ_ONCE(chunk->gen) == pos->gen))
 				return *made_ns <= cursor->horizon_ns;
 		}
 		if (!pf_cursor_next_chunk(cursor, cpu))
@@ -142,7 +142,7 @@ static void pf_cursor_end_run(struct pf_cursor *cursor)
 
 	if (!cursor->run_chunk)
 		return;
-	cursor->places[cursor->cpu].nr = cursor->run - cursor->run_chunk->faults;
+	cursor->positions[cursor->cpu].nr = cursor->run - cursor->run_chunk->faults;
 	cursor->run_chunk = NULL;
 	cursor->run = NULL;
 	cursor->run_end = NULL;
@@ -200,14 +200,14 @@ static void pf_cursor_extend_to_end(struct pf_cursor *cursor)
 /* Has the lane any record that the cursor has not read, before or after the horizon? */
 static bool pf_cursor_lane_has_more(const struct pf_cursor *cursor, unsigned int cpu)
 {
-	const struct pf_place *place = &cursor->places[cpu];
+	const struct pf_position *pos = &cursor->positions[cpu];
 	const struct pf_chunk *current_chunk = READ_ONCE(per_cpu(pf_lane, cpu).chunk);
 
-	if (!place->chunk)
+	if (!pos->chunk)
 		return current_chunk != &pf_no_chunk;
-	if (READ_ONCE(place->chunk->gen) != place->gen || READ_ONCE(place->chunk->nr) > place->nr)
+	if (READ_ONCE(pos->chunk->gen) != pos->gen || READ_ONCE(pos->chunk->nr) > pos->nr)
 		return true;
-	return place->nr == pf_list.chunk_faults && current_chunk != place->chunk;
+	return pos->nr == pf_list.chunk_faults && current_chunk != pos->chunk;
 }
 
 /**
@@ -238,18 +238,18 @@ static inline u64 pf_cursor_made_ns(const struct pf_cursor *cursor)
 /* Starts a run in the lane whose record is next in time. */
 static noinline bool pf_cursor_begin_run(struct pf_cursor *cursor)
 {
-	struct pf_place *place;
+	struct pf_position *pos;
 
 	pf_cursor_end_run(cursor);
 	if (!cursor->merge.nr)
 		return false;
 	cursor->cpu = cursor->merge.heap[0].lane;
-	place = &cursor->places[cursor->cpu];
+	pos = &cursor->positions[cursor->cpu];
 	cursor->run_ns = pf_merge_second_ns(&cursor->merge, cursor->horizon_ns);
-	cursor->run = place->chunk->faults + place->nr;
-	cursor->run_end = place->chunk->faults + smp_load_acquire(&place->chunk->nr);
-	cursor->run_chunk = place->chunk;
-	cursor->run_gen = place->gen;
+	cursor->run = pos->chunk->faults + pos->nr;
+	cursor->run_end = pos->chunk->faults + smp_load_acquire(&pos->chunk->nr);
+	cursor->run_chunk = pos->chunk;
+	cursor->run_gen = pos->gen;
 	return true;
 }
 

@@ -156,30 +156,30 @@ static __always_inline u32 pf_map_hash(struct pf_file_id id, u64 start)
 static __always_inline u32 pf_map_find(struct pf_file_id id, u64 start)
 {
 	const struct pf_map_tables *tables = pf_map_tables;
-	u32 place = pf_map_hash(id, start), nr;
+	u32 slot = pf_map_hash(id, start), nr;
 
-	while ((nr = smp_load_acquire(&tables->hash[place]))) {
+	while ((nr = smp_load_acquire(&tables->hash[slot]))) {
 		const struct pf_map *map = &tables->maps[nr];
 		const struct pf_file_id *known = &tables->files[map->file].id;
 
 		if (map->start == start && known->dentry == id.dentry && known->ino == id.ino &&
 		    known->generation == id.generation && known->mnt == id.mnt)
 			return nr;
-		place = (place + 1) % BIT(PF_MAP_HASH_BITS);
+		slot = (slot + 1) % BIT(PF_MAP_HASH_BITS);
 	}
 	return 0;
 }
 
 static u32 pf_map_insert(struct pf_file_id id, u64 start, u16 file)
 {
-	u32 place = pf_map_hash(id, start), nr = pf_map.nr_maps + 1;
+	u32 slot = pf_map_hash(id, start), nr = pf_map.nr_maps + 1;
 
 	lockdep_assert_held(&pf_map.lock);
 
 	pf_map_tables->maps[nr] = (struct pf_map){ .start = start, .file = file };
-	while (pf_map_tables->hash[place])
-		place = (place + 1) % BIT(PF_MAP_HASH_BITS);
-	smp_store_release(&pf_map_tables->hash[place], nr);
+	while (pf_map_tables->hash[slot])
+		slot = (slot + 1) % BIT(PF_MAP_HASH_BITS);
+	smp_store_release(&pf_map_tables->hash[slot], nr);
 	WRITE_ONCE(pf_map.nr_maps, nr);
 	return nr;
 }

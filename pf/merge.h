@@ -39,30 +39,30 @@ static inline bool pf_next_is_before(struct pf_next a, struct pf_next b)
 static inline void pf_merge_sink(struct pf_merge *merge, struct pf_next next)
 {
 	struct pf_next *heap = merge->heap;
-	u32 place = 0, child;
+	u32 at = 0, child;
 
-	while ((child = 2 * place + 1) < merge->nr) {
+	while ((child = 2 * at + 1) < merge->nr) {
 		if (child + 1 < merge->nr && pf_next_is_before(heap[child + 1], heap[child]))
 			child++;
 		if (!pf_next_is_before(heap[child], next))
 			break;
-		heap[place] = heap[child];
-		place = child;
+		heap[at] = heap[child];
+		at = child;
 	}
-	heap[place] = next;
+	heap[at] = next;
 }
 
 /* Adds a lane that is not in the heap. */
 static inline void pf_merge_add(struct pf_merge *merge, struct pf_next next)
 {
 	struct pf_next *heap = merge->heap;
-	u32 place = merge->nr++;
+	u32 at = merge->nr++;
 
-	while (place && pf_next_is_before(next, heap[(place - 1) / 2])) {
-		heap[place] = heap[(place - 1) / 2];
-		place = (place - 1) / 2;
+	while (at && pf_next_is_before(next, heap[(at - 1) / 2])) {
+		heap[at] = heap[(at - 1) / 2];
+		at = (at - 1) / 2;
 	}
-	heap[place] = next;
+	heap[at] = next;
 }
 
 /* Sets the time of the first lane's next record. */

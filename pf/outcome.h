@@ -218,7 +218,7 @@ NOKPROBE_SYMBOL(pf_try_end);
 /*
  * Watches the return of a try. Our own hook decides which faults to watch: for untracked processes
  * that costs far less than a kretprobe whose entry handler refuses them. The kretprobe is at the
- * same place, but registered as disabled, so nothing else calls its handler.
+ * same address, but registered as disabled, so nothing else calls its handler.
  */
 static __always_inline int pf_watch(struct pt_regs *regs)
 {

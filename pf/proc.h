@@ -62,7 +62,7 @@ enum pf_item {
  * @has_fault: @cursor is at a fault that has not been printed yet
  * @known: pf_proc_mark() when the last drain began
  * @target_exited: pf_all_exited() when the last drain began
- * @cursor: the reader's place in the list
+ * @cursor: reads the list
  */
 struct pf_reader {
 	enum pf_item item;

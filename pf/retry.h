@@ -134,7 +134,7 @@ static __always_inline u64 pf_nr_completed(const struct task_struct *task)
 	return task->min_flt + task->maj_flt;
 }
 
-static __always_inline u32 pf_thread_place(const struct task_struct *task)
+static __always_inline u32 pf_thread_hash(const struct task_struct *task)
 {
 	/* One instruction less than hash_ptr(). */
 	return hash_32((uintptr_t)task, PF_THREADS_BITS);
@@ -142,7 +142,7 @@ static __always_inline u32 pf_thread_place(const struct task_struct *task)
 
 static __always_inline struct pf_thread *pf_thread_home(const struct task_struct *task)
 {
-	struct pf_thread *thread = &pf_threads.slots[pf_thread_place(task)];
+	struct pf_thread *thread = &pf_threads.slots[pf_thread_hash(task)];
 
 	OPTIMIZER_HIDE_VAR(thread); /* or the compiler computes it again for each use */
 	return thread;
@@ -156,10 +156,10 @@ static __always_inline struct task_struct *pf_thread_task(const struct pf_thread
 /* The @i-th slot that a task may use: one of its own, or one of the crowd. */
 static struct pf_thread *pf_thread_near(const struct task_struct *task, u32 i, bool crowd)
 {
-	u32 place = pf_thread_place(task) + i;
+	u32 slot = pf_thread_hash(task) + i;
 
-	return &pf_threads.slots[crowd ? NR_PF_THREADS + place % NR_PF_CROWD :
-					 place % NR_PF_THREADS];
+	return &pf_threads.slots[crowd ? NR_PF_THREADS + slot % NR_PF_CROWD :
+					 slot % NR_PF_THREADS];
 }
 NOKPROBE_SYMBOL(pf_thread_near);
 
