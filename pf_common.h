@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Common to the three modules: parameters, start and stop. Each module includes this once, so each
- * has a list, a probe and a /proc file of its own.
+ * has a list, a hook and a /proc file of its own.
  */
 #ifndef PF_COMMON_H
 #define PF_COMMON_H
@@ -128,12 +128,12 @@ static int pf_start(void)
 	ret = pf_life_start(children);
 	if (ret)
 		goto stop_clock;
-	ret = pf_probe_register(placement, outcome ? maxactive : 0);
+	ret = pf_hook_place(placement, outcome ? maxactive : 0);
 	if (ret)
 		goto stop_life;
 	ret = pf_proc_create();
 	if (ret)
-		goto unregister_probe;
+		goto remove_hook;
 
 	/* From here on, faults are recorded. */
 	pf_account_prepare();
@@ -144,16 +144,16 @@ static int pf_start(void)
 
 	pf_target_comm(comm);
 	pr_info("recording process %d (%s)%s, placement: %s\n", pf_target.nr, comm,
-		children ? " and its children" : "", pf_probe_placement());
+		children ? " and its children" : "", pf_hook_name());
 	pf_debug("%lu chunks of %u faults, %u bytes a fault\n", pf_list.nr_chunks,
 		 pf_list.chunk_faults, PF_CHUNK_BYTES / pf_list.chunk_faults);
 	return 0;
 
-unregister_probe:
-	pf_probe_unregister();
+remove_hook:
+	pf_hook_remove();
 stop_life:
 	pf_life_stop();
-	pf_probe_leave();
+	pf_hook_hold_module();
 stop_clock:
 	pf_clock_stop();
 	pf_map_free();
@@ -185,7 +185,7 @@ static void pf_stop(void (*finish)(void))
 	bool exited = pf_all_exited();
 
 	pf_account_end();
-	pf_probe_unregister();
+	pf_hook_remove();
 	pf_clock_stop();
 	pf_proc_remove();
 	if (finish)
@@ -194,7 +194,7 @@ static void pf_stop(void (*finish)(void))
 	pf_life_stop();
 	pr_info("recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%lu\n",
 		pf_list_nr_recorded(), totals.nr_retries, pf_list_nr_dropped(),
-		pf_list.nr_overwritten, pf_probe_nr_missed());
+		pf_list.nr_overwritten, pf_hook_nr_missed());
 	if (totals.nr_abandoned)
 		pr_info("abandoned=%llu: faults that were not tried again\n",
 			totals.nr_abandoned);
@@ -218,7 +218,7 @@ static void pf_stop(void (*finish)(void))
 	if (nr_names_lost)
 		pr_info("names_lost=%llu: how often a file could not be named: it was being renamed, or "
 			"there was no room for its name\n", nr_names_lost);
-	pf_probe_leave();
+	pf_hook_hold_module();
 	if (children)
 		pf_family_free();
 	pf_threads_free();

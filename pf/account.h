@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The kernel's own count of faults, min_flt + maj_flt, to compare with ours. Others can disable the
- * probe without notice: by switching kprobes or ftrace off, or by live-patching the function.
+ * hook without notice: by switching kprobes or ftrace off, or by live-patching the function.
  *
  * Only traced tasks are summed. The counts that a parent collects when it waits for its children
  * (cmin_flt, cmaj_flt) are no use: it may wait for children that are not traced, and not wait for
@@ -140,7 +140,7 @@ static void pf_account_begin(void)
 /**
  * pf_account_end() - note the final count
  *
- * Call it before removing the probe.
+ * Call it before removing the hook.
  *
  * Context: process context.
  */

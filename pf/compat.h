@@ -336,8 +336,8 @@ static inline bool pf_jump_in_place(const u8 *code)
 	return READ_ONCE(*code) == 0xe9;
 }
 
-/* Is there a jump, a breakpoint or a call of ftrace, as a kprobe would place it? */
-static inline bool pf_probe_in_place(const u8 *code)
+/* Is there a jump, a breakpoint or a call of ftrace, as the kernel puts there for a kprobe? */
+static inline bool pf_kprobe_in_place(const u8 *code)
 {
 	u8 first = READ_ONCE(*code);
 
@@ -347,7 +347,7 @@ static inline bool pf_probe_in_place(const u8 *code)
 #else
 
 /* As above: a BRK instruction with any immediate. */
-static inline bool pf_probe_in_place(const u8 *code)
+static inline bool pf_kprobe_in_place(const u8 *code)
 {
 	return (READ_ONCE(*(const u32 *)code) & 0xffe0001f) == 0xd4200000;
 }

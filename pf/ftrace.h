@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * placement=callback: the hook is an ftrace callback at the entry of handle_mm_fault(). ftrace
- * passes it the arguments only; saving all registers would slow down other processes, too.
- *
+ * Two kinds of hook. placement=callback: an ftrace callback at the entry of handle_mm_fault().
+ * ftrace passes it the arguments only; saving all registers would slow down other processes, too.
  * placement=direct: handle_mm_fault() calls the hook directly at its entry.
  *
- * The kprobe core disables preemption for a handler and prevents recursion. With these placements
- * the hook has to do both itself, and does so for recorded faults only: before that, it only reads
- * and compares.
+ * The kprobe core disables preemption for a handler and prevents recursion. These two kinds have to
+ * do both themselves, and do so for recorded faults only: before that, they only read and compare.
  */
 #ifndef PF_FTRACE_H
 #define PF_FTRACE_H
@@ -29,13 +27,13 @@ static bool pf_hook_stays;
 
 #ifdef PF_FTRACE_MISSING
 
-static int pf_callback_hook(unsigned long entry)
+static int pf_callback_place_at(unsigned long entry)
 {
 	pr_err("placement=ftrace: this kernel lacks " PF_FTRACE_MISSING ": use placement=auto\n");
 	return -EOPNOTSUPP;
 }
 
-static void pf_callback_unhook(void)
+static void pf_callback_remove(void)
 {
 }
 
@@ -53,7 +51,7 @@ struct pf_ftrace_cpu {
 
 static DEFINE_PER_CPU(struct pf_ftrace_cpu, pf_ftrace_cpu);
 
-/* The address of the hook, while it is in place. */
+/* The address at which the hook is, while it is there. */
 static unsigned long pf_ftrace_ip;
 
 static __always_inline void pf_ftrace_enter(struct pt_regs *regs, bool outcome)
@@ -110,8 +108,8 @@ static struct ftrace_ops pf_callback_ops = {
 
 /*
  * Frees the filter of @ops after it was unregistered, with the result @ret, or could not be
- * registered. If that failed or ftrace has shut itself down, assumes that the hook is still in
- * place: ftrace may have done so half-way, which unregister_ftrace_function() does not report.
+ * registered. If that failed or ftrace has shut itself down, assumes that the hook is still
+ * there: ftrace may have done so half-way, which unregister_ftrace_function() does not report.
  */
 static void pf_ftrace_let_go(struct ftrace_ops *ops, int ret)
 {
@@ -125,13 +123,13 @@ static void pf_ftrace_let_go(struct ftrace_ops *ops, int ret)
  * Does not call @unregister if ftrace has shut itself down: it would forget the target of a direct
  * call before it checks whether it can remove the call.
  */
-static void pf_ftrace_unhook(struct ftrace_ops *ops, int (*unregister)(struct ftrace_ops *ops))
+static void pf_ftrace_remove(struct ftrace_ops *ops, int (*unregister)(struct ftrace_ops *ops))
 {
 	pf_ftrace_let_go(ops, pf_ftrace_is_dead(pf_ftrace_ip) ? -ENODEV : unregister(ops));
 }
 
-/* Hooks the function at @entry. Returns 0, or a negative errno after printing the cause. */
-static int pf_callback_hook(unsigned long entry)
+/* Places the hook at @entry. Returns 0, or a negative errno after printing the cause. */
+static int pf_callback_place_at(unsigned long entry)
 {
 	int ret;
 
@@ -153,9 +151,9 @@ static int pf_callback_hook(unsigned long entry)
  * unregister_ftrace_function() waits until no task is in the callback, including tasks that were
  * preempted on the way to it or back, as it does for the code of any module.
  */
-static void pf_callback_unhook(void)
+static void pf_callback_remove(void)
 {
-	pf_ftrace_unhook(&pf_callback_ops, unregister_ftrace_function);
+	pf_ftrace_remove(&pf_callback_ops, unregister_ftrace_function);
 }
 
 static unsigned long pf_ftrace_nr_missed(void)
@@ -172,12 +170,12 @@ static unsigned long pf_ftrace_nr_missed(void)
 
 #ifdef PF_DIRECT_MISSING
 
-static int pf_direct_hook(unsigned long entry)
+static int pf_direct_place_at(unsigned long entry)
 {
 	return -EOPNOTSUPP;
 }
 
-static void pf_direct_unhook(void)
+static void pf_direct_remove(void)
 {
 }
 
@@ -286,14 +284,14 @@ static int pf_direct_unregister(struct ftrace_ops *ops)
 	return pf_unregister_direct(ops, pf_direct_addr());
 }
 
-/* Like pf_callback_unhook(), waits until no task is in the hook. */
-static void pf_direct_unhook(void)
+/* Like pf_callback_remove(), waits until no task is in the hook. */
+static void pf_direct_remove(void)
 {
-	pf_ftrace_unhook(&pf_direct_ops, pf_direct_unregister);
+	pf_ftrace_remove(&pf_direct_ops, pf_direct_unregister);
 }
 
-/* Hooks the function at @entry. */
-static int pf_direct_hook(unsigned long entry)
+/* Places the hook at @entry. Returns 0 or a negative errno. */
+static int pf_direct_place_at(unsigned long entry)
 {
 	int ret;
 
@@ -311,7 +309,7 @@ static int pf_direct_hook(unsigned long entry)
 	if (ret) {
 		pf_ftrace_let_go(&pf_direct_ops, 0);
 	} else if (!pf_call_in_place((const u8 *)entry)) {
-		pf_direct_unhook();
+		pf_direct_remove();
 		ret = -EBUSY;
 	}
 	return ret;

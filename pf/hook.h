@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The hook at the entry of handle_mm_fault(): a kprobe, an ftrace callback or an ftrace direct
- * call. It ignores faults of untracked processes, and records the others, or with outcome=1 passes
- * them to a kretprobe.
+ * The hook: our code at the entry of handle_mm_fault(). It ignores faults of untracked processes,
+ * and records the others, or with outcome=1 passes them to a kretprobe.
+ *
+ * There are several kinds of hook, and placement= chooses one: two are placed by kprobes (jump,
+ * entry), two by ftrace (callback, direct). A kprobe or kretprobe is always the kernel's struct, never
+ * the hook as such.
  */
 #ifndef PF_HOOK_H
 #define PF_HOOK_H
@@ -67,7 +70,7 @@ static kprobe_opcode_t *pf_entry_addr(void)
 	kprobe_opcode_t *addr;
 	int ret;
 
-	/* Registering a disabled probe changes no code. */
+	/* Registering a disabled kprobe changes no code. */
 	ret = pf_kprobe_register(NULL, KPROBE_FLAG_DISABLED);
 	if (ret)
 		return ERR_PTR(ret);
@@ -99,10 +102,10 @@ static bool pf_kprobes_end_with_ftrace(void)
 static bool pf_kprobe_ends_with_ftrace;
 
 /*
- * If ftrace has shut itself down, unregister_kprobe() would warn and leave our probe in its table.
- * It returns void, but clears the address of a probe that it could not remove.
+ * If ftrace has shut itself down, unregister_kprobe() would warn and leave ours in its table. It
+ * returns void, but clears the address of a kprobe that it could not remove.
  */
-static void pf_kprobe_unregister(void)
+static void pf_kprobe_remove(void)
 {
 	if (pf_kprobe_lost_ftrace(pf_kprobe.addr)) {
 		pf_hook_stays = true;
@@ -123,7 +126,7 @@ static bool pf_kprobe_is_armed(void)
 {
 	if (pf_kprobe_ends_with_ftrace && pf_kprobe_lost_ftrace(pf_kprobe.addr))
 		return false;
-	return !kprobe_disabled(&pf_kprobe) && pf_probe_in_place((const u8 *)pf_kprobe.addr);
+	return !kprobe_disabled(&pf_kprobe) && pf_kprobe_in_place((const u8 *)pf_kprobe.addr);
 }
 
 /*
@@ -153,7 +156,7 @@ static int pf_jump_try(void)
 	return -EBUSY;
 }
 
-static int pf_jump_register(void)
+static int pf_jump_place(void)
 {
 	int ret = pf_jump_try();
 
@@ -163,7 +166,7 @@ static int pf_jump_register(void)
 	return ret;
 }
 
-static int pf_entry_register(void)
+static int pf_entry_place(void)
 {
 	kprobe_opcode_t *entry = pf_entry_addr();
 	int ret;
@@ -180,7 +183,7 @@ static int pf_entry_register(void)
 		return ret;
 	}
 	if (!pf_kprobe_is_armed()) {
-		pf_kprobe_unregister();
+		pf_kprobe_remove();
 		pr_err("kprobes are switched off: write 1 to /sys/kernel/debug/kprobes/enabled and to "
 		       "kernel.ftrace_enabled\n");
 		return -EBUSY;
@@ -189,12 +192,12 @@ static int pf_entry_register(void)
 	return 0;
 }
 
-static int pf_callback_register(void)
+static int pf_callback_place(void)
 {
 	kprobe_opcode_t *entry = pf_entry_addr();
 
 	if (!IS_ERR(entry))
-		return pf_callback_hook((unsigned long)entry);
+		return pf_callback_place_at((unsigned long)entry);
 	pr_err("cannot find " PF_SYMBOL "() (error %ld)\n", PTR_ERR(entry));
 	return PTR_ERR(entry);
 }
@@ -203,10 +206,10 @@ static int pf_direct_try(void)
 {
 	kprobe_opcode_t *entry = pf_entry_addr();
 
-	return IS_ERR(entry) ? PTR_ERR(entry) : pf_direct_hook((unsigned long)entry);
+	return IS_ERR(entry) ? PTR_ERR(entry) : pf_direct_place_at((unsigned long)entry);
 }
 
-static int pf_direct_register(void)
+static int pf_direct_place(void)
 {
 	int ret = pf_direct_try();
 
@@ -217,55 +220,56 @@ static int pf_direct_register(void)
 }
 
 /**
- * struct pf_placement - a way to hook the entry
- * @name: the value of the module parameter
+ * struct pf_hook_kind - a kind of hook
+ * @name: the value of placement=
  * @place: places the hook; returns 0, or a negative errno after printing the cause
  * @remove: removes the hook; when it returns, no handler runs on any CPU. May sleep
  * @is_armed: whether the hook is in the code now, as far as the module can see
  */
-struct pf_placement {
+struct pf_hook_kind {
 	const char *name;
 	int (*place)(void);
 	void (*remove)(void);
 	bool (*is_armed)(void);
 };
 
-enum { PF_JUMP, PF_ENTRY, PF_DIRECT, PF_CALLBACK, NR_PF_PLACEMENT };
+enum { PF_JUMP, PF_ENTRY, PF_DIRECT, PF_CALLBACK, NR_PF_HOOK_KIND };
 
-static const struct pf_placement pf_placements[NR_PF_PLACEMENT] = {
-	[PF_JUMP] = { "jump", pf_jump_register, pf_kprobe_unregister, pf_kprobe_is_armed },
-	[PF_ENTRY] = { "entry", pf_entry_register, pf_kprobe_unregister, pf_kprobe_is_armed },
-	[PF_DIRECT] = { "direct", pf_direct_register, pf_direct_unhook, pf_ftrace_is_armed },
-	[PF_CALLBACK] = { "callback", pf_callback_register, pf_callback_unhook,
+static const struct pf_hook_kind pf_hook_kinds[NR_PF_HOOK_KIND] = {
+	[PF_JUMP] = { "jump", pf_jump_place, pf_kprobe_remove, pf_kprobe_is_armed },
+	[PF_ENTRY] = { "entry", pf_entry_place, pf_kprobe_remove, pf_kprobe_is_armed },
+	[PF_DIRECT] = { "direct", pf_direct_place, pf_direct_remove, pf_ftrace_is_armed },
+	[PF_CALLBACK] = { "callback", pf_callback_place, pf_callback_remove,
 			  pf_ftrace_is_armed },
 };
 
-static const struct pf_placement *pf_placed;
+/* The kind of hook that is placed. */
+static const struct pf_hook_kind *pf_hook;
 
-static int pf_hook_place(const char *name)
+static int pf_hook_place_named(const char *name)
 {
 	/* The first of each pair costs less, but is not always possible. */
 	if (sysfs_streq(name, "auto")) {
-		pf_placed = &pf_placements[PF_JUMP];
+		pf_hook = &pf_hook_kinds[PF_JUMP];
 		if (!pf_jump_try())
 			return 0;
 		name = "entry";
 	} else if (sysfs_streq(name, "ftrace")) {
-		pf_placed = &pf_placements[PF_DIRECT];
+		pf_hook = &pf_hook_kinds[PF_DIRECT];
 		if (!pf_direct_try())
 			return 0;
 		name = "callback";
 	}
-	for (pf_placed = pf_placements; pf_placed < pf_placements + NR_PF_PLACEMENT; pf_placed++)
-		if (sysfs_streq(name, pf_placed->name))
-			return pf_placed->place();
+	for (pf_hook = pf_hook_kinds; pf_hook < pf_hook_kinds + NR_PF_HOOK_KIND; pf_hook++)
+		if (sysfs_streq(name, pf_hook->name))
+			return pf_hook->place();
 	pr_err("placement=%s: must be auto, jump, entry, ftrace, direct or callback\n", name);
 	return -EINVAL;
 }
 
 /**
- * pf_probe_register() - place the hook
- * @placement: the name of one of pf_placements, or "auto" (a jump if possible, else the entry), or
+ * pf_hook_place() - place the hook
+ * @placement: the name of a kind of hook, or "auto" (a jump if possible, else the entry), or
  *	"ftrace" (a direct call if possible, else a callback)
  * @maxactive: with outcome=1, the number of faults that can be in progress at once; otherwise 0
  *
@@ -273,10 +277,11 @@ static int pf_hook_place(const char *name)
  * pf_asked_set(), pf_list_init(), pf_threads_init(), pf_life_start() and pf_map_init() first.
  *
  * Context: process context, sleeps for up to PF_JUMP_TRIES * PF_JUMP_TRY_MS.
- * Return: 0, -EINVAL for an unknown placement, -EOPNOTSUPP or -EBUSY if the requested one is not
- * possible, or the error of register_kprobe(), register_kretprobe() or register_ftrace_function()
+ * Return: 0, or after printing the cause, -EINVAL for an unknown name, -EOPNOTSUPP or -EBUSY if
+ * that kind is not possible, or the error of register_kprobe(), register_kretprobe() or
+ * register_ftrace_function()
  */
-static int pf_probe_register(const char *placement, unsigned int maxactive)
+static int pf_hook_place(const char *placement, unsigned int maxactive)
 {
 	int ret;
 
@@ -285,20 +290,22 @@ static int pf_probe_register(const char *placement, unsigned int maxactive)
 		if (ret)
 			return ret;
 	}
-	ret = pf_hook_place(placement);
+	ret = pf_hook_place_named(placement);
 	if (ret && maxactive && !pf_hook_stays)
 		unregister_kretprobe(&pf_kretprobe);
 	return ret;
 }
 
-static const char *pf_probe_placement(void)
+/* The name of the kind of hook that is placed. */
+static const char *pf_hook_name(void)
 {
-	return pf_placed->name;
+	return pf_hook->name;
 }
 
-static bool pf_probe_is_armed(void)
+/* Is the hook in the code now, as far as the module can see? */
+static bool pf_hook_is_armed(void)
 {
-	return pf_placed->is_armed();
+	return pf_hook->is_armed();
 }
 
 /*
@@ -307,9 +314,9 @@ static bool pf_probe_is_armed(void)
  * gone. If the hook can't be removed, no new fault is recorded, but faults already in progress
  * still may be. May sleep.
  */
-static void pf_probe_unregister(void)
+static void pf_hook_remove(void)
 {
-	pf_placed->remove();
+	pf_hook->remove();
 	if (pf_hook_stays) {
 		WRITE_ONCE(pf_target.signal, NULL);
 		if (pf_family.members)
@@ -320,11 +327,11 @@ static void pf_probe_unregister(void)
 		unregister_kretprobe(&pf_kretprobe);
 }
 
-/* How often the thread that waits in pf_probe_leave() checks whether the system is suspending. */
+/* How often the thread in pf_hook_hold_module() checks whether the system is suspending. */
 #define PF_STAY_MS 5000
 
 /**
- * pf_probe_leave() - keep the module loaded for good if the hook could not be removed
+ * pf_hook_hold_module() - keep the module loaded for good if the hook could not be removed
  *
  * Call it before freeing anything that the hook uses. If the hook could not be removed, this never
  * returns, so the module's code and data stay in memory. A module's exit function can't fail. A
@@ -334,7 +341,7 @@ static void pf_probe_unregister(void)
  *
  * Context: process context, no locks held.
  */
-static void pf_probe_leave(void)
+static void pf_hook_hold_module(void)
 {
 	if (!pf_hook_stays)
 		return;
@@ -347,10 +354,10 @@ static void pf_probe_leave(void)
 }
 
 /*
- * Faults that were missed: the kprobe core or pf_ftrace_enter() skipped the entry because a probe
- * was hit inside a probe, or maxactive faults were already being watched.
+ * Faults that were missed: the kprobe core or pf_ftrace_enter() skipped the entry because it was
+ * reached inside another handler, or maxactive faults were already being watched.
  */
-static unsigned long pf_probe_nr_missed(void)
+static unsigned long pf_hook_nr_missed(void)
 {
 	return READ_ONCE(pf_kprobe.nmissed) + pf_ftrace_nr_missed() +
 	       READ_ONCE(pf_kretprobe.nmissed);
@@ -373,7 +380,7 @@ static u64 pf_probe_nr_completed(const struct pf_totals *totals)
 /* The same plus missed faults and those still in progress. */
 static u64 pf_probe_nr_seen(const struct pf_totals *totals)
 {
-	return pf_probe_nr_completed(totals) + pf_probe_nr_missed() + totals->nr_unfinished;
+	return pf_probe_nr_completed(totals) + pf_hook_nr_missed() + totals->nr_unfinished;
 }
 
 /**

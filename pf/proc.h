@@ -337,7 +337,7 @@ static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *rea
 	seq_printf(m, "# recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%lu "
 		   "target=%s",
 		   reader->nr_shown + reader->cursor->nr_overwritten, totals.nr_retries,
-		   pf_list_nr_dropped(), reader->cursor->nr_overwritten, pf_probe_nr_missed(),
+		   pf_list_nr_dropped(), reader->cursor->nr_overwritten, pf_hook_nr_missed(),
 		   reader->target_exited ? "exited" : "running");
 	if (pf_has_outcome())
 		seq_printf(m, " minor=%llu major=%llu failed=%llu abandoned=%llu unfinished=%llu",
@@ -349,7 +349,7 @@ static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *rea
 			   READ_ONCE(pf_family.nr_untold));
 	if (difference.is_known)
 		seq_printf(m, " counted=%llu unseen=%llu", difference.counted, difference.nr_unseen);
-	seq_printf(m, " probe=%s", pf_probe_is_armed() ? "armed" : "disarmed");
+	seq_printf(m, " probe=%s", pf_hook_is_armed() ? "armed" : "disarmed");
 	if (!pf_has_outcome())
 		seq_printf(m, " incomplete=%llu", totals.nr_incomplete);
 	seq_printf(m, " forgotten=%llu", totals.nr_forgotten);
