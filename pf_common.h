@@ -30,11 +30,11 @@
 #include "pf/hook.h"
 #include "pf/life.h"
 #include "pf/map.h"
-#include "pf/outcome.h"
 #include "pf/print.h"
 #include "pf/proc.h"
 #include "pf/queue.h"
 #include "pf/target.h"
+#include "pf/try.h"
 
 /* Limits memory: since 6.7 the kernel allocates 8 bytes of each of these for each possible CPU. */
 #define PF_MAXACTIVE_MAX 65536

@@ -10,16 +10,16 @@
 
 static void draw(const char *title)
 {
-	struct pf_chart_outcomes outcomes[NR_PF_REGION];
+	struct pf_chart_results results[NR_PF_REGION];
 	char region_title[PF_CHART_LINE_MAX + 1];
 	unsigned int i;
 
 	for (i = 0; i < NR_PF_REGION; i++) {
-		outcomes[i].nr_minor = pf_histogram_sum(pf_plot_histograms[i].nr_minor);
-		outcomes[i].nr_major = pf_histogram_sum(pf_plot_histograms[i].nr_major);
+		results[i].nr_minor = pf_histogram_sum(pf_plot_histograms[i].nr_minor);
+		results[i].nr_major = pf_histogram_sum(pf_plot_histograms[i].nr_major);
 	}
 	pf_plot_emit(NULL, title);
-	pf_chart_draw_table(pf_plot_charts, pf_has_outcome() ? outcomes : NULL, pf_plot_emit,
+	pf_chart_draw_table(pf_plot_charts, pf_has_outcome() ? results : NULL, pf_plot_emit,
 			    NULL);
 	for (i = 0; i < NR_PF_REGION; i++) {
 		const struct pf_chart *chart = &pf_plot_charts[i];

@@ -144,15 +144,15 @@ static noinline notrace u32 pf_what_of(struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(pf_what_of);
 
-/* Fills in a record except @what. @outcome_bits: pf_outcome(), or 0 with outcome=0. */
+/* Fills in a record except @what. @end_bits: pf_end_bits(), or 0 with outcome=0. */
 static __always_inline void pf_describe(struct pf_fault *fault, u64 time_ns, u64 address,
-					u32 outcome_bits)
+					u32 end_bits)
 {
 	fault->time_ns = time_ns;
 	fault->address = address;
 	/* Not the fault's own regs: in a system call they have kernel addresses, a KASLR leak. */
 	fault->ip = instruction_pointer(task_pt_regs(current));
-	fault->thread = pf_target_nr_of(task_pid(current)) | outcome_bits;
+	fault->thread = pf_target_nr_of(task_pid(current)) | end_bits;
 }
 
 /*

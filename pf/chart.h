@@ -848,59 +848,59 @@ static inline void pf_chart_draw_table_row(const struct pf_chart *c, u64 origin_
 	pf_chart_align(o, from, 12);
 }
 
-/* How many faults of a region were minor and major. */
-struct pf_chart_outcomes {
+/* How many faults of a region were minor and how many major. */
+struct pf_chart_results {
 	u64 nr_minor;
 	u64 nr_major;
 };
 
-static inline void pf_chart_add_outcomes(struct pf_chart_out *o,
-					 const struct pf_chart_outcomes *outcomes)
+static inline void pf_chart_add_results(struct pf_chart_out *o,
+					 const struct pf_chart_results *results)
 {
-	if (outcomes)
-		pf_chart_add(o, " %10llu %8llu", outcomes->nr_minor, outcomes->nr_major);
+	if (results)
+		pf_chart_add(o, " %10llu %8llu", results->nr_minor, results->nr_major);
 }
 
 /**
  * pf_chart_draw_table() - draw a table of how many faults each region had, where and when
  * @charts: NR_PF_REGION charts by enum pf_region, each laid out
- * @outcomes: the outcomes of each region, or NULL
+ * @results: how many faults of each region were minor and major, or NULL if that is not known
  * @emit: called with each line
  * @ctx: passed to @emit
  *
  * Times are relative to the first fault of all regions, so that regions can be compared.
  */
 static inline void pf_chart_draw_table(const struct pf_chart *charts,
-				       const struct pf_chart_outcomes *outcomes,
+				       const struct pf_chart_results *results,
 				       pf_chart_emit_fn emit, void *ctx)
 {
 	struct pf_chart_out out = { .emit = emit, .ctx = ctx };
-	struct pf_chart_outcomes all = {};
+	struct pf_chart_results all = {};
 	u64 origin_ns = ~0ULL, total = 0;
 	unsigned int i;
 
 	for (i = 0; i < NR_PF_REGION; i++) {
 		origin_ns = min(origin_ns, charts[i].first_ns);
 		total += charts[i].nr_faults;
-		all.nr_minor += outcomes ? outcomes[i].nr_minor : 0;
-		all.nr_major += outcomes ? outcomes[i].nr_major : 0;
+		all.nr_minor += results ? results[i].nr_minor : 0;
+		all.nr_major += results ? results[i].nr_major : 0;
 	}
 
 	pf_chart_add(&out, "%-7s%11s", "region", "faults");
-	if (outcomes)
+	if (results)
 		pf_chart_add(&out, "%11s%9s", "minor", "major");
 	pf_chart_add(&out, "%9s%14s%14s%13s%12s", "share", "lowest page", "highest page",
 		     "first fault", "last fault");
 	pf_chart_end_line(&out);
 	for (i = 0; i < NR_PF_REGION; i++) {
 		pf_chart_add(&out, "%-7s%11llu", pf_region_names[i], charts[i].nr_faults);
-		pf_chart_add_outcomes(&out, outcomes ? &outcomes[i] : NULL);
+		pf_chart_add_results(&out, results ? &results[i] : NULL);
 		if (charts[i].nr_faults)
 			pf_chart_draw_table_row(&charts[i], origin_ns, total, &out);
 		pf_chart_end_line(&out);
 	}
 	pf_chart_add(&out, "%-7s%11llu", "all", total);
-	pf_chart_add_outcomes(&out, outcomes ? &all : NULL);
+	pf_chart_add_results(&out, results ? &all : NULL);
 	pf_chart_end_line(&out);
 }
 

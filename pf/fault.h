@@ -147,8 +147,8 @@ static inline u64 pf_extra_word(u64 latency_ns, u32 pid)
 	return latency_ns | (u64)pid << PF_LATENCY_BITS;
 }
 
-/* The bits of pf_fault.thread for @tries and @result. */
-static inline u32 pf_outcome(u32 tries, enum pf_result result)
+/* How a fault ended: the bits of pf_fault.thread for @tries and @result. */
+static inline u32 pf_end_bits(u32 tries, enum pf_result result)
 {
 	return tries << PF_PID_BITS | (u32)result << (PF_PID_BITS + PF_TRIES_BITS);
 }

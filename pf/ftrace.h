@@ -20,7 +20,7 @@
 #include "capture.h"
 #include "compat.h"
 #include "family.h"
-#include "outcome.h"
+#include "try.h"
 
 /* The hook could not be removed: the kernel calls our code or reads our data until it reboots. */
 static bool pf_hook_stays;

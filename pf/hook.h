@@ -4,8 +4,8 @@
  * and records the others, or with outcome=1 passes them to a kretprobe.
  *
  * There are several kinds of hook, and placement= chooses one: two are placed by kprobes (jump,
- * entry), two by ftrace (callback, direct). A kprobe or kretprobe is always the kernel's struct, never
- * the hook as such.
+ * entry), two by ftrace (callback, direct). A kprobe or kretprobe is always a struct of the kernel,
+ * never the hook as such.
  */
 #ifndef PF_HOOK_H
 #define PF_HOOK_H
@@ -24,7 +24,7 @@
 #include "compat.h"
 #include "family.h"
 #include "ftrace.h"
-#include "outcome.h"
+#include "try.h"
 
 /* How long to wait for the kernel to optimise a kprobe from a breakpoint into a jump. */
 #define PF_JUMP_TRIES 200

@@ -30,7 +30,7 @@
 #include "cursor.h"
 #include "hook.h"
 #include "map.h"
-#include "outcome.h"
+#include "try.h"
 #include "print.h"
 #include "queue.h"
 #include "target.h"

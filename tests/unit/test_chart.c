@@ -512,7 +512,7 @@ static void test_table(void)
 		"special          1    0.0 %   0x7ffd1c3ee   0x7ffd1c3ee      1.20 ms     1.20 ms",
 		"all           7991",
 	};
-	static const struct pf_chart_outcomes outcomes[NR_PF_REGION] = {
+	static const struct pf_chart_results results[NR_PF_REGION] = {
 		[PF_REGION_CODE] = { 650, 50 },
 		[PF_REGION_HEAP] = { 6000, 0 },
 		[PF_REGION_ANON] = { 10000000000, 123456789 },
@@ -535,12 +535,12 @@ static void test_table(void)
 	pf_chart_draw_table(charts, NULL, keep_line, NULL);
 	ok(lines_are(expected, ARRAY_SIZE(expected)), "the table of regions");
 	nr_lines = 0;
-	pf_chart_draw_table(charts, outcomes, keep_line, NULL);
+	pf_chart_draw_table(charts, results, keep_line, NULL);
 	ok(lines_fit && !strcmp(lines[0], "region      faults      minor    major    share   "
 					  "lowest page  highest page  first fault  last fault") &&
 	   !strcmp(lines[1], "code           700        650       50    8.8 %   "
 			     "0x55d3c4a25   0x55d3c6564      2.18 ms      2.98 s") &&
-	   !strcmp(lines[8], "all           7991 10000006650 123456839"), "with outcomes");
+	   !strcmp(lines[8], "all           7991 10000006650 123456839"), "with results");
 	free(charts);
 }
 

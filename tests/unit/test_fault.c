@@ -151,7 +151,7 @@ static void test_lines(void)
 		   "PID =     4494 Page Fault at Address 0x7faa3b0fccf8 at Time 1389595218602 "
 		   "tid=4497 cpu=1 ip=0x55f3920ce1b5 access=write mode=user region=file result=major "
 		   "latency_ns=50000001 tries=2 map=/a/b\n"),
-	   "with an outcome, without an offset");
+	   "with a result, without an offset");
 
 	memset(name, 'x', sizeof(name) - 1);
 	name[sizeof(name) - 1] = 0;
@@ -266,11 +266,11 @@ static void test_words(void)
 			 PF_REGION_SPECIAL, 0xfffe);
 	ok(f.access == PF_ACCESS_EXEC && f.mode == PF_MODE_REMOTE && f.kind == 6 &&
 	   f.region == PF_REGION_SPECIAL && f.map == 0xfffe, "a fault's kind, in one word");
-	f.thread = 4194303 | pf_outcome(PF_TRIES_MAX, PF_RESULT_ERROR);
+	f.thread = 4194303 | pf_end_bits(PF_TRIES_MAX, PF_RESULT_ERROR);
 	ok(f.tid == 4194303 && f.tries == PF_TRIES_MAX && f.result == PF_RESULT_ERROR,
-	   "thread and outcome, in one word");
+	   "thread, tries and result, in one word");
 	f.thread = 17;
-	ok(f.tid == 17 && !f.tries && f.result == PF_RESULT_NONE, "the same without an outcome");
+	ok(f.tid == 17 && !f.tries && f.result == PF_RESULT_NONE, "the same without a result");
 	extra.word = pf_extra_word(PF_LATENCY_MAX_NS, 4194302);
 	ok(extra.latency_ns == PF_LATENCY_MAX_NS && extra.pid == 4194302,
 	   "latency and process, in one word");
@@ -280,7 +280,7 @@ int main(void)
 {
 	ok(sizeof(struct pf_fault) == 32, "a record takes %zu bytes, 32 wanted",
 	   sizeof(struct pf_fault));
-	ok(sizeof(struct pf_extra) == 8, "and %zu more with outcomes or children, 8 wanted",
+	ok(sizeof(struct pf_extra) == 8, "and %zu more with results or children, 8 wanted",
 	   sizeof(struct pf_extra));
 	test_numbers();
 	test_lines();

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * outcome=1: how a fault ended. The hook only passes the entry to a kretprobe, see pf_watch(). The
- * record is made when handle_mm_fault() returns from the fault's last try.
+ * outcome=1: each try of a fault, from entry to return, and how the fault ended. The hook only
+ * passes the entry to a kretprobe, see pf_watch(). The record is made when handle_mm_fault()
+ * returns from the fault's last try.
  */
-#ifndef PF_OUTCOME_H
-#define PF_OUTCOME_H
+#ifndef PF_TRY_H
+#define PF_TRY_H
 
 #include <linux/compiler.h>
 #include <linux/kprobes.h>
@@ -95,12 +96,12 @@ NOKPROBE_SYMBOL(pf_try_begin);
 
 /* Preemption has been off since the end time was read, as pf_cursor_extend() requires. */
 static __always_inline void pf_complete(struct pf_chunk *chunk, const struct pf_try *try,
-					u32 outcome_bits, u64 latency_ns)
+					u32 end_bits, u64 latency_ns)
 {
 	u32 nr = chunk->nr;
 	struct pf_fault *fault = &chunk->faults[nr];
 
-	pf_describe(fault, try->time_ns, try->address, outcome_bits);
+	pf_describe(fault, try->time_ns, try->address, end_bits);
 	fault->what = try->what;
 	/* Negative if the clock was adjusted meanwhile and has stepped back. */
 	if (unlikely(latency_ns > PF_LATENCY_MAX_NS))
@@ -110,25 +111,25 @@ static __always_inline void pf_complete(struct pf_chunk *chunk, const struct pf_
 	pf_list_publish(chunk, nr);
 }
 
-static noinline notrace void pf_complete_in_new_chunk(const struct pf_try *try, u32 outcome_bits,
+static noinline notrace void pf_complete_in_new_chunk(const struct pf_try *try, u32 end_bits,
 						      u64 latency_ns)
 {
 	struct pf_chunk *chunk = pf_list_lose() ? NULL : pf_list_room();
 
 	if (chunk)
-		pf_complete(chunk, try, outcome_bits, latency_ns);
+		pf_complete(chunk, try, end_bits, latency_ns);
 }
 NOKPROBE_SYMBOL(pf_complete_in_new_chunk);
 
-static __always_inline void pf_try_complete(const struct pf_try *try, u32 outcome_bits)
+static __always_inline void pf_try_complete(const struct pf_try *try, u32 end_bits)
 {
 	u64 latency_ns = pf_clock_ns() - try->time_ns;
 	struct pf_chunk *chunk = pf_list_chunk();
 
 	if (likely(pf_list_has_room(chunk)))
-		pf_complete(chunk, try, outcome_bits, latency_ns);
+		pf_complete(chunk, try, end_bits, latency_ns);
 	else
-		pf_complete_in_new_chunk(try, outcome_bits, latency_ns);
+		pf_complete_in_new_chunk(try, end_bits, latency_ns);
 }
 
 /* The number of this try, from 1. */
@@ -196,7 +197,7 @@ static noinline notrace void pf_try_end_any(struct pf_try *try, struct pt_regs *
 	/* A major fault in anonymous memory is a swap-in; one by userfaultfd is not major. */
 	if (major && pf_what_is_anon(try->what))
 		try->what |= pf_what(0, 0, PF_KIND_SWAP, 0, 0);
-	pf_try_complete(try, pf_outcome(pf_try_nr(try), result));
+	pf_try_complete(try, pf_end_bits(pf_try_nr(try), result));
 }
 NOKPROBE_SYMBOL(pf_try_end_any);
 
@@ -210,7 +211,7 @@ static notrace int pf_try_end(struct kretprobe_instance *ri, struct pt_regs *reg
 	if (unlikely((__force u32)(pf_vm_fault_of(regs) & unusual) | try->before))
 		pf_try_end_any(try, regs);
 	else
-		pf_try_complete(try, pf_outcome(1, PF_RESULT_MINOR));
+		pf_try_complete(try, pf_end_bits(1, PF_RESULT_MINOR));
 	return 0;
 }
 NOKPROBE_SYMBOL(pf_try_end);
@@ -378,4 +379,4 @@ static struct pf_totals pf_probe_totals(void)
 	return totals;
 }
 
-#endif /* PF_OUTCOME_H */
+#endif /* PF_TRY_H */
