@@ -34,6 +34,7 @@
 #include "pf/proc.h"
 #include "pf/queue.h"
 #include "pf/target.h"
+#include "pf/thread.h"
 #include "pf/try.h"
 
 /* Limits memory: since 6.7 the kernel allocates 8 bytes of each of these for each possible CPU. */

@@ -14,7 +14,7 @@
 
 #include "asked.h"
 #include "family.h"
-#include "retry.h"
+#include "thread.h"
 
 /* TP_PROTO(parent, child): the child can't run yet. */
 static void pf_life_on_fork(void *data, struct task_struct *parent, struct task_struct *child)

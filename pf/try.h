@@ -19,8 +19,8 @@
 #include "capture.h"
 #include "clock.h"
 #include "fault_list.h"
-#include "retry.h"
 #include "target.h"
+#include "thread.h"
 
 /**
  * struct pf_try - data passed from the entry to the return of a try
