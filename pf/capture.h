@@ -193,7 +193,7 @@ NOKPROBE_SYMBOL(pf_record_first);
 
 static noinline notrace void pf_record_in_new_chunk(u64 time_ns, struct pt_regs *regs)
 {
-	struct pf_chunk *chunk = pf_list_lose() ? NULL : pf_list_room();
+	struct pf_chunk *chunk = pf_list_drop_if_full() ? NULL : pf_list_room();
 
 	if (chunk)
 		pf_record_first(chunk, time_ns, regs);

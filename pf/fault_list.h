@@ -493,8 +493,13 @@ static struct pf_chunk *pf_list_take(struct pf_lane *lane)
 	return first;
 }
 
-/* If the list is full for good, counts the fault as lost and returns true. */
-static __always_inline bool pf_list_lose(void)
+/**
+ * pf_list_drop_if_full() - drop a fault without the lock, once the list is full for good
+ *
+ * Context: preemption off.
+ * Return: true if the list is full, after counting the fault as dropped
+ */
+static __always_inline bool pf_list_drop_if_full(void)
 {
 	if (!READ_ONCE(pf_list.full))
 		return false;
@@ -530,10 +535,10 @@ static struct pf_chunk *pf_list_room_locked(struct pf_lane *lane)
 /**
  * pf_list_room() - find room for a record when this CPU's chunk is full
  *
- * Call it if pf_list_lose() has returned false.
+ * Call it if pf_list_drop_if_full() has returned false.
  *
  * Context: preemption off; takes the list's raw spinlock if the lane has no chunk in reserve.
- * Return: a chunk with room, or NULL after counting the fault as lost, if the list is full
+ * Return: a chunk with room, or NULL after counting the fault as dropped, if the list is full
  */
 static notrace struct pf_chunk *pf_list_room(void)
 {
@@ -560,8 +565,8 @@ NOKPROBE_SYMBOL(pf_list_room);
 /**
  * pf_list_chunk() - the chunk that this CPU fills
  *
- * If pf_list_has_room(), write a record to faults[nr]. If not, call pf_list_lose() and
- * pf_list_room().
+ * If pf_list_has_room(), write a record to faults[nr]. If not, call pf_list_drop_if_full() and,
+ * if that returns false, pf_list_room().
  *
  * Context: preemption off, until after pf_list_publish().
  */

@@ -114,7 +114,7 @@ static __always_inline void pf_complete(struct pf_chunk *chunk, const struct pf_
 static noinline notrace void pf_complete_in_new_chunk(const struct pf_try *try, u32 end_bits,
 						      u64 latency_ns)
 {
-	struct pf_chunk *chunk = pf_list_lose() ? NULL : pf_list_room();
+	struct pf_chunk *chunk = pf_list_drop_if_full() ? NULL : pf_list_room();
 
 	if (chunk)
 		pf_complete(chunk, try, end_bits, latency_ns);

@@ -53,7 +53,7 @@ static inline bool push(unsigned int cpu)
 	test_clock_ns++;
 	chunk = pf_list_chunk();
 	if (!pf_list_has_room(chunk)) {
-		chunk = pf_list_lose() ? NULL : pf_list_room();
+		chunk = pf_list_drop_if_full() ? NULL : pf_list_room();
 		if (!chunk)
 			return false;
 	}
