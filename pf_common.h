@@ -33,6 +33,7 @@
 #include "pf/print.h"
 #include "pf/proc.h"
 #include "pf/queue.h"
+#include "pf/sums.h"
 #include "pf/target.h"
 #include "pf/thread.h"
 #include "pf/try.h"
@@ -180,9 +181,7 @@ clear_target:
  */
 static void pf_stop(void (*finish)(void))
 {
-	struct pf_difference difference;
-	struct pf_totals totals;
-	u64 nr_names_lost;
+	struct pf_sums sums;
 	bool exited = pf_all_exited();
 
 	pf_account_end();
@@ -191,34 +190,33 @@ static void pf_stop(void (*finish)(void))
 	pf_proc_remove();
 	if (finish)
 		finish();
-	difference = pf_probe_difference(exited, &totals);
+	sums = pf_sums_take(exited);
 	pf_life_stop();
-	pr_info("recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%lu\n",
-		pf_list_nr_recorded(), totals.nr_retries, pf_list_nr_dropped(),
-		pf_list.nr_overwritten, pf_hook_nr_missed());
-	if (totals.nr_abandoned)
+	pr_info("recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%llu\n",
+		sums.nr_recorded, sums.nr_retries, sums.nr_dropped, pf_list.nr_overwritten,
+		sums.nr_missed);
+	if (sums.nr_abandoned)
 		pr_info("abandoned=%llu: faults that were not tried again\n",
-			totals.nr_abandoned);
-	if (totals.nr_unfinished)
+			sums.nr_abandoned);
+	if (sums.nr_unfinished)
 		pr_info("unfinished=%llu: faults in progress, so not recorded\n",
-			totals.nr_unfinished);
-	if (totals.nr_incomplete)
+			sums.nr_unfinished);
+	if (sums.nr_incomplete)
 		pr_info("incomplete=%llu: faults in progress, cut short by a signal, or failed\n",
-			totals.nr_incomplete);
-	if (totals.nr_forgotten)
+			sums.nr_incomplete);
+	if (sums.nr_forgotten)
 		pr_info("forgotten=%llu: faults in progress that there was no room to remember\n",
-			totals.nr_forgotten);
-	if (difference.is_known && difference.nr_unseen)
+			sums.nr_forgotten);
+	if (sums.is_counted && sums.nr_unseen)
 		pr_warn("unseen=%llu: faults that the kernel counted and the module did not see: were "
 			"kprobes or ftrace switched off, or " PF_SYMBOL "() patched?\n",
-			difference.nr_unseen);
-	if (difference.is_known && difference.nr_surplus)
+			sums.nr_unseen);
+	if (sums.is_counted && sums.nr_surplus)
 		pr_warn("surplus=%llu: more faults were recorded than the kernel counted: some were "
-			"recorded twice; please report this\n", difference.nr_surplus);
-	nr_names_lost = pf_map_nr_names_lost();
-	if (nr_names_lost)
+			"recorded twice; please report this\n", sums.nr_surplus);
+	if (sums.nr_names_lost)
 		pr_info("names_lost=%llu: how often a file could not be named: it was being renamed, or "
-			"there was no room for its name\n", nr_names_lost);
+			"there was no room for its name\n", sums.nr_names_lost);
 	pf_hook_hold_module();
 	if (children)
 		pf_family_free();

@@ -159,9 +159,12 @@ static u64 pf_account_since(u64 base)
 }
 
 /**
- * pf_account_counted() - the number of faults the kernel has counted since recording began
+ * pf_account_counted() - number of faults that the kernel has counted since recording began
+ *
+ * Up to pf_account.nr_under_way of these had been entered before, so they were not recorded.
  *
  * Context: process context.
+ * Return: the number; too low for a moment while a thread or process exits, never too high
  */
 static u64 pf_account_counted(void)
 {
@@ -169,31 +172,16 @@ static u64 pf_account_counted(void)
 }
 
 /**
- * pf_account_unseen() - how many of these were neither recorded nor counted as lost
- * @counted: the result of pf_account_counted()
- * @seen: the number of faults recorded or counted as lost, read after @counted, without those
- *	known not to be in the kernel's count
- */
-static u64 pf_account_unseen(u64 counted, u64 seen)
-{
-	seen += pf_account.nr_under_way;
-	return counted > seen ? counted - seen : 0;
-}
-
-/**
- * pf_account_surplus() - by how much our count exceeds the kernel's
- * @completed: the number of faults recorded or dropped, without those known not to be in the
- *	kernel's count
+ * pf_account_counted_at_most() - the same since just before recording began
  *
- * Valid once all processes have exited.
+ * Includes every fault that can have been recorded.
  *
  * Context: process context.
+ * Return: the number; exact once all processes have exited
  */
-static u64 pf_account_surplus(u64 completed)
+static u64 pf_account_counted_at_most(void)
 {
-	u64 counted = pf_account_since(pf_account.before);
-
-	return completed > counted ? completed - counted : 0;
+	return pf_account_since(pf_account.before);
 }
 
 #endif /* PF_ACCOUNT_H */

@@ -18,7 +18,6 @@
 #include <linux/sched.h>
 #include <linux/string.h>
 
-#include "account.h"
 #include "asked.h"
 #include "capture.h"
 #include "compat.h"
@@ -353,69 +352,18 @@ static void pf_hook_hold_module(void)
 	}
 }
 
-/*
- * Faults that were missed: the kprobe core or pf_ftrace_enter() skipped the entry because it was
- * reached inside another handler, or maxactive faults were already being watched.
+/**
+ * pf_hook_nr_missed() - number of faults that the hook did not see
+ *
+ * The kprobe core or pf_ftrace_enter() skipped the entry because it was reached inside another
+ * handler, or maxactive faults were already being watched.
+ *
+ * Context: any.
  */
 static unsigned long pf_hook_nr_missed(void)
 {
 	return READ_ONCE(pf_kprobe.nmissed) + pf_ftrace_nr_missed() +
 	       READ_ONCE(pf_kretprobe.nmissed);
-}
-
-/* The number of faults recorded or dropped, minus @nr_not. */
-static u64 pf_probe_nr_without(u64 nr_not)
-{
-	u64 nr = pf_list_nr_recorded() + pf_list_nr_dropped();
-
-	return nr > nr_not ? nr - nr_not : 0;
-}
-
-/* Recorded and dropped faults that the kernel may have counted: it does not count failed ones. */
-static u64 pf_probe_nr_completed(const struct pf_totals *totals)
-{
-	return pf_probe_nr_without(totals->nr_failed + totals->nr_incomplete);
-}
-
-/* The same plus missed faults and those still in progress. */
-static u64 pf_probe_nr_seen(const struct pf_totals *totals)
-{
-	return pf_probe_nr_completed(totals) + pf_hook_nr_missed() + totals->nr_unfinished;
-}
-
-/**
- * struct pf_difference - our count of faults compared with the kernel's own
- * @is_known: whether the kernel's count is known
- * @counted: the kernel's count
- * @nr_unseen: faults that the kernel counted, and that were neither recorded nor reported as lost
- * @nr_surplus: by how much our count exceeds the kernel's; 0 until all processes have exited
- */
-struct pf_difference {
-	bool is_known;
-	u64 counted;
-	u64 nr_unseen;
-	u64 nr_surplus;
-};
-
-/**
- * pf_probe_difference() - compare our count of faults with the kernel's
- * @exited: the result of an earlier pf_all_exited()
- * @totals: set to the result of pf_probe_totals()
- *
- * Context: process context; not after pf_life_stop().
- */
-static struct pf_difference pf_probe_difference(bool exited, struct pf_totals *totals)
-{
-	/* Read before our own sums: a fault that ends in between must not look unseen. */
-	struct pf_difference difference = { .counted = pf_account_counted() };
-
-	*totals = pf_probe_totals();
-	difference.nr_unseen = pf_account_unseen(difference.counted, pf_probe_nr_seen(totals));
-	if (exited)
-		difference.nr_surplus = pf_account_surplus(pf_probe_nr_without(
-			totals->nr_failed + totals->nr_incomplete + totals->nr_unknown));
-	difference.is_known = pf_account_is_known();
-	return difference;
 }
 
 #endif /* PF_HOOK_H */

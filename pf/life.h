@@ -65,7 +65,7 @@ static void pf_life_find(struct tracepoint *tp, void *data)
 /**
  * pf_life_stop() - unregister the tracepoint handlers and wait until none runs
  *
- * Call it after the last pf_probe_difference().
+ * Call it after the last pf_sums_take().
  *
  * Context: process context, sleeps.
  */

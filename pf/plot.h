@@ -14,8 +14,8 @@
 #include "family.h"
 #include "cursor.h"
 #include "histogram.h"
-#include "hook.h"
 #include "print.h"
+#include "sums.h"
 #include "target.h"
 
 /* Allocated at load, when a lack of memory can still be reported. */
@@ -126,10 +126,8 @@ static void pf_plot_draw_latency(void)
 /* Writes a title, e.g. "PID 4494 (brave): 12003 page faults", with losses if there are any. */
 static void pf_plot_title(char *title, size_t size)
 {
-	struct pf_totals totals;
-	struct pf_difference difference = pf_probe_difference(pf_all_exited(), &totals);
-	u64 nr_dropped = pf_list_nr_dropped();
-	u64 nr_faults = pf_list_nr_recorded() - pf_list.nr_overwritten;
+	struct pf_sums sums = pf_sums_take(pf_all_exited());
+	u64 nr_faults = sums.nr_recorded - pf_list.nr_overwritten;
 	char comm[PF_COMM_MAX];
 	int len;
 
@@ -140,13 +138,12 @@ static void pf_plot_title(char *title, size_t size)
 				 pf_family.nr_children, pf_family.nr_children > 1 ? "ren" : "");
 	len += scnprintf(title + len, size - len, ": %llu page fault%s", nr_faults,
 			 nr_faults == 1 ? "" : "s");
-	if (nr_dropped)
-		len += scnprintf(title + len, size - len, ", %llu more DROPPED", nr_dropped);
-	if (difference.is_known && difference.nr_unseen)
-		len += scnprintf(title + len, size - len, ", %llu more NOT SEEN",
-				 difference.nr_unseen);
-	if (difference.is_known && difference.nr_surplus)
-		len += scnprintf(title + len, size - len, ", %llu TOO MANY", difference.nr_surplus);
+	if (sums.nr_dropped)
+		len += scnprintf(title + len, size - len, ", %llu more DROPPED", sums.nr_dropped);
+	if (sums.is_counted && sums.nr_unseen)
+		len += scnprintf(title + len, size - len, ", %llu more NOT SEEN", sums.nr_unseen);
+	if (sums.is_counted && sums.nr_surplus)
+		len += scnprintf(title + len, size - len, ", %llu TOO MANY", sums.nr_surplus);
 	if (pf_list.nr_overwritten)
 		scnprintf(title + len, size - len, ", %llu older OVERWRITTEN",
 			  pf_list.nr_overwritten);

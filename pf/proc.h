@@ -23,16 +23,15 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "account.h"
 #include "asked.h"
 #include "family.h"
 #include "fault.h"
 #include "cursor.h"
 #include "hook.h"
 #include "map.h"
-#include "try.h"
 #include "print.h"
 #include "queue.h"
+#include "sums.h"
 #include "target.h"
 #include "text.h"
 
@@ -329,34 +328,32 @@ static void pf_proc_show_event(struct seq_file *m, const struct pf_family_event 
 
 static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *reader)
 {
-	struct pf_totals totals;
-	struct pf_difference difference = pf_probe_difference(reader->target_exited, &totals);
-	u64 nr_names_lost = pf_map_nr_names_lost();
+	struct pf_sums sums = pf_sums_take(reader->target_exited);
 	const u64 *nr = reader->nr_results;
 
-	seq_printf(m, "# recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%lu "
+	seq_printf(m, "# recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%llu "
 		   "target=%s",
-		   reader->nr_shown + reader->cursor->nr_overwritten, totals.nr_retries,
-		   pf_list_nr_dropped(), reader->cursor->nr_overwritten, pf_hook_nr_missed(),
+		   reader->nr_shown + reader->cursor->nr_overwritten, sums.nr_retries,
+		   sums.nr_dropped, reader->cursor->nr_overwritten, sums.nr_missed,
 		   reader->target_exited ? "exited" : "running");
 	if (pf_has_outcome())
 		seq_printf(m, " minor=%llu major=%llu failed=%llu abandoned=%llu unfinished=%llu",
 			   nr[PF_RESULT_MINOR], nr[PF_RESULT_MAJOR],
 			   reader->nr_shown - nr[PF_RESULT_MINOR] - nr[PF_RESULT_MAJOR],
-			   totals.nr_abandoned, totals.nr_unfinished);
+			   sums.nr_abandoned, sums.nr_unfinished);
 	if (pf_family.members)
 		seq_printf(m, " children=%llu untold=%llu", READ_ONCE(pf_family.nr_children),
 			   READ_ONCE(pf_family.nr_untold));
-	if (difference.is_known)
-		seq_printf(m, " counted=%llu unseen=%llu", difference.counted, difference.nr_unseen);
+	if (sums.is_counted)
+		seq_printf(m, " counted=%llu unseen=%llu", sums.nr_counted, sums.nr_unseen);
 	seq_printf(m, " probe=%s", pf_hook_is_armed() ? "armed" : "disarmed");
 	if (!pf_has_outcome())
-		seq_printf(m, " incomplete=%llu", totals.nr_incomplete);
-	seq_printf(m, " forgotten=%llu", totals.nr_forgotten);
-	if (difference.is_known && reader->target_exited)
-		seq_printf(m, " surplus=%llu", difference.nr_surplus);
-	if (nr_names_lost)
-		seq_printf(m, " names_lost=%llu", nr_names_lost);
+		seq_printf(m, " incomplete=%llu", sums.nr_incomplete);
+	seq_printf(m, " forgotten=%llu", sums.nr_forgotten);
+	if (sums.is_counted && reader->target_exited)
+		seq_printf(m, " surplus=%llu", sums.nr_surplus);
+	if (sums.nr_names_lost)
+		seq_printf(m, " names_lost=%llu", sums.nr_names_lost);
 	seq_putc(m, '\n');
 }
 

@@ -273,7 +273,7 @@ static void pf_thread_end_in(struct task_struct *task, bool crowd)
 	flags = pf_threads_lock();
 	thread = pf_thread_find(task, crowd);
 	if (thread) {
-		/* Before its faults are moved to the counts: see pf_probe_totals(). */
+		/* Before its faults are moved to the counts: see pf_sums_of_threads(). */
 		WRITE_ONCE(pf_threads.nr_ends, pf_threads.nr_ends + 1);
 		smp_wmb();
 		pf_thread_give_up(pf_thread_nr_open(thread, task));
