@@ -38,7 +38,7 @@
 #include <linux/workqueue.h>
 
 #include "compat.h"
-#include "fault.h"
+#include "fault_line.h"
 #include "lock.h"
 #include "path.h"
 #include "queue.h"

@@ -26,6 +26,7 @@
 #include "asked.h"
 #include "family.h"
 #include "fault.h"
+#include "fault_line.h"
 #include "cursor.h"
 #include "hook.h"
 #include "map.h"

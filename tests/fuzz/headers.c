@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../../pf/fault.h"
+#include "../../pf/fault_line.h"
 #include "../../pf/histogram.h"
 #include "../../pf_user/fault.h"
 #include "../unit/drawn.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pf/fault.h: a fault's line of text, and its numbers compared with printf().
+ * pf/fault.h, pf/fault_line.h: a fault's record and line; its numbers compared with printf().
  */
 #define _GNU_SOURCE
 #include <stdlib.h>
 
-#include "pf/fault.h"
+#include "pf/fault_line.h"
 #include "tap.h"
 
 #define NR_RANDOM 100000
