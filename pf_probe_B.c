@@ -5,6 +5,7 @@
 #define PROBE_PRINT_DESC "Print messages about the module's work"
 
 #include "pf_common.h"
+#include "pf/chart_draw.h"
 #include "pf/plot.h"
 
 static void draw(const char *title)

@@ -6,6 +6,8 @@
 #define PROBE_PRINT_DESC "Print messages about the module's work"
 
 #include "pf_common.h"
+#include "pf/chart_draw.h"
+#include "pf/chart_table.h"
 #include "pf/plot.h"
 
 static void draw(const char *title)

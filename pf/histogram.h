@@ -5,7 +5,7 @@
 #ifndef PF_HISTOGRAM_H
 #define PF_HISTOGRAM_H
 
-#include "chart.h"
+#include "chart_line.h"
 #include "env.h"
 #include "fault.h"
 

@@ -11,6 +11,7 @@
 
 #include "asked.h"
 #include "chart.h"
+#include "chart_line.h"
 #include "family.h"
 #include "cursor.h"
 #include "histogram.h"

@@ -6,7 +6,7 @@
 #ifndef DRAWN_H
 #define DRAWN_H
 
-#include "../../pf/chart.h"
+#include "../../pf/chart_draw.h"
 
 #define NR_FAULTS_MAX 1000000
 #define NR_LINES_MAX 64

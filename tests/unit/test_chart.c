@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pf/chart.h: the plot's appearance, and its correctness (drawn.h).
+ * pf/chart.h, chart_draw.h, chart_table.h: the plot's appearance, and its correctness (drawn.h).
  */
 #include <stdlib.h>
 
+#include "pf/chart_table.h"
 #include "drawn.h"
 #include "tap.h"
 
