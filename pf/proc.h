@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * /proc/pf_probe_X: the list as text. Each open file is an independent reader. It gets all faults
- * recorded so far, in time order, then the summary, EXIT_CODE and an end of file. Later reads
- * return new faults, if there are any, in the same way. Reading consumes nothing.
+ * /proc/pf_probe_X: the file and its operations.
+ *
+ * Reading consumes nothing: each open file is an independent reader, see proc_reader.h. The lines
+ * that it gets are written in proc_text.h.
  */
 #ifndef PF_PROC_H
 #define PF_PROC_H
@@ -18,68 +19,22 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/seq_file.h>
-#include <linux/timekeeping.h>
-#include <linux/utsname.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "asked.h"
-#include "family.h"
-#include "fault.h"
-#include "fault_line.h"
 #include "cursor.h"
-#include "hook.h"
-#include "map.h"
+#include "family.h"
+#include "fault_list.h"
 #include "print.h"
+#include "proc_reader.h"
+#include "proc_text.h"
 #include "queue.h"
-#include "sums.h"
-#include "target.h"
 #include "text.h"
 
 #define PF_PROC_BUFFER_BYTES (64 * 1024)
 
 /* How late poll() may notice a new fault: the fault path wakes nobody, a worker looks for news. */
 #define PF_PROC_POLL_MS 20
-
-/* What a reader prints next. */
-enum pf_item {
-	PF_ITEM_HEAD,
-	PF_ITEM_FAULT,
-	PF_ITEM_EVENT,
-	PF_ITEM_SUMMARY,
-	PF_ITEM_EXIT_CODE,
-	PF_ITEM_END, /* until read() has returned 0 */
-	PF_ITEM_NEWS, /* start another drain if there is something new */
-};
-
-/**
- * struct pf_reader - an open /proc/pf_probe_X
- * @item: what to print at position @pos
- * @pos: seq_file's count of items
- * @nr_shown: number of faults printed since the start of the file
- * @nr_results: the same by enum pf_result
- * @nr_events: number of family events printed since the start of the file
- * @has_fault: @cursor is at a fault that has not been printed yet
- * @known: pf_proc_mark() when the last drain began
- * @target_exited: pf_all_exited() when the last drain began
- * @cursor: reads the list
- */
-struct pf_reader {
-	enum pf_item item;
-	loff_t pos;
-	u64 nr_shown;
-	u64 nr_results[NR_PF_RESULT];
-	u32 nr_events;
-	bool has_fault;
-	u64 known;
-	bool target_exited;
-	struct pf_cursor *cursor;
-};
-
-/* As of pf_proc_create(): */
-static u64 pf_loaded_ns; /* CLOCK_MONOTONIC */
-static struct timespec64 pf_loaded_epoch; /* time of day */
-static char pf_loaded_host[PF_TEXT_MAX(__NEW_UTS_LEN)]; /* host name, escaped */
 
 static DECLARE_WAIT_QUEUE_HEAD(pf_proc_wait);
 static void pf_proc_wake(struct work_struct *work);
@@ -89,48 +44,6 @@ static u64 pf_proc_woken_mark; /* pf_proc_mark() */
 static u64 *pf_proc_woken_lanes; /* pf_list_lane_mark() by CPU number */
 static unsigned int pf_proc_woken_cpu; /* the CPU that had something new */
 static bool pf_proc_closing;
-
-/* Room for any line. */
-#define PF_PROC_LINE_MAX (PF_FAULT_LINE_MAX + PF_MAP_NAME_MAX)
-
-/**
- * pf_proc_line() - format the record that a cursor read last
- * @cursor: the cursor
- * @buf: where to write the line
- * @size: size of @buf in bytes, at least PF_FAULT_LINE_MAX; below PF_PROC_LINE_MAX the mapping's
- *	name may be truncated
- *
- * Call pf_map_flush() first, or the mapping may have no name yet.
- *
- * Return: the line's length in bytes, newline included; the line is not zero-terminated
- */
-static inline size_t pf_proc_line(const struct pf_cursor *cursor, char *buf, size_t size)
-{
-	struct pf_context context = {
-		.pid = cursor->extra.pid ?: pf_target.nr,
-		.cpu = cursor->cpu,
-		.latency_ns = cursor->extra.latency_ns,
-	};
-
-	pf_map_describe(&cursor->fault, &context);
-	return pf_fault_format(buf, size, &cursor->fault, &context);
-}
-
-/*
- * A number that changes whenever there is something new for readers other than a fault. @exited:
- * the result of pf_all_exited().
- */
-static u64 pf_proc_mark(bool exited)
-{
-	return pf_list_nr_dropped() + READ_ONCE(pf_family.nr_events) + exited;
-}
-
-/* Is there anything new since the reader's last drain? */
-static bool pf_proc_has_news(const struct pf_reader *reader)
-{
-	return pf_cursor_has_more(reader->cursor) ||
-	       reader->known != pf_proc_mark(pf_all_exited());
-}
 
 /* Has the CPU recorded or lost a fault since the last call? */
 static bool pf_proc_lane_has_news(unsigned int cpu)
@@ -174,67 +87,6 @@ static void pf_proc_wake(struct work_struct *work)
 				   msecs_to_jiffies(PF_PROC_POLL_MS));
 }
 
-static const struct pf_family_event *pf_proc_event(const struct pf_reader *reader)
-{
-	return pf_family_event(reader->nr_events,
-			       reader->has_fault ? pf_cursor_made_ns(reader->cursor) :
-						   reader->cursor->horizon_ns);
-}
-
-/* Events up to the time of the next fault come before it: a child is announced before it faults. */
-static void pf_proc_choose(struct pf_reader *reader)
-{
-	if (unlikely(pf_proc_event(reader)))
-		reader->item = PF_ITEM_EVENT;
-	else
-		reader->item = reader->has_fault ? PF_ITEM_FAULT : PF_ITEM_SUMMARY;
-}
-
-static void pf_proc_next_fault(struct pf_reader *reader)
-{
-	reader->has_fault = pf_cursor_next(reader->cursor);
-	if (likely(reader->has_fault)) {
-		reader->nr_shown++;
-		reader->nr_results[reader->cursor->fault.result]++;
-	}
-	pf_proc_choose(reader);
-}
-
-static void pf_proc_drain(struct pf_reader *reader)
-{
-	/* Before reading the list: if the summary says "exited", this drain has all faults. */
-	reader->target_exited = pf_all_exited();
-	reader->known = pf_proc_mark(reader->target_exited);
-	if (reader->target_exited)
-		pf_cursor_extend_to_end(reader->cursor);
-	else
-		pf_cursor_extend(reader->cursor);
-	pf_map_flush();
-	pf_proc_next_fault(reader);
-}
-
-/* Goes on to the next item after one has been printed. */
-static void pf_proc_advance(struct pf_reader *reader)
-{
-	switch (reader->item) {
-	case PF_ITEM_HEAD:
-		pf_proc_drain(reader);
-		break;
-	case PF_ITEM_EVENT:
-		reader->nr_events++;
-		pf_proc_choose(reader);
-		break;
-	case PF_ITEM_SUMMARY:
-		reader->item = PF_ITEM_EXIT_CODE;
-		break;
-	case PF_ITEM_EXIT_CODE:
-		reader->item = PF_ITEM_END;
-		break;
-	default:
-		break;
-	}
-}
-
 /*
  * Only counts: pf_proc_show() itself goes on to the next item. For lseek() or pread() to a far
  * offset, seq_file calls this for every item before it, without rescheduling or checking for
@@ -255,107 +107,23 @@ static void *pf_proc_start(struct seq_file *m, loff_t *pos)
 {
 	struct pf_reader *reader = m->private;
 
-	if (*pos == 0) {
-		reader->item = PF_ITEM_HEAD;
-		reader->pos = 0;
-		reader->nr_shown = 0;
-		reader->nr_events = 0;
-		memset(reader->nr_results, 0, sizeof(reader->nr_results));
-		pf_cursor_rewind(reader->cursor);
-	}
+	if (*pos == 0)
+		pf_reader_rewind(reader);
 	if (*pos != reader->pos) /* seq_file goes from 0 step by step; we support nothing else */
 		return ERR_PTR(-EINVAL);
 	if (reader->item == PF_ITEM_END)
 		return NULL;
 	if (reader->item == PF_ITEM_NEWS) {
 		/* Still the end of file: some tools stop only after two reads that return 0. */
-		if (!pf_proc_has_news(reader))
+		if (!pf_reader_has_news(reader))
 			return NULL;
-		pf_proc_drain(reader);
+		pf_reader_drain(reader);
 	}
 	return reader;
 }
 
 static void pf_proc_stop(struct seq_file *m, void *v)
 {
-}
-
-static void pf_proc_show_head(struct seq_file *m)
-{
-	char comm[PF_COMM_MAX];
-
-	pf_target_comm(comm);
-	seq_printf(m, "# " KBUILD_MODNAME " version=%s pid=%d comm=%s clock=CLOCK_MONOTONIC "
-		   "loaded=%llu epoch=%lld.%09ld page=%lu kernel=",
-		   THIS_MODULE->version, pf_target.nr, comm, pf_loaded_ns, (s64)pf_loaded_epoch.tv_sec,
-		   pf_loaded_epoch.tv_nsec, PAGE_SIZE);
-	seq_escape(m, init_utsname()->release, " \t\n\\");
-	seq_printf(m, " arch=%s", init_utsname()->machine);
-	if (*pf_loaded_host)
-		seq_printf(m, " host=%s", pf_loaded_host);
-	seq_puts(m, "\n");
-}
-
-/*
- * The host name of the machine, not of a container. The lock that protects it, uts_sem, is not
- * exported to modules, so copy the name twice, and leave it out if the copies differ.
- */
-static void pf_proc_note_host(void)
-{
-	char name[__NEW_UTS_LEN + 1], again[__NEW_UTS_LEN + 1];
-
-	memcpy(name, init_utsname()->nodename, sizeof(name));
-	smp_rmb();
-	memcpy(again, init_utsname()->nodename, sizeof(again));
-	if (memcmp(name, again, sizeof(name)))
-		return;
-	name[__NEW_UTS_LEN] = '\0';
-	if (strcmp(name, "(none)")) /* the kernel's default: not set */
-		pf_text_escape(pf_loaded_host, sizeof(pf_loaded_host), name);
-}
-
-static void pf_proc_show_event(struct seq_file *m, const struct pf_family_event *event)
-{
-	char comm[PF_COMM_MAX];
-
-	pf_text_escape(comm, sizeof(comm), event->comm);
-	if (event->ppid)
-		seq_printf(m, "# child time=%llu pid=%u ppid=%u comm=%s\n", event->time_ns,
-			   event->pid, event->ppid, comm);
-	else
-		seq_printf(m, "# exec time=%llu pid=%u comm=%s\n", event->time_ns, event->pid,
-			   comm);
-}
-
-static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *reader)
-{
-	struct pf_sums sums = pf_sums_take(reader->target_exited);
-	const u64 *nr = reader->nr_results;
-
-	seq_printf(m, "# recorded=%llu retries=%llu dropped=%llu overwritten=%llu missed=%llu "
-		   "target=%s",
-		   reader->nr_shown + reader->cursor->nr_overwritten, sums.nr_retries,
-		   sums.nr_dropped, reader->cursor->nr_overwritten, sums.nr_missed,
-		   reader->target_exited ? "exited" : "running");
-	if (pf_has_outcome())
-		seq_printf(m, " minor=%llu major=%llu failed=%llu abandoned=%llu unfinished=%llu",
-			   nr[PF_RESULT_MINOR], nr[PF_RESULT_MAJOR],
-			   reader->nr_shown - nr[PF_RESULT_MINOR] - nr[PF_RESULT_MAJOR],
-			   sums.nr_abandoned, sums.nr_unfinished);
-	if (pf_family.members)
-		seq_printf(m, " children=%llu untold=%llu", READ_ONCE(pf_family.nr_children),
-			   READ_ONCE(pf_family.nr_untold));
-	if (sums.is_counted)
-		seq_printf(m, " counted=%llu unseen=%llu", sums.nr_counted, sums.nr_unseen);
-	seq_printf(m, " probe=%s", pf_hook_is_armed() ? "armed" : "disarmed");
-	if (!pf_has_outcome())
-		seq_printf(m, " incomplete=%llu", sums.nr_incomplete);
-	seq_printf(m, " forgotten=%llu", sums.nr_forgotten);
-	if (sums.is_counted && reader->target_exited)
-		seq_printf(m, " surplus=%llu", sums.nr_surplus);
-	if (sums.nr_names_lost)
-		seq_printf(m, " names_lost=%llu", sums.nr_names_lost);
-	seq_putc(m, '\n');
 }
 
 /*
@@ -371,7 +139,7 @@ static void pf_proc_show_faults(struct seq_file *m, struct pf_reader *reader)
 	end = buf + room;
 	while (reader->item == PF_ITEM_FAULT && (size_t)(end - p) >= PF_PROC_LINE_MAX) {
 		p += pf_proc_line(reader->cursor, p, end - p);
-		pf_proc_next_fault(reader);
+		pf_reader_next_fault(reader);
 	}
 	/* -1, no room even for one: seq_file calls again with an empty or a bigger buffer. */
 	seq_commit(m, p == buf ? -1 : p - buf);
@@ -389,7 +157,7 @@ static int pf_proc_show(struct seq_file *m, void *v)
 		pf_proc_show_faults(m, reader);
 		return 0;
 	case PF_ITEM_EVENT:
-		pf_proc_show_event(m, pf_proc_event(reader));
+		pf_proc_show_event(m, pf_reader_event(reader));
 		break;
 	case PF_ITEM_SUMMARY:
 		pf_proc_show_summary(m, reader);
@@ -398,7 +166,7 @@ static int pf_proc_show(struct seq_file *m, void *v)
 		seq_puts(m, "EXIT_CODE\n");
 	}
 	if (!seq_has_overflowed(m))
-		pf_proc_advance(reader);
+		pf_reader_advance(reader);
 	return 0;
 }
 
@@ -502,7 +270,7 @@ static __poll_t pf_proc_poll(struct file *file, struct poll_table_struct *wait)
 	 * something to read, if only the end of file.
 	 */
 	if (reader->item != PF_ITEM_NEWS || m->index != reader->pos ||
-	    READ_ONCE(file->f_pos) != m->read_pos || pf_proc_has_news(reader))
+	    READ_ONCE(file->f_pos) != m->read_pos || pf_reader_has_news(reader))
 		mask = EPOLLIN | EPOLLRDNORM;
 	mutex_unlock(&m->lock);
 	if (!mask)
@@ -527,9 +295,7 @@ static const struct proc_ops pf_proc_ops = {
  */
 static int pf_proc_create(void)
 {
-	pf_loaded_ns = ktime_get_mono_fast_ns();
-	ktime_get_real_ts64(&pf_loaded_epoch);
-	pf_proc_note_host();
+	pf_proc_note_load();
 	pf_proc_woken_lanes = kvcalloc(nr_cpu_ids, sizeof(*pf_proc_woken_lanes), GFP_KERNEL);
 	if (!pf_proc_woken_lanes ||
 	    !proc_create(KBUILD_MODNAME, 0400, NULL, &pf_proc_ops)) {

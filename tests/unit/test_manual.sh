@@ -71,7 +71,7 @@ all_parameters_of_the_modules_are_in_the_page() {
 # Keys in the source: between a blank and a %, a quotation mark, or the end of the line.
 all_keys_of_the_log_are_in_the_page() {
 	grep -hoE '[" ][a-z_]+=(["%]|$)' "$tree/pf/fault_line.h" | tr -d '"% =' >keys
-	sed -n '/^static void pf_proc_show_summary/,/^}/p' "$tree/pf/proc.h" |
+	sed -n '/^static void pf_proc_show_summary/,/^}/p' "$tree/pf/proc_text.h" |
 		grep -oE '[" ][a-z_]+=["%]' | tr -d '"% =' >>keys
 	{
 		section pf_probe.8 Keys of a fault
