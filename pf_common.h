@@ -29,6 +29,7 @@
 #include "pf/fault_list.h"
 #include "pf/hook.h"
 #include "pf/life.h"
+#include "pf/list_memory.h"
 #include "pf/map.h"
 #include "pf/print.h"
 #include "pf/proc.h"

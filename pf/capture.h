@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "compat.h"
 #include "fault_list.h"
+#include "list_push.h"
 #include "map.h"
 #include "retry.h"
 #include "target.h"

@@ -19,6 +19,7 @@
 #include "capture.h"
 #include "clock.h"
 #include "fault_list.h"
+#include "list_push.h"
 #include "target.h"
 #include "thread.h"
 
