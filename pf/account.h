@@ -104,7 +104,12 @@ static u64 pf_account_sum(void)
 	return pf_family.members ? pf_account_of_family() : pf_account_of_target();
 }
 
-/* Is the kernel's count known? Not if there was no room for one of the processes. */
+/**
+ * pf_account_is_known() - is the kernel's count of all traced processes known?
+ *
+ * Context: any.
+ * Return: false if there was no room to remember one of the processes
+ */
 static bool pf_account_is_known(void)
 {
 	return !READ_ONCE(pf_family.nr_uncounted);

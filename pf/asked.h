@@ -11,22 +11,40 @@
 static DEFINE_STATIC_KEY_FALSE(pf_children_key);
 static DEFINE_STATIC_KEY_FALSE(pf_outcome_key);
 
-/*
- * children=1: the target's descendants are recorded, too. Do not call this in code that may be in
- * a module's __init section: 5.10 does not patch static branches there.
+/**
+ * pf_has_children() - children=1: are the target's descendants recorded, too?
+ *
+ * Do not call this in code that may be in a module's __init section: 5.10 does not patch static
+ * branches there.
+ *
+ * Context: any.
  */
 static __always_inline bool pf_has_children(void)
 {
 	return static_branch_unlikely(&pf_children_key);
 }
 
-/* outcome=1: the return of each fault is watched. The same restriction applies. */
+/**
+ * pf_has_outcome() - outcome=1: is the return of each fault watched?
+ *
+ * The same restriction as for pf_has_children() applies.
+ *
+ * Context: any.
+ */
 static __always_inline bool pf_has_outcome(void)
 {
 	return static_branch_unlikely(&pf_outcome_key);
 }
 
-/* Context: process context, may sleep; nothing is recorded yet. */
+/**
+ * pf_asked_set() - set the static keys
+ * @children: the parameter children=
+ * @outcome: the parameter outcome=
+ *
+ * Call it before the hook is placed.
+ *
+ * Context: process context, may sleep.
+ */
 static void pf_asked_set(bool children, bool outcome)
 {
 	if (children)

@@ -97,7 +97,13 @@ static __always_inline u32 pf_kind_of(const struct vm_area_struct *vma, u32 acce
 	return kind;
 }
 
-/* The common case: a user-mode read or write of anonymous memory, first try. */
+/**
+ * pf_is_plain() - is this the common case: a first try, from user mode, in anonymous memory?
+ * @vma: the first argument of handle_mm_fault()
+ * @flags: its third argument
+ *
+ * Context: at the entry of handle_mm_fault(), preemption off.
+ */
 static __always_inline bool pf_is_plain(const struct vm_area_struct *vma, unsigned int flags)
 {
 	const unsigned int usual = FAULT_FLAG_USER | FAULT_FLAG_INSTRUCTION | FAULT_FLAG_REMOTE |
@@ -106,6 +112,14 @@ static __always_inline bool pf_is_plain(const struct vm_area_struct *vma, unsign
 	return likely((flags & usual) == FAULT_FLAG_USER && !vma->vm_ops);
 }
 
+/**
+ * pf_what_of_plain() - the value of pf_fault.what for a fault for which pf_is_plain() is true
+ * @vma: the first argument of handle_mm_fault()
+ * @address: the faulting address
+ * @flags: its third argument
+ *
+ * Context: at the entry of handle_mm_fault(), preemption off.
+ */
 static __always_inline u32 pf_what_of_plain(const struct vm_area_struct *vma, u64 address,
 					    unsigned int flags)
 {
@@ -113,7 +127,13 @@ static __always_inline u32 pf_what_of_plain(const struct vm_area_struct *vma, u6
 		       pf_region_of_anon(vma, address), 0);
 }
 
-/* The value of pf_fault.what for any fault. */
+/**
+ * pf_what_of() - the value of pf_fault.what for any fault
+ * @regs: the arguments of handle_mm_fault(), to be read with pf_arg_vma() etc.
+ *
+ * Context: at the entry of handle_mm_fault(), preemption off. May take the raw spinlock of the
+ * mappings.
+ */
 static noinline notrace u32 pf_what_of(struct pt_regs *regs)
 {
 	struct vm_area_struct *vma = pf_arg_vma(regs);

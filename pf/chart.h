@@ -365,7 +365,13 @@ static inline void pf_chart_layout(struct pf_chart *c)
 	c->time_scale = div64_u64((u64)PF_CHART_COLS << 56, (span >> c->time_shift) + 1) + 1;
 }
 
-/* The column for a time in ns after the first fault. */
+/**
+ * pf_chart_column() - the column for a time
+ * @c: the chart, laid out
+ * @since_ns: time after the first fault in ns, up to that of the last fault
+ *
+ * Return: the column, 0 to PF_CHART_COLS - 1
+ */
 static inline unsigned int pf_chart_column(const struct pf_chart *c, u64 since_ns)
 {
 	return ((since_ns >> c->time_shift) * c->time_scale) >> 56;

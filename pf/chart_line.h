@@ -28,13 +28,24 @@ struct pf_chart_out {
 	((o)->len += scnprintf((o)->line + (o)->len, sizeof((o)->line) - (o)->len, fmt, \
 			       ##__VA_ARGS__))
 
+/**
+ * pf_chart_add_char() - add a character several times, as far as there is room
+ * @o: the line
+ * @c: the character
+ * @times: how often
+ */
 static inline void pf_chart_add_char(struct pf_chart_out *o, char c, unsigned int times)
 {
 	while (times-- && o->len < PF_CHART_LINE_MAX)
 		o->line[o->len++] = c;
 }
 
-/* Right-aligns the text added since @from in a field of @width. */
+/**
+ * pf_chart_align() - right-align the text at the end of a line in a field
+ * @o: the line
+ * @from: where the text begins: @o->len before it was added
+ * @width: of the field, in characters. If the text is wider, or there is no room, it stays
+ */
 static inline void pf_chart_align(struct pf_chart_out *o, int from, int width)
 {
 	int len = o->len - from;
@@ -46,6 +57,13 @@ static inline void pf_chart_align(struct pf_chart_out *o, int from, int width)
 	o->len = from + width;
 }
 
+/**
+ * pf_chart_end_line() - emit a line, and begin the next one
+ * @o: the line
+ *
+ * The line is printable ASCII, whatever was added: a title contains a program's name, which can
+ * have any bytes.
+ */
 static inline void pf_chart_end_line(struct pf_chart_out *o)
 {
 	int i;
@@ -61,7 +79,14 @@ static inline void pf_chart_end_line(struct pf_chart_out *o)
 	o->len = 0;
 }
 
-/* @value / @unit in units of 1 / @parts, rounded; @unit must be below 1 << 57. */
+/**
+ * pf_chart_ratio() - divide, as a fixed-point number
+ * @value: the dividend
+ * @unit: the divisor, below 1 << 57
+ * @parts: a unit of the result is 1 / @parts
+ *
+ * Return: @value / @unit in units of 1 / @parts, rounded
+ */
 static inline u64 pf_chart_ratio(u64 value, u64 unit, unsigned int parts)
 {
 	u64 whole = div64_u64(value, unit);
@@ -87,6 +112,11 @@ static inline void pf_chart_add_ratio(struct pf_chart_out *o, u64 value, u64 uni
 		pf_chart_add(o, ".%0*llu", digits, number - whole * parts);
 }
 
+/**
+ * pf_chart_add_size() - add a size with three significant digits
+ * @o: the line
+ * @bytes: the size
+ */
 static inline void pf_chart_add_size(struct pf_chart_out *o, u64 bytes)
 {
 	static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };
@@ -108,7 +138,12 @@ static const struct pf_chart_time_unit pf_chart_time_units[] = {
 	{ 1, "ns" }, { 1000, "us" }, { 1000000, "ms" }, { 1000000000, "s" }
 };
 
-/* The largest unit in which @ns is at least 1. */
+/**
+ * pf_chart_time_unit() - choose a unit to print a time
+ * @ns: the time
+ *
+ * Return: the largest unit in which @ns is at least 1, ns for 0
+ */
 static inline const struct pf_chart_time_unit *pf_chart_time_unit(u64 ns)
 {
 	unsigned int i = ARRAY_SIZE(pf_chart_time_units) - 1;
@@ -118,6 +153,11 @@ static inline const struct pf_chart_time_unit *pf_chart_time_unit(u64 ns)
 	return &pf_chart_time_units[i];
 }
 
+/**
+ * pf_chart_add_time() - add a time with three significant digits
+ * @o: the line
+ * @ns: the time
+ */
 static inline void pf_chart_add_time(struct pf_chart_out *o, u64 ns)
 {
 	const struct pf_chart_time_unit *unit = pf_chart_time_unit(ns);

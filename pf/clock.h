@@ -67,14 +67,26 @@ static int pf_rate_change(struct notifier_block *nb, unsigned long was_set, void
 
 static struct notifier_block pf_rate_notifier = { .notifier_call = pf_rate_change };
 
-/* Call it before the first fault. */
+/**
+ * pf_clock_start() - follow how the kernel converts the counter to time
+ *
+ * Until then, and without such a counter, pf_clock_ns() calls the kernel's function.
+ *
+ * Context: process context.
+ */
 static void pf_clock_start(void)
 {
 	if (PF_HAS_CYCLES)
 		pvclock_gtod_register_notifier(&pf_rate_notifier);
 }
 
-/* Call it after the last fault. */
+/**
+ * pf_clock_stop() - stop following it
+ *
+ * Call it after the last fault.
+ *
+ * Context: process context.
+ */
 static void pf_clock_stop(void)
 {
 	if (PF_HAS_CYCLES)

@@ -65,13 +65,26 @@ static size_t pf_cursor_bytes(void)
 	       nr_cpu_ids * sizeof(struct pf_next);
 }
 
+/**
+ * pf_cursor_rewind() - move a cursor before the first record
+ * @cursor: the cursor, in any state
+ *
+ * It has no horizon then: call pf_cursor_extend() before pf_cursor_next().
+ *
+ * Context: any.
+ */
 static void pf_cursor_rewind(struct pf_cursor *cursor)
 {
 	memset(cursor, 0, pf_cursor_bytes());
 	cursor->merge.heap = (struct pf_next *)&cursor->positions[nr_cpu_ids];
 }
 
-/* Returns a cursor before the first record, or NULL. Free it with kvfree(). */
+/**
+ * pf_cursor_new() - allocate a cursor before the first record
+ *
+ * Context: process context, may sleep.
+ * Return: the cursor, to be freed with kvfree(); NULL if there is no memory
+ */
 static struct pf_cursor *pf_cursor_new(void)
 {
 	struct pf_cursor *cursor = kvmalloc(pf_cursor_bytes(), GFP_KERNEL);
@@ -229,7 +242,12 @@ static bool pf_cursor_has_more(const struct pf_cursor *cursor)
 	return false;
 }
 
-/* When the record read last was made: at the end of the fault, if outcome=1. */
+/**
+ * pf_cursor_made_ns() - when the record read last was made
+ * @cursor: the cursor
+ *
+ * Return: CLOCK_MONOTONIC in ns: the time at which the fault ended, or with outcome=0, was entered
+ */
 static inline u64 pf_cursor_made_ns(const struct pf_cursor *cursor)
 {
 	return cursor->fault.time_ns + cursor->extra.latency_ns;
@@ -253,7 +271,14 @@ static noinline bool pf_cursor_begin_run(struct pf_cursor *cursor)
 	return true;
 }
 
-/* Like pf_cursor_next(); @has_extra is pf_list.has_extra, so callers can pass a constant. */
+/**
+ * pf_cursor_next_of() - like pf_cursor_next(), for callers that know whether there are extras
+ * @cursor: the cursor
+ * @has_extra: pf_list.has_extra; if it is constant, it is not tested for each record
+ *
+ * Context: process context; takes the list's lock once per chunk.
+ * Return: false if there is no more record up to the horizon
+ */
 static __always_inline bool pf_cursor_next_of(struct pf_cursor *cursor, bool has_extra)
 {
 	for (;;) {

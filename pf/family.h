@@ -91,18 +91,38 @@ static struct {
 	.free = PF_NO_PROCESS,
 };
 
+/**
+ * pf_family_has() - is a process a member of the family?
+ * @task: any of its threads
+ *
+ * Context: any; needs pf_family.members.
+ */
 static __always_inline bool pf_family_has(const struct task_struct *task)
 {
 	return test_bit(task->tgid, pf_family.members);
 }
 
-/* Is a fault of the current task to be recorded? */
+/**
+ * pf_is_tracked() - is a fault of the current task to be recorded?
+ *
+ * Every fault on the machine asks this.
+ *
+ * Context: any task.
+ */
 static __always_inline bool pf_is_tracked(void)
 {
 	return pf_has_children() ? pf_family_has(current) : pf_target_is_current();
 }
 
-/* Adds an event: a fork if there is a @parent, else an exec. */
+/**
+ * pf_family_add_event() - add an event
+ * @task: the process, a member of the family
+ * @parent: the process that forked it, NULL for an exec
+ *
+ * If there is no room, the event is counted in pf_family.nr_untold.
+ *
+ * Context: any but hard interrupts; takes pf_family.lock.
+ */
 static void pf_family_add_event(struct task_struct *task, struct task_struct *parent)
 {
 	unsigned long flags;
@@ -238,6 +258,11 @@ static struct task_struct *pf_family_leader(u32 i, u64 *nr_completed)
 	return leader;
 }
 
+/**
+ * pf_family_free() - free the family; does nothing if there is none
+ *
+ * Context: process context, may sleep; after pf_life_stop(), and when no hook is left.
+ */
 static void pf_family_free(void)
 {
 	kvfree(pf_family.members);
@@ -279,7 +304,13 @@ static int pf_family_init(unsigned long max_faults, bool cont_store)
 	return 0;
 }
 
-/* Makes the target a member, unless it is gone: then its PID may belong to another process. */
+/**
+ * pf_family_begin() - make the target a member, so that its faults are recorded
+ *
+ * Unless it is gone: then its PID may belong to another process.
+ *
+ * Context: process context.
+ */
 static void pf_family_begin(void)
 {
 	pid_t tgid = pf_target.task->tgid;
@@ -345,13 +376,27 @@ static bool pf_family_exited(void)
 	return nr_children == READ_ONCE(pf_family.nr_children);
 }
 
-/* Has the target exited, and with children=1 every other member? Then there are no more faults. */
+/**
+ * pf_all_exited() - has the target exited, and with children=1 every other member?
+ *
+ * Then there are no more faults.
+ *
+ * Context: process context.
+ * Return: true if all have exited; false also if there was a fork meanwhile
+ */
 static bool pf_all_exited(void)
 {
 	return pf_family.members ? pf_family_exited() : pf_target_exited();
 }
 
-/* Event number @nr (from 0), or NULL if there is none yet or it is later than @horizon_ns. */
+/**
+ * pf_family_event() - look up an event
+ * @nr: number of the event, from 0
+ * @horizon_ns: CLOCK_MONOTONIC in ns
+ *
+ * Context: any.
+ * Return: the event; NULL if there is none yet or it is later than @horizon_ns
+ */
 static const struct pf_family_event *pf_family_event(u32 nr, u64 horizon_ns)
 {
 	if (nr >= smp_load_acquire(&pf_family.nr_events) ||

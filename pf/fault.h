@@ -138,25 +138,49 @@ struct pf_extra {
 
 static_assert(sizeof(struct pf_fault) + sizeof(struct pf_extra) <= 40);
 
-/* To store a whole word: the compiler does not merge assignments to bit-fields. */
+/**
+ * pf_what() - pack the value of pf_fault.what
+ * @access: enum pf_access
+ * @mode: enum pf_mode
+ * @kind: PF_KIND_*
+ * @region: enum pf_region
+ * @map: see pf_fault.map
+ *
+ * To store a whole word: the compiler does not merge assignments to bit-fields.
+ */
 static inline u32 pf_what(u32 access, u32 mode, u32 kind, u32 region, u32 map)
 {
 	return access | mode << 2 | kind << 4 | region << 8 | map << 16;
 }
 
-/* @latency_ns and @pid must fit into their fields; they are not masked. */
+/**
+ * pf_extra_word() - pack the value of pf_extra.word
+ * @latency_ns: up to PF_LATENCY_MAX_NS; not masked
+ * @pid: below 1 << PF_PID_BITS; not masked
+ */
 static inline u64 pf_extra_word(u64 latency_ns, u32 pid)
 {
 	return latency_ns | (u64)pid << PF_LATENCY_BITS;
 }
 
-/* How a fault ended: the bits of pf_fault.thread for @tries and @result. */
+/**
+ * pf_end_bits() - pack how a fault ended
+ * @tries: up to PF_TRIES_MAX; not masked
+ * @result: how it ended
+ *
+ * Return: the bits of pf_fault.thread for both
+ */
 static inline u32 pf_end_bits(u32 tries, enum pf_result result)
 {
 	return tries << PF_PID_BITS | (u32)result << (PF_PID_BITS + PF_TRIES_BITS);
 }
 
-/* File mappings and special mappings have a number, anonymous ones have none. */
+/**
+ * pf_what_is_anon() - is a fault in anonymous memory?
+ * @what: pf_fault.what
+ *
+ * File mappings and special mappings have a number, anonymous ones have none.
+ */
 static inline bool pf_what_is_anon(u32 what)
 {
 	return !(what >> 16);

@@ -152,7 +152,13 @@ static struct {
 	.lock = __RAW_SPIN_LOCK_UNLOCKED(pf_list.lock),
 };
 
-/* The struct pf_extra of each record, in an array after the records. Needs pf_list.has_extra. */
+/**
+ * pf_chunk_extras() - the struct pf_extra of each record of a chunk
+ * @chunk: the chunk
+ *
+ * Context: any; needs pf_list.has_extra.
+ * Return: an array, in the order of @chunk->faults
+ */
 static __always_inline struct pf_extra *pf_chunk_extras(struct pf_chunk *chunk)
 {
 	return (struct pf_extra *)&chunk->faults[PF_CHUNK_FAULTS_EXTRA];

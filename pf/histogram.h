@@ -23,6 +23,10 @@ struct pf_histogram {
 	u64 nr_failed[PF_HISTOGRAM_BUCKETS];
 };
 
+/**
+ * pf_histogram_sum() - add up the counts of all buckets
+ * @nr: one of the arrays of struct pf_histogram
+ */
 static inline u64 pf_histogram_sum(const u64 nr[PF_HISTOGRAM_BUCKETS])
 {
 	u64 sum = 0;
@@ -51,7 +55,11 @@ static inline void pf_histogram_add(struct pf_histogram *h, enum pf_result resul
 		h->nr_failed[bucket]++;
 }
 
-/* Adds the counts of @from to @to. */
+/**
+ * pf_histogram_merge() - add the counts of a histogram to another
+ * @to: the histogram to change
+ * @from: the histogram to add
+ */
 static inline void pf_histogram_merge(struct pf_histogram *to, const struct pf_histogram *from)
 {
 	unsigned int i;

@@ -295,23 +295,33 @@ static int pf_hook_place(const char *placement, unsigned int maxactive)
 	return ret;
 }
 
-/* The name of the kind of hook that is placed. */
+/**
+ * pf_hook_name() - the name of the kind of hook that is placed, one of pf_hook_kinds
+ */
 static const char *pf_hook_name(void)
 {
 	return pf_hook->name;
 }
 
-/* Is the hook in the code now, as far as the module can see? */
+/**
+ * pf_hook_is_armed() - is the hook in the code now, as far as the module can see?
+ *
+ * Context: process context.
+ */
 static bool pf_hook_is_armed(void)
 {
 	return pf_hook->is_armed();
 }
 
-/*
- * Removes the hook. When this returns, no handler runs on any CPU. A thread that still sleeps in a
- * watched fault returns through the kernel's kretprobe trampoline, which knows that our handler is
- * gone. If the hook can't be removed, no new fault is recorded, but faults already in progress
- * still may be. May sleep.
+/**
+ * pf_hook_remove() - remove the hook
+ *
+ * When this returns, no handler runs on any CPU. A thread that still sleeps in a watched fault
+ * returns through the kernel's kretprobe trampoline, which knows that our handler is gone. If the
+ * hook can't be removed, pf_hook_stays is set, and no new fault is recorded, but faults already in
+ * progress still may be.
+ *
+ * Context: process context, may sleep.
  */
 static void pf_hook_remove(void)
 {

@@ -19,7 +19,12 @@
 
 #include "fault_list.h"
 
-/* Makes @chunk one of its node's empty chunks. */
+/**
+ * pf_list_put_empty() - make a chunk one of its node's empty chunks
+ * @chunk: a chunk in no lane and not in the chain
+ *
+ * Context: pf_list.lock is held, or the list is not in use yet.
+ */
 static void pf_list_put_empty(struct pf_chunk *chunk)
 {
 	chunk->next = pf_list.empty[chunk->nid];
@@ -53,7 +58,14 @@ static struct pf_chunk *pf_list_take_empty(void)
 	return chunk;
 }
 
-/* Appends a chunk to the chain. This writes to the previous one, which may be another CPU's. */
+/**
+ * pf_list_age() - put a chunk at the young end of the chain
+ * @chunk: a chunk that this CPU has just taken
+ *
+ * This writes to the previous one there, which may be another CPU's.
+ *
+ * Context: pf_list.lock is held.
+ */
 static void pf_list_age(struct pf_chunk *chunk)
 {
 	lockdep_assert_held(&pf_list.lock);
@@ -86,9 +98,13 @@ static void pf_list_put_aside(void)
 	}
 }
 
-/*
- * Puts a chunk that was aside back into the chain, which stays sorted by age; the chunk has
- * retired. Only chunks that were aside, too, can be older, so the search is short.
+/**
+ * pf_list_put_back() - put a chunk that was aside back into the chain, which stays sorted by age
+ * @chunk: the chunk, which has retired
+ *
+ * Only chunks that were aside, too, can be older, so the search is short.
+ *
+ * Context: pf_list.lock is held.
  */
 static void pf_list_put_back(struct pf_chunk *chunk)
 {

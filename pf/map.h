@@ -299,7 +299,13 @@ static __always_inline u32 pf_map_of_file(const struct vm_area_struct *vma)
 	       pf_map_add(start, vma->vm_file, NULL);
 }
 
-/* Like pf_map_of_file(), for mappings without a file that are not anonymous: [vdso] etc. */
+/**
+ * pf_map_of_special() - like pf_map_of_file(), for [vdso] etc.: not anonymous, but without a file
+ * @vma: the mapping
+ *
+ * Context: at the entry of handle_mm_fault(), preemption off.
+ * Return: a number for struct pf_fault.map, 0 if the mapping has no name
+ */
 static noinline notrace u32 pf_map_of_special(struct vm_area_struct *vma)
 {
 	const char *name = vma->vm_ops->name ? vma->vm_ops->name(vma) : NULL;
@@ -410,7 +416,11 @@ static inline void pf_map_describe(const struct pf_fault *f, struct pf_context *
 		c->offset = (f->address & PAGE_MASK) - map->start;
 }
 
-/* How often a file could not be named; each attempt is counted. */
+/**
+ * pf_map_nr_names_lost() - how often a file could not be named; each attempt is counted
+ *
+ * Context: any.
+ */
 static u64 pf_map_nr_names_lost(void)
 {
 	u64 sum = 0;
@@ -454,7 +464,11 @@ static int pf_map_init(unsigned long nr_faults)
 	return 0;
 }
 
-/* Call it when the hook is removed: nothing may add a mapping any more. May sleep. */
+/**
+ * pf_map_free() - free the tables, once nothing can add a mapping any more: the hook is removed
+ *
+ * Context: process context, may sleep.
+ */
 static void pf_map_free(void)
 {
 	u32 i;

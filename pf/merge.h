@@ -52,7 +52,11 @@ static inline void pf_merge_sink(struct pf_merge *merge, struct pf_next next)
 	heap[at] = next;
 }
 
-/* Adds a lane that is not in the heap. */
+/**
+ * pf_merge_add() - add a lane
+ * @merge: the lanes
+ * @next: a lane that is not in the heap, and the time of its next record
+ */
 static inline void pf_merge_add(struct pf_merge *merge, struct pf_next next)
 {
 	struct pf_next *heap = merge->heap;
@@ -65,20 +69,33 @@ static inline void pf_merge_add(struct pf_merge *merge, struct pf_next next)
 	heap[at] = next;
 }
 
-/* Sets the time of the first lane's next record. */
+/**
+ * pf_merge_move_first() - set the time of the first lane's next record
+ * @merge: the lanes, at least one
+ * @time_ns: when the record was made
+ */
 static inline void pf_merge_move_first(struct pf_merge *merge, u64 time_ns)
 {
 	pf_merge_sink(merge, (struct pf_next){ time_ns, merge->heap[0].lane });
 }
 
-/* Removes the first lane. */
+/**
+ * pf_merge_drop_first() - remove the first lane
+ * @merge: the lanes, at least one
+ */
 static inline void pf_merge_drop_first(struct pf_merge *merge)
 {
 	if (--merge->nr)
 		pf_merge_sink(merge, merge->heap[merge->nr]);
 }
 
-/* Up to when only the first lane has records: the time of the second lane, at most @end_ns. */
+/**
+ * pf_merge_second_ns() - up to when only the first lane has records
+ * @merge: the lanes
+ * @end_ns: returned if there is no earlier record
+ *
+ * Return: the earliest time of the other lanes' next records, at most @end_ns
+ */
 static inline u64 pf_merge_second_ns(const struct pf_merge *merge, u64 end_ns)
 {
 	const struct pf_next *heap = merge->heap;

@@ -60,7 +60,13 @@ free:
 	return ret;
 }
 
-/* printk() and not pr_info(): the lines are too wide for the module's name in front. */
+/**
+ * pf_plot_emit() - print a line of a plot
+ * @ctx: not used
+ * @line: the line
+ *
+ * By printk() and not pr_info(): the lines are too wide for the module's name in front.
+ */
 static void pf_plot_emit(void *ctx, const char *line)
 {
 	printk(KERN_INFO "%s\n", line);

@@ -55,8 +55,8 @@ static char pf_dmesg_restrict(void)
 	return digit;
 }
 
-/*
- * Warns if every user can read dmesg; call it before printing records there.
+/**
+ * pf_dmesg_warn() - warn if every user can read dmesg; call it before printing records there
  *
  * Context: process context, may sleep.
  */

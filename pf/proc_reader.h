@@ -56,22 +56,35 @@ struct pf_reader {
 	struct pf_cursor *cursor;
 };
 
-/*
- * A number that changes whenever there is something new for readers other than a fault. @exited:
- * the result of pf_all_exited().
+/**
+ * pf_proc_mark() - a number that changes with anything new for readers, except records
+ * @exited: the result of pf_all_exited()
+ *
+ * Context: any.
  */
 static u64 pf_proc_mark(bool exited)
 {
 	return pf_list_nr_dropped() + READ_ONCE(pf_family.nr_events) + exited;
 }
 
-/* Is there anything new since the reader's last drain? */
+/**
+ * pf_reader_has_news() - is there anything new since the reader's last drain?
+ * @reader: the reader
+ *
+ * Context: process context.
+ */
 static bool pf_reader_has_news(const struct pf_reader *reader)
 {
 	return pf_cursor_has_more(reader->cursor) ||
 	       reader->known != pf_proc_mark(pf_all_exited());
 }
 
+/**
+ * pf_reader_event() - the next event, if it comes before the next fault
+ * @reader: the reader
+ *
+ * Return: the event, or NULL
+ */
 static const struct pf_family_event *pf_reader_event(const struct pf_reader *reader)
 {
 	return pf_family_event(reader->nr_events,
@@ -88,6 +101,12 @@ static void pf_reader_choose(struct pf_reader *reader)
 		reader->item = reader->has_fault ? PF_ITEM_FAULT : PF_ITEM_SUMMARY;
 }
 
+/**
+ * pf_reader_next_fault() - read the next fault, and choose what to print next
+ * @reader: the reader; sets @has_fault, @item and the counts
+ *
+ * Context: process context; takes the list's lock once per chunk.
+ */
 static void pf_reader_next_fault(struct pf_reader *reader)
 {
 	reader->has_fault = pf_cursor_next(reader->cursor);
@@ -98,6 +117,12 @@ static void pf_reader_next_fault(struct pf_reader *reader)
 	pf_reader_choose(reader);
 }
 
+/**
+ * pf_reader_drain() - start a drain: let the reader read what has been recorded so far
+ * @reader: the reader
+ *
+ * Context: process context, sleeps for a grace period, and until files are named.
+ */
 static void pf_reader_drain(struct pf_reader *reader)
 {
 	/* Before reading the list: if the summary says "exited", this drain has all faults. */
@@ -111,7 +136,12 @@ static void pf_reader_drain(struct pf_reader *reader)
 	pf_reader_next_fault(reader);
 }
 
-/* Goes on to the next item after one has been printed. */
+/**
+ * pf_reader_advance() - go on to the next item after one has been printed, except a fault
+ * @reader: the reader
+ *
+ * Context: process context, may sleep.
+ */
 static void pf_reader_advance(struct pf_reader *reader)
 {
 	switch (reader->item) {
@@ -133,7 +163,10 @@ static void pf_reader_advance(struct pf_reader *reader)
 	}
 }
 
-/* Goes back to the start of the file. */
+/**
+ * pf_reader_rewind() - go back to the start of the file
+ * @reader: the reader
+ */
 static void pf_reader_rewind(struct pf_reader *reader)
 {
 	reader->item = PF_ITEM_HEAD;

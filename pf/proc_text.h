@@ -87,6 +87,10 @@ static void pf_proc_note_load(void)
 	pf_proc_note_host();
 }
 
+/**
+ * pf_proc_show_head() - write the first line
+ * @m: the file
+ */
 static void pf_proc_show_head(struct seq_file *m)
 {
 	char comm[PF_COMM_MAX];
@@ -103,6 +107,11 @@ static void pf_proc_show_head(struct seq_file *m)
 	seq_puts(m, "\n");
 }
 
+/**
+ * pf_proc_show_event() - write a line for a fork or an exec
+ * @m: the file
+ * @event: the event
+ */
 static void pf_proc_show_event(struct seq_file *m, const struct pf_family_event *event)
 {
 	char comm[PF_COMM_MAX];
@@ -116,6 +125,13 @@ static void pf_proc_show_event(struct seq_file *m, const struct pf_family_event 
 			   comm);
 }
 
+/**
+ * pf_proc_show_summary() - write the summary of a drain
+ * @m: the file
+ * @reader: the reader, all faults of the drain shown
+ *
+ * Context: process context, may sleep.
+ */
 static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *reader)
 {
 	struct pf_sums sums = pf_sums_take(reader->target_exited);

@@ -13,7 +13,12 @@
 
 static struct workqueue_struct *pf_queue;
 
-/* Context: process context, may sleep. Return: 0 or -ENOMEM */
+/**
+ * pf_queue_start() - create the workqueue
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or -ENOMEM after printing the cause
+ */
 static int pf_queue_start(void)
 {
 	pf_queue = alloc_workqueue(KBUILD_MODNAME "-queue", WQ_UNBOUND | WQ_HIGHPRI, 0);
@@ -23,7 +28,11 @@ static int pf_queue_start(void)
 	return -ENOMEM;
 }
 
-/* Call it when nothing can be queued any more. May sleep. */
+/**
+ * pf_queue_stop() - destroy the workqueue; call it when nothing can be queued any more
+ *
+ * Context: process context, may sleep.
+ */
 static void pf_queue_stop(void)
 {
 	destroy_workqueue(pf_queue);

@@ -80,36 +80,58 @@ static int pf_target_set(pid_t nr)
 	return 0;
 }
 
+/**
+ * pf_target_clear() - drop what pf_target_set() has taken
+ *
+ * Context: process context; the hook is removed.
+ */
 static void pf_target_clear(void)
 {
 	put_task_struct(pf_target.task);
 	put_pid(pf_target.pid);
 }
 
-/* Starts recording the target's faults. */
+/**
+ * pf_target_begin() - start recording the target's faults
+ *
+ * Context: process context; the hook is placed.
+ */
 static void pf_target_begin(void)
 {
 	WRITE_ONCE(pf_target.signal, pf_target.task->signal);
 }
 
-/* Is the current task a thread of the target? */
+/**
+ * pf_target_is_current() - is the current task a thread of the target?
+ *
+ * Context: any.
+ * Return: false until pf_target_begin()
+ */
 static __always_inline bool pf_target_is_current(void)
 {
 	return current->signal == READ_ONCE(pf_target.signal);
 }
 
-/*
- * The PID in the loader's PID namespace. Every thread of the target has one there, and so have its
- * descendants.
+/**
+ * pf_target_nr_of() - the number of a process or thread
+ * @pid: that of a thread of the target, or of a descendant: each has a number in the loader's
+ *	PID namespace
+ *
+ * Context: any.
+ * Return: the PID in the loader's PID namespace
  */
 static __always_inline u32 pf_target_nr_of(const struct pid *pid)
 {
 	return *(const int *)((const char *)pid + pf_target.nr_offset);
 }
 
-/*
- * Have all threads released their address space, as they do late in their exit? Then the process
- * can take no more faults. Call it under rcu_read_lock().
+/**
+ * pf_process_exited() - can a process take no more faults?
+ * @leader: its leader
+ *
+ * All threads have released their address space then, as they do late in their exit.
+ *
+ * Context: under rcu_read_lock().
  */
 static bool pf_process_exited(struct task_struct *leader)
 {
@@ -121,6 +143,11 @@ static bool pf_process_exited(struct task_struct *leader)
 	return true;
 }
 
+/**
+ * pf_target_exited() - can the target take no more faults?
+ *
+ * Context: any.
+ */
 static bool pf_target_exited(void)
 {
 	struct task_struct *leader;
@@ -135,7 +162,12 @@ static bool pf_target_exited(void)
 
 #define PF_COMM_MAX PF_TEXT_MAX(TASK_COMM_LEN)
 
-/* The process's name, escaped. */
+/**
+ * pf_target_comm() - write the target's name, escaped
+ * @buf: where to write it
+ *
+ * Context: process context.
+ */
 static void pf_target_comm(char buf[PF_COMM_MAX])
 {
 	struct task_struct *leader;

@@ -33,14 +33,18 @@
 #define NR_PF_WAITING 5
 #define NR_PF_PENDING 3
 
-/* With outcome=0: a fault that waits to be tried again, or has failed. */
+/**
+ * struct pf_waiting - with outcome=0: a fault that waits to be tried again, or has failed
+ * @address: faulting address
+ * @mm: address space of @address
+ */
 struct pf_waiting {
 	u64 address;
 	const struct mm_struct *mm;
 };
 
-/*
- * With outcome=1, where each return is seen: a fault that waits to be tried again.
+/**
+ * struct pf_pending - with outcome=1, where each return is seen: a fault that waits to be tried again
  * @address: faulting address
  * @mm: the thread's own address space
  * @time_ns: time of the first entry
@@ -118,7 +122,12 @@ struct pf_counts {
 
 static DEFINE_PER_CPU(struct pf_counts, pf_counts);
 
-/* Changes when the task completes a fault, and only then. */
+/**
+ * pf_nr_completed() - a number that changes when a task completes a fault, and only then
+ * @task: the task
+ *
+ * Context: any; exact for the current task.
+ */
 static __always_inline u64 pf_nr_completed(const struct task_struct *task)
 {
 	return task->min_flt + task->maj_flt;
@@ -130,6 +139,12 @@ static __always_inline u32 pf_thread_hash(const struct task_struct *task)
 	return hash_32((uintptr_t)task, PF_THREADS_BITS);
 }
 
+/**
+ * pf_thread_home() - the slot at a task's hash, which may be another task's
+ * @task: the task
+ *
+ * Context: any.
+ */
 static __always_inline struct pf_thread *pf_thread_home(const struct task_struct *task)
 {
 	struct pf_thread *thread = &pf_threads.slots[pf_thread_hash(task)];
@@ -138,12 +153,27 @@ static __always_inline struct pf_thread *pf_thread_home(const struct task_struct
 	return thread;
 }
 
+/**
+ * pf_thread_task() - the task that a slot belongs to
+ * @thread: the slot
+ *
+ * Context: any.
+ * Return: the task, not to be accessed without knowing that it is not freed; NULL if the slot is
+ * free
+ */
 static __always_inline struct task_struct *pf_thread_task(const struct pf_thread *thread)
 {
 	return (struct task_struct *)(READ_ONCE(thread->task) & ~PF_THREAD_WAITS);
 }
 
-/* The @i-th slot that a task may use: one of its own, or one of the crowd. */
+/**
+ * pf_thread_near() - one of the slots that a task may use
+ * @task: the task
+ * @i: which one, from 0 to PF_NEAR - 1
+ * @crowd: one of the crowd, instead of one that it does not share
+ *
+ * Context: any.
+ */
 static struct pf_thread *pf_thread_near(const struct task_struct *task, u32 i, bool crowd)
 {
 	u32 slot = pf_thread_hash(task) + i;
@@ -153,6 +183,14 @@ static struct pf_thread *pf_thread_near(const struct task_struct *task, u32 i, b
 }
 NOKPROBE_SYMBOL(pf_thread_near);
 
+/**
+ * pf_thread_find() - find a task's slot
+ * @task: the task
+ * @crowd: among those of the crowd; certain only under pf_threads.lock
+ *
+ * Context: preemption off.
+ * Return: the slot, or NULL if the task has none
+ */
 static struct pf_thread *pf_thread_find(const struct task_struct *task, bool crowd)
 {
 	u32 i;
@@ -167,7 +205,12 @@ static struct pf_thread *pf_thread_find(const struct task_struct *task, bool cro
 }
 NOKPROBE_SYMBOL(pf_thread_find);
 
-/* Claims a free slot for the current task. Returns NULL if there is none. */
+/**
+ * pf_thread_claim() - claim a free slot for the current task
+ *
+ * Context: preemption off.
+ * Return: the slot without waiting faults, or NULL if none is free
+ */
 static struct pf_thread *pf_thread_claim(void)
 {
 	u32 i;
@@ -184,7 +227,14 @@ static struct pf_thread *pf_thread_claim(void)
 }
 NOKPROBE_SYMBOL(pf_thread_claim);
 
-/* Disables interrupts, because pf_thread_end() can run in a softirq. */
+/**
+ * pf_threads_lock() - take pf_threads.lock
+ *
+ * Disables interrupts, because pf_thread_end() can run in a softirq.
+ *
+ * Context: any but hard interrupts.
+ * Return: flags for pf_threads_unlock()
+ */
 static unsigned long pf_threads_lock(void)
 	__acquires(&pf_threads.lock)
 {
@@ -196,6 +246,10 @@ static unsigned long pf_threads_lock(void)
 }
 NOKPROBE_SYMBOL(pf_threads_lock);
 
+/**
+ * pf_threads_unlock() - release pf_threads.lock
+ * @flags: the result of pf_threads_lock()
+ */
 static void pf_threads_unlock(unsigned long flags)
 	__releases(&pf_threads.lock)
 {
@@ -204,9 +258,13 @@ static void pf_threads_unlock(unsigned long flags)
 }
 NOKPROBE_SYMBOL(pf_threads_unlock);
 
-/*
- * Updates PF_THREAD_WAITS after the thread itself has changed nr_waiting. With outcome=1 a thread
- * without waiting faults needs no slot, so this frees it.
+/**
+ * pf_thread_mark() - update PF_THREAD_WAITS after nr_waiting has changed
+ * @thread: the current task's slot
+ *
+ * With outcome=1 a thread without waiting faults needs no slot, so this frees it.
+ *
+ * Context: preemption off.
  */
 static void pf_thread_mark(struct pf_thread *thread)
 {
@@ -217,7 +275,13 @@ static void pf_thread_mark(struct pf_thread *thread)
 }
 NOKPROBE_SYMBOL(pf_thread_mark);
 
-/* Removes the @i-th waiting fault and keeps the order of the others. */
+/**
+ * pf_thread_remove() - remove a waiting fault, and keep the order of the others
+ * @thread: the current task's slot
+ * @i: the fault's index
+ *
+ * Context: preemption off. Call pf_thread_mark() after it.
+ */
 static void pf_thread_remove(struct pf_thread *thread, u32 i)
 {
 	thread->nr_waiting--;
@@ -240,7 +304,14 @@ static void pf_thread_give_up(u32 nr)
 }
 NOKPROBE_SYMBOL(pf_thread_give_up);
 
-/* Counts @nr waiting faults dropped for lack of room. One that is tried again will look new. */
+/**
+ * pf_thread_forget() - count waiting faults that are dropped for lack of room
+ * @nr: their number
+ *
+ * One that is tried again will look new.
+ *
+ * Context: preemption off.
+ */
 static void pf_thread_forget(u32 nr)
 {
 	this_cpu_add(pf_counts.nr_forgotten, nr);
@@ -248,7 +319,14 @@ static void pf_thread_forget(u32 nr)
 }
 NOKPROBE_SYMBOL(pf_thread_forget);
 
-/* Has the thread's latest fault not completed? For another thread the answer may be outdated. */
+/**
+ * pf_thread_latest_waits() - with outcome=0: has the thread's latest fault not completed?
+ * @thread: the slot
+ * @task: the thread; unless it is the current one, the answer may be outdated
+ *
+ * Context: any; @task is not freed meanwhile.
+ * Return: false with outcome=1
+ */
 static bool pf_thread_latest_waits(const struct pf_thread *thread, const struct task_struct *task)
 {
 	return !pf_has_outcome() &&
@@ -256,7 +334,13 @@ static bool pf_thread_latest_waits(const struct pf_thread *thread, const struct 
 }
 NOKPROBE_SYMBOL(pf_thread_latest_waits);
 
-/* The number of the thread's faults that have neither completed nor been given up. */
+/**
+ * pf_thread_nr_open() - number of a thread's faults that have neither completed nor been given up
+ * @thread: the slot
+ * @task: the thread; unless it is the current one, the number may be outdated
+ *
+ * Context: any; @task is not freed meanwhile.
+ */
 static u32 pf_thread_nr_open(const struct pf_thread *thread, const struct task_struct *task)
 {
 	return data_race(thread->nr_waiting) + pf_thread_latest_waits(thread, task);
@@ -352,6 +436,11 @@ static int pf_threads_init(void)
 	return -ENOMEM;
 }
 
+/**
+ * pf_threads_free() - free the slots
+ *
+ * Context: process context, may sleep; after pf_life_stop(), and when no hook is left.
+ */
 static void pf_threads_free(void)
 {
 	vfree(pf_threads.slots);

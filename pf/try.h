@@ -236,6 +236,16 @@ static bool pf_is_kretprobe_handler(kprobe_pre_handler_t handler)
 	return handler && !strcmp(name, "pre_handler_kretprobe");
 }
 
+/**
+ * pf_kretprobe_register() - register the kretprobe that watches tries
+ * @maxactive: number of faults that can be in progress at once
+ *
+ * It is registered as disabled: only pf_watch() calls its entry handler.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, or after printing the cause, -EOPNOTSUPP if the kernel's kretprobes are not as
+ * expected, or the error of register_kretprobe()
+ */
 static int pf_kretprobe_register(unsigned int maxactive)
 {
 	int ret;
