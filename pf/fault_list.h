@@ -195,7 +195,7 @@ static u64 pf_list_nr_recorded(void)
 		const struct pf_chunk *chunk;
 
 		raw_spin_lock(&pf_list.lock);
-		chunk = per_cpu(pf_lane, cpu).chunk;
+		chunk = READ_ONCE(per_cpu(pf_lane, cpu).chunk);
 		sum += chunk->base + READ_ONCE(chunk->nr);
 		raw_spin_unlock(&pf_list.lock);
 	}
