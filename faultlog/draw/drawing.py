@@ -33,7 +33,7 @@ from ..parse.others import lacks
 from . import fonts
 from .breaks import SHARE, draw_breaks, unit_of
 from .lanes import find_lanes, find_threads
-from .layout import LABEL_CHARS, NAMES, STYLE, Page, label, note
+from .layout import LABEL_CHARS, NAMES, STYLE, Sheet, label, note
 from .marks import (
     ACCESS_WORDS,
     COLOURS,
@@ -125,7 +125,7 @@ def draw(
         [title, *log.names["map"], *(lanes.names if lanes else ())]
     )
 
-    page = Page(
+    sheet = Sheet(
         figure,
         nr_head_lines=(len(subtitle), len(warned)),
         aside=NAMES * has_names,
@@ -138,39 +138,39 @@ def draw(
     timeline = find(log, SHARE) if fold else whole_axis(duration)
     unit, unit_name = unit_of(timeline, duration)
     before = int(start - whole.time_ns.min())
-    page.time_axis(timeline.duration_ns, unit, unit_name, before)
+    sheet.time_axis(timeline.duration_ns, unit, unit_name, before)
     if timeline.breaks:
         # From here on times are positions on the axis; processes depend on times and events.
         places = timeline.positions(log.time_ns - start)
         log = replace(log, time_ns=places, pid=log.process, events=[])
         start, duration = np.uint64(0), timeline.duration_ns
     elapsed = (log.time_ns - start) / unit
-    draw_strip(page.strip, log, start, duration, unit)
+    draw_strip(sheet.strip, log, start, duration, unit)
     drawn: set[tuple[int, bool]] = set()
     notes = _draw_panels(
-        page, log, panels, elapsed, drawn, files if has_names else None
+        sheet, log, panels, elapsed, drawn, files if has_names else None
     )
     if lanes:
-        draw_lanes(page.lanes, log, lanes, elapsed, page.aside)
+        draw_lanes(sheet.lanes, log, lanes, elapsed, sheet.aside)
         notes += lanes.notes
     if view == "memory":
-        draw_memory(page, log, start, duration, unit)
+        draw_memory(sheet, log, start, duration, unit)
         notes.append("a huge page counts as one page, as logs do not record page sizes")
     if has_latency:
         texts = [spent_text(log)]
-        draw_spent(page.spent, log, start, duration, unit, page.aside, texts)
+        draw_spent(sheet.spent, log, start, duration, unit, sheet.aside, texts)
         cuts = tuple(gap.end / unit for gap in timeline.breaks)
-        notes += draw_latencies(page.latency, log, elapsed, page.aside, drawn, cuts)
+        notes += draw_latencies(sheet.latency, log, elapsed, sheet.aside, drawn, cuts)
     if timeline.breaks:
-        notes.insert(0, draw_breaks(page, timeline, unit, before))
+        notes.insert(0, draw_breaks(sheet, timeline, unit, before))
     notes = _origin(log) + notes
     if len(panels.panels) > 1:
         notes.append("panel heights: logarithm of size")
     if missing:
         notes.append(f"no font for {missing} (Debian: fonts-noto-cjk, fonts-symbola)")
-    page.head(title, subtitle, warned)
-    page.foot(notes)
-    _legend(page, log, drawn)
+    sheet.head(title, subtitle, warned)
+    sheet.foot(notes)
+    _legend(sheet, log, drawn)
 
 
 def count_pages(log: Log) -> int:
@@ -183,7 +183,7 @@ def count_pages(log: Log) -> int:
 
 
 def _draw_panels(
-    page: Page,
+    sheet: Sheet,
     log: Log,
     panels: Panels,
     elapsed: np.ndarray,
@@ -201,14 +201,14 @@ def _draw_panels(
         order = np.argsort(log.time_ns, kind="stable")
         where = where[order] if len(where) else where
     cells, shared, nr_unnamed = [], False, 0
-    for i, (axis, panel) in enumerate(zip(page.areas, panels.panels)):
+    for i, (axis, panel) in enumerate(zip(sheet.areas, panels.panels)):
         here = np.flatnonzero(where == i)
         if order is not None:
             here = order[here]
         y = panels.heights(log, panel, here)
         x = elapsed[here]
         shared |= draw_faults(axis, log, here, (x, y), cells, drawn)
-        _label_panel(axis, panel, log, here, page.aside)
+        _label_panel(axis, panel, log, here, sheet.aside)
         if files is not None:
             nr_unnamed += _name_files(axis, log, here, y, files)
     draw_cells(cells)
@@ -408,7 +408,7 @@ def _origin(log: Log) -> list[str]:
     return notes
 
 
-def _legend(page: Page, log: Log, drawn: set[tuple[int, bool]]) -> None:
+def _legend(sheet: Sheet, log: Log, drawn: set[tuple[int, bool]]) -> None:
     """The legend, beside the strip: colours and marks that were drawn, with their counts."""
     counts = np.bincount(log.access, minlength=NR_KINDS)
     entries = [
@@ -424,4 +424,4 @@ def _legend(page: Page, log: Log, drawn: set[tuple[int, bool]]) -> None:
         if is_binned and (code, False) in drawn:
             words = f"{RESULTS[code]} (cells)"
         entries.append((mark_of(code, is_binned), words))
-    page.legend(entries)
+    sheet.legend(entries)

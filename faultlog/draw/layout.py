@@ -139,7 +139,7 @@ class TimeLocator(MaxNLocator):
         return ticks - self.before
 
 
-class Page:
+class Sheet:
     """The picture's axes, which share X: strip, spent, lanes, areas (lowest first), and so on."""
 
     def __init__(

@@ -13,7 +13,7 @@ from ..base.error import LogError
 from ..base.words import plural, short_time_text, time_text
 from ..parse.log import MAJOR, MINOR, NO_PAGE, Log, has_failed, percentile
 from .lanes import Lanes, lane_label
-from .layout import EDGE, LATENCY, Page, label, literal, note
+from .layout import EDGE, LATENCY, Sheet, label, literal, note
 from .marks import (
     ALARM,
     COLOURS,
@@ -133,7 +133,7 @@ def spent_text(log: Log) -> str:
 
 
 def draw_memory(
-    page: Page, log: Log, start: np.uint64, duration: int, unit: float
+    sheet: Sheet, log: Log, start: np.uint64, duration: int, unit: float
 ) -> None:
     """Draw distinct pages per bin, new and seen before; below, the number of pages so far.
 
@@ -157,20 +157,28 @@ def draw_memory(
     counts = ~again | np.concatenate(([True], ordered[1:] != ordered[:-1]))
     page_bins, page_again = ordered[counts], again[counts]
     counts = _tally(page_bins, page_again.astype(int), 2)
-    _stack(page.memory, counts, (FIRST, AGAIN), width / unit, duration)
-    page.memory.set_ylabel(f"pages per\n{short_time_text(width)}", size=8, color=INK)
+    _stack(sheet.memory, counts, (FIRST, AGAIN), width / unit, duration)
+    sheet.memory.set_ylabel(f"pages per\n{short_time_text(width)}", size=8, color=INK)
     nr_again = int(np.count_nonzero(again))
     style = {"size": 9, "weight": "bold"}
     note(
-        page.memory, "first fault on a page", page.aside, 0.5, 16, color=FIRST, **style
+        sheet.memory,
+        "first fault on a page",
+        sheet.aside,
+        0.5,
+        16,
+        color=FIRST,
+        **style,
     )
-    note(page.memory, "later fault on a page", page.aside, 0.5, 2, color=AGAIN, **style)
-    words = f"{plural(nr_again, 'fault')} on pages"
-    note(page.memory, words, page.aside, 0.5, -12, size=8, color=FAINT)
     note(
-        page.memory,
+        sheet.memory, "later fault on a page", sheet.aside, 0.5, 2, color=AGAIN, **style
+    )
+    words = f"{plural(nr_again, 'fault')} on pages"
+    note(sheet.memory, words, sheet.aside, 0.5, -12, size=8, color=FAINT)
+    note(
+        sheet.memory,
         "that had already faulted",
-        page.aside,
+        sheet.aside,
         0.5,
         -24,
         size=8,
@@ -180,7 +188,7 @@ def draw_memory(
     first = np.sort(bins[order[~again]])
     total = np.cumsum(np.bincount(first, minlength=duration // width + 1))
     x = (np.arange(len(total)) + 1) * (width / unit)
-    page.new.fill_between(
+    sheet.new.fill_between(
         np.concatenate(([0], x)),
         np.concatenate(([0], total)),
         step="pre",
@@ -188,12 +196,12 @@ def draw_memory(
         alpha=0.85,
         linewidth=0,
     )
-    page.new.set_ylim(0, total[-1] * 1.05)
-    _counts(page.new)
-    page.new.set_ylabel("pages\nso far", size=8, color=INK)
-    note(page.new, "pages touched so far", page.aside, 0.5, 6, color=INK, **style)
+    sheet.new.set_ylim(0, total[-1] * 1.05)
+    _counts(sheet.new)
+    sheet.new.set_ylabel("pages\nso far", size=8, color=INK)
+    note(sheet.new, "pages touched so far", sheet.aside, 0.5, 6, color=INK, **style)
     words = f"{plural(int(total[-1]), 'page')} in total"
-    note(page.new, words, page.aside, 0.5, -8, size=8, color=FAINT)
+    note(sheet.new, words, sheet.aside, 0.5, -8, size=8, color=FAINT)
 
 
 def draw_lanes(

@@ -22,7 +22,7 @@ from ..base.error import LogError
 from ..base.fit import shortened
 from ..base.words import axis_unit, plural, round_width, wrapped
 from ..draw import drawing, fonts
-from ..draw.layout import RIGHT, Page, TimeLocator, literal, note
+from ..draw.layout import RIGHT, Sheet, TimeLocator, literal, note
 from ..draw.marks import ACCESS_WORDS, COLOURS, FAINT, INK, draw_cells, mark_of
 from ..draw.panels import Panels, by_address, by_mapping
 from ..draw.strips import (
@@ -124,27 +124,27 @@ class Time:
         if self.span_ns * len(jobs) >> 63:
             raise LogError("the logs' faults are too far apart in time for one axis")
 
-    def draw_axis(self, page: Page, nr_logs: int) -> float:
+    def draw_axis(self, sheet: Sheet, nr_logs: int) -> float:
         """Draw ticks, labels and the gaps between logs; returns the unit in ns."""
         nr_ticks = max(TIME_TICKS // nr_logs, 2) + 1
         unit, name = axis_unit(self.duration_ns, nr_ticks)
         low, span = self.low_ns / unit, self.span_ns / unit
         most = self.duration_ns / unit
         total_ns = self.span_ns * (nr_logs - 1) + self.duration_ns
-        page.time_axis(total_ns, unit, name)
+        sheet.time_axis(total_ns, unit, name)
         step = round_width(self.duration_ns, nr_ticks) / unit
         locator = TimeLocator(unit, 0, step, nr_ticks)
         ticks = [t for t in locator.tick_values(low, low + most) if low <= t]
         ticks = [t for t in ticks if t <= low + most * 1.001] or [low]
         places = [t - low + i * span for i in range(nr_logs) for t in ticks]
-        page.strip.xaxis.set_major_locator(FixedLocator(places))
-        page.strip.xaxis.set_major_formatter(
+        sheet.strip.xaxis.set_major_locator(FixedLocator(places))
+        sheet.strip.xaxis.set_major_formatter(
             FixedFormatter([f"{t:,.10g}" for t in ticks] * nr_logs)
         )
-        page.lowest.set_xlabel(
+        sheet.lowest.set_xlabel(
             f"time since each log's first fault ({name})", size=9, color=INK
         )
-        for axis in page.figure.axes:
+        for axis in sheet.figure.axes:
             for i in range(1, nr_logs):
                 edge = 0.01 * most
                 axis.axvspan(
@@ -229,7 +229,7 @@ def draw(
         [f"{s.letter}: {text}" for s in sections for text in s.job.verdict.lines()]
     )
     missing = fonts.use_fonts([*heads, *log.names["map"]])
-    page = Page(
+    sheet = Sheet(
         figure,
         nr_head_lines=(len(heads) + 1, len(warned)),  # one more for the logs' names
         aside=aside,  # more room on the right
@@ -239,18 +239,18 @@ def draw(
         has_latency=has_latency,
         page_shift=log.page_shift,
     )
-    unit = time.draw_axis(page, len(jobs))
+    unit = time.draw_axis(sheet, len(jobs))
     elapsed = log.time_ns / unit
     total_ns = time.span_ns * (len(jobs) - 1) + time.duration_ns
-    draw_strip(page.strip, log, np.uint64(0), total_ns, unit)
+    draw_strip(sheet.strip, log, np.uint64(0), total_ns, unit)
     drawn: set[tuple[int, bool]] = set()
-    notes = _draw_panels(page, log, panels, elapsed, labels, drawn)
+    notes = _draw_panels(sheet, log, panels, elapsed, labels, drawn)
     if has_latency:
         spent = [f"{s.letter} {_spent_text(s)}" for s in sections]
-        draw_spent(page.spent, log, np.uint64(0), total_ns, unit, 0, spent)
+        draw_spent(sheet.spent, log, np.uint64(0), total_ns, unit, 0, spent)
         cuts = tuple(s.start_ns / unit for s in sections[1:])
-        notes += plot_latencies(page.latency, log, elapsed, drawn, cuts)
-        _label_latencies(page.latency, log, sections)
+        notes += plot_latencies(sheet.latency, log, elapsed, drawn, cuts)
+        _label_latencies(sheet.latency, log, sections)
     notes.append(TESTED_IN_TABLES)
     if len({_has_outcomes(section) for section in sections}) > 1:
         lacking = [s.job.whole.outcome_hint for s in sections if not _has_outcomes(s)]
@@ -260,10 +260,10 @@ def draw(
         notes.insert(0, only)
     if missing:
         notes.append(f"no font for {missing} (Debian: fonts-noto-cjk, fonts-symbola)")
-    page.head("Page faults, side by side", heads, warned)
-    _name_sections(page, sections, unit)
-    page.foot(notes)
-    _legend(page, counts, drawn)
+    sheet.head("Page faults, side by side", heads, warned)
+    _name_sections(sheet, sections, unit)
+    sheet.foot(notes)
+    _legend(sheet, counts, drawn)
 
 
 def _headline(section: Section, width: int) -> list[str]:
@@ -284,12 +284,12 @@ def _spent_text(section: Section) -> str:
     return spent_text(log) if log.known("latency_ns").any() else UNKNOWN
 
 
-def _name_sections(page: Page, sections: list[Section], unit: float) -> None:
+def _name_sections(sheet: Sheet, sections: list[Section], unit: float) -> None:
     """Write each log's letter, side and name above its part."""
     room = MAX_NAME // len(sections)
     for section in sections:
         name = shortened(Path(section.job.name).name, room)
-        page.strip.annotate(
+        sheet.strip.annotate(
             literal(f"{section.letter}, {section.side}: {name}"),
             (section.start_ns / unit, 1),
             xytext=(0, 5),
@@ -328,7 +328,7 @@ def _panel_lines(
 
 
 def _draw_panels(
-    page: Page,
+    sheet: Sheet,
     log: Log,
     panels: Panels,
     elapsed: np.ndarray,
@@ -338,7 +338,7 @@ def _draw_panels(
     """Draw all panels and their labels; returns notes."""
     cells: list[tuple[Axes, np.ndarray]] = []
     shared = False
-    for i, (axis, panel) in enumerate(zip(page.areas, panels.panels)):
+    for i, (axis, panel) in enumerate(zip(sheet.areas, panels.panels)):
         here = np.flatnonzero(panels.where == i)
         x, y = elapsed[here], panels.heights(log, panel, here)
         shared |= drawing.draw_faults(axis, log, here, (x, y), cells, drawn)
@@ -391,7 +391,7 @@ def _counts(log: Log, sections: list[Section]) -> dict[tuple[str, int], str]:
 
 
 def _legend(
-    page: Page, counts: dict[tuple[str, int], str], drawn: set[tuple[int, bool]]
+    sheet: Sheet, counts: dict[tuple[str, int], str], drawn: set[tuple[int, bool]]
 ) -> None:
     """Draw the legend: colours and marks that were drawn, with their counts in each log."""
     entries = [
@@ -404,4 +404,4 @@ def _legend(
         if is_binned and (code, False) in drawn:
             words = f"{RESULTS[code]} (cells)"
         entries.append((mark_of(code, is_binned), words))
-    page.legend(entries)
+    sheet.legend(entries)
