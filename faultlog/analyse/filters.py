@@ -176,7 +176,7 @@ def _programs(log: Log, _whole: Log) -> Names:
 
 def _functions(log: Log, whole: Log) -> Names:
     """By the label in a table; it also counts without its file, and without parameters."""
-    found = groups.KEYS["function"].group(log, whole)
+    found = groups.KEYS["function"].groups(log, whole)
     labels = [found.plain(i) for i in range(found.count)]
     same = []
     for label in labels:

@@ -9,7 +9,7 @@ from typing import Callable, Iterable
 import numpy as np
 
 from ..base.error import LogError
-from ..base.packed import compact, pack
+from ..base.packed import number, pack
 from ..base.words import exact_text, round_width, short_time_text, time_unit, whole_unit
 from ..parse import clock
 from ..parse.log import MAJOR, MINOR, NO_PAGE, Log, has_failed
@@ -73,7 +73,7 @@ def figures(
     """The figures of each group; codes: the group of each fault, int64 (n,) below count.
 
     The log must have the columns result and latency_ns. spent: Members.spent_ns; if given,
-    codes and count must be those of group().
+    codes and count must be those of group_by().
     """
     all_codes, codes = codes, codes[: len(log)]
 
@@ -127,7 +127,7 @@ class Key:
     """Something that faults can be grouped by."""
 
     columns: tuple[str, ...]  # that it needs
-    group: Callable[[Log, Log], Groups]  # takes the selected faults and the whole log
+    groups: Callable[[Log, Log], Groups]  # takes the selected faults and the whole log
 
 
 def _ranks(names: list[str]) -> tuple[list[str], np.ndarray]:
@@ -208,9 +208,7 @@ def _pages(log: Log, whole: Log) -> Groups:
     """
     shift = np.uint64(log.page_shift)
     page, has_address = log.page, log.known("address")
-    _, first, codes = np.unique(
-        pack(log.process, page), return_index=True, return_inverse=True
-    )
+    codes, first = number(log.process, page)
     several = not whole.is_of_one_process
 
     def label(i: int) -> str:
@@ -314,7 +312,7 @@ def _offsets(log: Log, _whole: Log) -> Groups:
     _, ranks = _ranks(log.names["map"])
     has_offset = log.known("offset")
     keys = [ranks[log.map], log.offset, ~has_offset][: 2 + ("offset" in log.largest)]
-    _, first, codes = np.unique(pack(*keys), return_index=True, return_inverse=True)
+    codes, first = number(*keys)
 
     def plain(i: int) -> str:
         name, offset = log.names["map"][log.map[first[i]]], int(log.offset[first[i]])
@@ -391,7 +389,7 @@ class Members:
 
     parts: list[Groups]  # one for each key
     first: np.ndarray  # for each group, an index into the parts' codes; (g,)
-    # The time of each of group()'s codes, uint64; None: each fault's latency.
+    # The time of each of group_by()'s codes, uint64; None: each fault's latency.
     spent_ns: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -411,7 +409,7 @@ class Members:
         return [part.plain(int(part.codes[self.first[i]])) for part in self.parts]
 
 
-def group(log: Log, whole: Log, keys: list[str]) -> tuple[np.ndarray, Members]:
+def group_by(log: Log, whole: Log, keys: list[str]) -> tuple[np.ndarray, Members]:
     """Group the faults of log, a selection from the whole log, by keys of KEYS.
 
     Returns the group of each fault, int64, and the names of the groups. With the key "time"
@@ -419,18 +417,18 @@ def group(log: Log, whole: Log, keys: list[str]) -> tuple[np.ndarray, Members]:
     intervals, its time is spread over these: the codes of these further entries follow the
     faults' codes, and Members.spent_ns has the time of each entry.
     """
-    parts = [KEYS[key].group(log, whole) for key in keys]
+    parts = [KEYS[key].groups(log, whole) for key in keys]
     spent = None
     if "time" in keys:
         parts, spent = _spread(log, whole, parts, keys.index("time"))
-    codes, first = compact(pack(*(part.codes for part in parts)))
+    codes, first = number(*(part.codes for part in parts))
     return codes, Members(parts, first, spent)
 
 
 def _spread(
     log: Log, whole: Log, parts: list[Groups], at: int
 ) -> tuple[list[Groups], np.ndarray | None]:
-    """Extend the parts' codes by entries for time in later intervals, see group().
+    """Extend the parts' codes by entries for time in later intervals, see group_by().
 
     at: the index of the key "time". Returns the parts and the time of each entry; if every
     fault ended in the interval in which it began, the parts unchanged and None.
@@ -438,7 +436,7 @@ def _spread(
     others = [part.codes for i, part in enumerate(parts) if i != at]
     key, fault_of_key = np.zeros(len(log), dtype=np.uint8), np.zeros(1, dtype=np.int64)
     if others:
-        key, fault_of_key = compact(pack(*others))
+        key, fault_of_key = number(*others)
     start, width = whole.time_ns.min(), moment_ns(log)
     before = np.uint64(_before_ns(whole, width))
     ends = np.minimum(log.ends_ns() - start, ~before)  # no overflow of 64 bits

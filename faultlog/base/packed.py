@@ -24,9 +24,10 @@ def pack(*columns: np.ndarray) -> np.ndarray:
     if not len(packed):
         return packed
     for column in columns:
-        column = column.astype(np.uint64)
         low, width = column.min(), int(column.max()) - int(column.min()) + 1
-        column = column - low
+        if width == 1:
+            continue
+        column = column.astype(np.uint64) - np.uint64(low)
         if span * width > ROOM:
             packed, span = _dense(packed)
         if span * width > ROOM:
@@ -90,8 +91,13 @@ def _marked(
     return np.flatnonzero(is_there)
 
 
-def compact(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Ranks in place of values, and the first row of each; n > 0."""
+def number(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the distinct rows from 0 on, in the order of pack().
+
+    columns: as of pack(), n > 0. Returns the number of each row, int64 (n,), and of each number
+    the first row that has it, int64 (m,).
+    """
+    packed = pack(*columns)
     if packed.max() >= FEW:
         _, first, codes = np.unique(packed, return_index=True, return_inverse=True)
         return codes, first

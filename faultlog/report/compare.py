@@ -66,7 +66,7 @@ def summed(job: Job) -> Run:
     texts = [*job.verdict.lines(), *job.notes]
     notes = [f"{name_of_log}: {text}" for text in texts]
     if len(log):
-        codes, members = groups.group(log, job.whole, _keys(job.options))
+        codes, members = groups.group_by(log, job.whole, _keys(job.options))
         rows = groups.figures(log, codes, len(members))
         for i in range(len(members)):
             name = tuple(members.plain(i))  # the labels of two groups may be the same

@@ -17,10 +17,11 @@ import numpy as np
 from ..analyse import code
 from ..base import progress
 from ..base.error import LogError
+from ..base.packed import number
 from ..parse import recording
 from ..parse.log import COLUMNS, WORD, Log
 from .outputs import Job, replacing
-from .rows import groups, largest
+from .rows import largest
 
 BLOCK = 1 << 16  # faults
 AT_ONCE = 64  # faults in one statement
@@ -199,7 +200,7 @@ def _insert_faults(
         part = slice(begin, begin + BLOCK)
         columns = [process[part]] + [getattr(log, name)[part] for name in LIKE_LOG]
         columns += [log.map[part], place[part]]
-        first, which = groups(columns + largest(log, LIKE_LOG, part))
+        which, first = number(*columns, *largest(log, LIKE_LOG, part))
         rows = zip(
             range(nr_alike, nr_alike + len(first)),
             process[part][first].tolist(),

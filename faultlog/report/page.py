@@ -24,13 +24,13 @@ from ..analyse.groups import KEYS
 from ..base import progress
 from ..base.error import LogError
 from ..base.libraries import libraries
-from ..base.packed import distinct
+from ..base.packed import distinct, number
 from ..draw.areas import area_of, find_areas
 from ..draw.panels import NONE, by_mapping, regions_text
 from ..parse import recording
 from ..parse.log import COLUMNS, NO_PAGE, OF_OTHERS, WORD, Log
 from .outputs import Job, replacing
-from .rows import SHARED, groups, largest
+from .rows import SHARED, largest
 
 CHUNK = 1 << 20  # faults packed at a time; with more, a text gets too long for browsers
 LEVEL = 3  # of compression
@@ -114,7 +114,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
     panels, place = _panels(log, view)
     programs, program = log.programs()
     shared = [log.process, *(getattr(log, name) for name in SHARED[1:-1]), program]
-    first, group = groups(shared + largest(log, SHARED, slice(None)))
+    group, first = number(*shared, *largest(log, SHARED, slice(None)))
     first_ns = job.whole.time_ns.min()
     # Made chunk by chunk: all together are larger than the log. See COUNTED_FROM_1.
     own: dict[str, Callable[[slice], np.ndarray]] = {
@@ -190,7 +190,7 @@ def _fine_keys(job: Job) -> tuple[dict[str, np.ndarray], dict[str, dict]]:
     """Each fault's code for each of FINE_KEYS, uint32 (n,); and metadata about the codes."""
     codes, nr_codes, labels, notes = {}, {}, {}, {}
     for key in FINE_KEYS:
-        keyed = KEYS[key].group(job.log, job.whole)
+        keyed = KEYS[key].groups(job.log, job.whole)
         codes[key] = keyed.codes.astype(np.uint32)
         nr_codes[key], notes[key] = keyed.count, keyed.notes
         if key == "function":  # the page makes the labels of the others

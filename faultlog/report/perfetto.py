@@ -16,11 +16,12 @@ import numpy as np
 from ..analyse import code
 from ..base import progress
 from ..base.helper import Helpers
+from ..base.packed import number
 from ..base.words import ROUND_TIMES, short_time_text
 from ..parse.log import COLUMNS, Log
 from .digits import constant, decimal, interleaved, replaced, row_texts
 from .outputs import Job, replacing
-from .rows import groups, largest, own_text
+from .rows import largest, own_text
 
 BLOCK = 1 << 14  # faults
 NR_STEPS = 500  # values of a counter over the whole time, at most
@@ -112,7 +113,7 @@ def _counters(log: Log) -> Iterator[dict]:
     first_ns = int(log.time_ns.min())
     step_ns = step(int(log.time_ns.max()) - first_ns)
     at = (log.time_ns - np.uint64(first_ns)) // np.uint64(step_ns)
-    rows, which = groups([log.process, log.region, at])
+    which, rows = number(log.process, log.region, at)
     counts = np.bincount(which).tolist()
     order = np.lexsort((at[rows], log.region[rows], log.process[rows])).tolist()
     regions = log.names["region"]
@@ -159,7 +160,7 @@ def _faults(log: Log, ran: code.Code) -> Iterator[bytes]:
         shared = [getattr(log, name)[part] for name in SHARED]
         shared[:2] = log.process[part], tids[part]
         shared += largest(log, SHARED, part)
-        first, which = groups([*shared, slices[part].astype(np.uint8)])
+        which, first = number(*shared, slices[part].astype(np.uint8))
         middles = []
         for at in first.tolist():
             values = dict(zip(SHARED, (int(column[at]) for column in shared)))

@@ -20,6 +20,7 @@ import numpy as np
 from ..analyse import code
 from ..base import progress
 from ..base.helper import Helpers
+from ..base.packed import number
 from ..base.words import csv_cell
 from ..parse import clock, recording
 from ..parse.log import COLUMNS, Log
@@ -136,7 +137,7 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
             own.append(own_text(log, name, part, quote, form.missing))
         own.append(constant(form.between, nr_rows))
         shared = [getattr(log, name)[part] for name in SHARED[:-1]] + [program[part]]
-        first, which = groups(shared + largest(log, SHARED, part))
+        which, first = number(*shared, *largest(log, SHARED, part))
         middles = []
         for at in first.tolist():
             values = [
@@ -186,31 +187,9 @@ def _value(
 
 
 def largest(log: Log, names: Iterable[str], part: slice) -> list[np.ndarray]:
-    """More columns for groups(): they distinguish a missing value from the same number."""
+    """More columns for number(): they distinguish a missing value from the same number."""
     return [
         log.largest[name][part].astype(np.uint8)
         for name in names
         if name in log.largest
     ]
-
-
-def groups(shared: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows have the same values in all columns; columns of shape (n,).
-
-    Returns the first row of each group, and for each row the index of its group; (n,).
-    """
-    key, bound = np.zeros(len(shared[0]), dtype=np.uint64), 1
-    for column in shared:
-        low, high = int(column.min()), int(column.max())
-        if high == low:
-            continue
-        size = high - low + 1
-        if bound * size >= 1 << 64:
-            found, key = np.unique(key, return_inverse=True)
-            key, bound = key.astype(np.uint64), len(found)
-        key = key * np.uint64(size) + (column - column.dtype.type(low)).astype(
-            np.uint64
-        )
-        bound *= size
-    _, first, which = np.unique(key, return_index=True, return_inverse=True)
-    return first, which

@@ -63,7 +63,7 @@ def write(job: Job) -> None:
         )
     rows = slowest(job.log, job.options.slowest)
     log = job.log.take(rows)
-    functions = KEYS["function"].group(log, job.whole)
+    functions = KEYS["function"].groups(log, job.whole)
     notes = list(dict.fromkeys([*job.notes, *functions.notes]))
     if job.options.csv:
         put(csv_line(HEADER + ("wall_time",) * (log.boot_ns is not None)))
@@ -123,7 +123,7 @@ def _tids(log: Log, missing: str) -> list[str]:
 
 def _labels(key: str, log: Log, whole: Log) -> list[str]:
     """The text of each fault, as a table by this key has it."""
-    found = KEYS[key].group(log, whole)
+    found = KEYS[key].groups(log, whole)
     return [found.label(code) for code in found.codes.tolist()]
 
 

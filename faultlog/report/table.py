@@ -21,7 +21,7 @@ from ..analyse.groups import (
     Figures,
     Members,
     figures,
-    group,
+    group_by,
 )
 from ..base.fit import columns_of, shortened
 from ..base.words import csv_cell, plural, time_text, wrapped
@@ -157,7 +157,7 @@ def columns(options: argparse.Namespace) -> set[str]:
 def write(job: Job) -> None:
     """Print a table."""
     options = job.options
-    codes, members = group(job.log, job.whole, options.by)
+    codes, members = group_by(job.log, job.whole, options.by)
     rows = figures(job.log, codes, len(members), members.spent_ns)
     table = Table(options.by, members, rows)
     everything = figures(job.log, np.zeros(len(job.log), dtype=np.int64), 1)

@@ -12,11 +12,10 @@ from collections import Counter, defaultdict
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pytest
 from faultlog.report import perfetto
 from faultlog.report.database import AT_ONCE
-from faultlog.report.rows import HEADER, groups
+from faultlog.report.rows import HEADER
 from logs import *
 
 HOSTILE = b'=cmd|"/c\\040calc"!A1,</script>\\012\\134%s{}'  # a name, as a log has it
@@ -153,17 +152,6 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         done = run(tmp_path / "a.log", "-o", tmp_path / name)
         assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert len(list(tmp_path.iterdir())) == 4  # nothing half-done beside them
-
-
-def test_groups_of_many_columns():
-    rng = np.random.default_rng(3)
-    columns = [rng.integers(0, 1 << 63, 900, dtype=np.uint64) for _ in range(2)]
-    columns = [rng.choice(c[:5], 900) for c in columns]
-    columns.append(rng.integers(0, 3, 900, dtype=np.uint8))
-    first, which = groups(columns)
-    rows = list(zip(*(c.tolist() for c in columns)))
-    assert [rows[first[i]] for i in which] == rows
-    assert len(first) == len(set(rows))
 
 
 # SQLite

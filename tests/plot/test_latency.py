@@ -81,7 +81,7 @@ def test_the_histogram_is_in_ascending_order_with_all_rows():
 )
 def test_ends_of_intervals(ns, label):
     log = read(HEAD_AT_0 + fault(0, 4096, tid=1, latency_ns=ns) + fault(1, 4096, tid=1))
-    found = groups.KEYS["latency"].group(log, log)
+    found = groups.KEYS["latency"].groups(log, log)
     assert [found.label(code) for code in found.codes] == [label, "-"]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from faultlog.base.packed import FEW, MIN_MARKED, distinct
+from faultlog.base.packed import FEW, MIN_MARKED, distinct, number
 
 TOP = (1 << 64) - 1
 N = 3 * MIN_MARKED
@@ -49,3 +49,20 @@ def test_distinct_values_of_other_columns(dtype):
     values = np.array([3, 0, top, top - 1, 3] * N, dtype=dtype)
     assert distinct(values).tolist() == [0, 3, top - 1, top]
     assert distinct(values).dtype == dtype
+
+
+@pytest.mark.parametrize("low", (0, 7, TOP - 2))
+def test_rows_of_many_columns_are_numbered(low):
+    """Together the first two need more than 64 bits; one is constant, one signed."""
+    rng = np.random.default_rng(3)
+    columns = [rng.integers(0, 1 << 63, 900, dtype=np.uint64) for _ in range(2)]
+    columns = [rng.choice(c[:5], 900) for c in columns]
+    columns.append(np.full(900, low, dtype=np.uint64))
+    columns.append(rng.integers(0, 3, 900, dtype=np.uint8))
+    columns.append(rng.integers(0, 3, 900, dtype=np.int64))
+    for some in (columns, columns[2:], columns[2:3]):
+        numbers, first = number(*some)
+        rows = list(zip(*(c.tolist() for c in some)))
+        values = sorted(set(rows))
+        assert [values[i] for i in numbers] == rows
+        assert first.tolist() == [rows.index(value) for value in values]

@@ -367,6 +367,6 @@ def test_a_table_of_100000_faults_takes_no_loop_over_faults():
     log = read(text)
     start = time.process_time()
     for key in groups.KEYS:
-        codes, members = groups.group(log, log, [key])
+        codes, members = groups.group_by(log, log, [key])
         figures(log, codes, len(members))
     assert time.process_time() - start < 2.0
