@@ -17,14 +17,12 @@ from functools import partial
 from pathlib import Path
 from typing import Callable, ContextManager, Iterable, NoReturn, TextIO
 
-from . import VERSION
+from . import VERSION, LogError, read
 from .analyse import select
 from .analyse.groups import KEYS
 from .base import progress
-from .base.error import LogError
 from .base.words import printable
 from .parse import checks, clock, roots, source
-from .parse.read import read_log
 from .report import compare, outputs, table
 from .report.terminal import PROG, warn
 
@@ -217,7 +215,7 @@ def run(argv: Iterable[str] | None = None) -> None:
     filters = select.filters(args)
     takes = {*writer.columns(args), *filters.columns(), "tid"}
     if args.compare is not None:
-        read = writer.summed if name == "compare" else lambda job: job
+        kept = writer.summed if name == "compare" else lambda job: job
         reasons = []  # why a log has no fault, which is an error only if all have none
 
         def taken(log: str) -> object:
@@ -226,7 +224,7 @@ def run(argv: Iterable[str] | None = None) -> None:
                 reasons.append(checks.why_no_fault(job.whole, log))
             elif not len(job.log):
                 reasons.append(filters.why_none(job.whole))
-            return read(job)
+            return kept(job)
 
         before, after = [args.log, *args.more], args.compare
         with _reading([*before, *after]):
@@ -269,8 +267,7 @@ def _job(
 
     What is missing or wrong is printed on stderr, unless a table in the same place shows it.
     """
-    with source.open_log(name) as file:
-        log = read_log(file, takes, meanwhile=prepare)
+    log = read(name, takes, prepare)
     log = replace(log, roots=roots.roots(args))
     if args.compare is None or log.summary.get("recorded") != 0:
         checks.require_faults(log, name)

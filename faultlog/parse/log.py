@@ -5,13 +5,18 @@ from __future__ import annotations
 
 import itertools
 import re
+import textwrap
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..base.packed import distinct
 from .roots import Roots
+
+if TYPE_CHECKING:
+    import pandas
 
 
 # Shown where a log has no value.
@@ -32,6 +37,7 @@ class Column:
     name: str
     dtype: type
     form: str
+    meaning: str  # for users, with the unit
     words: tuple[str, ...] = ()
 
     @property
@@ -67,33 +73,65 @@ LINE = (
     "Time",
     "time_ns",
 )
+# A meaning is a line of documentation, see describe().
 COLUMNS = {
     column.name: column
     for column in (
         Column(
-            "time_ns", np.uint64, DECIMAL
-        ),  # CLOCK_MONOTONIC at the start of its first try
-        Column("address", np.uint64, HEXADECIMAL),
-        Column("pid", np.uint32, DECIMAL),
-        Column("tid", np.uint32, DECIMAL),
-        Column("cpu", np.uint16, DECIMAL),
-        Column("ip", np.uint64, HEXADECIMAL),  # 0: none
-        Column("access", np.uint8, WORD, ACCESSES),
-        Column("mode", np.uint8, WORD, MODES),
-        Column("region", np.uint8, WORD, REGIONS),
-        Column("kind", np.uint8, WORD, KINDS),
-        Column("result", np.uint8, WORD, RESULTS),
-        Column("latency_ns", np.uint64, DECIMAL),
-        Column("tries", np.uint8, DECIMAL),
-        Column("map", np.uint16, WORD, ("",)),
+            "time_ns",
+            np.uint64,
+            DECIMAL,
+            "CLOCK_MONOTONIC when the fault was first entered, in ns",
+        ),
+        Column("address", np.uint64, HEXADECIMAL, "the touched address"),
+        Column("pid", np.uint32, DECIMAL, "the process"),
+        Column("tid", np.uint32, DECIMAL, "the thread"),
+        Column("cpu", np.uint16, DECIMAL, "the CPU that recorded it, by number"),
+        Column("ip", np.uint64, HEXADECIMAL, "the address of the instruction; 0: none"),
+        Column("access", np.uint8, WORD, "what was attempted", ACCESSES),
         Column(
-            "offset", np.uint64, HEXADECIMAL
-        ),  # of the page in the mapped file, in bytes
-        # Only in files of other recorders: the thread's name, and the function and the file of
-        # the instruction.
-        Column("comm", np.uint16, WORD, ("",)),
-        Column("function", np.uint16, WORD, ("",)),
-        Column("code", np.uint16, WORD, ("",)),
+            "mode",
+            np.uint8,
+            WORD,
+            "by what: the program, a system call, pinning, another process",
+            MODES,
+        ),
+        Column("region", np.uint8, WORD, "the kind of memory", REGIONS),
+        Column(
+            "kind", np.uint8, WORD, "properties of the mapping or fault, if any", KINDS
+        ),
+        Column(
+            "result",
+            np.uint8,
+            WORD,
+            "minor, major (it had to wait), or an error",
+            RESULTS,
+        ),
+        Column(
+            "latency_ns",
+            np.uint64,
+            DECIMAL,
+            "from the first entry to the last return, in ns",
+        ),
+        Column("tries", np.uint8, DECIMAL, "how often the fault was entered"),
+        Column(
+            "map", np.uint16, WORD, "the mapped file, or a name such as [heap]", ("",)
+        ),
+        Column(
+            "offset", np.uint64, HEXADECIMAL, "where in the file the page is, in bytes"
+        ),
+        # Only in files of other recorders.
+        Column("comm", np.uint16, WORD, "the name of the thread", ("",)),
+        Column(
+            "function",
+            np.uint16,
+            WORD,
+            "the function that contains the instruction",
+            ("",),
+        ),
+        Column(
+            "code", np.uint16, WORD, "the file that contains the instruction", ("",)
+        ),
     )
 }
 OF_OTHERS = ("comm", "function", "code")
@@ -229,6 +267,12 @@ class Log:
         }
         largest = {name: is_it[which] for name, is_it in self.largest.items()}
         return replace(self, **columns, largest=largest)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A row for each fault, in the order of the log."""
+        from . import frame
+
+        return frame.of_log(self)
 
     def count(self, key: str) -> int:
         """A number of the summary; 0 if it has none."""
@@ -472,3 +516,31 @@ class Log:
             has_event = (process[last] == rank) & (times[last] <= self.time_ns)
             found[has_event] = code_of[last[has_event]]
         return found
+
+
+def describe() -> str:
+    """A line for each of COLUMNS: its name and its meaning, with the words that it can have."""
+    width = max(map(len, COLUMNS)) + 2
+    texts = []
+    for column in COLUMNS.values():
+        words = ", ".join(filter(None, column.words))
+        texts += textwrap.wrap(
+            column.meaning + (f": {words}" if words else ""),
+            88,
+            initial_indent=f"    {column.name:{width}}",
+            subsequent_indent=" " * (width + 6),
+        )
+    return "\n".join(texts)
+
+
+Log.to_pandas.__doc__ = f"""A pandas DataFrame with a row for each fault, in the order of the log.
+
+It has those of these columns that were read. Numbers are pandas' integers (UInt64, UInt32 ...),
+and words are categories; both are missing (NA) where the log has no value.
+
+{describe()}
+
+comm, function and code are in files of other recorders only. The frame's attrs has the log's head
+and summary, both dictionaries, and notes, a list of what is missing or contradictory in the log;
+notes are also shown as a warning. Raises ImportError if pandas is not installed.
+"""
