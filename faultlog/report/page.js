@@ -2,19 +2,20 @@
 // The page's script. Traced programs choose names, possibly to do harm: they go into the page
 // only as textContent, and to Plotly, which interprets markup, only escaped.
 
-const WIDTH_CELLS = 300, HEIGHT_CELLS = 170; // of the picture
-const MAX_MARKS = 3000; // with more faults in view, cells are drawn instead of marks
+(() => {
+"use strict";
+
+const { byId, unpacked, Faults, View, FIGURES, MAX_SORTED, WIDTH_CELLS, HEIGHT_CELLS } =
+	viewModule;
+
 const MAX_ROWS = 200; // of the table
-const MAX_SORTED = 3e6; // with more faults in view, pages and percentiles are left out
 const ACCESS_COLOURS = ["#4d5560", "#4ba3dd", "#d55e00", "#8e1a78", "#2a7f62"];
 const RESULT_COLOURS = { minor: "#8fb4d6", major: "#22262b", failed: "#b00020",
 	unknown: "#9aa3ad" };
-const MINOR = 1, MAJOR = 2, NR_RESULTS = 8; // as in log.py
 const KEYS = ["map", "function", "offset", "region", "kind", "access", "mode", "result", "tid",
 	"pid", "program", "cpu", "page"];
 const TITLES = { map: "mapping", offset: "file offset", pid: "process", tid: "thread" };
-// A table's figures and their headings; from the sixth on they are times.
-const FIGURES = ["faults", "minor", "major", "failed", "pages", "spent", "median", "p99", "max"];
+// Of FIGURES.
 const HEADINGS = ["faults", "minor", "major", "failed", "pages", "total", "p50", "p99",
 	"longest"];
 const FILTERS = ["pid", "tid", "map", "region", "access", "result", "program"];
@@ -24,7 +25,6 @@ const METRICS = {
 	major: "major faults",
 };
 
-const byId = (id) => document.getElementById(id);
 const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const number = (n) => n.toLocaleString("en-US");
 const percent = (part, all) => (all ? (100 * part / all).toFixed(1) + " %" : "");
@@ -474,3 +474,4 @@ start().catch((error) => {
 	byId("about").textContent = `The page could not be shown: ${error.message}`;
 	throw error;
 });
+})();

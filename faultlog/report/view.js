@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The page's data, and counting what is in view. page.js follows it in the same script.
+// The page's data, and counting what is in view. A page opened from a file cannot import files, so
+// this is a function: page.js, which follows in the same script, sees what it returns at the end.
+
+const viewModule = (() => {
 "use strict";
+
+const WIDTH_CELLS = 300, HEIGHT_CELLS = 170; // of the picture
+const MAX_MARKS = 3000; // with more faults in view, cells are drawn instead of marks
+const MAX_SORTED = 3e6; // with more faults in view, pages and percentiles are left out
+const MAJOR = 2, NR_RESULTS = 8; // as in log.py
+const NR_ACCESSES = 5; // unknown, those of log.py, and others
+// A table's figures; from the sixth on they are times.
+const FIGURES = ["faults", "minor", "major", "failed", "pages", "spent", "median", "p99", "max"];
+
+const byId = (id) => document.getElementById(id);
 
 // -- The data
 
@@ -54,7 +67,7 @@ class Faults {
 		this.outcome = Uint8Array.from(meta.groups, (g) =>
 			g[result] > MAJOR ? (g[result] < NR_RESULTS ? 3 : 0) : g[result]);
 		this.access = Uint8Array.from(meta.groups, (g) =>
-			Math.min(g[meta.shared.indexOf("access")], ACCESS_COLOURS.length - 1));
+			Math.min(g[meta.shared.indexOf("access")], NR_ACCESSES - 1));
 	}
 
 	// Unpacks the columns; progress gets the share that is done, up to 1.
@@ -308,3 +321,6 @@ class View {
 		return [...rows.values()];
 	}
 }
+
+return { byId, unpacked, Faults, View, FIGURES, MAX_SORTED, WIDTH_CELLS, HEIGHT_CELLS };
+})();

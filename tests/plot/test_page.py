@@ -35,6 +35,19 @@ HOSTILE = (
 )
 
 
+def test_a_script_of_the_page_sees_only_what_another_exports(browser, tmp_path):
+    page = opened(browser, tmp_path, FAMILY)
+    hidden = ("Page", "KEYS", "duration", "Faults", "spread", "MAX_MARKS", "byId")
+    kinds = ", ".join(f"typeof {name}" for name in hidden)
+    assert browser.execute_script(f"return [{kinds}]") == ["undefined"] * len(hidden)
+    exported = browser.execute_script("return Object.keys(viewModule)")
+    assert {"Faults", "View", "WIDTH_CELLS"} <= {*exported}
+    report = SCRIPT.parent / "faultlog/report"
+    for name in exported:  # nothing is exported in vain
+        assert len(re.findall(rf"\b{name}\b", (report / "page.js").read_text())) > 1
+    nothing_wrong(browser, page)
+
+
 def test_a_page_zooms_and_filters_with_the_log_s_numbers(browser, tmp_path):
     text = compiler_log(20000, outcomes=True)
     page, log = opened(browser, tmp_path, text), read(text)
@@ -93,6 +106,7 @@ def test_a_long_fault_s_time_is_where_it_passed(browser, tmp_path):
     assert browser.execute_script("return page.view.all.x[1]") > 8.401
     Select(browser.find_element(By.ID, "filter-metric")).select_by_value("latency")
     row, x = browser.execute_script(
+        "const {WIDTH_CELLS, HEIGHT_CELLS} = viewModule;"
         "const {y, x} = page.view, perY = HEIGHT_CELLS / (y[1] - y[0]);"
         "const first = Math.floor((page.faults.y[0] - y[0]) * perY) * WIDTH_CELLS;"
         "return [Array.from(page.counted.cells.slice(first, first + WIDTH_CELLS)), x]"
@@ -116,7 +130,7 @@ def test_the_cells_are_those_of_numpy(browser, tmp_path):
     opened(browser, tmp_path, text)
     log = read(text)
     cells, (x0, x1), rows = browser.execute_script(
-        "return [Array.from(page.counted.cells), page.view.x, HEIGHT_CELLS]"
+        "return [Array.from(page.counted.cells), page.view.x, viewModule.HEIGHT_CELLS]"
     )
     seconds = (log.time_ns - log.time_ns.min()) / 1e9
     expected = np.histogram(seconds, bins=len(cells) // rows, range=(x0, x1))[0]
@@ -149,6 +163,7 @@ def test_pointing_shows_the_fault_s_line(browser, tmp_path):
 def test_pointing_at_a_cell_shows_its_faults(browser, tmp_path):
     page = opened(browser, tmp_path, compiler_log(9000, outcomes=True))
     most, text = browser.execute_script(
+        "const {WIDTH_CELLS} = viewModule;"
         "const cells = page.counted.cells, most = Math.max(...cells), at = cells.indexOf(most);"
         "const {x, y} = document.getElementById('plot').data[0];"
         "return [most, page.cell({x: x[at % WIDTH_CELLS], y: y[Math.floor(at / WIDTH_CELLS)]})]"
