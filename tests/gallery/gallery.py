@@ -29,6 +29,7 @@ import recording
 PROJECT = outputs.PROJECT
 HERE = Path(__file__).resolve().parent
 
+import bar
 import kernel
 import vm
 
@@ -80,8 +81,10 @@ def write(text: document.Document, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=DOC) as scratch:
         pictures = Path(scratch) / "gallery"
         pictures.mkdir()
-        for run in text.runs:
-            draw(run, folder, pictures)
+        with bar.stage("drawing", len(text.runs), " pictures") as stage:
+            for run in text.runs:
+                draw(run, folder, pictures)
+                stage.add()
         whole = document.rendered(text, known, FORMS, table)
         shutil.rmtree(DOC / "gallery", ignore_errors=True)
         pictures.rename(DOC / "gallery")

@@ -21,6 +21,9 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent.parent
 PLOTTER = PROJECT / "page_fault_plot.py"
 sys.path.insert(0, str(PROJECT))
+sys.path.insert(0, str(PROJECT / "tests/vm"))
+
+import bar
 
 from faultlog.analyse.groups import KEYS
 from faultlog.report.outputs import MODULE_OF_SUFFIX, VIEWS
@@ -237,6 +240,10 @@ def failures(logs: list[Path]) -> tuple[int, list[str]]:
         return ""
 
     items = [item for log in logs for item in checks(log)]
+    outcomes = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        outcomes = list(pool.map(outcome, items))
+        with bar.stage("checking", len(items), " outputs") as stage:
+            for line in pool.map(outcome, items):
+                outcomes.append(line)
+                stage.add()
     return len(items), [line for line in outcomes if line]

@@ -7,11 +7,14 @@ import argparse
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "vm"))
 
+import bar
+import durations
 import kernel
 import modules
 import vm
@@ -63,7 +66,14 @@ def record(
         timeout_s=timeout_s,
     )
     print(f"Booting Linux {tree.release} in a virtual machine ...", flush=True)
-    run = vm.boot(guest, "runs", _show)
+    names = [Path(name).stem for name in logs]
+    rest = durations.Rest([names], durations.known("runs"))
+    clock = _Clock(rest)
+    with bar.stage(
+        "recording", len(names), " runs", lambda: rest.nr_ended, rest.left_s
+    ):
+        run = vm.boot(guest, "runs", clock)
+    durations.keep("runs", clock.spent_s)
     patterns.unlink()
     if run.outcome:
         run.report()
@@ -74,6 +84,23 @@ def record(
         (folder / name).write_bytes(log)
 
 
-def _show(line: str) -> None:
-    if line.startswith("VM: run ") or not line.startswith("VM: "):
-        print(line.replace("VM: run ", "# "), flush=True)
+class _Clock:
+    """Shows the guest's lines, and measures each run until the next one begins."""
+
+    def __init__(self, rest: durations.Rest) -> None:
+        self.rest = rest
+        self.name = ""
+        self.begun_s = time.monotonic()
+        self.spent_s: dict[str, float] = {}
+
+    def __call__(self, line: str) -> None:
+        if line.startswith(("VM: run ", "VM: end ")):
+            now_s = time.monotonic()
+            if self.name:
+                self.spent_s[self.name] = now_s - self.begun_s
+                self.rest.end(self.name)
+            else:
+                self.rest.begin()
+            self.name, self.begun_s = line.split()[2], now_s
+        if line.startswith("VM: run ") or not line.startswith("VM: "):
+            bar.say(line.replace("VM: run ", "# "))

@@ -14,9 +14,12 @@ import argparse
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import IO
 
+import bar
 import kernel
 import toolchain
 
@@ -80,6 +83,22 @@ def has_config(tree: kernel.Tree, line: str) -> bool:
     return f"\n{line}\n" in config.read_text()
 
 
+def run_step(line: list[str], log: IO[str]) -> bool:
+    """Run a command with its output in `log`; returns whether it succeeded.
+
+    On a terminal with a bar the output comes at the end, so that it does not mix with the bar.
+    """
+    if not (bar.is_on() and log is sys.stderr):
+        return not subprocess.run(line, stdout=log, stderr=log, check=False).returncode
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        done = subprocess.run(line, stdout=output, stderr=output, check=False)
+        output.seek(0)
+        text = output.read()
+    if text:
+        bar.say(text.rstrip("\n"), file=log)
+    return not done.returncode
+
+
 def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
     """Build for a kernel; returns the folder with *.ko, user and the programs.
 
@@ -103,11 +122,29 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
         if has_config(tree, config):
             words = ["-C", str(tree.kdir), f"M={folder / ours}", *kbuild[1:]]
             steps[ours] = [*words, "modules"]
-    for what, words in steps.items():
-        line = tools.command(["make", "-s", *words], folder)
-        if subprocess.run(line, stdout=log, stderr=log, check=False).returncode:
-            raise kernel.KernelError(f"building {what} failed")
+    files = products(folder)
+    begun_s = time.time()
+    with bar.stage("building", len(files), " files", lambda: nr_since(files, begun_s)):
+        for what, words in steps.items():
+            line = tools.command(["make", "-s", *words], folder)
+            if not run_step(line, log):
+                raise kernel.KernelError(f"building {what} failed")
     return folder
+
+
+def products(folder: Path) -> list[Path]:
+    """The files that a build makes, for its bar."""
+    ours = [folder / name for name in TEST_MODULES]
+    sources = [x for part in (folder, *ours) for x in part.glob("*.c")]
+    modules = [x for x in sources if x.name != "user.c" and ".mod" not in x.name]
+    made = [x.with_suffix(end) for x in modules for end in (".o", ".mod.o", ".ko")]
+    return [*made, *(folder / name for name in ("user", *PROGRAMS))]
+
+
+def nr_since(files: list[Path], time_s: float) -> int:
+    """How many of these files have been made since then."""
+    made_s = [path.stat().st_mtime for path in files if path.exists()]
+    return sum(x >= time_s for x in made_s)
 
 
 def files_of(folder: Path) -> list[Path]:

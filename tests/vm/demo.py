@@ -18,8 +18,11 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import bar
+import durations
 import kernel
 import modules
 import vm
@@ -43,7 +46,25 @@ def compile_command(cflags: str) -> str:
 
 def show(line: str) -> None:
     if not line.startswith("VM: "):
-        print(line, flush=True)
+        bar.say(line)
+
+
+def record(guest: vm.Guest, name: str) -> vm.Run:
+    """Boot the guest; a bar shows how long that has taken, and by the last time the rest."""
+    expected_s = durations.known(name).get("guest", 0)
+    begun_s = time.monotonic()
+
+    def spent_s() -> float:
+        return time.monotonic() - begun_s
+
+    def left_s() -> float | None:
+        return max(expected_s - spent_s(), 0) if expected_s else None
+
+    with bar.stage("recording", expected_s, poll=spent_s, left_s=left_s):
+        run = vm.boot(guest, "demo", show)
+    if not run.outcome:
+        durations.keep(name, {"guest": run.seconds})
+    return run
 
 
 def main() -> int:
@@ -82,7 +103,7 @@ def main() -> int:
             timeout_s=170,
         )
         print(f"Booting Linux {tree.release} in a virtual machine ...", flush=True)
-        run = vm.boot(guest, "demo", show)
+        run = record(guest, "demo-warm" if args.warm else "demo")
         if run.outcome:
             run.report()
             return run.outcome

@@ -27,6 +27,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import bar
+
 KERNEL_LIST = Path(__file__).with_name("kernels")
 DEBIAN_ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 # PART: the dependencies of a kernel's package that belong to the kernel.  REAL: the
@@ -191,7 +193,8 @@ class Apt:
         it does not matter here if the package is found afterwards.
         """
         try:
-            run(["apt-get", self.config, "-qq", "update"])
+            with bar.stage("asking apt"):
+                run(["apt-get", self.config, "-qq", "update"])
         except KernelError as error:
             self.complaint = f": {error}"
 
@@ -205,6 +208,11 @@ class Apt:
                 if fields:
                     return name, fields
         raise KernelError(f"apt finds no package {package}{self.complaint}")
+
+    def size(self, names: list[str]) -> int:
+        """The bytes to download for these packages, without their dependencies."""
+        command = ["apt-cache", self.config, "show", "--no-all-versions", *names]
+        return sum(map(int, re.findall(r"^Size: (\d+)", run(command), re.MULTILINE)))
 
     def download(self, names: list[str], folder: Path) -> None:
         """Download the packages into the folder."""
@@ -358,30 +366,50 @@ def fetch(apt: Apt, kernel: Kernel, parts: dict[str, str], final: Path) -> None:
             if not need.exists():
                 raise KernelError(f"no {need.relative_to(unpacked)} in the packages")
 
-    unpack(lambda debs: apt.download(sorted(parts), debs), final, finish)
+    names = sorted(parts)
+    unpack(
+        lambda debs: apt.download(names, debs), final, finish, lambda: apt.size(names)
+    )
 
 
 def unpack(
-    download: Callable[[Path], None], final: Path, finish: Callable[[Path], None]
+    download: Callable[[Path], None],
+    final: Path,
+    finish: Callable[[Path], None],
+    size: Callable[[], float] = lambda: 0,
 ) -> None:
     """Unpack the packages that `download` puts into a folder, as the folder `final`.
 
-    It gets that name only at the end, after `finish` has completed it.
+    It gets that name only at the end, after `finish` has completed it.  `size` returns
+    their bytes, 0 if unknown.
     """
     unpacked, debs = Path(f"{final}.tmp"), Path(f"{final}.debs")
     for leftover in (unpacked, debs):
         shutil.rmtree(leftover, ignore_errors=True)
     debs.mkdir()
-    download(debs)
-    for deb in sorted(debs.glob("*.deb")):
-        run(["dpkg", "-x", str(deb), str(unpacked)])
+    with bar.stage("fetching", size, "B", lambda: bytes_in(debs)):
+        download(debs)
+    packages = sorted(debs.glob("*.deb"))
+    with bar.stage("unpacking", len(packages), " packages") as stage:
+        for deb in packages:
+            run(["dpkg", "-x", str(deb), str(unpacked)])
+            stage.add()
     finish(unpacked)
     shutil.rmtree(debs)
     unpacked.rename(final)
 
 
+def bytes_in(folder: Path) -> int:
+    """The size of all files below a folder, into which another process writes."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return total
+
+
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    bar.say(text, file=sys.stderr)
 
 
 def main() -> int:

@@ -34,7 +34,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import bar
 import build
+import durations
 import kernel
 import run
 import vm
@@ -66,6 +68,7 @@ class Row:
     slowest: str = ""
     output: list[str] = field(default_factory=list)
     seconds: float = 0
+    rest: durations.Rest = field(default_factory=lambda: durations.Rest([], {}))
 
     @property
     def passed(self) -> bool:
@@ -174,10 +177,12 @@ def test(
     """
 
     def on_end(case: str, seconds: float) -> None:
+        row.rest.end(case)
         if tree.kernel.is_built:
-            print(f"# {row.kernel.name}: {case}, {seconds:.0f} s", flush=True)
+            bar.say(f"# {row.kernel.name}: {case}, {seconds:.0f} s")
 
     start = time.monotonic()
+    row.rest.begin()
     try:
         files = build.files_of(folder)
         name = f"matrix-{row.kernel.name}"
@@ -185,10 +190,12 @@ def test(
         at_once = tree.kernel.is_built
         row.run = run.boot(tree, files, cases, TIMEOUT_S, name, clock, quick, at_once)
         row.slowest = clock.slowest
+        durations.keep(run.kind_of(row.kernel.name, quick), clock.spent_s)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         row.trouble = str(error)
         return
     finally:
+        row.rest.end_all()
         row.seconds += time.monotonic() - start
     row.run.totals.skips += [f"{case}: not in a quick run" for case in left_out]
     (row.run.folder / "output").write_text("\n".join(row.run.lines) + "\n")
@@ -213,12 +220,14 @@ def is_default(kernels: dict[str, kernel.Kernel], name: str) -> bool:
 
 def report(row: Row) -> None:
     """Print the result of a row."""
-    show(row.output)
-    if row.run and (row.run.outcome or row.run.reason):
-        row.run.report()
     done = row.run if not row.trouble else None
     text = done.totals.closing if done else f"FAILED: {row.trouble}"
-    print(f"{row.kernel.name}: {text} ({row.seconds:.0f} s; {row.slowest})", flush=True)
+    with bar.hidden():
+        show(row.output)
+        if row.run and (row.run.outcome or row.run.reason):
+            row.run.report()
+        name, spent = row.kernel.name, f"{row.seconds:.0f} s"
+        print(f"{name}: {text} ({spent}; {row.slowest})", flush=True)
 
 
 def try_all(
@@ -233,6 +242,7 @@ def try_all(
                 if built:
                     tests[pool.submit(test, row, *built, cases, left_out, quick)] = row
                 else:
+                    row.rest.end_all()
                     report(row)
             for done in as_completed(tests):
                 done.result()
@@ -272,7 +282,18 @@ def main() -> int:
             if not is_default(kernels, name) and name not in LIKE_DEFAULT
         ]
     rows = [Row(kernels[name]) for name in args.names or listed]
-    try_all(rows, cases, left_out, args.quick or args.debug)
+    quick = args.quick or args.debug
+    for row in rows:
+        row.rest = run.rest_of(cases, row.kernel.name, quick, row.kernel.is_built)
+    rests = [row.rest for row in rows]
+    with bar.stage(
+        "matrix",
+        sum(rest.nr_tests for rest in rests),
+        " tests",
+        lambda: sum(rest.nr_ended for rest in rests),
+        lambda: durations.left_s(rests, os.cpu_count() or 1),
+    ):
+        try_all(rows, cases, left_out, quick)
     print("", *table(row.cells for row in rows), sep="\n")
     passed = sum(row.passed for row in rows)
     print(f"\n{passed} passed, {len(rows) - passed} failed")

@@ -25,8 +25,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from pathlib import Path
 
+import bar
 import build
 import compiler
+import durations
 import kernel
 import modules
 import programs
@@ -35,6 +37,7 @@ import vm
 # A debug kernel is slower by this factor, and needs this much memory.
 DEBUG_TIMES = 10
 DEBUG_MEMORY_MB = 3072
+CASES = vm.HERE / "guest"
 # Lines by which a test asks for something; HACKING.md has them.
 SERIAL = "\n# vm: serial\n"
 COMPILER = "\n# vm: compiler\n"
@@ -51,7 +54,7 @@ def show(line: str) -> None:
     if line.startswith("VM: begin "):
         line = f"# {line.split()[2]}"
     if not line.startswith("VM: "):
-        print(line, flush=True)
+        bar.say(line)
 
 
 def cases_in(folder: Path) -> dict[str, Path]:
@@ -134,6 +137,30 @@ def be_patient(guest: vm.Guest) -> None:
         guest.patience = DEBUG_TIMES
 
 
+def boots_of(texts: dict[str, str]) -> list[dict[str, str]]:
+    """The tests of each boot that they need: parallel, serial, and each that is alone."""
+    alone = [{name: text} for name, text in texts.items() if ALONE in text]
+    shared = {name: text for name, text in texts.items() if ALONE not in text}
+    serial = {name: text for name, text in shared.items() if SERIAL in text}
+    parallel = {name: text for name, text in shared.items() if SERIAL not in text}
+    return [x for x in (parallel, serial, *alone) if x] or [parallel]
+
+
+def rest_of(
+    cases: dict[str, Path], name: str, quick: bool, at_once: bool
+) -> durations.Rest:
+    """All these tests, with their durations in earlier runs on the kernel of that name."""
+    first, *others = boots_of({x: path.read_text() for x, path in cases.items()})
+    behind = [name for part in others for name in part]
+    lanes = [[*first], behind] if at_once else [[*first, *behind]]
+    return durations.Rest(lanes, durations.known(kind_of(name, quick)))
+
+
+def kind_of(name: str, quick: bool) -> str:
+    """The name under which durations are kept."""
+    return f"{name}-quick" if quick else name
+
+
 def boot(
     tree: kernel.Tree,
     files: Sequence[Path],
@@ -159,11 +186,7 @@ def boot(
     The lines of additional boots come last, even if these run `at_once` with the first.
     """
     texts = {x: path.read_text() for x, path in cases.items()}
-    alone = [{name: text} for name, text in texts.items() if ALONE in text]
-    shared = {name: text for name, text in texts.items() if ALONE not in text}
-    serial = {name: text for name, text in shared.items() if SERIAL in text}
-    parallel = {name: text for name, text in shared.items() if SERIAL not in text}
-    parts = [x for x in (parallel, serial, *alone) if x] or [parallel]
+    parts = boots_of(texts)
     kept: list[str] = []
     later = Clock(kept.append, clock.on_end)
     with tempfile.TemporaryDirectory() as disk, ThreadPoolExecutor(1) as pool:
@@ -178,7 +201,10 @@ def boot(
 
         def boot_part(part: dict[str, str], on_line: Clock) -> vm.Run:
             guest = guest_of(tree, files, part, Path(disk), timeout_s, quick)
-            guest.accel = vm.accelerator(tree.kernel.arch, part is serial)
+            is_serial = bool(part) and all(
+                SERIAL in text and ALONE not in text for text in part.values()
+            )
+            guest.accel = vm.accelerator(tree.kernel.arch, is_serial)
             return vm.boot(guest, name, on_line)
 
         behind = [later] * (len(parts) - 1)
@@ -215,7 +241,7 @@ def main() -> int:
         "--only", action="append", metavar="NAME", help="run this test; may be repeated"
     )
     parser.add_argument(
-        "--cases", type=Path, default=vm.HERE / "guest", metavar="DIR", help="of tests"
+        "--cases", type=Path, default=CASES, metavar="DIR", help="of tests"
     )
     parser.add_argument("--kernel", default="default", choices=kernels, metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="repeat less often")
@@ -232,8 +258,15 @@ def main() -> int:
         wanted = {name: cases[name] for name in args.only or cases}
         print(f"# Linux {tree.release} ({tree.kernel.arch})", flush=True)
         name = f"test-{args.kernel}"
-        clock = Clock(show)
-        run = boot(tree, files, wanted, args.timeout, name, clock, args.quick, True)
+        rest = rest_of(wanted, args.kernel, args.quick, True)
+        clock = Clock(show, lambda case, seconds: rest.end(case))
+        rest.begin()
+        with bar.stage(
+            "guest tests", len(wanted), " tests", lambda: rest.nr_ended, rest.left_s
+        ):
+            run = boot(tree, files, wanted, args.timeout, name, clock, args.quick, True)
+        if args.cases == CASES:
+            durations.keep(kind_of(args.kernel, args.quick), clock.spent_s)
     except (kernel.KernelError, OSError, subprocess.CalledProcessError) as error:
         print(f"VM LOST: {error}")
         print("0 passed, 1 failed")

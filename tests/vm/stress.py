@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+import time
 
+import bar
 import build
 import kernel
 import run
@@ -54,7 +56,14 @@ def main() -> int:
             timeout_s=seconds + SPARE_S,
         )
         run.be_patient(guest)
-        done = vm.boot(guest, f"stress-{args.kernel}", run.show)
+        begun_s = time.monotonic()
+        with bar.stage(
+            "storm",
+            seconds,
+            poll=lambda: time.monotonic() - begun_s,
+            left_s=lambda: max(begun_s + seconds - time.monotonic(), 0),
+        ):
+            done = vm.boot(guest, f"stress-{args.kernel}", run.show)
     except (kernel.KernelError, OSError) as error:
         print(f"VM LOST: {error}")
         return vm.Outcome.LOST

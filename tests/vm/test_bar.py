@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The bar of the runners: on a terminal only, for slow work only, and nothing stays of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import durations
+import run
+import vm
+from terminals import run_on_terminal, screen
+
+pytest.importorskip("tqdm")
+
+# Bars that come at once, so that the tests are quick.
+SOON = f"""
+import sys, time
+sys.path.insert(0, {str(vm.HERE)!r})
+import bar
+bar.DELAY_S, bar.EVERY_S = 0.1, 0.05
+"""
+LINES = """
+with bar.stage("working", 4, " files") as stage:
+    for number in range(4):
+        time.sleep(0.3)
+        bar.say(f"line {number} is printed while the bar is there, and it is longer")
+        stage.add()
+print("end")
+"""
+PRINTED = [
+    f"line {i} is printed while the bar is there, and it is longer" for i in range(4)
+]
+# A kernel whose packages come slowly, and a guest whose tests take a while.
+FETCHING = """
+import pathlib, kernel
+kernel.run = lambda line, cwd=None: time.sleep(0.3) or ""
+def download(debs):
+    for number in range(3):
+        (debs / f"{number}.deb").write_bytes(bytes(1000))
+        time.sleep(0.3)
+final = pathlib.Path("kernel")
+pathlib.Path("kernel.tmp").mkdir()
+def finish(unpacked):
+    unpacked.mkdir()
+kernel.unpack(download, final, finish, lambda: 3000)
+"""
+GUEST = """
+import pathlib, kernel, run, tap, vm
+kernel.get = lambda asked: kernel.Tree(asked, pathlib.Path("."))
+kernel.Tree.release = "9.9"
+def boot(guest, name, on_line):
+    lines = []
+    for case in guest.cases:
+        for line in (f"VM: begin {case}", "1..1", "ok 1 - fine", f"VM: end {case} 0"):
+            lines.append(line)
+            on_line(line)
+            time.sleep(0.1)
+    totals = tap.judge(lines, guest.cases)
+    return vm.Run(vm.Outcome.PASSED, "", lines, totals, pathlib.Path("."), 7)
+vm.boot = boot
+sys.argv = ["run.py", "--cases", "cases"]
+sys.exit(run.main())
+"""
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-B", "-c", SOON + code]
+
+
+def piped(code: str, folder: Path, **env: str) -> tuple[str, str]:
+    """What it writes on standard output and error, if both are pipes."""
+    done = subprocess.run(
+        python(code),
+        cwd=folder,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout, done.stderr
+
+
+def on_terminal(code: str, folder: Path, **env: str) -> str:
+    status, written = run_on_terminal(python(code), env, folder)
+    assert status == 0, written
+    return written
+
+
+def test_lines_are_whole_and_nothing_stays_of_the_bar(tmp_path):
+    written = on_terminal(LINES, tmp_path)
+    assert re.search(r"working: +\d+%.* [1-3]/4 \[00:0\d<00:0\d, ", written)
+    assert screen(written) == [*PRINTED, "end", ""]
+
+
+def test_without_a_terminal_there_is_no_bar(tmp_path):
+    text = "".join(f"{line}\n" for line in [*PRINTED, "end"])
+    assert piped(LINES, tmp_path) == (text, "")
+
+
+@pytest.mark.parametrize(
+    "change, env",
+    [
+        ("bar.DELAY_S = 60", {}),  # quick work
+        ("sys.modules['tqdm'] = None", {}),
+        ("", {"TERM": "dumb"}),
+    ],
+)
+def test_there_is_no_bar(tmp_path, change, env):
+    written = on_terminal(f"{change}\n{LINES}", tmp_path, **env)
+    assert written == "".join(f"{line}\n" for line in [*PRINTED, "end"])
+
+
+def test_a_failure_erases_it(tmp_path):
+    code = 'with bar.stage("working"):\n    time.sleep(0.5)\n    sys.exit("failed")\n'
+    status, written = run_on_terminal(python(code), {}, tmp_path)
+    assert status == 1 and "working: 00:00" in written
+    assert screen(written) == ["failed", ""]
+
+
+def test_fetching_shows_bytes_and_unpacking_shows_packages(tmp_path):
+    written = on_terminal(FETCHING, tmp_path)
+    assert re.search(r"fetching: +\d+%.* 2\.00k/3\.00k \[.*<.*B/s\]", written)
+    assert re.search(r"unpacking: +\d+%.* 1/3 \[", written)
+    assert screen(written) == [""]
+    assert piped(FETCHING.replace('"kernel', '"other'), tmp_path) == ("", "")
+
+
+@pytest.fixture
+def cases(tmp_path):
+    (tmp_path / "cases").mkdir()
+    for name in ("one", "two", "three"):
+        (tmp_path / "cases" / f"{name}.sh").write_text(":\n")
+    return {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+
+
+def test_guest_tests_are_counted(tmp_path, cases):
+    written = on_terminal(GUEST, tmp_path, **cases)
+    assert re.search(r"guest tests: +\d+%.* 2/3 tests \[00:00\]", written)
+    output, errors = piped(GUEST, tmp_path, **cases)
+    assert errors == "" and screen(written) == output.split("\n")
+
+
+def test_time_left_is_estimated_from_the_last_durations(tmp_path, cases):
+    kept = tmp_path / "cache/pf_probe/durations"
+    kept.mkdir(parents=True)
+    (kept / "default.json").write_text('{"one": 20, "two": 30, "three": 900}')
+    written = on_terminal(GUEST, tmp_path, **cases)
+    assert re.search(r" 0/3 tests \[00:00, about 16 min left\]", written)
+    assert re.search(r" 2/3 tests \[00:\d\d, about (29|30) s left\]", written)
+
+
+def test_durations_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert durations.known("default") == {}
+    durations.keep("default", {"one": 1.23, "two": 2})
+    durations.keep("default", {"two": 3, "three": 4})
+    assert durations.known("default") == {"one": 1.2, "two": 3, "three": 4}
+    (path,) = (tmp_path / "pf_probe/durations").iterdir()
+    for text in ("{", "[1]", '{"one": null}', ""):
+        path.write_text(text)
+        assert durations.known("default") == {}
+
+
+def test_no_place_for_durations_is_no_failure(tmp_path, monkeypatch):
+    (tmp_path / "pf_probe").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    durations.keep("default", {"one": 1})
+    assert durations.known("default") == {}
+
+
+def test_rest_of_a_run(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    expected = {"a": 10.0, "b": 20.0, "c": 5.0, "d": 1.0}
+    rest = durations.Rest([["a", "b"], ["c", "d"]], expected)
+    assert (rest.left_s(), rest.nr_ended) == (30, 0)
+    rest.begin()
+    now[0] += 4
+    assert rest.left_s() == 26
+    now[0] += 9
+    assert rest.left_s() == 20  # it takes longer than expected
+    rest.end("a")
+    rest.end("b")
+    assert (rest.left_s(), rest.nr_ended) == (1, 2)
+    rest.end("a")  # the guest was booted again
+    assert rest.nr_ended == 2
+    assert durations.left_s([rest, durations.Rest([["b"]], expected)], 1) == 21
+    assert durations.left_s([rest, durations.Rest([["b"]], expected)], 2) == 20
+    assert durations.left_s([rest, durations.Rest([["new"]], expected)], 2) is None
+    rest.end_all()
+    assert (rest.left_s(), rest.nr_ended) == (0, 4)
+
+
+def test_each_boot_has_its_tests():
+    texts = {"a": "", "b": run.SERIAL, "c": run.ALONE, "d": ""}
+    assert [[*part] for part in run.boots_of(texts)] == [["a", "d"], ["b"], ["c"]]
+    assert run.boots_of({}) == [{}]
+
+
+WAITING = """
+. "$0"
+doing() { echo "installing: 40 %"; }
+begin_showing doing
+sleep 1.8
+end_showing
+echo end
+"""
+
+
+def test_scripts_show_what_they_wait_for(tmp_path):
+    line = ["sh", "-euc", WAITING, str(vm.HERE.parent / "waiting.sh")]
+    status, written = run_on_terminal(line, {}, tmp_path)
+    assert status == 0 and "\rinstalling: 40 %, 0:01\x1b[K" in written
+    assert screen(written) == ["end", ""]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("end\n", "")
