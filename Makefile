@@ -72,7 +72,7 @@ user: $(USER_SOURCES) FORCE
 
 # The modules for the test kernel, user and the workloads are built outside the tree.
 test:
-	@tests/deps
+	@tests/deps test
 	@CC='$(CC)' PYTHON='$(PYTHON)' KERNEL='$(KERNEL)' tests/run
 
 test-debug:
@@ -80,7 +80,7 @@ test-debug:
 	@$(PYTHON) tests/vm/matrix.py --debug $(if $(QUICK),--quick)
 
 stress:
-	@tests/deps
+	@tests/deps stress
 	@$(PYTHON) tests/vm/stress.py --kernel '$(KERNEL)' --minutes '$(MINUTES)'
 
 test-matrix:
@@ -88,20 +88,25 @@ test-matrix:
 	@$(PYTHON) tests/vm/matrix.py $(if $(QUICK),--quick) $(if $(OTHERS),--others)
 
 bench:
-	@tests/deps $(if $(filter arm64,$(ARCH)),matrix)
+	@tests/deps bench $(filter arm64,$(ARCH))
 	@$(PYTHON) bench/bench.py $(filter arm64,$(ARCH))
 
 bench-deps:
-	@tests/deps bench
+	@tests/deps tracers
 
 bench-check:
-	@tests/deps
+	@tests/deps bench
 	@$(PYTHON) bench/bench.py check
 
+# It ends with ./user, because that is what one wants to try next.
 demo:
-	@tests/deps
-	@dir=$$($(PYTHON) tests/vm/build.py) && \
+	@PYTHON='$(PYTHON)' tests/deps demo
+	@dir=$$($(PYTHON) tests/vm/build.py --tracer) && \
 		$(PYTHON) tests/vm/demo.py $(if $(WARM),--warm) $$dir/pf_probe_B.ko $$dir/user
+	@$(MAKE) -s --no-print-directory user
+	@echo
+	@echo "There is also a ./user for this machine. \`make\` builds the modules for its kernel; this"
+	@echo "needs linux-headers-$$(uname -r). Then: sudo ./user -- COMMAND"
 
 # The logs stay in the cache; tests/gallery/gallery.py --logs FOLDER writes the document from them.
 gallery:
@@ -111,7 +116,7 @@ gallery:
 
 # The tables, figures and picture of README.md and doc/, see tests/gallery/readme.py.
 readme:
-	@tests/deps
+	@tests/deps readme $(if $(RECORD),demo gallery)
 	@$(if $(RECORD),dir=$$($(PYTHON) tests/vm/build.py) && )$(PYTHON) tests/gallery/readme.py \
 		$(if $(RECORD),--record $$dir/pf_probe_B.ko $$dir/user)
 
@@ -123,11 +128,11 @@ test-fleet:
 		$(PYTHON) tests/fleet/fleet.py $$dir/pf_probe_B.ko $$dir/user
 
 check:
-	@tests/deps
+	@tests/deps check
 	@PYTHON='$(PYTHON)' tests/check
 
 fuzz:
-	@tests/deps
+	@tests/deps fuzz
 	@tests/fuzz/run '$(SECONDS)'
 
 FAULTLOG = $(wildcard $(addprefix faultlog/, *.py */*.py */*.html */*.js))

@@ -5,7 +5,7 @@
 The build uses copies of the sources in the cache, a folder for each kernel, so that
 nothing in the tree changes; build.py prints the folder's name.
 
-    build.py [--kernel NAME] [MAKE-ARGUMENT...]
+    build.py [--kernel NAME] [--tracer] [MAKE-ARGUMENT...]
 """
 
 from __future__ import annotations
@@ -99,10 +99,13 @@ def run_step(line: list[str], log: IO[str]) -> bool:
     return not done.returncode
 
 
-def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
+def build(
+    tree: kernel.Tree, arguments: list[str], log: IO[str], only_tracer: bool = False
+) -> Path:
     """Build for a kernel; returns the folder with *.ko, user and the programs.
 
-    The compilers' output goes to `log`.
+    The compilers' output goes to `log`.  `only_tracer` leaves the tests' programs and their
+    modules out.
     """
     tools = toolchain.get(tree)
     folder = kernel.cache_dir() / "build" / tree.kernel.name
@@ -118,11 +121,13 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
         + ["VPATH=tests/vm", f"CC={tools.cc}"]
         + [f"CFLAGS={flags}", *PROGRAMS],
     }
+    if only_tracer:
+        del steps["the programs"]
     for ours, config in TEST_MODULES.items():
-        if has_config(tree, config):
+        if not only_tracer and has_config(tree, config):
             words = ["-C", str(tree.kdir), f"M={folder / ours}", *kbuild[1:]]
             steps[ours] = [*words, "modules"]
-    files = products(folder)
+    files = products(folder, only_tracer)
     begun_s = time.time()
     with bar.stage("building", len(files), " files", lambda: nr_since(files, begun_s)):
         for what, words in steps.items():
@@ -132,13 +137,14 @@ def build(tree: kernel.Tree, arguments: list[str], log: IO[str]) -> Path:
     return folder
 
 
-def products(folder: Path) -> list[Path]:
+def products(folder: Path, only_tracer: bool) -> list[Path]:
     """The files that a build makes, for its bar."""
-    ours = [folder / name for name in TEST_MODULES]
+    ours = [] if only_tracer else [folder / name for name in TEST_MODULES]
     sources = [x for part in (folder, *ours) for x in part.glob("*.c")]
     modules = [x for x in sources if x.name != "user.c" and ".mod" not in x.name]
     made = [x.with_suffix(end) for x in modules for end in (".o", ".mod.o", ".ko")]
-    return [*made, *(folder / name for name in ("user", *PROGRAMS))]
+    programs = () if only_tracer else PROGRAMS
+    return [*made, *(folder / name for name in ("user", *programs))]
 
 
 def nr_since(files: list[Path], time_s: float) -> int:
@@ -162,11 +168,14 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kernel", default="default", choices=kernels, metavar="NAME")
+    parser.add_argument(
+        "--tracer", action="store_true", help="only the modules and user"
+    )
     parser.add_argument("arguments", nargs="*", help="for make, such as PROBE_DEBUG=1")
     args = parser.parse_args()
     try:
         tree = kernel.get(kernels[args.kernel])
-        print(build(tree, args.arguments, sys.stderr))
+        print(build(tree, args.arguments, sys.stderr, args.tracer))
     except (kernel.KernelError, OSError) as error:
         print(f"build.py: kernel {args.kernel}: {error}", file=sys.stderr)
         return 1

@@ -100,7 +100,7 @@ def main() -> int:
             },
             host_root=True,
             tap=False,
-            timeout_s=170,
+            timeout_s=400,
         )
         print(f"Booting Linux {tree.release} in a virtual machine ...", flush=True)
         run = record(guest, "demo-warm" if args.warm else "demo")

@@ -10,6 +10,7 @@ changes.  A kernel in the cache is used as it is; --update asks apt for a newer 
     kernel.py                       fetch the default kernel, print its version and folder
     kernel.py --print kdir          the folder for `make KDIR=...`
     kernel.py --kernel bullseye     a kernel of the list in tests/vm/kernels
+    kernel.py --plan                only print what it would fetch, if anything
 """
 
 from __future__ import annotations
@@ -331,6 +332,17 @@ def get(kernel: Kernel, update: bool = False) -> Tree:
         return Tree(kernel, final)
 
 
+def plan(kernel: Kernel) -> str:
+    """What get() would fetch, with its size; empty if the kernel is in the cache."""
+    link = cache_dir() / "kernels" / kernel.name
+    if link.exists() and is_current(kernel, link.resolve()):
+        return ""
+    apt = Apt.of(kernel)
+    apt.update()
+    parts = sorted(parts_of(apt, kernel))
+    return f"{' '.join(parts)} ({apt.size(parts) / 1e6:.0f} MB)"
+
+
 def is_current(kernel: Kernel, root: Path) -> bool:
     """Whether a kernel in the cache still fits its row and its config."""
     import source  # here, because it imports this module
@@ -424,6 +436,7 @@ def main() -> int:
         choices=["kdir", "image", "release", "modules", "busybox", "arch", "root"],
         help="print just this",
     )
+    parser.add_argument("--plan", action="store_true", help="fetch nothing")
     parser.add_argument("--list", action="store_true", help="print the known names")
     args = parser.parse_args()
     if args.list:
@@ -433,6 +446,11 @@ def main() -> int:
             )
         return 0
     try:
+        if args.plan:
+            missing = plan(kernels[args.kernel])
+            if missing:
+                print(f"To fetch into {cache_dir()}, not to install: {missing}")
+            return 0
         tree = get(kernels[args.kernel], args.update)
         if args.print == "arch":
             print(tree.kernel.arch)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Record a small command with perf, trace-cmd and ftrace in a guest, for test_others.py.
 
-The recorders are this machine's (tests/deps bench). Writes the files beside this script anew.
+The recorders are this machine's (tests/deps tracers). Writes the files beside this script anew.
 """
 
 from __future__ import annotations
