@@ -9,6 +9,7 @@ PYTHON ?= /usr/bin/python3
 KERNEL ?= default
 SECONDS ?= 600
 MINUTES ?= 10
+DIST ?= dist
 
 WARNINGS    := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes
 USER_SOURCES := user.c $(sort $(wildcard pf_user/*.c))
@@ -21,7 +22,7 @@ VERSION     := $(shell sed -n 's/^.define PF_VERSION //p' pf_common.h)
 
 .DEFAULT_GOAL := all
 .PHONY: help all modules test test-matrix test-debug test-fleet stress demo gallery readme check \
-	fuzz bench bench-deps bench-check install uninstall clean FORCE
+	fuzz bench bench-deps bench-check install install-programs uninstall deb dist clean FORCE
 
 help:
 	@echo "make              build pf_probe_A.ko, pf_probe_B.ko, pf_probe_C.ko and user"
@@ -31,6 +32,9 @@ help:
 	@echo "                  completion for bash"
 	@echo "make uninstall    remove the installed files"
 	@echo "make clean        remove the built files"
+	@echo
+	@echo "make deb          build the Debian packages pf-probe and pf-probe-dkms in $(DIST)/"
+	@echo "make dist         write the tarball of git's HEAD to $(DIST)/ (DIST=FOLDER)"
 	@echo
 	@echo "make demo         trace the C compiler in a virtual machine, and draw the picture;"
 	@echo "                  WARM=1: with its files in the page cache"
@@ -84,7 +88,7 @@ stress:
 	@$(PYTHON) tests/vm/stress.py --kernel '$(KERNEL)' --minutes '$(MINUTES)'
 
 test-matrix:
-	@tests/deps matrix
+	@tests/deps matrix $(if $(QUICK),,deb clean-system)
 	@$(PYTHON) tests/vm/matrix.py $(if $(QUICK),--quick) $(if $(OTHERS),--others)
 
 bench:
@@ -139,9 +143,12 @@ FAULTLOG = $(wildcard $(addprefix faultlog/, *.py */*.py */*.html */*.js))
 
 # Run it as root, or with a DESTDIR that you can write to. Root will run the installed files, so
 # only root may write to them, whatever the umask and the modes in the tree.
-install: all
+install: all install-programs
 	umask 022 && $(MAKE) -C '$(KDIR)' M='$(CURDIR)' INSTALL_MOD_PATH='$(DESTDIR)' \
 		INSTALL_MOD_DIR=updates modules_install
+
+# All but the modules, for debian/rules.
+install-programs: user
 	install -D -m 755 user '$(DESTDIR)$(PREFIX)/bin/pf_user'
 	install -D -m 755 page_fault_plot.py '$(DESTDIR)$(PREFIX)/bin/page_fault_plot'
 	@for file in $(FAULTLOG); do \
@@ -161,6 +168,16 @@ uninstall:
 		'$(DESTDIR)$(PREFIX)/share/bash-completion/completions/'page_fault_plot
 	rm -rf '$(DESTDIR)$(PREFIX)/share/pf_probe'
 	rm -f $(foreach m,A B C,'$(DESTDIR)/lib/modules/$(RELEASE)/updates/pf_probe_$m.ko'*)
+
+# In the folder DIST, which git ignores.
+deb:
+	@echo "make deb: installs what the build needs, if it is missing, and builds the packages in a" \
+		"temporary folder; the folder $(DIST) gets them"
+	@tests/deps deb
+	@debian/build deb '$(DIST)'
+
+dist:
+	@debian/build dist '$(DIST)'
 
 clean:
 	rm -f user *.ko *.o *.mod *.mod.c .*.cmd .*.d Module.symvers modules.order .module-common.o

@@ -141,6 +141,7 @@ def test_commands_are_there(path):
 VERSIONED = {
     "faultlog/__init__.py": r'^VERSION = "([^"]*)"$',
     "dkms.conf": r'^PACKAGE_VERSION="([^"]*)"$|pf_probe[-/]([\d.]+)\b',
+    "debian/changelog": r"\A\S+ \((.*)\)",  # the latest
     "doc/troubleshooting.md": r"pf_probe[-/]([\d.]+)\b",
     "doc/log-format.md": r" version=(\S+)",
     "doc/pf_probe.8": r" version=(\S+)",

@@ -50,7 +50,15 @@ installed() {
 		-e "s|/$release/|/R/|" -e 's|/extra/|/updates/|' -e 's|\.ko\..z$|.ko|' | LC_ALL=C sort)
 }
 
-echo 1..14
+echo 1..16
+# Like any other commit, HEAD always gives the same tarball.
+ok "the tarball of HEAD" sh -c "umask 077; debian/build dist '$scratch/one' &&
+	TZ=Asia/Tokyo debian/build dist '$scratch/two'"
+tarball=pf-probe-$version.tar.xz
+ok "it has all files, and is the same twice" sh -c "
+	tar -tf '$scratch/one/$tarball' | grep -v '/\$' | sed 's|^[^/]*/||' | sort >'$scratch/has'
+	git ls-tree -r --name-only HEAD | sort | diff '$scratch/has' - &&
+	cmp '$scratch/one/$tarball' '$scratch/two/$tarball' && ls -A '$scratch/one' | wc -l | grep -qx 1"
 source=$scratch/src/pf_probe-$version
 mkdir -p "$source"
 git ls-files | cpio -pdm "$source" 2>/dev/null
