@@ -88,7 +88,7 @@ stress:
 	@$(PYTHON) tests/vm/stress.py --kernel '$(KERNEL)' --minutes '$(MINUTES)'
 
 test-matrix:
-	@tests/deps matrix $(if $(QUICK),,deb clean-system)
+	@tests/deps matrix $(if $(QUICK),,deb packages)
 	@$(PYTHON) tests/vm/matrix.py $(if $(QUICK),--quick) $(if $(OTHERS),--others)
 
 bench:

@@ -158,7 +158,8 @@ class Apt:
             conf += 'APT::Sandbox::User "root";\n'
         (state / "apt.conf").write_text(conf)
         (state / "status").touch()  # as if nothing were installed
-        (state / "sources.list").write_text("".join(self._sources(suite, arches)))
+        self.sources = state / "sources.list"
+        self.sources.write_text("".join(self._sources(suite, arches)))
         self.config = f"-c={state / 'apt.conf'}"
 
     @classmethod
@@ -290,7 +291,7 @@ def relocate(unpacked: Path, final: Path) -> None:
                 path.symlink_to(os.path.relpath(f"{unpacked}{target}", path.parent))
             elif path.name in ("Makefile", ".kernelvariables"):
                 old = path.read_text()
-                new = place.sub(f"{final}/usr/", old)
+                new = place.sub(f"{final / 'usr'}/", old)
                 if new != old:
                     path.write_text(new)
 

@@ -31,6 +31,7 @@ import compiler
 import durations
 import kernel
 import modules
+import packages
 import programs
 import vm
 
@@ -47,6 +48,7 @@ LAST = "\n# vm: last\n"
 ALONE = "\n# vm: alone\n"
 PACKED = "\n# vm: packed\n"
 MEMORY = re.compile(r"^# vm: memory (\d+)$", re.MULTILINE)
+PACKAGES = "\n# vm: packages\n"
 
 
 def show(line: str) -> None:
@@ -125,7 +127,8 @@ def guest_of(
     if tree.kernel.is_built:
         guest.memory_mb = DEBUG_MEMORY_MB
     for text in texts.values():
-        guest.memory_mb = max([guest.memory_mb, *map(int, MEMORY.findall(text))])
+        if not quick:
+            guest.memory_mb = max([guest.memory_mb, *map(int, MEMORY.findall(text))])
     be_patient(guest)
     return guest
 
@@ -137,10 +140,23 @@ def be_patient(guest: vm.Guest) -> None:
         guest.patience = DEBUG_TIMES
 
 
-def boots_of(texts: dict[str, str]) -> list[dict[str, str]]:
+def has_own_boot(text: str, quick: bool, needs_system: bool) -> bool:
+    """Whether a test gets a boot of its own; some are skipped in a quick run."""
+    if PACKAGES in text:
+        return needs_system
+    return ALONE in text or (bool(MEMORY.search(text)) and not quick)
+
+
+def boots_of(
+    texts: dict[str, str], quick: bool = False, needs_system: bool = False
+) -> list[dict[str, str]]:
     """The tests of each boot that they need: parallel, serial, and each that is alone."""
-    alone = [{name: text} for name, text in texts.items() if ALONE in text]
-    shared = {name: text for name, text in texts.items() if ALONE not in text}
+    alone = [
+        {name: text}
+        for name, text in texts.items()
+        if has_own_boot(text, quick, needs_system)
+    ]
+    shared = {name: text for name, text in texts.items() if {name: text} not in alone}
     serial = {name: text for name, text in shared.items() if SERIAL in text}
     parallel = {name: text for name, text in shared.items() if SERIAL not in text}
     return [x for x in (parallel, serial, *alone) if x] or [parallel]
@@ -150,7 +166,7 @@ def rest_of(
     cases: dict[str, Path], name: str, quick: bool, at_once: bool
 ) -> durations.Rest:
     """All these tests, with their durations in earlier runs on the kernel of that name."""
-    first, *others = boots_of({x: path.read_text() for x, path in cases.items()})
+    first, *others = boots_of({x: path.read_text() for x, path in cases.items()}, quick)
     behind = [name for part in others for name in part]
     lanes = [[*first], behind] if at_once else [[*first, *behind]]
     return durations.Rest(lanes, durations.known(kind_of(name, quick)))
@@ -181,12 +197,16 @@ def boot(
     this machine's architecture; without the servers if `quick`.
     "# vm: packed": the modules are also in /packed, as .ko.xz.
     "# vm: last": the test runs after all others of its boot.
-    "# vm: memory N": the boot has at least N MiB of memory.
+    "# vm: memory N": the test gets a boot of its own, with N MiB of memory; unless `quick`.
+    "# vm: packages": the project's Debian packages are in /disk/packages, /dev/vdb is a
+    Debian system to install them on, and the test gets a boot of its own; unless `quick`
+    or on another kernel than the default.
 
     The lines of additional boots come last, even if these run `at_once` with the first.
     """
     texts = {x: path.read_text() for x, path in cases.items()}
-    parts = boots_of(texts)
+    needs_system = not quick and packages.is_for(tree.kernel)
+    parts = boots_of(texts, quick, needs_system)
     kept: list[str] = []
     later = Clock(kept.append, clock.on_end)
     with tempfile.TemporaryDirectory() as disk, ThreadPoolExecutor(1) as pool:
@@ -198,6 +218,10 @@ def boot(
             programs.copy_to(Path(disk) / "programs")
             if not quick:
                 programs.copy_servers_to(Path(disk) / "programs")
+        drive: tuple[str, ...] = ()
+        if needs_system and any(PACKAGES in text for text in texts.values()):
+            drive = packages.drive(packages.image_of(tree))
+            packages.build_in(Path(disk) / "packages")
 
         def boot_part(part: dict[str, str], on_line: Clock) -> vm.Run:
             guest = guest_of(tree, files, part, Path(disk), timeout_s, quick)
@@ -205,6 +229,8 @@ def boot(
                 SERIAL in text and ALONE not in text for text in part.values()
             )
             guest.accel = vm.accelerator(tree.kernel.arch, is_serial)
+            if any(PACKAGES in text for text in part.values()):
+                guest.qemu = drive
             return vm.boot(guest, name, on_line)
 
         behind = [later] * (len(parts) - 1)

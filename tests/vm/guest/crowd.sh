@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # 100,000 threads of a process wait in a fault at the same time.
 # vm: long
-# vm: alone
 # vm: memory 8192
 . /tap.sh
 . /counting.sh
