@@ -8,7 +8,4 @@ has_kernel 6 4 || skip_all "before 6.4 there are no faults under a lock of a VMA
 [ "${QUICK:-0}" = 0 ] || skip_all "not in a quick run"
 plan 2
 
-echo 4194304 >/proc/sys/kernel/pid_max
-echo 200000 >/proc/sys/kernel/threads-max
-echo 1000000 >/proc/sys/vm/max_map_count
 crowd 100000
