@@ -39,9 +39,9 @@ static void put_share(FILE *to, u64 part, u64 whole)
 	double percent = 100 * (double)part / (double)whole;
 
 	if (part && percent < 0.1)
-		fputs("below 0.1 %", to);
+		fputs("less than 0.1 %", to);
 	else if (part < whole && percent > 99.9)
-		fputs("above 99.9 %", to);
+		fputs("more than 99.9 %", to);
 	else
 		fprintf(to, percent < 9.95 || (percent >= 99.5 && part < whole) ? "%.1f %%" : "%.0f %%",
 			percent);

@@ -94,9 +94,18 @@ LISTS = (
         listed,
     ),
     ("region", "code, data, heap, stack, file, anon or special", listed),
-    ("kind", "shared, hugetlb, cow or swap", listed),
+    (
+        "kind",
+        "shared, hugetlb, cow (a write that copied a page of a file) or swap",
+        listed,
+    ),
     ("access", "read, write or exec", listed),
-    ("mode", "user, kernel, gup or remote", listed),
+    (
+        "mode",
+        "user, kernel (a system call), gup (the kernel pinned pages) or remote (another "
+        "process's memory)",
+        listed,
+    ),
     ("result", "minor, major or an error", listed),
     ("program", "faults of processes while they ran this program", listed),
     (

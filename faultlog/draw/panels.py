@@ -169,7 +169,8 @@ def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
         if code is not None:
             panel_of[code] = i
     where = panel_of[codes]
-    notes = ["panels by mapping, the most expensive on top; files by offset"]
+    most = "time" if has_cost_in_time(log) else "faults"
+    notes = [f"panels by mapping, those with the most {most} on top; files by offset"]
     notes[0] += ", other memory by the touched pages of each process"
     if len(np.unique(pack(spaces, log.process))) > len(np.unique(spaces)):
         notes[0] += " (a forked process like its parent)"
@@ -245,9 +246,14 @@ def _packed(
     return height, int((number - first).max()) + 1, len(own)
 
 
+def has_cost_in_time(log: Log) -> bool:
+    """Whether cost_of() is a time."""
+    return log.latency_ns is not None and bool(log.known("latency_ns").any())
+
+
 def cost_of(log: Log, codes: np.ndarray, nr_codes: int) -> np.ndarray:
     """The cost of each code's faults: their time, or their number if there are no latencies."""
-    if log.latency_ns is not None and log.known("latency_ns").any():
+    if has_cost_in_time(log):
         spent = np.bincount(codes, log.spent_ns(), nr_codes)
         return spent + np.bincount(codes, minlength=nr_codes) * 1e-3
     return np.bincount(codes, minlength=nr_codes)

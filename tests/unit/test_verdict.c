@@ -94,7 +94,7 @@ static void test_shares(void)
 	s.run_ns = 100000 * MS;
 	says("1.02 s in faults = 1.0 % of the run; 1.5 % of it in major faults\n", "small shares");
 	s.run_ns = 10000000 * MS;
-	says("1.02 s in faults = below 0.1 % of the run; 1.5 % of it in major faults\n",
+	says("1.02 s in faults = less than 0.1 % of the run; 1.5 % of it in major faults\n",
 	     "a tiny share is not 0");
 }
 
