@@ -44,7 +44,7 @@ struct pf_waiting {
 };
 
 /**
- * struct pf_pending - with outcome=1, where each return is seen: a fault that waits to be tried again
+ * struct pf_pending - a fault that waits to be tried again, with outcome=1, which sees each return
  * @address: faulting address
  * @mm: the thread's own address space
  * @time_ns: time of the first entry

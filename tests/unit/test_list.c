@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pf/fault_list.h, list_*.h and cursor.h: the records that a full list keeps, the records that readers
+ * pf/fault_list.h, list_*.h and cursor.h: the records that a full list keeps, those that readers
  * get, and the costs with many CPUs. For the figures in bench/tried.md:
  *
  *	gcc -O2 -I. -o /tmp/test_list tests/unit/test_list.c && /tmp/test_list
