@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pf_user/choice.h"
 #include "pf_user/command.h"
 #include "pf_user/drain.h"
 #include "pf_user/owner.h"
@@ -172,8 +173,9 @@ static const struct argp_option options[] = {
 	{ "follow", 'f', NULL, 0, "Continue with new faults until the traced process exits or "
 	  "you press Ctrl-C", 2 },
 	{ NULL, 0, NULL, 0, "For both:", 3 },
-	{ "top", 't', NULL, 0, "Show the faults once a second, on a terminal with keys (h lists "
-	  "them); when draining, continue as with --follow", 3 },
+	{ "top", 't', "TABLE", OPTION_ARG_OPTIONAL, "Show the faults once a second, on a terminal with "
+	  "keys (h lists them), at first by TABLE: region, mapping, thread, process, program, function "
+	  "or all (default); when draining, continue as with --follow", 3 },
 	{ "output", 'o', "FILE", 0, "Write to FILE instead of " OUT_DIR
 	  "/COMMAND-PID.pf_probe_X.log; - is standard output", 3 },
 	{ "keep", KEY_KEEP, "N", 0, "Remove the oldest logs in " OUT_DIR ", so that N are left "
@@ -315,6 +317,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 't':
 		opt.top = opt.follow = true;
+		opt.top_by = arg ? choice_grouping(arg) : BY_ALL;
+		if (opt.top_by == GROUPINGS)
+			argp_error(state, "--top takes region, mapping, thread, process, program, "
+				   "function or all, not '%s'", arg);
 		return 0;
 	case 's':
 		number = parse_number(arg, strlen(arg), SLEEP_MS_MAX);

@@ -32,6 +32,17 @@ void activity_init(struct activity *a, u64 begin_ns)
 	lanes_init(&a->threads);
 	lanes_init(&a->processes);
 	lanes_init(&a->of_programs);
+	lanes_init(&a->of_functions);
+	a->ips.list = need(calloc(ACTIVITY_IPS_MAX + 1, sizeof(*a->ips.list)));
+	a->ips.numbers = need(calloc(ACTIVITY_IPS_MAX, sizeof(*a->ips.numbers)));
+}
+
+static void ips_clear(struct ip_lanes *ips)
+{
+	memset(ips->list, 0, ips->nr * sizeof(*ips->list));
+	memset(ips->list + ACTIVITY_IPS_MAX, 0, sizeof(*ips->list));
+	ips->nr = 0;
+	ips->nr_without = 0;
 }
 
 void activity_clear(struct activity *a)
@@ -42,6 +53,8 @@ void activity_clear(struct activity *a)
 	lanes_clear(&a->threads);
 	lanes_clear(&a->processes);
 	lanes_clear(&a->of_programs);
+	lanes_clear(&a->of_functions);
+	ips_clear(&a->ips);
 }
 
 void activity_turn(struct activity *a, struct activity *before)
@@ -53,6 +66,8 @@ void activity_turn(struct activity *a, struct activity *before)
 	a->threads = old.threads;
 	a->processes = old.processes;
 	a->of_programs = old.of_programs;
+	a->of_functions = old.of_functions;
+	a->ips = old.ips;
 	activity_clear(a);
 }
 
@@ -68,6 +83,9 @@ void activity_free(struct activity *a)
 	lanes_free(&a->threads);
 	lanes_free(&a->processes);
 	lanes_free(&a->of_programs);
+	lanes_free(&a->of_functions);
+	free(a->ips.list);
+	free(a->ips.numbers);
 }
 
 static void lane_add(struct lane *lane, const struct fault *f)
@@ -103,6 +121,60 @@ static void add_to_process(struct activity *a, const struct fault *f)
 	lane_add(lane_of(&a->of_programs, latest->comm, latest->len), f);
 }
 
+static void add_to_function(struct activity *a, const struct fault *f)
+{
+	struct ip_lanes *ips = &a->ips;
+	struct instruction *i;
+	size_t number;
+	u64 ip;
+
+	if (!fault_ip(f, &ip)) {
+		ips->nr_without++;
+		return;
+	}
+	number = functions_find(a->functions, f->pid, ip, f->time_ns);
+	if (number == NO_INSTRUCTION) {
+		lane_add(&ips->list[ACTIVITY_IPS_MAX], f);
+		return;
+	}
+	i = &a->functions->list[number];
+	if (i->interval != a->functions->interval) {
+		if (ips->nr == ACTIVITY_IPS_MAX) {
+			lane_add(&ips->list[ACTIVITY_IPS_MAX], f);
+			return;
+		}
+		i->interval = a->functions->interval;
+		i->lane = (unsigned int)ips->nr++;
+		ips->numbers[i->lane] = (unsigned int)number;
+	}
+	lane_add(&ips->list[i->lane], f);
+}
+
+static void lane_add_all(struct lane *lane, const struct lane *more)
+{
+	lane->nr_faults += more->nr_faults;
+	lane->nr_minor += more->nr_minor;
+	lane->nr_major += more->nr_major;
+	lane->nr_failed += more->nr_failed;
+	lane->time_ns += more->time_ns;
+	latency_add_all(&lane->minor, &more->minor);
+	latency_add_all(&lane->major, &more->major);
+}
+
+void activity_name(struct activity *a)
+{
+	const struct ip_lanes *ips = &a->ips;
+
+	lanes_clear(&a->of_functions);
+	for (size_t i = 0; i < ips->nr; i++) {
+		size_t len;
+		const char *text = functions_text(a->functions, ips->numbers[i], &len);
+
+		lane_add_all(lane_of(&a->of_functions, text, len), &ips->list[i]);
+	}
+	lane_add_all(&a->of_functions.list[ACTIVITY_NAMES_MAX], &ips->list[ACTIVITY_IPS_MAX]);
+}
+
 void activity_add(struct activity *a, const struct fault *f)
 {
 	u64 end_ns = fault_end_ns(f);
@@ -128,6 +200,8 @@ void activity_add(struct activity *a, const struct fault *f)
 		lane_add(lane_of(&a->threads, f->tid, strcspn(f->tid, " \n")), f);
 	if (a->programs)
 		add_to_process(a, f);
+	if (a->functions)
+		add_to_function(a, f);
 }
 
 /* The lanes that compare() looks up, and their key: qsort() has no argument for them. */

@@ -34,7 +34,23 @@ static void type(struct choice *c, char key)
 static const char by_key[] = {
 	[BY_ALL] = 'a', [BY_REGION] = 'r', [BY_MAPPING] = 'm',
 	[BY_THREAD] = 't', [BY_PROCESS] = 'p', [BY_PROGRAM] = 'g',
+	[BY_FUNCTION] = 'f',
 };
+
+static const char *const by_name[] = {
+	[BY_ALL] = "all", [BY_REGION] = "region", [BY_MAPPING] = "mapping",
+	[BY_THREAD] = "thread", [BY_PROCESS] = "process", [BY_PROGRAM] = "program",
+	[BY_FUNCTION] = "function",
+};
+
+enum grouping choice_grouping(const char *name)
+{
+	int by = 0;
+
+	while (by < GROUPINGS && strcmp(name, by_name[by]))
+		by++;
+	return (enum grouping)by;
+}
 
 /* Returns false for the key to quit. */
 static bool take_key(struct choice *c, char key)

@@ -11,7 +11,10 @@
 #define FILTER_MAX	60
 
 /* BY_ALL: the first three, as in the plain text. */
-enum grouping { BY_ALL, BY_REGION, BY_MAPPING, BY_THREAD, BY_PROCESS, BY_PROGRAM };
+enum grouping {
+	BY_ALL, BY_REGION, BY_MAPPING, BY_THREAD, BY_PROCESS, BY_PROGRAM, BY_FUNCTION,
+	GROUPINGS
+};
 
 struct choice {
 	enum grouping by;
@@ -21,6 +24,9 @@ struct choice {
 	bool typing;			/* the filter */
 	bool paused, help;
 };
+
+/* The tables by the names that the option --top takes; returns GROUPINGS for others. */
+enum grouping choice_grouping(const char *name);
 
 /* Takes what was typed. Returns false if that was to quit. */
 bool choice_take(struct choice *c, const char *bytes, size_t len);

@@ -391,3 +391,20 @@ bool fault_parse(struct fault *f, const char *line, size_t len)
 		take_pairs(f, line, p, end);
 	return true;
 }
+
+/* The key follows the thread's. The line ends with a newline, where this stops. */
+bool fault_ip(const struct fault *f, u64 *ip)
+{
+	const char *p = f->tid;
+	u64 digit;
+
+	*ip = 0;
+	for (; p && *p != '\n'; p++) {
+		if (*p != ' ' || (load(p) & BYTES(6)) != letters(" ip=0x"))
+			continue;
+		for (p += 6; !IS_NO_DIGIT(digit = hex_digit(*p)); p++)
+			*ip = *ip << 4 | digit;
+		return true;
+	}
+	return false;
+}

@@ -53,6 +53,9 @@ struct fault {
  */
 bool fault_parse(struct fault *f, const char *line, size_t len);
 
+/* The address of the instruction, if the line, which is still there, has one. */
+bool fault_ip(const struct fault *f, u64 *ip);
+
 /* When it ended; without a latency, when it began. */
 static inline u64 fault_end_ns(const struct fault *f)
 {

@@ -29,6 +29,13 @@ void latency_add(struct latency *l, u64 ns)
 	l->nr_all++;
 }
 
+void latency_add_all(struct latency *l, const struct latency *more)
+{
+	for (unsigned int i = 0; i < LATENCY_BUCKETS; i++)
+		l->nr[i] += more->nr[i];
+	l->nr_all += more->nr_all;
+}
+
 u64 latency_percentile(const struct latency *l, unsigned int percent)
 {
 	u64 rank = (l->nr_all * percent + 99) / 100, nr = 0;

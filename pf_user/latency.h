@@ -15,6 +15,8 @@ struct latency {
 
 void latency_add(struct latency *l, u64 ns);
 
+void latency_add_all(struct latency *l, const struct latency *more);
+
 /* A percentile (1 to 100) of the times, in ns; 0 if there are none. */
 u64 latency_percentile(const struct latency *l, unsigned int percent);
 

@@ -16,6 +16,7 @@ struct options {
 	unsigned long long duration_ms;	/* 0: no limit */
 	bool follow;
 	bool top;
+	int top_by;			/* the table at first, see choice.h */
 	bool debug;
 	size_t keep;			/* how many logs to keep, 0: all */
 	char **modules;			/* to drain: letters or paths */

@@ -115,7 +115,7 @@ static void take_program(struct stream *s, const char *line, size_t len)
 
 	if (s->programs && *comm)
 		programs_set(s->programs, find_number(line, len, " pid="), comm,
-			     strcspn(comm, " \n"));
+			     strcspn(comm, " \n"), find_number(line, len, " time="));
 }
 
 static void take_line(struct stream *s, const char *line, size_t len)

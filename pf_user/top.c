@@ -10,6 +10,7 @@
 
 #include "activity.h"
 #include "choice.h"
+#include "functions.h"
 #include "keys.h"
 #include "say.h"
 #include "top.h"
@@ -24,6 +25,8 @@
 /* The alternate screen, without a cursor: the old contents come back at the end. */
 #define ENTER		"\033[?1049h\033[?25l\033[2J"
 #define LEAVE_MS	1000
+#define LAST_MS		1000ULL	/* for the last answers */
+#define ANSWER_NS	20000000
 #define LEAVE		"\033[?25h\033[?1049l"
 
 static struct {
@@ -32,7 +35,9 @@ static struct {
 	struct activity shown;		/* of the one before */
 	struct view view;		/* of that, or all 0 */
 	struct choice choice;
-	struct programs *programs;	/* NULL: there are no keys */
+	bool has_keys;
+	struct programs *programs;	/* NULL: not needed */
+	struct functions functions;	/* if its list is set */
 	u64 begin_ns, moment_ns;	/* when the view and the current interval began */
 	char *text;			/* the latest view */
 	size_t len;
@@ -158,6 +163,8 @@ static void draw(void)
 {
 	FILE *to;
 
+	if (top.shown.functions && top.choice.by == BY_FUNCTION)
+		activity_name(&top.shown);
 	if (top.full_screen)
 		size_of_screen(&top.view.columns, &top.view.rows);
 	free(top.text);
@@ -173,6 +180,28 @@ static void draw(void)
 		show_screen();
 }
 
+/* Functions are counted for whole intervals, while they are shown. */
+static void count_functions(void)
+{
+	if (top.choice.by != BY_FUNCTION) {
+		top.activity.functions = NULL;
+		return;
+	}
+	if (!top.functions.list)
+		functions_init(&top.functions, top.programs);
+	top.activity.functions = &top.functions;
+}
+
+/* An interval has ended: the numbers of its instructions may change. */
+static void turn_functions(void)
+{
+	struct ip_lanes *ips = &top.shown.ips;
+
+	if (top.functions.list)
+		functions_turn(&top.functions, ips->numbers, ips->nr);
+	count_functions();
+}
+
 /* The current interval ends. While the view is paused, it is not shown. */
 static void turn(u64 now)
 {
@@ -180,16 +209,19 @@ static void turn(u64 now)
 
 	if (top.choice.paused) {
 		activity_clear(&top.activity);
+		turn_functions();
 		top.moment_ns = now;
 		return;
 	}
 	activity_turn(&top.activity, &top.shown);
+	turn_functions();
 	top.view = (struct view) {
 		.columns = PLAIN_COLUMNS - 1,
 		.rows = PLAIN_ROWS,
 		.moment_ns = now - top.moment_ns,
 		.running_ns = now - top.begin_ns,
-		.choice = top.programs ? &top.choice : NULL,
+		.choice = &top.choice,
+		.has_keys = top.has_keys,
 	};
 	/* Between drains everything has been read, however long ago that was. */
 	if (!s->between && top.shown.newest_ns + SECOND_NS < now &&
@@ -237,6 +269,15 @@ static void choose_place(const struct stream *s)
 	top.full_screen = is_free && can && isatty(top.fd);
 }
 
+/* The table by function needs to know when a process executes another program. */
+static void note_programs(struct stream *s)
+{
+	if (top.has_keys || top.choice.by >= BY_PROCESS)
+		s->programs = top.programs = need(calloc(1, sizeof(*top.programs)));
+	if (top.has_keys || top.choice.by == BY_PROCESS || top.choice.by == BY_PROGRAM)
+		top.activity.programs = top.programs;
+}
+
 void top_begin(struct stream *s)
 {
 	if (!opt.top)
@@ -247,14 +288,13 @@ void top_begin(struct stream *s)
 	activity_init(&top.activity, top.begin_ns);
 	activity_init(&top.shown, top.begin_ns);
 	s->activity = &top.activity;
+	top.choice.by = (enum grouping)opt.top_by;
+	/* A command may read the terminal itself, and its Ctrl-C is not ours. */
+	top.has_keys = top.full_screen && !opt.command && keys_begin(top.fd);
+	note_programs(s);
+	count_functions();
 	if (!top.full_screen)
 		return;
-	/* A command may read the terminal itself, and its Ctrl-C is not ours. */
-	if (!opt.command && keys_begin(top.fd)) {
-		top.programs = need(calloc(1, sizeof(*top.programs)));
-		s->programs = top.programs;
-		top.activity.programs = top.programs;
-	}
 	catch(SIGWINCH, on_resize);
 	catch(SIGCONT, on_resize);
 	catch(SIGTSTP, on_suspend);
@@ -272,8 +312,20 @@ long top_limit_ms(long ms)
 		return ms;
 	now = now_ns();
 	due = top.moment_ns + SECOND_NS;
+	/* Answers wake nobody up. */
+	if (top.functions.list && functions_are_open(&top.functions) && now + ANSWER_NS < due)
+		due = now + ANSWER_NS;
 	left = now < due ? (long)((due - now + 999999) / 1000000) : 0;
 	return ms >= 0 && ms < left ? ms : left;
+}
+
+/* When all that is shown is known, a full screen gets it at once. */
+static void take_answers(void)
+{
+	if (!functions_tick(&top.functions) || !top.full_screen || !has_view() ||
+	    top.choice.by != BY_FUNCTION || functions_are_open(&top.functions))
+		return;
+	draw();
 }
 
 void top_tick(void)
@@ -283,6 +335,8 @@ void top_tick(void)
 	if (!top.stream || top.broken)
 		return;
 	take_keys();
+	if (top.functions.list)
+		take_answers();
 	now = now_ns();
 	if (now - top.moment_ns >= SECOND_NS)
 		turn(now);
@@ -295,14 +349,29 @@ int top_fd(void)
 	return top.stream && !top.broken ? keys_fd() : -1;
 }
 
+/* For the last view, of a command that may have run for a moment only. */
+static void wait_for_answers(u64 now)
+{
+	if (!top.functions.list)
+		return;
+	for (u64 ms = 0; ms < LAST_MS && now_ns() - now < LAST_MS * 1000000; ms++) {
+		functions_tick(&top.functions);
+		if (!functions_are_open(&top.functions))
+			return;
+		poll(NULL, 0, 1);
+	}
+}
+
 void top_end(void)
 {
 	u64 now = now_ns();
 
 	if (!top.stream)
 		return;
-	if (!top.full_screen && !top.broken && top.activity.all.nr_faults)
+	if (!top.full_screen && !top.broken && top.activity.all.nr_faults) {
+		wait_for_answers(now);
 		turn(now);
+	}
 	leave();
 	keys_end();
 	say_before = NULL;
@@ -311,6 +380,8 @@ void top_end(void)
 	top.stream = NULL;
 	activity_free(&top.activity);
 	activity_free(&top.shown);
+	if (top.functions.list)
+		functions_free(&top.functions);
 	free(top.programs);
 	top.programs = NULL;
 	free(top.text);

@@ -8,7 +8,7 @@
 #define LINE_SIZE	512
 
 /* Which columns there is room for. */
-enum detail { FAULTS, KINDS, TIMES, FAILURES };
+enum detail { FAULTS, KINDS, SUMS, TIMES, FAILURES };
 
 /* With fewer rows, all of them are for the tables. */
 #define ROWS_FOR_KEYS	8
@@ -116,6 +116,7 @@ static void put_heads(struct page *p)
 	static const char *const heads[] = {
 		[FAULTS] = "faults/s",
 		[KINDS] = "faults/s  minor/s  major/s",
+		[SUMS] = "faults/s  minor/s  major/s  time",
 		[TIMES] = "faults/s  minor/s   p50   p99  major/s   p50   p99  time",
 		[FAILURES] = "faults/s  minor/s   p50   p99  major/s   p50   p99  failed/s  time",
 	};
@@ -123,12 +124,11 @@ static void put_heads(struct page *p)
 	put_line(p, "%s", heads[p->detail]);
 }
 
-static void put_lane(struct page *p, const struct lane *lane, const char *what, const char *name,
-		     size_t len)
+/* Returns `to`, the numbers of a lane. */
+static char *put_numbers(const struct page *p, const struct lane *lane, char to[128])
 {
 	char faults[12], minor[12], major[12], failed[12], p50[2][8], p99[2][8];
-	char numbers[128], text[LINE_SIZE];
-	size_t width, used;
+	double percent = (double)lane->time_ns / 1e7 / p->seconds;
 
 	put_rate(faults, lane->nr_faults, p->seconds);
 	put_rate(minor, lane->nr_minor, p->seconds);
@@ -138,23 +138,50 @@ static void put_lane(struct page *p, const struct lane *lane, const char *what, 
 	put_ns(p99[0], latency_percentile(&lane->minor, 99), lane->nr_minor);
 	put_ns(p50[1], latency_percentile(&lane->major, 50), lane->nr_major);
 	put_ns(p99[1], latency_percentile(&lane->major, 99), lane->nr_major);
-	if (p->detail == FAULTS) {
-		snprintf(numbers, sizeof(numbers), "%8s", faults);
-	} else if (p->detail == KINDS) {
-		snprintf(numbers, sizeof(numbers), "%8s %8s %8s", faults, minor, major);
-	} else {
-		double percent = (double)lane->time_ns / 1e7 / p->seconds;
-
-		snprintf(numbers, sizeof(numbers), "%8s %8s %5s %5s %8s %5s %5s %*s%s%4.0f%%",
+	if (p->detail == FAULTS)
+		snprintf(to, 128, "%8s", faults);
+	else if (p->detail == KINDS)
+		snprintf(to, 128, "%8s %8s %8s", faults, minor, major);
+	else if (p->detail == SUMS)
+		snprintf(to, 128, "%8s %8s %8s %4.0f%%", faults, minor, major,
+			 percent < 9999 ? percent : 9999);
+	else
+		snprintf(to, 128, "%8s %8s %5s %5s %8s %5s %5s %*s%s%4.0f%%",
 			 faults, minor, p50[0], p99[0], major, p50[1], p99[1],
 			 p->detail == FAILURES ? 9 : 0, p->detail == FAILURES ? failed : "",
 			 p->detail == FAILURES ? " " : "", percent < 9999 ? percent : 9999);
-	}
-	used = strlen(numbers) + 2 + strlen(what);
-	width = p->columns > used ? p->columns - used : 0;
-	if (width >= sizeof(text))
-		width = sizeof(text) - 1;
-	put_line(p, "%s  %s%s", numbers, what, escape(text, width, name, len));
+	return to;
+}
+
+/* How many columns are left after that many. */
+static size_t width_after(const struct page *p, size_t used)
+{
+	size_t width = p->columns > used ? p->columns - used : 0;
+
+	return width < LINE_SIZE ? width : LINE_SIZE - 1;
+}
+
+static void put_lane(struct page *p, const struct lane *lane, const char *what, const char *name,
+		     size_t len)
+{
+	char numbers[128], text[LINE_SIZE];
+	size_t used = strlen(put_numbers(p, lane, numbers)) + 2 + strlen(what);
+
+	put_line(p, "%s  %s%s", numbers, what, escape(text, width_after(p, used), name, len));
+}
+
+/* A name of two parts (see space.h): the second gets a third of the room, and what is left. */
+static void put_function(struct page *p, const struct lane *lane, const struct name *name)
+{
+	const char *what = name->text + 1, *end = name->text + name->len;
+	const char *zero = memchr(what, '\0', name->len - 1), *rest = zero ? zero + 1 : end;
+	char numbers[128], first[LINE_SIZE], second[LINE_SIZE];
+	size_t used = strlen(put_numbers(p, lane, numbers)) + 4, room = width_after(p, used);
+	size_t rest_len = (size_t)(end - rest), share = rest_len < room / 3 ? rest_len : room / 3;
+
+	escape(first, room - share, what, (size_t)((zero ? zero : end) - what));
+	escape(second, room - strlen(first), rest, rest_len);
+	put_line(p, "%s  %s%s%s", numbers, first, *second ? "  " : "", second);
 }
 
 /* @nr_shown: of `nr` lanes, those for which there are rows. */
@@ -227,6 +254,29 @@ static void put_lanes(struct page *p, const char *title, const char *what,
 		put_lane(p, &lanes->list[ACTIVITY_NAMES_MAX], "(others)", "", 0);
 }
 
+/* The title has the share of the faults without a function, even if no row has them. */
+static void put_functions(struct page *p, const struct activity *a, size_t room)
+{
+	const struct lanes *lanes = &a->of_functions;
+	size_t nr = choose_lanes(p, lanes), nr_shown = nr < room ? nr : room;
+	u64 unknown = lanes->list[ACTIVITY_NAMES_MAX].nr_faults + a->ips.nr_without;
+	char title[80] = "by function";
+
+	for (size_t i = 0; i < lanes->names.nr; i++)
+		if (*lanes->names.list[i].text == FOUND_NONE)
+			unknown += lanes->list[i].nr_faults;
+	if (!a->functions)
+		strcpy(title, "by function, from the next second on");
+	else if (unknown)
+		snprintf(title, sizeof(title), "by function (unknown for %.1f%% of the faults)",
+			 (double)unknown * 100 / (double)a->all.nr_faults);
+	put_title(p, title, nr, nr_shown);
+	for (size_t i = 0; i < nr_shown; i++)
+		put_function(p, &lanes->list[p->order[i]], &lanes->names.list[p->order[i]]);
+	if (nr_others(lanes) && nr_shown < room)
+		put_lane(p, &lanes->list[ACTIVITY_NAMES_MAX], "(others)", "", 0);
+}
+
 /* Each of the three tables gets a third of the rows, and those that the ones before left. */
 static void put_tables(struct page *p, const struct activity *a)
 {
@@ -263,6 +313,8 @@ static void put_table(struct page *p, const struct activity *a)
 		put_tables(p, a);
 	else if (by == BY_REGION)
 		put_regions(p, a, room);
+	else if (by == BY_FUNCTION)
+		put_functions(p, a, room);
 	else
 		put_lanes(p, tables[by].title, tables[by].what,
 			  (const void *)((const char *)a + tables[by].lanes), room);
@@ -277,6 +329,7 @@ static void put_help(struct page *p)
 	put_line(p, "  t      threads");
 	put_line(p, "  p      processes, with their programs");
 	put_line(p, "  g      programs");
+	put_line(p, "  f      functions whose instructions took the faults");
 	put_line(p, "  s      sort by the next of: time, faults, major, failed");
 	put_line(p, "  /      type a text: only names that contain it; Esc: all names");
 	put_line(p, "  space  pause the view; recording continues");
@@ -308,7 +361,7 @@ static void put_keys(struct page *p)
 {
 	while (p->rows > 1)
 		put_line(p, "%s", "");
-	put_line(p, "h keys  q quit  space pause  s sort  / filter  a m t r p g tables");
+	put_line(p, "h keys  q quit  space pause  s sort  / filter  a m t r p g f tables");
 }
 
 static void put_totals(struct page *p, const struct view *v, const struct stream *s,
@@ -342,14 +395,17 @@ void view_put(FILE *to, const struct view *v, const struct stream *s, const stru
 		.rows = v->rows,
 		.detail = !a->has_results || v->columns < 40 ? FAULTS :
 			  v->columns < 70 ? KINDS :
-			  v->columns < 90 || !v->choice ? TIMES : FAILURES,
+			  v->columns < 90 || !v->has_keys ? TIMES : FAILURES,
 		.seconds = v->moment_ns ? (double)v->moment_ns / 1e9 : 1,
 		.choice = v->choice ? v->choice : &no_choice,
 	};
-	bool has_keys = v->choice && v->rows >= ROWS_FOR_KEYS;
+	bool has_keys = v->has_keys && v->rows >= ROWS_FOR_KEYS;
 	const char *slash = strrchr(s->path, '/'), *probe = slash ? slash + 1 : s->path;
 	char name[65], pid[65], comm[65];
 
+	/* Functions and their files are long. */
+	if (page.choice->by == BY_FUNCTION && page.detail > SUMS && v->columns < 110)
+		page.detail = SUMS;
 	/* Without results there are no times: then the order is that of the faults anyway. */
 	page.sort = a->has_results ? page.choice->sort : SORT_FAULTS;
 	put_line(&page, "%s of PID %s (%s), %s, for %llu s",

@@ -14,7 +14,8 @@ struct view {
 	u64 moment_ns;			/* the length of the interval */
 	u64 running_ns;			/* the time since the view began */
 	u64 behind_ns;			/* how far the reader is behind, or 0 */
-	const struct choice *choice;	/* NULL: there are no keys */
+	const struct choice *choice;	/* NULL: as at first */
+	bool has_keys;
 };
 
 /*

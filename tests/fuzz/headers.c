@@ -83,13 +83,14 @@ static bool line_is_read(const char *line, size_t len, const struct pf_fault *f,
 	struct fault read = { 0 };
 	char *copy = malloc(len + FAULT_SLACK);
 	bool right;
+	u64 ip;
 
 	memcpy(copy, line, len);
 	memset(copy + len, '7', FAULT_SLACK);
 	right = fault_parse(&read, copy, len) && read.pid == c->pid && read.address == f->address &&
 		read.time_ns == f->time_ns && read.region == (int)f->region &&
 		(read.result == RESULT_UNKNOWN) == (f->result == PF_RESULT_NONE) &&
-		read.result != RESULT_NEW &&
+		read.result != RESULT_NEW && fault_ip(&read, &ip) && ip == f->ip &&
 		(!f->result || read.latency_ns == c->latency_ns) &&
 		(!region || (read.map_len == strlen(region) && !memcmp(read.map, region, read.map_len)));
 	free(copy);

@@ -202,6 +202,7 @@ static struct outcome read_stream(const char *data, size_t size, bool dribble)
 	if (programs) {
 		choice_take(&choice, data, size < 32 ? size : 32);
 		size_of_view.choice = &choice;
+		size_of_view.has_keys = true;
 	}
 	while (s->state == READING)
 		stream_read(s);

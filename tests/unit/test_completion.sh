@@ -59,6 +59,7 @@ pf_user_offers_nothing_else_for_the_value_of_an_option() {
 	offers "pf_user --duration="
 	touch a.log
 	offers "pf_user --output=a" "a.log"
+	offers "pf_user --top=" "all region mapping thread process program function"
 	offered "pf_user --pid=" >pids
 	check grep -qx $$ pids
 }

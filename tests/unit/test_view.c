@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lookup.h"
 #include "tap.h"
 
 #include "pf_user/activity.c"
 #include "pf_user/choice.c"
 #include "pf_user/fault.c"
+#include "pf_user/functions.c"
 #include "pf_user/latency.c"
 #include "pf_user/names.c"
 #include "pf_user/programs.c"
@@ -30,7 +32,7 @@ static const struct choice *choice;	/* NULL: the plain text */
 static char *shown(const struct activity *a, unsigned int columns, unsigned int rows, u64 moment_ms)
 {
 	struct view view = {
-		.columns = columns, .rows = rows, .choice = choice,
+		.columns = columns, .rows = rows, .choice = choice, .has_keys = choice,
 		.moment_ns = moment_ms * MS, .running_ns = 7 * 1000 * MS,
 	};
 	char *text;
@@ -292,11 +294,11 @@ static void add_family(struct activity *a)
 {
 	programs = (struct programs) { 0 };
 	a->programs = &programs;
-	programs_set(&programs, 100, "sh", 2);
-	programs_set(&programs, 101, "sh", 2);
+	programs_set(&programs, 100, "sh", 2, 0);
+	programs_set(&programs, 101, "sh", 2, 0);
 	add_fault_of(a, 2 * MS, 100, 100, "heap", "minor", MS, "[heap]");
 	add_fault_of(a, 2 * MS, 101, 101, "heap", "minor", MS, "[heap]");
-	programs_set(&programs, 101, "cc\\0401", 7);
+	programs_set(&programs, 101, "cc\\0401", 7, 0);
 	add_fault_of(a, 9 * MS, 101, 101, "file", "major", 8 * MS, "/lib/libc.so.6");
 	add_fault_of(a, 9 * MS, 102, 102, "file", "sigbus", 4 * MS, "/tmp/gone");
 	for (int i = 0; i < 3; i++)
@@ -308,7 +310,7 @@ static void add_family(struct activity *a)
 	"7 faults: 5 minor, 1 major, 1 failed\n" status \
 	"faults/s  minor/s   p50   p99  major/s   p50   p99  failed/s  time\n" \
 	"       7        5 960ns 983us        1 7.9ms 7.9ms         1    1%  all\n"
-#define LAST_LINE "h keys  q quit  space pause  s sort  / filter  a m t r p g tables\n"
+#define LAST_LINE "h keys  q quit  space pause  s sort  / filter  a m t r p g f tables\n"
 
 static void test_choices(void)
 {
@@ -453,7 +455,7 @@ static void test_programs_in_bounded_memory(void)
 		char comm[100];
 		int len = snprintf(comm, sizeof(comm), "p%llu", pid);
 
-		programs_set(&programs, pid, comm, (size_t)len);
+		programs_set(&programs, pid, comm, (size_t)len, 0);
 	}
 	for (u64 pid = 1; pid <= 4 * PROGRAMS_MAX; pid++) {
 		const struct program *p = programs_find(&programs, pid);
@@ -465,9 +467,9 @@ static void test_programs_in_bounded_memory(void)
 	}
 	ok(right && nr_known > PROGRAMS_MAX / 2, "known programs are right, others unknown");
 	programs_set(&programs, 7, "0123456789012345678901234567890123456789"
-		     "0123456789012345678901234567890123456789", 80);
+		     "0123456789012345678901234567890123456789", 80, 0);
 	ok(programs_find(&programs, 7)->len == 64, "a long name is cut");
-	programs_set(&programs, 0, "x", 1);
+	programs_set(&programs, 0, "x", 1, 0);
 	ok(!programs_find(&programs, 0), "no process has number 0");
 	a.programs = &programs;
 	for (unsigned int i = 0; i < 3 * ACTIVITY_NAMES_MAX; i++)

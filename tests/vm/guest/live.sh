@@ -2,7 +2,7 @@
 # user --top shows the numbers that it logs.
 # vm: long
 . /tap.sh
-plan 14
+plan 18
 
 cd /tmp
 log=out/pf_probe_B.log
@@ -60,3 +60,15 @@ TERM=linux /terminal $command </dev/null >/tmp/shown
 like "next to a command that may use the terminal, the view is plain text" \
 	"$(cat /tmp/shown)" '%  all'
 unlike "and has no escape sequences" "$(cat /tmp/shown)" "$escape"
+
+# By function, of a program that a traced one executes.
+rows() { # the first one of each second
+	sed -n '/^by function/{n;s/.*[0-9]%  //p}' /tmp/top
+}
+/user --top=function --root -- timeout 4 /workload run fault-forever >/tmp/top.out 2>/tmp/top
+ok "by function: the function that touches memory, and its file" \
+	test "$(rows | grep -cE '^(touch|run_fault_forever)[a-z0-9.]*  /workload$')" -ge 2
+ok "by function: the share of unknown ones is shown" \
+	grep -qE '^by function( \(unknown for [0-9.]+% of the faults\))?:$' /tmp/top
+ok "by function: no module is left" test ! -e /proc/pf_probe_B
+like "by function: the log is complete" "$(tail -n 1 $log)" ' target=exited '
