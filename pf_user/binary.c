@@ -23,7 +23,7 @@ static int open_link(int process, const struct area *a)
 	return openat(process, name, O_PATH | O_CLOEXEC);
 }
 
-/* Without the right to follow that link. In a path with a backslash the kernel escaped something. */
+/* Without the right to follow that link. A backslash is a sign that the kernel escaped the path. */
 static int open_path(int process, const struct area *a)
 {
 	size_t len = strlen(a->path), deleted = strlen(DELETED);
@@ -95,15 +95,17 @@ static void forget(struct binaries *all, struct binary *b)
 	b->serial = 0;
 }
 
-/* Other than `keep`. */
-static struct binary *least_used(struct binaries *all, const struct binary *keep)
+/* Other than the one with the serial number `keep`. */
+static struct binary *least_used(struct binaries *all, u64 keep)
 {
 	struct binary *least = NULL;
 
 	for (size_t i = 0; i < BINARIES_MAX; i++) {
 		struct binary *b = &all->list[i];
 
-		if (b->serial && b != keep && (!least || b->latest_use < least->latest_use))
+		if (!b->serial || b->serial == keep)
+			continue;
+		if (!least || b->latest_use < least->latest_use)
 			least = b;
 	}
 	return least;
@@ -116,7 +118,7 @@ static struct binary *free_place(struct binaries *all)
 	for (size_t i = 0; i < BINARIES_MAX; i++)
 		if (!all->list[i].serial)
 			return &all->list[i];
-	least = least_used(all, NULL);
+	least = least_used(all, 0);
 	forget(all, least);
 	return least;
 }
@@ -159,7 +161,7 @@ static struct binary *add(struct binaries *all, int fd, const struct stat *st)
 		     result == ELF_UNREADABLE ? "it cannot be read as ELF" :
 		     !b->elf.nr ? "it has no symbols" : NULL;
 	all->size += elf_memory(&b->elf);
-	while (all->size > BINARIES_SIZE && (least = least_used(all, b)))
+	while (all->size > BINARIES_SIZE && (least = least_used(all, b->serial)))
 		forget(all, least);
 	return b;
 }

@@ -22,14 +22,15 @@ static char *read_text(int dir, const char *name, size_t max)
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC), err;
 	size_t len = 0, room = 16384;
-	char *text = NULL;
 	ssize_t got = -1;
+	char *text;
 
 	if (fd < 0)
 		return NULL;
+	text = need(malloc(room));
 	while (len < max) {
-		if (!text || room - len < 2) {
-			room *= text ? 2 : 1;
+		if (room - len < 2) {
+			room *= 2;
 			text = need(realloc(text, room));
 		}
 		got = read(fd, text + len, room - len - 1);
