@@ -17,7 +17,6 @@
 #define LATER_MAX	4096	/* questions that wait for the mappings to be read again */
 #define STUCK_NS	10000000000ULL
 #define END_MS		100
-#define PRIORITY	10	/* the reader comes first */
 
 static int channel = -1;
 static pid_t helper;
@@ -151,7 +150,6 @@ bool lookup_begin(void)
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 		setrlimit(RLIMIT_FSIZE, &no_file);
 		setrlimit(RLIMIT_CORE, &no_file);
-		setpriority(PRIO_PROCESS, 0, PRIORITY);
 		if (getppid() != parent)
 			_exit(0);
 		help();

@@ -25,7 +25,7 @@
 /* The alternate screen, without a cursor: the old contents come back at the end. */
 #define ENTER		"\033[?1049h\033[?25l\033[2J"
 #define LEAVE_MS	1000
-#define LAST_MS		1000ULL	/* for the last answers */
+#define LAST_MS		3000ULL	/* for the last answers */
 #define ANSWER_NS	20000000
 #define LEAVE		"\033[?25h\033[?1049l"
 

@@ -37,7 +37,8 @@ faults_at() { # NAME...
 	done
 }
 
-# Shows the faults of these lines (standard input) by function: in `msg`, and the rows in `rows`.
+# Shows the faults of these lines (standard input) by function: in `msg`, and the rows of the last
+# view in `rows`.
 view() { # [PROGRAM...]: to run the reader by
 	local nr
 	cat >lines
@@ -45,7 +46,10 @@ view() { # [PROGRAM...]: to run the reader by
 	{ echo "$head_line"; cat lines; summary "$nr"; echo EXIT_CODE; } >in
 	timeout 60 "$@" "$user" --top=function ./in >msg 2>err
 	check [ $? = 0 ]
-	sed -n '/%  all$/,/^$/s/.*[0-9]%  //p' msg | grep -v '^all$' >rows
+	awk '/%  all$/ { rows = ""; inside = 1; next }
+		/^$/ { inside = 0 }
+		inside && sub(/^.*[0-9]%  /, "") { rows = rows $0 "\n" }
+		END { printf "%s", rows }' msg >rows
 }
 
 row() { # ROW: a pattern for the whole row
