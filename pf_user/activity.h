@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * activity - counts the faults of an interval: all, by region, mapping, thread, process, program and
- * function
+ * activity - counts the faults of an interval: all, by region, mapping, thread, process, program
+ * and function
  *
  * Memory is bounded, whatever the traced process does: mappings, threads, and so on, for which
  * there is no room are counted together.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A fuzz target (libFuzzer) for the functions of an ELF file with any contents. The file must not be
- * read beyond its end, and each function that is found must have a symbol around its address.
+ * A fuzz target (libFuzzer) for the functions of an ELF file with any contents. The file must not
+ * be read beyond its end, and each function that is found must have a symbol around its address.
  */
 #include <stdint.h>
 #include <stdio.h>

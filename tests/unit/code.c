@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * A process for test_user_top_function.sh. Prints a name and the address of an instruction, one pair
- * a line, and waits for the end of its input. With names of files it maps each as code.
+ * A process for test_user_top_function.sh. Prints a name and the address of an instruction, one
+ * pair a line, and waits for the end of its input. With names of files it maps each as code.
  */
 #include <fcntl.h>
 #include <stdio.h>
