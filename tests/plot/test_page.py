@@ -288,7 +288,7 @@ def test_times_are_those_of_pictures_and_tables_to_the_last_digit(browser, tmp_p
     times = [0, 1, 999, 1500, 9996, 36_150_000, 999_999, 999_999_999, 45 * 10**8]
     times += [s * 10**9 for s in (119, 120, 7199, 7200, 90061, 172_800, 10**9)]
     times += (10 ** np.random.default_rng(1).uniform(0, 16, 500)).astype(int).tolist()
-    got = browser.execute_script("return arguments[0].map(duration)", times)
+    got = browser.execute_script("return arguments[0].map(pageModule.duration)", times)
     assert got == [time_text(ns) for ns in times]
 
 
