@@ -193,7 +193,7 @@ NOT_RUN = {
     "zstd": "for compressed logs, and for Ubuntu's modules",
 }
 # Libraries that are imported for other outputs.
-NOT_IMPORTED = {"plotly"}
+NOT_IMPORTED = {"pandas", "plotly"}
 # The scripts of the demo; their local imports follow.
 SCRIPTS = ("tests/vm/build.py", "tests/vm/demo.py", "page_fault_plot.py")
 
@@ -201,7 +201,7 @@ SCRIPTS = ("tests/vm/build.py", "tests/vm/demo.py", "page_fault_plot.py")
 def demo_files() -> list[Path]:
     """The Python files of the demo: scripts, the modules of tests/vm that they use, faultlog."""
     queue = [PROJECT / name for name in SCRIPTS]
-    files = sorted((PROJECT / "faultlog").glob("*.py"))
+    files = sorted((PROJECT / "faultlog").rglob("*.py"))
     while queue:
         path = queue.pop()
         files.append(path)
