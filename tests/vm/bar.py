@@ -95,7 +95,8 @@ class _Terminal:
                 try:
                     if not ended.is_set():
                         self.draw(self.stages[-1])
-                except Exception:  # such as a closed terminal, or tqdm is not installed
+                # The terminal is closed, or tqdm is not installed.
+                except (OSError, ValueError, ImportError):
                     return
 
     def draw(self, stage: Stage) -> None:

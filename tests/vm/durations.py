@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How long tests took the last time, kept in the cache, and how long the rest of a run will take."""
+"""How long tests took the last time, kept in the cache, and how long the rest of a run takes."""
 
 from __future__ import annotations
 

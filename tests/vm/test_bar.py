@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -271,5 +270,7 @@ def test_scripts_show_what_they_wait_for(tmp_path):
     status, written = run_on_terminal(line, {}, tmp_path)
     assert status == 0 and re.search(r"\rinstalling: 40 %, 0:\d\d\x1b\[K", written)
     assert screen(written) == ["end", ""]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        line, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert (done.stdout, done.stderr) == ("end\n", "")
