@@ -37,7 +37,7 @@ def fake_headers(folder: Path) -> kernel.Tree:
     return tree
 
 
-def test_headers_are_where_their_packages_install_them(tmp_path):
+def test_headers_are_where_their_packages_install_them(tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "usr/lib").mkdir(parents=True)
     (root / "usr/src").mkdir()
@@ -63,8 +63,12 @@ def test_headers_are_where_their_packages_install_them(tmp_path):
     ],
 )
 def test_only_a_long_run_on_the_default_kernel_has_a_system(
-    tmp_path, monkeypatch, name, quick, boots
-):
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    quick: bool,
+    boots: list[list[str]],
+) -> None:
     tree = kernel.Tree(kernel.known_kernels()[name], tmp_path)
     cases = {"load": tmp_path / "load.sh", "packages": tmp_path / "packages.sh"}
     cases["load"].write_text("#\n")
