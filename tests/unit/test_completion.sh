@@ -35,9 +35,9 @@ plotter() {
 	COLUMNS=10000 "${PYTHON:-/usr/bin/python3}" "$tree/page_fault_plot.py" --help
 }
 
-# Print the words that the help of an option of page_fault_plot lists: a, b and c.
+# Print the words that the help of an option of page_fault_plot lists: a, b (a note) or c.
 listed() { # OPTION BEFORE AFTER: patterns around the list
-	sed -n "s/^  $1 .*$2\(.*\)$3.*/\1/p" help | sed 's/ or /, /g; s/, /\n/g'
+	sed -n "s/^  $1 .*$2\(.*\)$3.*/\1/p" help | sed 's/ ([^()]*)//g; s/ or /, /g; s/, /\n/g'
 }
 
 pf_user_offers_the_options_of_its_help() {
