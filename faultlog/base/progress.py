@@ -146,7 +146,8 @@ def on_terminal() -> Iterator[None]:
 
 def _is_terminal() -> bool:
     try:
-        return os.isatty(sys.stderr.fileno()) and os.environ.get("TERM") != "dumb"
+        has_codes = os.environ.get("TERM", "dumb") != "dumb"
+        return has_codes and os.isatty(sys.stderr.fileno())
     except (AttributeError, OSError):
         return False
 

@@ -81,6 +81,17 @@ def test_slow_work_has_a_bar_that_is_erased(tmp_path):
     assert last_line(shown) == ""
 
 
+def test_a_terminal_without_a_name_has_no_bar(monkeypatch):
+    """On a slow machine it had one, and the escape sequences that erase it."""
+    monkeypatch.setattr(os, "isatty", lambda fd: True)
+    monkeypatch.setenv("TERM", "xterm")
+    assert progress._is_terminal()
+    monkeypatch.setenv("TERM", "dumb")
+    assert not progress._is_terminal()
+    monkeypatch.delenv("TERM")
+    assert not progress._is_terminal()
+
+
 def test_quick_work_has_none(tmp_path):
     status, out, shown = on_terminal(tmp_path, "--by", "region", wait_s=0)
     assert (status, shown) == (0, "") and "300 faults" in out
