@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Callable, ContextManager, Iterable, NoReturn, TextIO
+from typing import Callable, ContextManager, Iterable, NoReturn, TextIO, cast
 
 from . import VERSION, LogError, read
 from .analyse import select
@@ -172,9 +172,9 @@ def _output(args: argparse.Namespace) -> tuple[str, Path | None]:
     if _is_on_stdout(args):
         outputs.require_stdout(str(output))
         return name, output
-    for log in (args.log, *args.more, *(args.compare or ())):
-        both = (str(output), log)
-        if all(map(os.path.exists, both)) and os.path.samefile(*both):
+    for name_of_log in (args.log, *args.more, *(args.compare or ())):
+        both: tuple[str, str] = (str(output), name_of_log)
+        if all(os.path.exists(path) for path in both) and os.path.samefile(*both):
             raise LogError(f"{output}: the output would replace the log; use -o")
     return name, output
 
@@ -209,8 +209,8 @@ def run(argv: Iterable[str] | None = None) -> None:
     _require_logs(args)
     writer = outputs.module(name)
     outputs.check(writer, args)
-    is_file = bool(output) and not _is_on_stdout(args)
-    if is_file:
+    is_file = output is not None and not _is_on_stdout(args)
+    if output is not None and is_file:
         outputs.require_writable(output)
     filters = select.filters(args)
     takes = {*writer.columns(args), *filters.columns(), "tid"}
@@ -327,7 +327,8 @@ def main(argv: Iterable[str] | None = None) -> int:
     The caller sets the process's handling of signals, see page_fault_plot.py.
     """
     stderr = sys.stderr
-    sys.stderr = errors = Errors(stderr)  # print() would take None for standard output
+    errors = Errors(stderr)
+    sys.stderr = cast(TextIO, errors)  # print() would take None for standard output
     try:
         status = _status(argv)
     finally:
@@ -341,7 +342,8 @@ def _status(argv: Iterable[str] | None) -> int:
     try:
         if sys.stdout is None:
             raise LogError("standard output is closed")
-        sys.stdout.reconfigure(errors="surrogateescape")
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="surrogateescape")
         with progress.on_terminal():
             run(argv)
     except LogError as err:

@@ -15,7 +15,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 from ..base import progress
 from .files import libc
@@ -72,7 +72,8 @@ def ask(
         with _surroundings() as how:
             os.write(questions, wanted)
             os.lseek(questions, 0, os.SEEK_SET)
-            process = subprocess.Popen(
+            # No thread runs while a program is asked.
+            process = subprocess.Popen(  # pylint: disable=subprocess-popen-preexec-fn
                 command,
                 stdin=questions,
                 stdout=subprocess.PIPE,
@@ -118,11 +119,15 @@ def _limit(budget: Budget) -> Callable[[], None]:
     return limit
 
 
-def _answer(process: subprocess.Popen, until: float, budget: Budget) -> bytes | None:
+def _answer(
+    process: subprocess.Popen[bytes], until: float, budget: Budget
+) -> bytes | None:
     """Its output until it ends or reaches a limit; it has ended on return."""
+    assert process.stdout
+    fd = process.stdout.fileno()
     answer = bytearray()
     ready = select.poll()
-    ready.register(process.stdout, select.POLLIN)
+    ready.register(fd, select.POLLIN)
     with process:
         try:
             while True:
@@ -130,7 +135,7 @@ def _answer(process: subprocess.Popen, until: float, budget: Budget) -> bytes | 
                 if left <= 0 or not ready.poll(left * 1000):
                     budget.is_exceeded = True
                     break
-                data = os.read(process.stdout.fileno(), 1 << 16)
+                data = os.read(fd, 1 << 16)
                 if not data:
                     with suppress(subprocess.TimeoutExpired):
                         process.wait(max(until - time.monotonic(), 0.1))
@@ -153,7 +158,7 @@ def _answer(process: subprocess.Popen, until: float, budget: Budget) -> bytes | 
 
 
 @contextmanager
-def _surroundings() -> Iterator[dict[str, object]]:
+def _surroundings() -> Iterator[dict[str, Any]]:
     """The user and environment of a program, as arguments of Popen."""
     env = {
         name: value
@@ -186,7 +191,11 @@ def other_user() -> tuple[int, int] | None:
     there may be no other user.
     """
     with suppress(OSError):
-        if Path("/proc/self/uid_map").read_text().split() != ["0", "0", str(WHOLE)]:
+        if Path("/proc/self/uid_map").read_bytes().split() != [
+            b"0",
+            b"0",
+            b"%d" % WHOLE,
+        ]:
             return None
     if os.geteuid():
         return None

@@ -12,6 +12,7 @@ from typing import Callable, Iterable, Protocol, Sequence, TypeVar
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.fit import shortened
 from ..base.words import printable
 
@@ -80,7 +81,7 @@ def wanted_only(values: Iterable[Value]) -> list[str]:
 
 def chosen(
     texts: Iterable[str], names: Sequence[tuple[str, ...]], has_commas: bool
-) -> np.ndarray:
+) -> NDArray[np.bool_]:
     """Which of the names these lists choose: any of the values, and none of the excluded.
 
     names: for each, all texts that stand for it, (k,). Returns bool (k,). A value that is one
@@ -90,7 +91,7 @@ def chosen(
     known = {text for same in names for text in same}
     values = _values(texts, known if has_commas else set())
 
-    def match(value: Value) -> np.ndarray:
+    def match(value: Value) -> NDArray[np.bool_]:
         if value.text in known and not set("*?") & set(value.text):
             return np.array([value.text in same for same in names], dtype=bool)
         return np.array(
@@ -117,8 +118,8 @@ Kind = TypeVar("Kind", bound=Excludable)
 
 
 def combined(
-    values: Sequence[Kind], match: Callable[[Kind], np.ndarray], count: int
-) -> np.ndarray:
+    values: Sequence[Kind], match: Callable[[Kind], NDArray[np.bool_]], count: int
+) -> NDArray[np.bool_]:
     """Which of count items match any of the values, and none of those excluded; bool (count,).
 
     match: the items that a value stands for, bool (count,).

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..parse.log import Log
 from .groups import function_text, place_label
 from .symbols import NOWHERE, find
@@ -31,7 +32,7 @@ class Place:
 class Code:
     """The places of the instructions of n faults."""
 
-    codes: np.ndarray  # of each fault's place; int64 (n,)
+    codes: NDArray[np.int64]  # of each fault's place; int64 (n,)
     places: list[Place]
     notes: list[str]  # about missing or doubtful names
 

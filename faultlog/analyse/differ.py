@@ -28,6 +28,8 @@ from typing import Iterator
 
 import numpy as np
 
+from ..base.arrays import NDArray
+
 LEVEL, LEVEL_OF_SUM = 0.05, 0.04
 LEVEL_OF_ROWS = LEVEL - LEVEL_OF_SUM  # if the total does not differ
 MAX_SPLITS = 5000  # if there are more, a random sample of this size
@@ -58,7 +60,7 @@ def judge(total: Values, rows: list[Values]) -> tuple[bool, list[bool]]:
     return differs, (chances(rows, sides) <= level).tolist()
 
 
-def chances(rows: list[Values], sides: tuple[int, int]) -> np.ndarray:
+def chances(rows: list[Values], sides: tuple[int, int]) -> NDArray[np.float64]:
     """The p-value of each row, corrected for the number of rows; float64 (m,)."""
     units = _in_units(rows)
     nr_rows, nr_splits = len(units), 0
@@ -79,7 +81,7 @@ def chances(rows: list[Values], sides: tuple[int, int]) -> np.ndarray:
     return found
 
 
-def _in_units(rows: list[Values]) -> np.ndarray:
+def _in_units(rows: list[Values]) -> NDArray[np.float64]:
     """Each row minus its mean, divided by its spread; 0 if all runs are equal; (m, runs)."""
     values = [[*before, *after] for before, after in rows]
     # Subtract the minimum as exact integers: large values lose digits as floats.
@@ -89,7 +91,7 @@ def _in_units(rows: list[Values]) -> np.ndarray:
     return above / np.where(spread, spread, 1)
 
 
-def _splits(nr_before: int, nr_after: int, most: int) -> Iterator[np.ndarray]:
+def _splits(nr_before: int, nr_after: int, most: int) -> Iterator[NDArray[np.float64]]:
     """Ways to choose the runs before, at most this many at a time; float64 (splits, runs).
 
     1.0 marks the chosen runs. All ways or, if there are too many, the real one and a random

@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.error import LogError
 from ..base.words import printable, size_text, time_text
 from ..parse.log import MAJOR, Log
@@ -51,7 +52,7 @@ class Filter:
         """The filter for people."""
         raise NotImplementedError
 
-    def keeps(self, log: Log, whole: Log, notes: list[str]) -> np.ndarray:
+    def keeps(self, log: Log, whole: Log, notes: list[str]) -> NDArray[np.bool_]:
         """Which faults of log, a part of whole, it selects; bool (n,). Notes are appended."""
         raise NotImplementedError
 
@@ -75,7 +76,7 @@ class Times(Filter):
         end = f"{to} {self.end.text}" if self.end else ""
         return f"{begin} {end}".strip()
 
-    def keeps(self, log: Log, whole: Log, notes: list[str]) -> np.ndarray:
+    def keeps(self, log: Log, whole: Log, notes: list[str]) -> NDArray[np.bool_]:
         keep = np.ones(len(log), dtype=bool)
         first_ns = int(whole.time_ns.min()) if len(whole) else 0
         if self.begin:
@@ -105,10 +106,10 @@ class Numbers(Filter):
     def text(self) -> str:
         return f"{self.key}={','.join(map(str, self.values))}"
 
-    def keeps(self, log: Log, whole: Log, notes: list[str]) -> np.ndarray:
+    def keeps(self, log: Log, whole: Log, notes: list[str]) -> NDArray[np.bool_]:
         known, column = log.known(self.key), getattr(log, self.key)
 
-        def match(value: Value) -> np.ndarray:
+        def match(value: Value) -> NDArray[np.bool_]:
             if value.text in MISSING:
                 return ~known
             pid, _, place = value.text.partition("~")
@@ -133,7 +134,7 @@ class Numbers(Filter):
 class Names:
     """What a filter of names compares: n faults, k names."""
 
-    codes: np.ndarray  # of each fault's name, (n,)
+    codes: NDArray[np.integer[Any]]  # of each fault's name, (n,)
     shown: list[str]  # k names, as a message shows them
     same: list[tuple[str, ...]]  # for each name, all texts that stand for it
     notes: tuple[str, ...] = ()
@@ -211,7 +212,7 @@ class Named(Filter):
             return printable(" and ".join(f"{self.key}={t}" for t in self.texts))
         return printable(f"{self.key}={','.join(self.texts)}")
 
-    def keeps(self, log: Log, whole: Log, notes: list[str]) -> np.ndarray:
+    def keeps(self, log: Log, whole: Log, notes: list[str]) -> NDArray[np.bool_]:
         if not len(log):
             return np.zeros(0, dtype=bool)
         names = self.names(log, whole)
@@ -243,10 +244,10 @@ class Addresses(Filter):
             for r in self.ranges
         )
 
-    def keeps(self, log: Log, whole: Log, notes: list[str]) -> np.ndarray:
+    def keeps(self, log: Log, whole: Log, notes: list[str]) -> NDArray[np.bool_]:
         is_known = log.known("address")
 
-        def match(one: Range) -> np.ndarray:
+        def match(one: Range) -> NDArray[np.bool_]:
             above = log.address >= np.uint64(one.low)
             return is_known & above & (log.address <= np.uint64(one.high - 1))
 
@@ -271,7 +272,7 @@ class LongerThan(Filter):
     def text(self) -> str:
         return f"longer than {self.least.text}"
 
-    def keeps(self, log: Log, whole: Log, notes: list[str]) -> np.ndarray:
+    def keeps(self, log: Log, whole: Log, notes: list[str]) -> NDArray[np.bool_]:
         if self.least.ns >= TOP:
             return np.zeros(len(log), dtype=bool)
         return log.known("latency_ns") & (log.latency_ns > np.uint64(self.least.ns))
@@ -290,7 +291,7 @@ class Major(Filter):
     def text(self) -> str:
         return "major faults"
 
-    def keeps(self, log: Log, whole: Log, notes: list[str]) -> np.ndarray:
+    def keeps(self, log: Log, whole: Log, notes: list[str]) -> NDArray[np.bool_]:
         return log.result == MAJOR
 
     def there(self, log: Log, whole: Log) -> str:
@@ -334,7 +335,7 @@ class Filters:
             raise LogError(self.why_none(log))
         return part
 
-    def _kept(self, log: Log, notes: list[str]) -> np.ndarray:
+    def _kept(self, log: Log, notes: list[str]) -> NDArray[np.bool_]:
         """Which faults match; bool (n,)."""
         keep = np.ones(len(log), dtype=bool)
         for each in self.all:
@@ -373,7 +374,7 @@ class Filters:
             yield "each of these matches faults, but no fault matches all of them"
 
 
-def _is_from(time_ns: np.ndarray, begin_ns: int) -> np.ndarray:
+def _is_from(time_ns: NDArray[np.uint64], begin_ns: int) -> NDArray[np.bool_]:
     """Which times are begin_ns, which may exceed 64 bits, or later; bool (n,)."""
     if begin_ns > TOP:
         return np.zeros(len(time_ns), dtype=bool)

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Callable, Iterable
+from typing import Any, Callable, Iterable
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.error import LogError
 from ..base.packed import number, pack
 from ..base.words import exact_text, round_width, short_time_text, time_unit, whole_unit
@@ -27,7 +28,7 @@ OF_RESULT, OF_LATENCY = ("minor", "major", "failed"), ("total", "p50", "p99", "m
 class Groups:
     """Which group each of n faults is in, and the names of the groups."""
 
-    codes: np.ndarray  # int64 (n,), each below count
+    codes: NDArray[np.int64]  # int64 (n,), each below count
     count: int
     label: Callable[[int], str]  # for people
     plain: Callable[[int], str]  # for programs: numbers only, "" if not recorded
@@ -42,16 +43,16 @@ class Figures:
     times. Percentiles are as in log.percentile(); 0 in groups without a latency.
     """
 
-    faults: np.ndarray
-    minor: np.ndarray
-    major: np.ndarray
-    failed: np.ndarray
-    pages: np.ndarray  # distinct ones; processes share none
-    timed: np.ndarray  # faults with a latency
-    total: np.ndarray
-    p50: np.ndarray
-    p99: np.ndarray
-    max: np.ndarray
+    faults: NDArray[np.int64]
+    minor: NDArray[np.int64]
+    major: NDArray[np.int64]
+    failed: NDArray[np.int64]
+    pages: NDArray[np.int64]  # distinct ones; processes share none
+    timed: NDArray[np.int64]  # faults with a latency
+    total: NDArray[np.uint64]
+    p50: NDArray[np.uint64]
+    p99: NDArray[np.uint64]
+    max: NDArray[np.uint64]
 
 
 def absent(rows: Figures, i: int) -> set[str]:
@@ -68,7 +69,10 @@ def absent(rows: Figures, i: int) -> set[str]:
 
 
 def figures(
-    log: Log, codes: np.ndarray, count: int, spent: np.ndarray | None = None
+    log: Log,
+    codes: NDArray[np.int64],
+    count: int,
+    spent: NDArray[np.uint64] | None = None,
 ) -> Figures:
     """The figures of each group; codes: the group of each fault, int64 (n,) below count.
 
@@ -77,7 +81,7 @@ def figures(
     """
     all_codes, codes = codes, codes[: len(log)]
 
-    def tally(which: np.ndarray | slice) -> np.ndarray:
+    def tally(which: NDArray[Any] | slice) -> NDArray[np.int64]:
         return np.bincount(codes[which], minlength=count)
 
     page = log.page
@@ -102,7 +106,7 @@ def figures(
     elif len(latency):
         total[some] = np.add.reduceat(latency, before[some])
 
-    def percentile(percent: int) -> np.ndarray:
+    def percentile(percent: int) -> NDArray[np.uint64]:
         value = np.zeros(count, dtype=np.uint64)
         rank = -(-timed[some] * percent // 100) - 1
         value[some] = latency[before[some] + rank]
@@ -130,16 +134,19 @@ class Key:
     groups: Callable[[Log, Log], Groups]  # takes the selected faults and the whole log
 
 
-def _ranks(names: list[str]) -> tuple[list[str], np.ndarray]:
-    """The names sorted, and the position of each name in that order; int64 (n,)."""
+def _ranks(names: list[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """The names in alphabetical order, and the position there of each name; (k,) both."""
     order = sorted(range(len(names)), key=names.__getitem__)
     ranks = np.empty(len(names), dtype=np.int64)
     ranks[order] = np.arange(len(names))
     return [names[i] for i in order], ranks
 
 
-def _named(codes: np.ndarray, names: list[str]) -> Groups:
-    """Groups by codes of names, in alphabetical order; the name "" means not recorded."""
+def _named(codes: NDArray[np.integer[Any]], names: list[str]) -> Groups:
+    """Groups by names, in alphabetical order; those without faults are groups, too.
+
+    codes: each fault's index in names, (n,); names: distinct, "" stands for not recorded.
+    """
     names, ranks = _ranks(names)
     return Groups(
         ranks[codes],
@@ -311,8 +318,8 @@ def _offsets(log: Log, _whole: Log) -> Groups:
     """By file and page in it; faults in no file by their mapping only."""
     _, ranks = _ranks(log.names["map"])
     has_offset = log.known("offset")
-    keys = [ranks[log.map], log.offset, ~has_offset][: 2 + ("offset" in log.largest)]
-    codes, first = number(*keys)
+    keys: list[NDArray[Any]] = [ranks[log.map], log.offset, ~has_offset]
+    codes, first = number(*keys[: 2 + ("offset" in log.largest)])
 
     def plain(i: int) -> str:
         name, offset = log.names["map"][log.map[first[i]]], int(log.offset[first[i]])
@@ -388,9 +395,9 @@ class Members:
     """The names of the groups."""
 
     parts: list[Groups]  # one for each key
-    first: np.ndarray  # for each group, an index into the parts' codes; (g,)
-    # The time of each of group_by()'s codes, uint64; None: each fault's latency.
-    spent_ns: np.ndarray | None = None
+    first: NDArray[np.int64]  # for each group, an index into the parts' codes; (g,)
+    # The time of each of group_by()'s codes; None: each fault's latency.
+    spent_ns: NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
         return len(self.first)
@@ -409,7 +416,9 @@ class Members:
         return [part.plain(int(part.codes[self.first[i]])) for part in self.parts]
 
 
-def group_by(log: Log, whole: Log, keys: list[str]) -> tuple[np.ndarray, Members]:
+def group_by(
+    log: Log, whole: Log, keys: list[str]
+) -> tuple[NDArray[np.int64], Members]:
     """Group the faults of log, a selection from the whole log, by keys of KEYS.
 
     Returns the group of each fault, int64, and the names of the groups. With the key "time"
@@ -427,14 +436,15 @@ def group_by(log: Log, whole: Log, keys: list[str]) -> tuple[np.ndarray, Members
 
 def _spread(
     log: Log, whole: Log, parts: list[Groups], at: int
-) -> tuple[list[Groups], np.ndarray | None]:
+) -> tuple[list[Groups], NDArray[np.uint64] | None]:
     """Extend the parts' codes by entries for time in later intervals, see group_by().
 
     at: the index of the key "time". Returns the parts and the time of each entry; if every
     fault ended in the interval in which it began, the parts unchanged and None.
     """
     others = [part.codes for i, part in enumerate(parts) if i != at]
-    key, fault_of_key = np.zeros(len(log), dtype=np.uint8), np.zeros(1, dtype=np.int64)
+    key: NDArray[np.integer[Any]] = np.zeros(len(log), dtype=np.uint8)
+    fault_of_key = np.zeros(1, dtype=np.int64)
     if others:
         key, fault_of_key = number(*others)
     start, width = whole.time_ns.min(), moment_ns(log)

@@ -13,10 +13,11 @@ import itertools
 import struct
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Iterable
+from typing import Iterable, NamedTuple
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.packed import pack
 from ..parse.log import COLUMNS, Event, Log
 from .files import open_stored
@@ -89,28 +90,39 @@ class Range:
         return 0 <= self.low < self.high < 1 << 64 and self.base >= 0
 
 
+class Base(NamedTuple):
+    """A mapping of a file, as faults in it show it: where byte 0 of the file would be."""
+
+    address: int  # of that byte
+    low: int  # the lowest and the highest offset of faults, in bytes
+    high: int
+    since_ns: int  # Time of the first fault that shows it
+    has_run: int  # 1: an instruction was executed there
+
+
 @dataclass(eq=False)
 class Space:
     """An address space: of a process, from one exec to the next."""
 
     number: int
     parent: tuple[int, int] | None
-    bases: dict[int, list[tuple]] = field(default_factory=dict)  # by file
+    bases: dict[int, list[Base]] = field(default_factory=dict)  # by file
     is_known: bool = False  # its code is in a Placer's ranges
 
 
-def _loads(base: tuple, segments: list[Segment], page: int) -> dict[int, int]:
-    """Where a file with a mapping at this base can be loaded, with the weight of each place.
+def _loads(base: Base, segments: list[Segment], page: int) -> dict[int, int]:
+    """The addresses where a file with a mapping at this base can be loaded, and their weights.
+
+    An address is that of the file's virtual address 0; page: the size of a page in bytes.
 
     The page where one part ends and the next begins is mapped with both; then code has a
     little more weight. If a fault executed the page, only code is possible.
     """
-    at, low, high, _, ran = base
     found: dict[int, int] = {}
-    holding = (s for s in segments if s.holds(low, high, page))
+    holding = (s for s in segments if s.holds(base.low, base.high, page))
     for s in itertools.islice(holding, MAX_HOLDING):
-        if s.is_code or not ran:
-            load = at + s.offset - s.vaddr
+        if s.is_code or not base.has_run:
+            load = base.address + s.offset - s.vaddr
             found[load] = max(found.get(load, 0), 2 * MAX_BASES + s.is_code)
     return found
 
@@ -138,7 +150,7 @@ class Placer:
         self.ranges = Ranges(self.found)
         self._bases()
 
-    def _epochs(self, log: Log) -> np.ndarray:
+    def _epochs(self, log: Log) -> NDArray[np.int64]:
         """How many exec lines precede each fault, by process and time; int64 (n,)."""
         n = len(self.execs)
         if not n:
@@ -183,7 +195,7 @@ class Placer:
         for i, at in enumerate(order[starts].tolist()):
             space = self._space(int(log.pid[at]), int(epoch[at]))
             row = (base[at], low[i], high[i], since[i], ran[i])
-            space.bases.setdefault(int(log.map[at]), []).append(tuple(map(int, row)))
+            space.bases.setdefault(int(log.map[at]), []).append(Base(*map(int, row)))
 
     def _chain(self, key: tuple[int, int] | None) -> list[Space]:
         """A space and those that it was forked from, if they have files in the log."""
@@ -207,7 +219,7 @@ class Placer:
         if news:
             self.ranges = Ranges(self.found)
 
-    def _code(self, file: int, bases: list[tuple]) -> list[Range]:
+    def _code(self, file: int, bases: list[Base]) -> list[Range]:
         """Where a file's code is, by the bases of its mappings.
 
         Parts of a file may be further apart in memory than in the file, so data has other
@@ -217,7 +229,7 @@ class Placer:
             path, _ = self.log.roots.find(self.log.paths[file])
             self.segments[file] = read_segments(path)
         segments, found = self.segments[file], []
-        left = sorted(bases, key=lambda base: not base[4])[:MAX_BASES]
+        left = sorted(bases, key=lambda base: not base.has_run)[:MAX_BASES]
         loads = {base: _loads(base, segments, self.page) for base in left}
         for _ in range(MAX_LOADS):
             votes: Counter[int] = Counter()
@@ -225,22 +237,22 @@ class Placer:
                 votes.update(loads[base])
             if not votes:
                 break
-            load = min(votes, key=lambda at: (-votes[at], at))
+            _, load = min((-weight, at) for at, weight in votes.items())
             mine = {base for base in left if load in loads[base]}
-            since = min(b[3] for b in mine)
+            since = min(base.since_ns for base in mine)
             for s in segments:
                 if s.is_code:
                     low, high = load + s.vaddr, load + s.vaddr + s.size
-                    base = load + s.vaddr - s.offset
-                    found.append(Range(low, high, file, base, since))
-            left = [b for b in left if b not in mine]
+                    byte_0 = load + s.vaddr - s.offset
+                    found.append(Range(low, high, file, byte_0, since))
+            left = [base for base in left if base not in mine]
         # Bases that do not match the file, or a missing file: those that were executed, if any.
-        ran = [b for b in left if b[4]]
-        for base, _, high, since, _ in ran or ([] if found else left):
-            found.append(Range(base, base + high + AROUND, file, base, since))
+        ran = [base for base in left if base.has_run]
+        for at, _, high, since, _ in ran or ([] if found else left):
+            found.append(Range(at, at + high + AROUND, file, at, since))
         return found
 
-    def place(self, log: Log) -> tuple[np.ndarray, np.ndarray]:
+    def place(self, log: Log) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """The file and offset of each instruction.
 
         Returns codes of the column map, int64 (n,), NOWHERE if unknown; and offsets in that
@@ -253,7 +265,9 @@ class Placer:
             self._place(log.take(part), file[part], offset[part])
         return file, offset
 
-    def _place(self, log: Log, file: np.ndarray, offset: np.ndarray) -> None:
+    def _place(
+        self, log: Log, file: NDArray[np.int64], offset: NDArray[np.uint64]
+    ) -> None:
         """Fill in both arrays of place().
 
         It does all processes at once: first by the ranges of each space itself, then by those
@@ -297,17 +311,19 @@ class Ranges:
         same = self.space[1:] == self.space[:-1]
         self.overlap = bool((same & (self.high[:-1] > self.low[1:])).any())
 
-    def _place(self, space: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    def _place(
+        self, space: NDArray[np.int64], rank: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
         """One number for a space and a rank in lows; int64."""
         return space * (len(self.lows) + 1) + rank
 
     def find(
         self,
-        space: np.ndarray,
-        ip: np.ndarray,
-        time_ns: np.ndarray,
-        best: np.ndarray,
-        rows: np.ndarray,
+        space: NDArray[np.int64],
+        ip: NDArray[np.uint64],
+        time_ns: NDArray[np.uint64],
+        best: NDArray[np.int64],
+        rows: NDArray[np.int64],
     ) -> None:
         """Improve best, the index of the range that contains each instruction; -1: none.
 

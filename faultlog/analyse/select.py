@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any
+from typing import Any, Callable
 
 from ..base.error import LogError
 from .choice import Value, listed, numbers, split
@@ -84,7 +84,7 @@ def processes(text: str) -> tuple[Value, ...]:
     return numbers(text, r"\d{1,10}(~\d{1,9})?")
 
 
-LISTS = (
+LISTS: tuple[tuple[str, str, Callable[[str], Any]], ...] = (
     ("pid", "faults of this process", processes),
     ("tid", "faults of this thread", numbers),
     ("cpu", "faults on this CPU", numbers),

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from ..base.arrays import NDArray
 
 
 @dataclass(frozen=True)
@@ -15,14 +18,17 @@ class Later:
     Arrays of shape (m,), one entry for each key and interval with any time.
     """
 
-    key: np.ndarray
-    piece: np.ndarray  # the interval's index, int64
-    spent_ns: np.ndarray  # uint64
+    key: NDArray[np.integer[Any]]
+    piece: NDArray[np.int64]  # the interval's index, int64
+    spent_ns: NDArray[np.uint64]  # uint64
 
 
 def spread(
-    begin_ns: np.ndarray, end_ns: np.ndarray, width_ns: int, key: np.ndarray
-) -> tuple[np.ndarray, Later]:
+    begin_ns: NDArray[np.uint64],
+    end_ns: NDArray[np.uint64],
+    width_ns: int,
+    key: NDArray[np.integer[Any]],
+) -> tuple[NDArray[np.uint64], Later]:
     """Cut faults at the ends of intervals of one width, the first of which begins at 0.
 
     begin_ns, end_ns: uint64 (n,); key: by which later time is summed, (n,). Returns the time of

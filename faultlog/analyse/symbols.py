@@ -19,6 +19,7 @@ from typing import Iterable
 import numpy as np
 
 from ..base import progress
+from ..base.arrays import NDArray
 from ..base.packed import pack
 from ..base.words import plural
 from ..parse.log import Log
@@ -145,7 +146,7 @@ def changed_text(path: bytes, log: Log, is_copy: bool) -> str:
 class Places:
     """The places of faults' instructions: n faults, p distinct places."""
 
-    codes: np.ndarray  # of each fault's place; int64 (n,)
+    codes: NDArray[np.int64]  # of each fault's place; int64 (n,)
     files: list[int]  # of each place: code of the column map or NOWHERE
     offsets: list[int]  # bytes
     names: list[Name]

@@ -13,7 +13,8 @@ from typing import Callable, Generic, Iterator, NoReturn, Sequence, TypeVar
 
 from . import progress
 
-S, T = TypeVar("S"), TypeVar("T")
+S = TypeVar("S")
+T = TypeVar("T")
 MAX_HELPERS = 8  # one process takes all their results
 
 
@@ -95,13 +96,15 @@ class Helpers(Generic[S, T]):
     def __enter__(self) -> Iterator[T]:
         nr = min(nr_helpers(), len(self.items))
         for i in range(nr):
-            work = partial(map, self.function, self.items[i::nr])
-            self.helpers.append(Helper(work, number=i + 1))
+            self.helpers.append(Helper(partial(self._work, i, nr), number=i + 1))
         return self._results()
 
     def __exit__(self, *_error: object) -> None:
         for helper in self.helpers:
             helper.end()
+
+    def _work(self, first: int, step: int) -> Iterator[T]:
+        return map(self.function, self.items[first::step])
 
     def _results(self) -> Iterator[T]:
         if not self.helpers:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any, Callable, TypeVar
 
 import numpy as np
 
+from .arrays import NDArray
+
+_Unsigned = TypeVar("_Unsigned", bound="np.unsignedinteger[Any]")
 ROOM = 1 << 64  # of a packed row
 FEW_BITS = 20
 FEW = 1 << FEW_BITS  # values up to this are counted, which is faster than sorting
@@ -14,7 +17,9 @@ MIN_MARKED = 1 << 16  # values per place of FEW; with fewer, sorting is as fast
 CHUNK = 1 << 18  # values at a time
 
 
-def pack(*columns: np.ndarray) -> np.ndarray:
+def pack(
+    *columns: NDArray[np.integer[Any]] | NDArray[np.bool_],
+) -> NDArray[np.uint64]:
     """A number for each row, in the order of the first column, then the next, and so on.
 
     columns: unsigned or not negative, (n,) each. Returns uint64 (n,). Two rows are equal if
@@ -27,23 +32,23 @@ def pack(*columns: np.ndarray) -> np.ndarray:
         low, width = column.min(), int(column.max()) - int(column.min()) + 1
         if width == 1:
             continue
-        column = column.astype(np.uint64) - np.uint64(low)
+        values = column.astype(np.uint64) - np.uint64(low)
         if span * width > ROOM:
             packed, span = _dense(packed)
         if span * width > ROOM:
-            column, width = _dense(column)
-        packed = packed * np.uint64(width) + column if width < ROOM else column
+            values, width = _dense(values)
+        packed = packed * np.uint64(width) + values if width < ROOM else values
         span *= width
     return packed
 
 
-def _dense(column: np.ndarray) -> tuple[np.ndarray, int]:
-    """Ranks in place of values, and the number of distinct values."""
+def _dense(column: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], int]:
+    """The rank of each value among the distinct ones, (n,), and their number."""
     values, ranks = np.unique(column, return_inverse=True)
     return ranks.astype(np.uint64), len(values)
 
 
-def distinct(values: np.ndarray) -> np.ndarray:
+def distinct(values: NDArray[_Unsigned]) -> NDArray[_Unsigned]:
     """The distinct values, ascending; unsigned (n,) to (m,) of the same type.
 
     Pages are in a few places far apart: first the places are marked, then the values in them.
@@ -74,11 +79,11 @@ def distinct(values: np.ndarray) -> np.ndarray:
 
 
 def _marked(
-    values: np.ndarray,
+    values: NDArray[np.unsignedinteger[Any]],
     low: np.unsignedinteger,
     span: int,
-    mark: Callable[[np.ndarray], np.ndarray],
-) -> np.ndarray:
+    mark: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+) -> NDArray[np.int64]:
     """The distinct marks of all values, ascending, each below span; int64 (m,).
 
     low: the smallest value; mark: the marks of values less low, int64 (n,) to (n,). It is
@@ -91,11 +96,13 @@ def _marked(
     return np.flatnonzero(is_there)
 
 
-def number(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def number(
+    *columns: NDArray[np.integer[Any]] | NDArray[np.bool_],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Number the distinct rows from 0 on, in the order of pack().
 
-    columns: as of pack(), n > 0. Returns the number of each row, int64 (n,), and of each number
-    the first row that has it, int64 (m,).
+    columns: as of pack(), n > 0. Returns the number of each row, (n,), and of each number the
+    first row that has it, (m,).
     """
     packed = pack(*columns)
     if packed.max() >= FEW:

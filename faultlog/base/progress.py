@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Iterator, TypeVar
 
 import numpy as np
 
+from .arrays import NDArray
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -39,7 +41,7 @@ class Stage:
     each: int  # counts that are one unit
     began: float = field(default_factory=time.monotonic)
     # Counts of this process and of each helper, in memory that they share; int64 (NR_SLOTS,).
-    counts: np.ndarray = field(
+    counts: NDArray[np.int64] = field(
         default_factory=lambda: np.frombuffer(mmap.mmap(-1, 8 * NR_SLOTS), np.int64)
     )
 
@@ -74,7 +76,8 @@ class _Terminal:
             if self.bar is not None:
                 self.bar.n = stage.done
                 self.bar.refresh()
-        except Exception:  # such as a closed terminal, or tqdm is not installed
+        except Exception:  # pylint: disable=broad-exception-caught
+            # Such as a closed terminal, or tqdm is not installed.
             self.stages.clear()
         finally:
             self.is_drawing = False

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..base.arrays import NDArray
+
 MAX_AREAS = 10
 MIN_GAP_PAGES = 16
 MIN_GAP_PART = 1 / 4  # of its panel, if it were not cut out
@@ -26,7 +28,7 @@ class Area:
         return self.last - self.first + 1
 
 
-def find_areas(pages: np.ndarray, max_areas: int = MAX_AREAS) -> list[Area]:
+def find_areas(pages: NDArray[np.uint64], max_areas: int = MAX_AREAS) -> list[Area]:
     """Split the address space at its wide gaps; the areas, lowest first.
 
     pages: distinct page numbers, at least one, ascending; uint64 (n,). A gap is cut out if
@@ -45,7 +47,8 @@ def find_areas(pages: np.ndarray, max_areas: int = MAX_AREAS) -> list[Area]:
         return gap if cut else 0, at, first, last
 
     parts = [widest(0, len(pages) - 1)]
-    cuts = []  # (width, index of the page below), the widest first
+    # (width, index of the page below), the widest first
+    cuts: list[tuple[int, int]] = []
     while True:
         gap, at, first, last = part = max(parts)
         if not gap:
@@ -62,8 +65,11 @@ def find_areas(pages: np.ndarray, max_areas: int = MAX_AREAS) -> list[Area]:
     return [Area(int(pages[a]), int(pages[b])) for a, b in zip(firsts, lasts)]
 
 
-def area_of(pages: np.ndarray, areas: list[Area]) -> np.ndarray:
-    """The index of each page's area; uint8."""
+def area_of(pages: NDArray[np.uint64], areas: list[Area]) -> NDArray[np.uint8]:
+    """The index in areas of the last area that does not begin above each page; (n,).
+
+    pages: page numbers, (n,), none below the first area; areas: up to 255, lowest first.
+    """
     firsts = np.array([p.first for p in areas], dtype=np.uint64)
     return (np.searchsorted(firsts, pages, side="right") - 1).astype(np.uint8)
 

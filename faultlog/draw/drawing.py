@@ -24,6 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..base.arrays import NDArray
 from ..base.fit import shortened
 from ..base.packed import distinct, pack
 from ..base.words import plural, time_text, wrapped
@@ -114,12 +115,11 @@ def draw(
     nr_pages = count_pages(log)
     start = log.time_ns.min()
     duration = log.duration_ns
-    title, subtitle = headline(log, verdict, nr_pages, duration)
+    title, counts = headline(log, verdict, nr_pages, duration)
     if only:
-        subtitle = (
-            f"{only[0].upper()}{only[1:]}, of {plural(len(whole), 'fault')}: {subtitle}"
-        )
-    subtitle = wrapped(subtitle, LINE_WIDTH)
+        all_faults = plural(len(whole), "fault")
+        counts = f"{only[0].upper()}{only[1:]}, of {all_faults}: {counts}"
+    subtitle = wrapped(counts, LINE_WIDTH)
     warned = warnings_of(verdict.lines())
     missing = fonts.use_fonts(
         [title, *log.names["map"], *(lanes.names if lanes else ())]
@@ -186,9 +186,9 @@ def _draw_panels(
     sheet: Sheet,
     log: Log,
     panels: Panels,
-    elapsed: np.ndarray,
+    elapsed: NDArray[np.float64],
     drawn: set[tuple[int, bool]],
-    files: np.ndarray | None,
+    files: NDArray[np.bool_] | None,
 ) -> list[str]:
     """Draw all panels and their labels, and return notes.
 
@@ -200,7 +200,8 @@ def _draw_panels(
     ):  # then the log is in the order in which faults ended, not began
         order = np.argsort(log.time_ns, kind="stable")
         where = where[order] if len(where) else where
-    cells, shared, nr_unnamed = [], False, 0
+    cells: list[tuple[Axes, NDArray[np.int64]]] = []
+    shared, nr_unnamed = False, 0
     for i, (axis, panel) in enumerate(zip(sheet.areas, panels.panels)):
         here = np.flatnonzero(where == i)
         if order is not None:
@@ -221,9 +222,9 @@ def _draw_panels(
 def draw_faults(
     axis: Axes,
     log: Log,
-    here: np.ndarray,
-    places: tuple[np.ndarray, np.ndarray],
-    cells: list[tuple[Axes, np.ndarray]],
+    here: NDArray[np.int64],
+    places: tuple[NDArray[np.float64], NDArray[np.float64]],
+    cells: list[tuple[Axes, NDArray[np.int64]]],
     drawn: set[tuple[int, bool]],
 ) -> bool:
     """Draw faults in a panel. If there is no room for marks, append (axis, counts) to cells.
@@ -239,7 +240,7 @@ def draw_faults(
 
 
 def panel_notes(
-    panels: Panels, cells: list[tuple[Axes, np.ndarray]], shared: bool
+    panels: Panels, cells: list[tuple[Axes, NDArray[np.int64]]], shared: bool
 ) -> list[str]:
     """Notes on the panels; cells and shared: see draw_faults()."""
     notes = list(panels.notes)
@@ -252,7 +253,7 @@ def panel_notes(
 
 
 def _label_panel(
-    axis: Axes, panel: Panel, log: Log, here: np.ndarray, aside: float
+    axis: Axes, panel: Panel, log: Log, here: NDArray[np.int64], aside: float
 ) -> None:
     """Label a panel on the right: its title, its notes, its faults (here: their indices)."""
     words = [*panel.notes, plural(len(here), "fault")]
@@ -267,7 +268,7 @@ def _label_panel(
     label(axis, panel.title, lines, aside)
 
 
-def outcome_words(log: Log, here: np.ndarray) -> list[str]:
+def outcome_words(log: Log, here: NDArray[np.int64]) -> list[str]:
     """The time these faults took, and how many were major and failed."""
     spent = int(log.spent_ns(here).sum())
     words = [time_text(spent)] if spent else []
@@ -281,7 +282,11 @@ def outcome_words(log: Log, here: np.ndarray) -> list[str]:
 
 
 def _name_files(
-    axis: Axes, log: Log, here: np.ndarray, above: np.ndarray, files: np.ndarray
+    axis: Axes,
+    log: Log,
+    here: NDArray[np.int64],
+    above: NDArray[np.float64],
+    files: NDArray[np.bool_],
 ) -> int:
     """Write the names of mapped files beside the panel, where they were touched.
 
@@ -301,7 +306,7 @@ def _name_files(
     here, begin, above = here[order], begin[order], above[order]
     number = log.map[here]
     change = (begin[1:] != begin[:-1]) | (number[1:] != number[:-1])
-    first = np.concatenate(([0], np.flatnonzero(change) + 1))
+    first = np.append(0, np.flatnonzero(change) + 1)
     cost = np.add.reduceat(log.spent_ns(here).astype(np.float64) + 1e-3, first)
     maps = number[first].tolist()
     nr_places = np.bincount(maps)

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.packed import pack
 from ..parse.log import Log
 from .panels import cost_of
@@ -21,7 +23,7 @@ class Lanes:
     """The rows, and the row of each fault."""
 
     names: list[str]  # in the order of their first faults; "N others" is last
-    lane: np.ndarray  # each fault's index into names; uint8 (n,)
+    lane: NDArray[np.uint8]  # each fault's index into names; uint8 (n,)
     notes: tuple[str, ...] = ()
 
 
@@ -64,9 +66,13 @@ def find_lanes(log: Log, max_lanes: int = MAX_LANES) -> Lanes | None:
     return Lanes(found.names, found.lane, (note,) if slow else ())
 
 
-def _medians(cost: np.ndarray, comm: np.ndarray) -> np.ndarray:
-    """For each task the median of what tasks of its program cost; (n,), as there may be as many
-    programs as tasks."""
+def _medians(
+    cost: NDArray[np.number[Any]], comm: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """For each task the median of what tasks of its program cost; (n,).
+
+    cost: of each task, (n,); comm: the code of its program, (n,).
+    """
     order = np.lexsort((cost, comm))
     starts = np.flatnonzero(np.diff(comm[order], prepend=-1))
     sizes = np.diff(np.append(starts, len(comm)))
@@ -99,7 +105,7 @@ def find_threads(log: Log, max_lanes: int = MAX_THREADS) -> Lanes:
 
 
 def _rows(
-    log: Log, names: list[str], which: np.ndarray, max_lanes: int, must: set[str]
+    log: Log, names: list[str], which: NDArray[np.int64], max_lanes: int, must: set[str]
 ) -> Lanes:
     """Rows of faults by name, the most expensive ones and must; the rest in "N others".
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
 
+from ..base.arrays import NDArray
 from ..base.fit import shortened
 from ..base.words import exact_text, plural, round_width, size_text, time_text
 from .areas import page_ticks
@@ -77,7 +78,8 @@ def note(
 ) -> None:
     """Text on the right of the axes.
 
-    aside: distance in inches; y: height, as a fraction of the axes; up: shift in points.
+    aside: distance from the axes in inches; y: height, as a fraction of the axes; up: shift in
+    points; kwargs: of annotate().
     """
     axis.annotate(
         literal(words),
@@ -93,7 +95,10 @@ def note(
 
 
 def label(axis: Axes, title: str, lines: list[str], aside: float) -> None:
-    """Text on the right of the axes, vertically centred: a title, if not "", and lines."""
+    """Text on the right of the axes, vertically centred: a title, if not "", and lines.
+
+    aside: distance from the axes in inches.
+    """
     middle = 6 * len(lines) if title else 6 * (len(lines) - 1)
     if title:
         style = {"size": 9, "weight": "bold", "color": INK}
@@ -113,7 +118,7 @@ class PlaceLocator(Locator):
         return self.tick_values(*self.axis.get_view_interval())
 
     def tick_values(self, vmin: float, vmax: float) -> list[int]:
-        """See page_ticks()."""
+        """Ticks from vmin to vmax, both in bytes above base; see page_ticks()."""
         low, high = sorted((vmin, vmax))
         return page_ticks(low, high, self.base, self.page_size, self.max_ticks)
 
@@ -129,8 +134,8 @@ class TimeLocator(MaxNLocator):
         super().__init__(nr_ticks - 1, steps=[1, 2, 5, 10], integer=unit == 1)
         self.before, self.step = before, step if step * unit > 10e9 else 0
 
-    def tick_values(self, vmin: float, vmax: float) -> np.ndarray:
-        """See MaxNLocator."""
+    def tick_values(self, vmin: float, vmax: float) -> NDArray[np.float64]:
+        """Ticks from vmin to vmax, in units, (n,); see MaxNLocator."""
         vmin, vmax = vmin + self.before, vmax + self.before
         if self.step:
             ticks = np.arange(vmin // self.step, vmax // self.step + 1) * self.step
@@ -140,7 +145,15 @@ class TimeLocator(MaxNLocator):
 
 
 class Sheet:
-    """The picture's axes, which share X: strip, spent, lanes, areas (lowest first), and so on."""
+    """The picture's axes, which share X; those that were not asked for are missing."""
+
+    strip: Axes  # faults over time
+    spent: Axes  # time in faults, over time
+    lanes: Axes
+    areas: list[Axes]  # of the panels, lowest first
+    memory: Axes  # pages over time
+    new: Axes  # pages so far
+    latency: Axes
 
     def __init__(
         self,
@@ -168,8 +181,7 @@ class Sheet:
         self.height = self.top + sum(tall + GAP for _, tall in parts) - GAP + foot
         figure.set_size_inches(self.width, self.height)
         figure.set_facecolor("white")
-        self.areas: list[Axes] = []
-        self.spent = self.lanes = self.memory = self.new = self.latency = None
+        self.areas = []
         above = self.height - self.top
         for name, tall in parts:
             above -= tall
@@ -252,8 +264,13 @@ class Sheet:
             **BREAK_TEXT,
         )
 
-    def draw_line(self, x: np.ndarray, y: np.ndarray, **kwargs: object) -> None:
-        """Draw a line over the axes; x and y in inches, (n,) each."""
+    def draw_line(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], **kwargs: object
+    ) -> None:
+        """Draw a line over the axes.
+
+        x, y: in inches from the left and the bottom of the picture, (n,); kwargs: of Line2D.
+        """
         places = x / self.width, y / self.height
         self.figure.add_artist(
             Line2D(*places, transform=self.figure.transFigure, **kwargs)

@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 
+from ..base.arrays import NDArray
 from ..parse.log import ACCESSES, MAJOR, RESULTS
 
 # By access: unknown, read, write, exec, other. They differ in lightness as well as in hue, for
@@ -44,7 +45,10 @@ LIGHTEST = 0.85
 
 
 def mark_of(result: int, is_binned: bool) -> dict[str, object]:
-    """The style of the marks of a result, major or failed."""
+    """The style of the marks of a result, as arguments of Line2D.
+
+    result: a code of RESULTS from MAJOR on; is_binned: cells, not a mark for each fault.
+    """
     if is_binned:
         one, most = _shades(result, np.array([LIGHTEST, 1.0]))
         return CELL_MARK | {"markerfacecolor": one, "markerfacecoloralt": most}
@@ -53,13 +57,15 @@ def mark_of(result: int, is_binned: bool) -> dict[str, object]:
     return FAILED_MARK | {"marker": SHAPES[RESULTS[result]]}
 
 
-def _shades(result: int, shade: np.ndarray) -> np.ndarray:
+def _shades(result: int, shade: NDArray[np.float64]) -> NDArray[np.float64]:
     """The colours of cells; float (...,) to (..., 3).
 
     They are opaque: colours below would make them differ from the legend.
     """
-    dark = np.array(matplotlib.colors.to_rgb(INK if result == MAJOR else ALARM))
-    return 1 - shade[..., None] * (1 - dark)
+    dark: NDArray[np.float64] = np.array(
+        matplotlib.colors.to_rgb(INK if result == MAJOR else ALARM)
+    )
+    return 1.0 - shade[..., None] * (1.0 - dark)
 
 
 def inches(axis: Axes) -> tuple[float, float]:
@@ -71,11 +77,21 @@ def inches(axis: Axes) -> tuple[float, float]:
 
 def has_room(axis: Axes, nr_faults: int) -> bool:
     """Is there room for a mark for each fault?"""
-    return nr_faults <= MAX_MARKS * np.prod(inches(axis))
+    wide, tall = inches(axis)
+    return nr_faults <= MAX_MARKS * wide * tall
 
 
-def draw_marks(axis: Axes, x: np.ndarray, y: np.ndarray, access: np.ndarray) -> None:
-    """Draw a mark for each fault, in the order of time; smaller if there are many."""
+def draw_marks(
+    axis: Axes,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    access: NDArray[np.uint8],
+) -> None:
+    """Draw a mark for each fault; the more faults, the smaller.
+
+    x, y: places of n faults in units of the axes, (n,), in the order of time, as later marks cover
+    earlier ones; access: their codes, below NR_KINDS, (n,).
+    """
     axis.scatter(
         x,
         y,
@@ -89,9 +105,18 @@ def draw_marks(axis: Axes, x: np.ndarray, y: np.ndarray, access: np.ndarray) -> 
 
 
 def _places(
-    axis: Axes, x: np.ndarray, y: np.ndarray, pitch: float, rows: int = 0
-) -> tuple[np.ndarray, int, int]:
-    """The cell of each point, numbered row by row; and the numbers of rows and columns."""
+    axis: Axes,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    pitch: float,
+    rows: int = 0,
+) -> tuple[NDArray[np.int64], int, int]:
+    """The cell of each point in a grid over the axes; points outside get the nearest cell.
+
+    x, y: in units of the axes, (n,); pitch: the size of a cell in inches; rows: replaces the number
+    of rows that follows from it. Returns the cells, numbered from the lowest row and the left,
+    (n,); and the numbers of rows and of columns.
+    """
     wide, tall = inches(axis)
     columns, rows = max(int(wide / pitch), 1), rows or max(int(tall / pitch), 1)
     (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
@@ -105,21 +130,28 @@ def _places(
 
 
 def count_cells(
-    axis: Axes, x: np.ndarray, y: np.ndarray, access: np.ndarray, rows: int = 0
-) -> np.ndarray:
-    """Faults in each cell of the panel, by access: int64 (rows, columns, accesses)."""
-    counts = 0
+    axis: Axes,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    access: NDArray[np.uint8],
+    rows: int = 0,
+) -> NDArray[np.int64]:
+    """Faults in each cell of the panel, by access: (rows, columns, NR_KINDS), the lowest row first.
+
+    x, y, access: as for draw_marks(), in any order; rows: of cells, 0: as many as fit.
+    """
+    counts = np.zeros(1, dtype=np.int64)  # the first sum has all cells
     for first in range(0, max(len(x), 1), CHUNK):  # in parts: each fault takes 40 bytes
         part = slice(first, first + CHUNK)
         cell, nr_rows, columns = _places(axis, x[part], y[part], CELL, rows)
         cell *= NR_KINDS
         cell += access[part]
-        counts += np.bincount(cell, minlength=nr_rows * columns * NR_KINDS)
+        counts = counts + np.bincount(cell, minlength=nr_rows * columns * NR_KINDS)
     return counts.reshape(nr_rows, columns, NR_KINDS)
 
 
-def cell_kinds(counts: np.ndarray) -> np.ndarray:
-    """The access whose colour each cell gets: int64 (rows, columns).
+def cell_kinds(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The access whose colour each cell gets: (rows, columns); counts: of count_cells().
 
     It is chosen in proportion to the cell's faults, by a sequence that is uniform over the
     plane: if half of the faults are reads, half of the cells are blue, and no rare access
@@ -132,8 +164,11 @@ def cell_kinds(counts: np.ndarray) -> np.ndarray:
     return (counts.cumsum(axis=2) <= lot[..., None]).sum(axis=2).clip(0, NR_KINDS - 1)
 
 
-def draw_cells(binned: list[tuple[Axes, np.ndarray]]) -> None:
-    """Draw cells in the colours of their accesses, darker for more faults."""
+def draw_cells(binned: list[tuple[Axes, NDArray[np.int64]]]) -> None:
+    """Draw cells in the colours of their accesses, darker for more faults.
+
+    binned: axes and the counts of count_cells(); the same shade means the same count in all axes.
+    """
     most = max((counts.sum(axis=2).max() for _, counts in binned), default=1)
     for axis, counts in binned:
         picture = RGBA[cell_kinds(counts)]
@@ -143,8 +178,11 @@ def draw_cells(binned: list[tuple[Axes, np.ndarray]]) -> None:
         _show(axis, picture, 2)
 
 
-def _show(axis: Axes, picture: np.ndarray, zorder: float) -> None:
-    """An image over the whole panel; RGBA from 0 to 1, (rows, columns, 4)."""
+def _show(axis: Axes, picture: NDArray[np.float64], zorder: float) -> None:
+    """An image over the whole panel.
+
+    picture: RGBA from 0 to 1, (rows, columns, 4), the lowest row first.
+    """
     axis.imshow(
         (picture * 255 + 0.5).astype(np.uint8),  # drawn in half the time of floats
         extent=(*axis.get_xlim(), *axis.get_ylim()),
@@ -156,13 +194,18 @@ def _show(axis: Axes, picture: np.ndarray, zorder: float) -> None:
 
 
 def draw_standouts(
-    axis: Axes, x: np.ndarray, y: np.ndarray, result: np.ndarray, drawn: set
+    axis: Axes,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    result: NDArray[np.uint8],
+    drawn: set[tuple[int, bool]],
 ) -> bool:
-    """Marks for major and failed faults.
+    """Draw marks for major and failed faults.
 
     If they are few, a ring or a cross for each, one for all in a place; else cells, darker
-    for more faults. Pairs of the result and whether cells were used are added to drawn.
-    Returns True if a mark stands for several.
+    for more faults. x, y: as for draw_marks(), in any order; result: codes of RESULTS, (n,); drawn:
+    pairs of the result and whether cells were used are added, for the legend. Returns whether a
+    mark stands for several faults.
     """
     shared = False
     for code in range(MAJOR, len(RESULTS)):

@@ -10,9 +10,11 @@ parent.) A fault is in at most one panel.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.fit import shortened
 from ..base.packed import distinct, pack
 from ..base.words import plural, size_text
@@ -37,20 +39,23 @@ class Panel:
     notes: tuple[str, ...] = ()  # below the title
     unit: str = "address"  # what the axis counts: address, offset, page, mapping
     # The touched pages' numbers, uint64, and heights, float64, if gaps are folded; (m,) each.
-    folds: tuple[np.ndarray, np.ndarray] | None = None
-    keys: np.ndarray | None = None  # the faults' heights, if not by address; (n,)
+    folds: tuple[NDArray[np.uint64], NDArray[np.float64]] | None = None
+    # The faults' heights, if not by address; (n,).
+    keys: NDArray[np.floating[Any]] | None = None
 
 
 class Panels:
     """The panels, lowest first, and the panel of each fault."""
 
     def __init__(
-        self, panels: list[Panel], where: np.ndarray, notes: list[str]
+        self, panels: list[Panel], where: NDArray[np.uint8], notes: list[str]
     ) -> None:
         """where: uint8 (n,), each fault's index in panels, or NONE."""
         self.panels, self.where, self.notes = panels, where, notes
 
-    def heights(self, log: Log, panel: Panel, rows: np.ndarray) -> np.ndarray:
+    def heights(
+        self, log: Log, panel: Panel, rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         """The heights of the faults with these indices in the panel, in bytes; float64 (n,)."""
         if panel.keys is not None:
             return panel.keys[rows].astype(np.float64)
@@ -82,13 +87,15 @@ def by_address(log: Log) -> Panels:
             f"not drawn: {plural(len(apart), 'fault')} of exec, from {lowest:#x}, in the new "
             "program's stack before it was moved into place"
         )
-    lost = np.flatnonzero(~log.known("address")) if log.recorder else ()
+    lost = np.flatnonzero(~log.known("address") if log.recorder else where[:0])
     if len(lost):
         where[lost] = NONE
         notes.append(f"not drawn: {plural(len(lost), 'fault')} without an address")
     if len(lost) == len(log):
         return Panels([], where, notes)
-    shown = np.flatnonzero(where != NONE) if notes else slice(None)
+    shown: NDArray[np.int64] | slice = slice(None)
+    if notes:
+        shown = np.flatnonzero(where != NONE)
     touched = distinct(pages[shown]) if notes else log.pages
     areas = find_areas(touched)
     where[shown] = area_of(pages[shown], areas)
@@ -112,7 +119,7 @@ def by_address(log: Log) -> Panels:
     return Panels(panels, where, notes)
 
 
-def _of_exec(log: Log, pages: np.ndarray) -> np.ndarray | None:
+def _of_exec(log: Log, pages: NDArray[np.uint64]) -> NDArray[np.int64] | None:
     """Indices of the faults in which exec wrote arguments to a stack that it moved afterwards.
 
     They are above all other addresses. None: there are none, or the log has no other faults.
@@ -127,7 +134,9 @@ def _of_exec(log: Log, pages: np.ndarray) -> np.ndarray | None:
     return apart if len(apart) else None
 
 
-def _fold(panel: Panel, touched: np.ndarray, area: Area, page_shift: int) -> None:
+def _fold(
+    panel: Panel, touched: NDArray[np.uint64], area: Area, page_shift: int
+) -> None:
     """Shorten the gaps of an area of which little is touched, such as many small areas.
 
     touched: the numbers of its touched pages, in order; uint64 (n,).
@@ -140,13 +149,14 @@ def _fold(panel: Panel, touched: np.ndarray, area: Area, page_shift: int) -> Non
     nr_gaps = int(np.count_nonzero(np.diff(touched) > FOLDED_PAGES))
     if not nr_gaps:
         return
-    places = np.concatenate(([0.0], np.cumsum(steps)))
-    panel.folds = touched, places * (1 << page_shift)
-    panel.size = int(panel.folds[1][-1]) + (1 << page_shift)
+    places: NDArray[np.float64] = np.append(0.0, np.cumsum(steps))
+    places *= 1 << page_shift
+    panel.folds = touched, places
+    panel.size = int(places[-1]) + (1 << page_shift)
     panel.notes += (f"{plural(nr_gaps, 'untouched gap')} left out",)
 
 
-def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
+def by_mapping(log: Log, spaces: NDArray[np.uint32] | None = None) -> Panels:
     """A panel for each of the most expensive mappings, and one for all others.
 
     spaces: replaces Log.spaces() for a log that was joined from several; (n,).
@@ -208,12 +218,12 @@ def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
             has_place = log.known("address")[here]
             where[here[~has_place]] = NONE
             here = here[has_place]
-            keys, most, nr_pages = _packed(log, here, spaces[here])
+            keys, tallest, nr_pages = _packed(log, here, spaces[here])
             full = np.zeros(len(log), dtype=np.float32)
             full[here] = keys
             panel = Panel(
                 title=shortened(names[code] or "unknown", 24),
-                size=most << log.page_shift,
+                size=tallest << log.page_shift,
                 unit="page",
                 notes=(plural(nr_pages, "page"),),
                 keys=full,
@@ -223,8 +233,8 @@ def by_mapping(log: Log, spaces: np.ndarray | None = None) -> Panels:
 
 
 def _packed(
-    log: Log, here: np.ndarray, space: np.ndarray
-) -> tuple[np.ndarray, int, int]:
+    log: Log, here: NDArray[np.int64], space: NDArray[np.uint32]
+) -> tuple[NDArray[np.float64], int, int]:
     """Number the touched pages of each address space from the lowest one.
 
     space: the address space of each of these faults; (n,). Returns the heights of the faults, in
@@ -251,15 +261,21 @@ def has_cost_in_time(log: Log) -> bool:
     return log.latency_ns is not None and bool(log.known("latency_ns").any())
 
 
-def cost_of(log: Log, codes: np.ndarray, nr_codes: int) -> np.ndarray:
-    """The cost of each code's faults: their time, or their number if there are no latencies."""
+def cost_of(
+    log: Log, codes: NDArray[np.integer[Any]], nr_codes: int
+) -> NDArray[np.number[Any]]:
+    """What each code's faults cost; (nr_codes,).
+
+    codes: of the faults, below nr_codes, (n,). The cost is their time in ns, and 1e-3 for each, so
+    that faults without a latency count; if there are no latencies, it is their number.
+    """
     if has_cost_in_time(log):
         spent = np.bincount(codes, log.spent_ns(), nr_codes)
         return spent + np.bincount(codes, minlength=nr_codes) * 1e-3
     return np.bincount(codes, minlength=nr_codes)
 
 
-def regions_text(log: Log, here: np.ndarray) -> str:
+def regions_text(log: Log, here: NDArray[np.bool_]) -> str:
     """The regions of these faults (bool (n,)), most faults first; "": none recorded."""
     names = log.names["region"]
     counts = np.bincount(log.region[here], minlength=len(names))

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..analyse.spread import spread
+from ..base.arrays import NDArray
 from ..base.error import LogError
 from ..base.words import plural, short_time_text, time_text
 from ..parse.log import MAJOR, MINOR, NO_PAGE, Log, has_failed, percentile
@@ -42,9 +45,16 @@ def _counts(axis: Axes) -> None:
 
 
 def _tally(
-    bins: np.ndarray, kind: np.ndarray, kinds: int, weights: np.ndarray | None = None
-) -> np.ndarray:
-    """Count the faults of each kind in each bin, or sum their weights; (bins, kinds)."""
+    bins: NDArray[np.int64],
+    kind: NDArray[np.uint8],
+    kinds: int,
+    weights: NDArray[np.uint64] | None = None,
+) -> NDArray[Any]:
+    """Count the faults of each kind in each bin, or sum their weights.
+
+    bins: the bin of each fault, (n,); kind: its kind, below kinds, (n,); weights: (n,). Returns
+    (bins, kinds): int64 counts, or float64 sums.
+    """
     nr_bins = int(bins.max()) + 1
     counts = np.bincount(bins * kinds + kind, weights, minlength=nr_bins * kinds)
     return counts.reshape(nr_bins, kinds)
@@ -52,12 +62,16 @@ def _tally(
 
 def _stack(
     axis: Axes,
-    counts: np.ndarray,
+    counts: NDArray[Any],
     colours: tuple[str, ...],
     width: float,
     duration: int,
 ) -> None:
-    """Draw a bar for each bin, stacked by kind; counts: of _tally(); width: of a bin on X."""
+    """Draw a bar for each bin, stacked by kind.
+
+    counts: of _tally(); colours: of the kinds; width: of a bin on X, in its unit; duration: of the
+    time axis in ns, 0: there is one bin, which is drawn around 0.
+    """
     left = np.arange(len(counts)) * width
     below = np.zeros(len(counts))
     if not duration:
@@ -75,8 +89,11 @@ def _stack(
     _counts(axis)
 
 
-def _bins(log: Log, start: np.uint64, duration: int) -> tuple[np.ndarray, int]:
-    """The bin of each fault, int64 (n,), and the length of a bin in ns."""
+def _bins(log: Log, start: np.uint64, duration: int) -> tuple[NDArray[np.int64], int]:
+    """The bin in which each fault begins, (n,), and the length of a bin in ns.
+
+    start: Time of the first fault; duration: of the axis; both in ns.
+    """
     width = bin_width(duration)
     return ((log.time_ns - start) // np.uint64(width)).astype(np.int64), width
 
@@ -84,7 +101,10 @@ def _bins(log: Log, start: np.uint64, duration: int) -> tuple[np.ndarray, int]:
 def draw_strip(
     axis: Axes, log: Log, start: np.uint64, duration: int, unit: float
 ) -> None:
-    """Faults over time, stacked by access."""
+    """Draw faults over time, stacked by access.
+
+    start, duration: as for _bins(); unit: of X, in ns.
+    """
     bins, width = _bins(log, start, duration)
     counts = _tally(bins, log.access, len(COLOURS))
     _stack(axis, counts, COLOURS, width / unit, duration)
@@ -100,9 +120,10 @@ def draw_spent(
     aside: float,
     texts: list[str],
 ) -> None:
-    """Time spent in faults, stacked by result: shows which moment costs most.
+    """Draw the time spent in faults, stacked by result: shows which moment costs most.
 
-    A fault's time is spread over the bins that it overlaps. aside, texts: as in label().
+    A fault's time is spread over the bins that it overlaps. Y is in ns. start, duration, unit: as
+    for draw_strip(); aside, texts: as for label().
     """
     kind = (log.result == MAJOR).astype(np.uint8)
     kind[has_failed(log.result)] = 2
@@ -138,7 +159,8 @@ def draw_memory(
     """Draw distinct pages per bin, new and seen before; below, the number of pages so far.
 
     If the lower curve keeps rising, memory grows. If it is flat while there are many faults,
-    the same memory is taken away and comes back.
+    the same memory is taken away and comes back. start, duration, unit: as for draw_strip().
+    Raises LogError if no fault has an address.
     """
     if log.recorder:
         log = log.take(log.page != NO_PAGE)
@@ -146,16 +168,16 @@ def draw_memory(
             raise LogError("--view memory: the file has no addresses")
     bins, width = _bins(log, start, duration)
     pages = log.page
-    order = np.lexsort((log.time_ns, pages, log.process))
+    rows: list[NDArray[np.unsignedinteger[Any]]] = [pages, log.process]
+    order = np.lexsort([log.time_ns, *rows])
     same = np.ones(len(log) - 1, dtype=bool)
-    for column in (pages, log.process):
-        ordered = column[order]
-        same &= ordered[1:] == ordered[:-1]
-    again = np.concatenate(([False], same))
+    for column in rows:
+        same &= column[order][1:] == column[order][:-1]
+    again = np.append(False, same)
     # A page counts once per bin, by its first fault there.
     ordered = bins[order]
-    counts = ~again | np.concatenate(([True], ordered[1:] != ordered[:-1]))
-    page_bins, page_again = ordered[counts], again[counts]
+    counted = ~again | np.append(True, ordered[1:] != ordered[:-1])
+    page_bins, page_again = ordered[counted], again[counted]
     counts = _tally(page_bins, page_again.astype(int), 2)
     _stack(sheet.memory, counts, (FIRST, AGAIN), width / unit, duration)
     sheet.memory.set_ylabel(f"pages per\n{short_time_text(width)}", size=8, color=INK)
@@ -189,8 +211,8 @@ def draw_memory(
     total = np.cumsum(np.bincount(first, minlength=duration // width + 1))
     x = (np.arange(len(total)) + 1) * (width / unit)
     sheet.new.fill_between(
-        np.concatenate(([0], x)),
-        np.concatenate(([0], total)),
+        np.append(0, x),
+        np.append(0, total),
         step="pre",
         color=FIRST,
         alpha=0.85,
@@ -205,9 +227,12 @@ def draw_memory(
 
 
 def draw_lanes(
-    axis: Axes, log: Log, lanes: Lanes, elapsed: np.ndarray, aside: float
+    axis: Axes, log: Log, lanes: Lanes, elapsed: NDArray[np.float64], aside: float
 ) -> None:
-    """Draw a row for each lane: its faults over time, and their number on the right."""
+    """Draw a row for each lane: its faults over time, and their number on the right.
+
+    elapsed: where each fault begins on X, in its unit, (n,); aside: as for note().
+    """
     nr_lanes = len(lanes.names)
     axis.set_ylim(0, nr_lanes)
     row = nr_lanes - 1 - lanes.lane.astype(np.float64) + 0.5  # the first one on top
@@ -233,14 +258,15 @@ def draw_lanes(
 def draw_latencies(
     axis: Axes,
     log: Log,
-    elapsed: np.ndarray,
+    elapsed: NDArray[np.float64],
     aside: float,
-    drawn: set,
+    drawn: set[tuple[int, bool]],
     cuts: tuple[float, ...],
 ) -> list[str]:
     """Draw latencies on a logarithmic scale, with percentiles as curves and as text.
 
-    Faults without a latency are left out. cuts: see plot_latencies(). Returns notes.
+    Faults without a latency are left out. elapsed, drawn, cuts: as for plot_latencies(); aside: as
+    for note(). Returns notes for the foot.
     """
     notes = plot_latencies(axis, log, elapsed, drawn, cuts)
     has_latency = log.known("latency_ns")
@@ -263,8 +289,8 @@ def draw_latencies(
     return notes
 
 
-def percentiles_text(latency: np.ndarray) -> str:
-    """p50 and p99 of at least one latency; latency: in ns (n,)."""
+def percentiles_text(latency: NDArray[np.uint64]) -> str:
+    """p50 and p99 as text; latency: in ns, (n,) with n > 0."""
     middle, most = (time_text(percentile(latency, percent)) for percent in (50, 99))
     return f"p50 {middle}, p99 {most}"
 
@@ -272,11 +298,15 @@ def percentiles_text(latency: np.ndarray) -> str:
 def plot_latencies(
     axis: Axes,
     log: Log,
-    elapsed: np.ndarray,
-    drawn: set,
+    elapsed: NDArray[np.float64],
+    drawn: set[tuple[int, bool]],
     cuts: tuple[float, ...] = (),
 ) -> list[str]:
-    """Draw the marks and curves of draw_latencies(); cuts: where on X a new curve begins."""
+    """Draw the marks and curves of draw_latencies(); Y is the logarithm to base 10 of ns.
+
+    elapsed: where each fault begins on X, in its unit, (n,); drawn: as for draw_standouts(); cuts:
+    where on X a new curve begins, ascending. Returns notes for the foot.
+    """
     order = np.argsort(log.time_ns, kind="stable")
     order = order[log.known("latency_ns")[order]]
     latency = log.latency_ns[order]
@@ -309,14 +339,22 @@ def plot_latencies(
     return notes
 
 
-def _draw_percentiles(axis: Axes, x: np.ndarray, latency: np.ndarray) -> None:
+def _draw_percentiles(
+    axis: Axes, x: NDArray[np.float64], latency: NDArray[np.uint64]
+) -> None:
+    """Draw p50 and p99 over time, for CURVE_BINS parts of equal length of the time.
+
+    x: on X, in its unit, ascending, the first below the last; latency: in ns; (n,) both. A curve
+    leaves out parts with fewer than MIN_IN_BIN latencies, and is interrupted where there are none.
+    """
     edges = np.linspace(x[0], x[-1], CURVE_BINS + 1)
     cuts = np.searchsorted(x, edges[1:-1])
-    places, values = [], []
+    places: list[float] = []
+    values: list[tuple[float, float]] = []  # p50 and p99 in ns
     for i, part in enumerate(np.split(latency, cuts)):
         if len(part) >= MIN_IN_BIN:
             places.append((edges[i] + edges[i + 1]) / 2)
-            values.append([percentile(part, percent) for percent in (50, 99)])
+            values.append((percentile(part, 50), percentile(part, 99)))
         elif not len(part):  # no fault, no curve
             places.append((edges[i] + edges[i + 1]) / 2)
             values.append((np.nan, np.nan))

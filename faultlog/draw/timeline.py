@@ -9,10 +9,11 @@ they differ from elapsed times only after a break, where a stretch is left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Sequence
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.words import ROUND_TIMES, round_width
 from ..parse.log import Log
 from .areas import ALIKE
@@ -69,7 +70,7 @@ class Timeline:
         """The position of the end of the last fault."""
         return self.parts[-1].position(self.parts[-1].last_ns)
 
-    def positions(self, elapsed_ns: np.ndarray) -> np.ndarray:
+    def positions(self, elapsed_ns: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """The positions of times at which faults begin; uint64 (n,)."""
         if not self.breaks:
             return elapsed_ns
@@ -91,16 +92,18 @@ class Timeline:
             for p in self.parts
         ]
         lowest = round_width(self.duration_ns, TIME_TICKS)
-        for step in ROUND_TIMES:
+
+        def has_room(step: int) -> bool:
             # Of two neighbours, one has all the digits that times of this step can have.
             lasts = [high // step * step for _, high in ranges]
             wide = max(most(max(t - i * step, 0)) for t in lasts for i in (0, 1))
-            if step >= max(lowest, wide):
-                break
+            return step >= max(lowest, wide)
+
+        step = next(filter(has_room, ROUND_TIMES), ROUND_TIMES[-1])
         ticks: list[tuple[int, int, int]] = []  # position, time, part
         for i, (part, (low, high)) in enumerate(zip(self.parts, ranges)):
-            times = range(-(-low // step) * step, high + 1, step)
-            for time in times or filter(text, [roundest(low, high)]):
+            times: Sequence[int] = range(-(-low // step) * step, high + 1, step)
+            for time in times or list(filter(text, [roundest(low, high)])):
                 place = part.position(time - before_ns)
                 while (
                     ticks
@@ -151,7 +154,8 @@ def find(log: Log, share: float) -> Timeline:
     usual = float(np.median(steps))
     nr = min(MAX_BREAKS + 1, len(idle))
     widest = np.argpartition(idle, len(idle) - nr)[-nr:]
-    left, cuts = duration, []
+    left = duration
+    cuts: list[tuple[int, int, int]] = []  # width, elapsed ns of its begin and end
     for at in sorted(widest.tolist(), key=lambda at: (-int(idle[at]), at)):
         gap = int(idle[at])
         if gap * MIN_STRETCH < left or gap < MIN_STEPS * usual:

@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from .log import DECIMAL, HEXADECIMAL
 
 PAD = b" " * 16  # loads of 8 bytes go past the end of the last word
@@ -36,7 +37,7 @@ def word_of(text: bytes) -> int:
     return int.from_bytes(text[:8].ljust(8, b"\0"), "little")
 
 
-def _joined(digits: np.ndarray, base: int) -> np.ndarray:
+def _joined(digits: NDArray[np.uint64], base: int) -> NDArray[np.uint64]:
     """Numbers of 8 digits, a byte each, the first digit lowest; changes digits, (n,)."""
     for i, mask in enumerate(
         MASKS
@@ -48,7 +49,7 @@ def _joined(digits: np.ndarray, base: int) -> np.ndarray:
     return digits
 
 
-def _decimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _decimal(text: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     """The numbers of 8 characters, each ^ b"0", and which are valid; changes text, (n,)."""
     bad = text + (EACH_80 - EACH_9 - EACH_1)
     bad |= text
@@ -56,13 +57,16 @@ def _decimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return _joined(text, 10), bad == 0
 
 
-def _hexadecimal(text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _hexadecimal(
+    text: NDArray[np.uint64],
+) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     """Like _decimal(), for hexadecimal; letters are 0x51 to 0x56 or 0x71 to 0x76 here."""
     is_letter = text >> np.uint64(6) & EACH_1
     digits = text & EACH_F
     digits += is_letter * np.uint64(9)
     is_ten = digits + EACH_6 >> np.uint64(4)  # or more
-    bad = (text >> np.uint64(4) ^ is_letter) | (is_ten ^ is_letter)
+    bad: NDArray[np.uint64] = text >> np.uint64(4) ^ is_letter
+    bad |= is_ten ^ is_letter
     bad |= text >> np.uint64(5) & ~is_letter
     bad |= text >> np.uint64(7)
     bad |= digits >> np.uint64(4)
@@ -77,7 +81,9 @@ class Block:
         """parts: consecutive pieces of text; the last line has no newline."""
         self.framed = b"".join((b"\n", *parts, END))
         self.text = text = np.frombuffer(self.framed, dtype=np.uint8, offset=1)
-        self.loads = np.ndarray(len(text) - 7, dtype="<u8", buffer=text, strides=1)
+        self.loads: NDArray[np.uint64] = np.ndarray(
+            len(text) - 7, dtype="<u8", buffer=text, strides=1
+        )
         # Control characters separate words; Reader.feed() rejects lines with NUL.
         blank = np.frombuffer(self.framed, dtype=np.uint8) <= 32
         edges = np.flatnonzero(blank[1:] != blank[:-1])
@@ -92,13 +98,13 @@ class Block:
         self.first_word = last - self.nr_words
 
     @cached_property
-    def word(self) -> np.ndarray:
+    def word(self) -> NDArray[np.uint64]:
         """The first 8 bytes of each word, as an integer."""
         word = KEEP_BYTES[np.minimum(self.end - self.start, 8)]
         word &= self.loads[self.start]
         return word
 
-    def have(self, words: list[bytes], at: np.ndarray) -> np.ndarray:
+    def have(self, words: list[bytes], at: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Where these words, of up to 7 bytes, are the next from word at on; bool (n,)."""
         phrase = b" ".join(words) + b" "
         start = self.start[at]
@@ -122,25 +128,26 @@ class Block:
         """The bytes of text[start:end]."""
         return self.framed[1 + start : 1 + end]
 
-    def with_byte(self, value: int) -> np.ndarray:
+    def with_byte(self, value: int) -> NDArray[np.int64]:
         """Indices of the lines that contain this byte."""
         places = np.flatnonzero(self.text == value)
         return np.unique(np.searchsorted(self.line_end, places))
 
-    def line_of_word(self) -> np.ndarray:
+    def line_of_word(self) -> NDArray[np.int64]:
         """The line of each word."""
         return np.repeat(np.arange(len(self.line_end)), self.nr_words)
 
     def in_order(
-        self, lines: np.ndarray, at: np.ndarray, prefixes: list[bytes]
-    ) -> list[tuple[np.ndarray, np.ndarray | slice]] | None:
+        self, lines: NDArray[np.int64], at: NDArray[np.int64], prefixes: list[bytes]
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64] | slice]] | None:
         """The words with each prefix, if all lines have the prefixes in this order.
 
         lines: indices; at: the first word of each that has a prefix; (n,) both. A line may
         lack some prefixes. Returns for each prefix its words, and the rows in lines of
         these, as indices or a slice; None if a line has another order.
         """
-        found, start = [], self.start[at]
+        found: list[tuple[NDArray[np.int64], NDArray[np.int64] | slice]] = []
+        start = self.start[at]
         for prefix in prefixes:
             has_it = self.begin_with(prefix, start)
             if has_it.all():
@@ -156,7 +163,7 @@ class Block:
         ends = self.first_word[lines] + self.nr_words[lines]
         return found if (at == ends).all() else None
 
-    def starting(self, prefixes: Prefixes) -> list[np.ndarray]:
+    def starting(self, prefixes: Prefixes) -> list[NDArray[np.int64]]:
         """For each prefix the indices of the words that start with it."""
         kind = prefixes.kind_of_hash[prefixes.hashes(self.word)]
         order = np.argsort(kind, kind="stable")
@@ -166,11 +173,11 @@ class Block:
             for i, text in enumerate(prefixes.texts)
         ]
 
-    def _those_with(self, prefix: bytes, found: np.ndarray) -> np.ndarray:
+    def _those_with(self, prefix: bytes, found: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of these words that start with prefix, of 3 to 16 bytes; indices."""
         return found[self.begin_with(prefix, self.start[found])]
 
-    def begin_with(self, prefix: bytes, start: np.ndarray) -> np.ndarray:
+    def begin_with(self, prefix: bytes, start: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which words at start have this prefix, of up to 16 bytes; bool (n,)."""
         fits = self.loads[start] & KEEP_BYTES[min(len(prefix), 8)] == word_of(prefix)
         if len(prefix) > 8:  # a prefix has no blank, so the bytes are of one word
@@ -179,8 +186,8 @@ class Block:
         return fits
 
     def numbers(
-        self, start: np.ndarray, end: np.ndarray, form: str
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, start: NDArray[np.int64], end: NDArray[np.int64], form: str
+    ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         """The numbers text[start:end], and which are valid numbers of 64 bits.
 
         start, end: shape (n,). Returns uint64 (n,) and bool (n,).
@@ -219,8 +226,11 @@ class Block:
         return value, fits
 
     def hashes(
-        self, start: np.ndarray, end: np.ndarray, secrets: np.ndarray
-    ) -> np.ndarray:
+        self,
+        start: NDArray[np.int64],
+        end: NDArray[np.int64],
+        secrets: NDArray[np.uint64],
+    ) -> NDArray[np.uint64]:
         """Hashes of the byte strings text[start:end]; secrets: see _mixed(); uint64 (n,).
 
         Different strings of up to 8 bytes have different hashes.
@@ -240,7 +250,9 @@ class Block:
         return value
 
 
-def _mixed(value: np.ndarray, secrets: np.ndarray) -> np.ndarray:
+def _mixed(
+    value: NDArray[np.uint64], secrets: NDArray[np.uint64]
+) -> NDArray[np.uint64]:
     """Spread each bit over most others, by two odd numbers; changes value.
 
     Nobody must be able to predict the result of a difference: after only one multiplication,
@@ -274,7 +286,7 @@ class Prefixes:
         self.kind_of_hash = np.zeros(1 << self.BITS, dtype=np.uint8)
         self.kind_of_hash[places] = np.arange(1, len(texts) + 1)
 
-    def hashes(self, word: np.ndarray) -> np.ndarray:
+    def hashes(self, word: NDArray[np.uint64]) -> NDArray[np.int64]:
         """A hash of the first bytes of each word; uint64 (n,) to int64 (n,)."""
         value = word & KEEP_BYTES[self.HEAD]
         value *= self.factor

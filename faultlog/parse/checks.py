@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.error import LogError
 from ..base.fit import shortened
 from ..base.words import plural
@@ -183,7 +184,7 @@ def nr_back_in_time(log: Log, apart_ns: int) -> int:
     return nr
 
 
-def _is_before(times: np.ndarray, apart_ns: int) -> np.ndarray:
+def _is_before(times: NDArray[np.uint64], apart_ns: int) -> NDArray[np.bool_]:
     """Which times are more than apart_ns below the previous; uint64 (n,) to bool (n - 1,)."""
     earlier = times[1:] < times[:-1]
     return earlier & (times[:-1] - times[1:] > np.uint64(apart_ns))

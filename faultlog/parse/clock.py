@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.error import LogError
 from .log import Log
 
@@ -75,7 +76,7 @@ def note(log: Log) -> str:
     return f"Times are times of day, from {first:%Y-%m-%d}, UTC{ahead}"
 
 
-def utc(time_ns: np.ndarray, boot: int) -> np.ndarray:
+def utc(time_ns: NDArray[np.uint64], boot: int) -> NDArray[np.bytes_]:
     """Times of day of these times by CLOCK_MONOTONIC; uint64 (n,) to bytes of ASCII (n,)."""
     # The difference may be negative; the sum is not, see required().
     of_day = (time_ns.astype(np.int64) + np.int64(boot)).astype("datetime64[ns]")

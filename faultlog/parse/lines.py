@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import Iterable, Iterator
+from typing import Any, Iterable, Iterator
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.words import plain
 from . import dmesg, others
 from .block import KEEP_BYTES, Block, Prefixes, word_of
@@ -73,12 +74,12 @@ class Reader:
         self.order = tuple(n for n in KEYS if recorder or n not in OF_OTHERS)
         self.columns = [c for c in COLUMNS.values() if c.name in wanted]
         self.keys = [column for column in self.columns if column.name not in LINE]
-        self.parts: dict[str, list[np.ndarray]] = {c.name: [] for c in self.columns}
-        self.lines: list[np.ndarray] = []  # each fault's line number
+        self.parts: dict[str, list[NDArray[Any]]] = {c.name: [] for c in self.columns}
+        self.lines: list[NDArray[np.int64]] = []  # each fault's line number
         self.prefixes = Prefixes([_prefix(c.name) for c in self.keys])
         self.names = {c.name: Names(c) for c in self.keys if c.form == WORD}
         self.nr_rows = 0
-        self.largest: defaultdict[str, list[np.ndarray]] = defaultdict(
+        self.largest: defaultdict[str, list[NDArray[np.int64]]] = defaultdict(
             list
         )  # row numbers
         self.events: list[Event] = []
@@ -89,7 +90,7 @@ class Reader:
         # Of a kernel's log: printed faults, and other lines, which are not bad there.
         self.nr_printed = self.nr_other = self.first_other = 0
         # Runs of consecutive line counters: the first and the last of each.
-        self.runs: list[np.ndarray] = []
+        self.runs: list[NDArray[np.int64]] = []
 
     def feed(self, *parts: bytes | memoryview, can_be_printed: bool = True) -> None:
         """Parse whole lines; the last one has no newline.
@@ -97,8 +98,8 @@ class Reader:
         parts: consecutive pieces of text; can_be_printed: it may be a kernel's log.
         """
         if self.recorder and can_be_printed:
-            text = map(self.recorder.line, b"".join(parts).split(b"\n"))
-            self.feed(b"\n".join(text), can_be_printed=False)
+            converted = map(self.recorder.line, b"".join(parts).split(b"\n"))
+            self.feed(b"\n".join(converted), can_be_printed=False)
             return
         block = Block(*parts)
         nr_lines = len(block.line_end)
@@ -127,15 +128,17 @@ class Reader:
         for i in np.flatnonzero(~good & ~empty):
             self._other_line(block.line(i), self.nr_lines + int(i) + 1)
         self._follow(rows, counter)
-        for name, parts in self.parts.items():
-            parts.append(rows[name])
+        for name, arrays in self.parts.items():
+            arrays.append(rows[name])
         self.lines.append(lines + (self.nr_lines + 1))
         self.nr_lines += nr_lines
         self.nr_rows += len(lines)
 
     def _fixed(
         self, block: Block
-    ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    ) -> tuple[
+        NDArray[np.int64], NDArray[np.int64], dict[str, NDArray[Any]], NDArray[np.int64]
+    ]:
         """The lines that begin like LINE, with or without a counter before it.
 
         Returns their indices, the first word after LINE of each, the columns of LINE, and
@@ -158,7 +161,7 @@ class Reader:
                 keep[has_counter] = fits
                 line, at, counter = line[keep], at[keep], counter[keep]
         fits = np.ones(len(line), dtype=bool)
-        rows = {}
+        rows: dict[str, NDArray[Any]] = {}
         for place, words in PHRASES.items():
             fits &= block.have(words, at + place)
         for place, column in PLACES.items():
@@ -174,8 +177,8 @@ class Reader:
         return line[fits], at[fits], rows, counter[fits]
 
     def _keyed(
-        self, block: Block, lines: np.ndarray, at: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, np.ndarray | slice]]:
+        self, block: Block, lines: NDArray[np.int64], at: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64] | slice]]:
         """For each of self.keys its words, and the row of each word.
 
         lines: indices; at: the first key=value word of each line; (n,) both. Rows are
@@ -198,15 +201,16 @@ class Reader:
         self,
         block: Block,
         column: Column,
-        found: np.ndarray,
-        row: np.ndarray | slice,
+        found: NDArray[np.int64],
+        row: NDArray[np.int64] | slice,
         nr_rows: int,
-    ) -> np.ndarray:
+    ) -> NDArray[Any]:
         """A column of key=value words; (nr_rows,).
 
         found: indices of the key's words; row: the row of each.
         """
         start, end = block.start[found] + len(_prefix(column.name)), block.end[found]
+        value: NDArray[np.unsignedinteger[Any]]
         if column.form == WORD:
             value = self.names[column.name].find(block, start, end)
         else:
@@ -220,11 +224,13 @@ class Reader:
                 value[~fits] = column.unknown
         if isinstance(row, slice):
             return value.astype(column.dtype, copy=False)
-        values = np.full(nr_rows, column.unknown, dtype=column.dtype)
+        values: NDArray[Any] = np.full(nr_rows, column.unknown, dtype=column.dtype)
         values[row] = value
         return values
 
-    def _follow(self, rows: dict[str, np.ndarray], counter: np.ndarray) -> None:
+    def _follow(
+        self, rows: dict[str, NDArray[Any]], counter: NDArray[np.int64]
+    ) -> None:
         """Note the runs of counters; without counters, count lines that are repeated."""
         if not len(counter) or self.recorder:
             return
@@ -300,7 +306,8 @@ class Reader:
                 self.nr_cut += 1
                 self.feed(BAD, can_be_printed=False)
             return
-        last_time = self.parts["time_ns"][-1][-1:] if self.parts["time_ns"] else ()
+        times = self.parts["time_ns"]
+        last_time = times[-1][-1:] if times else np.zeros(0, dtype=np.uint64)
         before, _, last_word = line.rpartition(b" ")
         whole = before if b"=" in last_word else line
         self.feed(whole)
@@ -418,7 +425,7 @@ class Reader:
         )
         return log
 
-    def _cut_short(self, log: Log) -> np.ndarray:
+    def _cut_short(self, log: Log) -> NDArray[np.bool_]:
         """The lines without a key that nearly all others have; bool (n,).
 
         The last number of a line that was cut is wrong, even if it is the time.
@@ -436,7 +443,7 @@ class Reader:
         return cut
 
 
-def impossible_times(log: Log) -> tuple[np.ndarray, np.ndarray]:
+def impossible_times(log: Log) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """The faults before the recording began, and more than a year after; bool (n,) each.
 
     If those are most faults, the begin in the head is wrong, and none are returned.
@@ -452,4 +459,5 @@ def impossible_times(log: Log) -> tuple[np.ndarray, np.ndarray]:
 
 def _pairs(text: bytes) -> dict[bytes, bytes]:
     """The key=value words of text."""
-    return dict(w.split(b"=", 1) for w in text.split() if b"=" in w)
+    words = (word.partition(b"=") for word in text.split() if b"=" in word)
+    return {key: value for key, _, value in words}

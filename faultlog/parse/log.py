@@ -8,10 +8,11 @@ import re
 import textwrap
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.packed import distinct
 from .roots import Roots
 
@@ -137,10 +138,13 @@ COLUMNS = {
 OF_OTHERS = ("comm", "function", "code")
 MAX_PID = 1 << 22  # the kernel's limit
 NO_PAGE = np.uint64((1 << 64) - 1)  # of a fault of which no page is known
+# In place of a column that was not read. Its type is that of a column, as outputs and filters use
+# only those whose names they give.
+NOT_READ: Any = None
 ALWAYS = ("time_ns", "address", "pid")  # also in logs of 2020; not in those of others
 
 
-def percentile(values: np.ndarray, percent: int) -> int:
+def percentile(values: NDArray[np.integer[Any]], percent: int) -> int:
     """The smallest of the values, (n,) with n > 0, that percent of them do not exceed.
 
     All outputs and the reader use this definition.
@@ -149,8 +153,8 @@ def percentile(values: np.ndarray, percent: int) -> int:
     return int(np.partition(values, rank)[rank])
 
 
-def has_failed(result: np.ndarray) -> np.ndarray:
-    """Which codes of result are failures; unknown words are not."""
+def has_failed(result: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which codes of RESULTS, (n,), are failures; codes of other words are not."""
     return (result > MAJOR) & (result < len(RESULTS))
 
 
@@ -191,26 +195,26 @@ class Log:
     The order is that of the lines: by time, or with outcomes by the end of the faults.
     """
 
-    time_ns: np.ndarray
-    address: np.ndarray
-    pid: np.ndarray
-    tid: np.ndarray | None = None
-    cpu: np.ndarray | None = None
-    ip: np.ndarray | None = None
-    access: np.ndarray | None = None
-    mode: np.ndarray | None = None
-    region: np.ndarray | None = None
-    kind: np.ndarray | None = None
-    result: np.ndarray | None = None
-    latency_ns: np.ndarray | None = None
-    tries: np.ndarray | None = None
-    map: np.ndarray | None = None
-    offset: np.ndarray | None = None
-    comm: np.ndarray | None = None
-    function: np.ndarray | None = None
-    code: np.ndarray | None = None
+    time_ns: NDArray[np.uint64]
+    address: NDArray[np.uint64]
+    pid: NDArray[np.uint32]
+    tid: NDArray[np.uint32] = NOT_READ
+    cpu: NDArray[np.uint16] = NOT_READ
+    ip: NDArray[np.uint64] = NOT_READ
+    access: NDArray[np.uint8] = NOT_READ
+    mode: NDArray[np.uint8] = NOT_READ
+    region: NDArray[np.uint8] = NOT_READ
+    kind: NDArray[np.uint8] = NOT_READ
+    result: NDArray[np.uint8] = NOT_READ
+    latency_ns: NDArray[np.uint64] = NOT_READ
+    tries: NDArray[np.uint8] = NOT_READ
+    map: NDArray[np.uint16] = NOT_READ
+    offset: NDArray[np.uint64] = NOT_READ
+    comm: NDArray[np.uint16] = NOT_READ
+    function: NDArray[np.uint16] = NOT_READ
+    code: NDArray[np.uint16] = NOT_READ
     # Of columns, bool (n,): faults whose value is the number that means a missing one.
-    largest: dict[str, np.ndarray] = field(default_factory=dict)
+    largest: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)  # of each WORD column
     paths: list[bytes] = field(default_factory=list)  # names of map as raw bytes
     events: list[Event] = field(default_factory=list)  # in the order of the lines
@@ -225,7 +229,9 @@ class Log:
     def __len__(self) -> int:
         return len(self.time_ns)
 
-    def known(self, column: str, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    def known(
+        self, column: str, rows: NDArray[np.int64] | slice = slice(None)
+    ) -> NDArray[np.bool_]:
         """Which of these faults have a value in this column; bool (n,)."""
         values = getattr(self, column)[rows]
         if column == "time_ns" or column in ALWAYS and not self.recorder:
@@ -235,13 +241,15 @@ class Log:
             has_value |= self.largest[column][rows]
         return has_value
 
-    def spent_ns(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    def spent_ns(
+        self, rows: NDArray[np.int64] | slice = slice(None)
+    ) -> NDArray[np.uint64]:
         """Latencies of these faults, 0 where unknown, so that they can be summed; uint64."""
         return np.where(
             self.known("latency_ns", rows), self.latency_ns[rows], np.uint64(0)
         )
 
-    def ends_ns(self) -> np.ndarray:
+    def ends_ns(self) -> NDArray[np.uint64]:
         """When each fault ended; its begin where the latency is unknown; uint64 (n,)."""
         if self.latency_ns is None:
             return self.time_ns
@@ -255,7 +263,7 @@ class Log:
         """From the begin of the first fault until the last end; there must be a fault."""
         return int(self.ends_ns().max() - self.time_ns.min())
 
-    def take(self, which: np.ndarray | slice) -> Log:
+    def take(self, which: NDArray[Any] | slice) -> Log:
         """A log of some of the faults; all else is shared.
 
         which: bool (n,), indices, or a slice, for which the columns are views.
@@ -289,7 +297,7 @@ class Log:
         return size.bit_length() - 1
 
     @property
-    def page(self) -> np.ndarray:
+    def page(self) -> NDArray[np.uint64]:
         """The number of the page that each fault touched; uint64 (n,).
 
         Of a fault without an address, but with an offset in a file, it is a number above all
@@ -308,7 +316,7 @@ class Log:
         return page
 
     @cached_property
-    def pages(self) -> np.ndarray:
+    def pages(self) -> NDArray[np.uint64]:
         """The numbers of the touched pages of all processes, ascending; uint64 (m,)."""
         found = distinct(self.page)
         return found[found != NO_PAGE] if self.recorder else found
@@ -362,7 +370,7 @@ class Log:
         return int(self.pid[0]) if len(self) else None
 
     @cached_property
-    def process(self) -> np.ndarray:
+    def process(self) -> NDArray[np.uint32]:
         """Each fault's process: its pid, or its number in reused; uint32 (n,)."""
         if not self.reused:
             return self.pid
@@ -387,7 +395,9 @@ class Log:
         free = itertools.count(max([MAX_PID, *(event.pid for event in events)]) + 1)
         head = self.head.get("pid", "")
         now = {int(head): int(head)} if re.fullmatch("[0-9]{1,9}", head) else {}
-        births, numbers, reused = {}, [], {}
+        births: dict[int, int] = {}
+        numbers: list[int] = []
+        reused: dict[int, tuple[int, int]] = {}
         for event in events:
             if event.kind == "child":
                 if event.pid in now and births.get(event.pid) != event.time_ns:
@@ -423,13 +433,15 @@ class Log:
         names: dict[int, str] = {}
         if not self.known("pid").any():
             return names
-        for which in (slice(None), np.flatnonzero(self.tid == self.pid)):
+        first_threads = np.flatnonzero(self.tid == self.pid)
+        ways: tuple[slice | NDArray[np.int64], ...] = (slice(None), first_threads)
+        for which in ways:
             found, last = np.unique(self.process[which][::-1], return_index=True)
             codes = self.comm[which][::-1][last]
             names |= zip(found.tolist(), (self.names["comm"][code] for code in codes))
         return names
 
-    def programs(self) -> tuple[list[str], np.ndarray]:
+    def programs(self) -> tuple[list[str], NDArray[np.uint32]]:
         """The program of each fault, by "# child" and "# exec" lines and the head.
 
         Returns names and, for each fault, the index of its name; uint32 (n,). An unknown
@@ -451,7 +463,7 @@ class Log:
         codes = self._by_events(events, [code(event.comm) for event in events], first)
         return list(names), codes
 
-    def spaces(self) -> np.ndarray:
+    def spaces(self) -> NDArray[np.uint32]:
         """A number for each fault; those with the same share addresses; uint32 (n,).
 
         A child has its parent's layout of memory until one of the two executes another
@@ -485,7 +497,7 @@ class Log:
 
     def _by_events(
         self, events: list[Event], codes: list[int], first: dict[int, int]
-    ) -> np.ndarray:
+    ) -> NDArray[np.uint32]:
         """The code that is valid for each fault's process at its time; uint32 (n,).
 
         codes: of events, which are sorted by time; above 0. first: codes at the beginning,

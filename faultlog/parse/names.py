@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.words import plain, unescaped
 from .block import Block
 from .log import OTHER, Column
@@ -45,11 +46,13 @@ class Names:
         """Did some words become OTHER?"""
         return OTHER.encode() in self.codes
 
-    def codes_of(self, other: Names) -> np.ndarray:
+    def codes_of(self, other: Names) -> NDArray[np.uint16]:
         """Our codes by the codes of other, whose new names are added; uint16 (n,)."""
         return np.array([self._code(name) for name in other.codes], dtype=np.uint16)
 
-    def find(self, block: Block, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    def find(
+        self, block: Block, start: NDArray[np.int64], end: NDArray[np.int64]
+    ) -> NDArray[np.uint16]:
         """The codes of the words block.text[start:end]; new words are added; (n,)."""
         too_long = end - start > MAX_NAME
         value = block.hashes(start, np.where(too_long, start, end), self.secrets)

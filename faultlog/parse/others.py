@@ -43,10 +43,11 @@ def start_of(file: BinaryIO | Source) -> tuple[bytes, bool]:
 
     Up to START_BYTES; of a log of ours in a pipe, up to the line that shows that it is one.
     """
-    if isinstance(file, Source) and file.is_regular():
-        fd = file.file.fileno()
+    regular = file.regular if isinstance(file, Source) else None
+    if regular:
+        fd = regular.fileno()
         if os.fstat(fd).st_size:  # /proc/pf_probe_X, of size 0, can be read only once
-            return os.pread(fd, START_BYTES, file.file.tell()), False
+            return os.pread(fd, START_BYTES, regular.tell()), False
     start, at = bytearray(), 0
     while len(start) < START_BYTES and not OURS.search(start, at):
         at = max(len(start) - OURS_BYTES, 0)

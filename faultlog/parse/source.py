@@ -17,7 +17,7 @@ import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Iterable, Iterator
+from typing import Iterable, Iterator
 
 from ..base import progress
 from ..base.error import LogError
@@ -54,16 +54,19 @@ class Source:
     """A stream to read. It ends where compressed data are damaged; trouble has the reason."""
 
     def __init__(
-        self, file: BinaryIO, is_packed: bool, packed: Counted | None = None
+        self,
+        file: io.BufferedReader | gzip.GzipFile | Xz,
+        packed: Counted | None = None,
     ) -> None:
         """packed: the compressed file."""
-        self.file, self.is_packed, self.packed = file, is_packed, packed
+        self.file, self.packed = file, packed
         self.nr_lines = 0
         self.trouble = ""
 
     def _bounded(self, data: bytes) -> bytes:
         """The data, or none and a trouble if too many lines were unpacked."""
         self.nr_lines += max(data.count(b"\n"), len(data) // LONG_LINE)
+        assert self.packed
         most = FREE_LINES + self.packed.nr_bytes // LEAST_BYTES
         if self.nr_lines > most:
             self.trouble = (
@@ -72,11 +75,13 @@ class Source:
             return b""
         return data
 
-    def is_regular(self) -> bool:
-        """Is it an uncompressed regular file?"""
-        if self.is_packed or self.packed:
-            return False
-        return stat.S_ISREG(os.fstat(self.file.fileno()).st_mode)
+    @property
+    def regular(self) -> io.BufferedReader | None:
+        """The file, if it is an uncompressed regular file."""
+        if self.packed or not isinstance(self.file, io.BufferedReader):
+            return None
+        is_regular = stat.S_ISREG(os.fstat(self.file.fileno()).st_mode)
+        return self.file if is_regular else None
 
     def take_ranges(self, nr_ranges: int, min_bytes: int) -> list[Range]:
         """Up to nr_ranges ranges of whole lines, of equal size; read() returns the rest.
@@ -84,9 +89,10 @@ class Source:
         There are fewer if they would be smaller than min_bytes, and none unless it is an
         uncompressed regular file.
         """
-        if not self.is_regular():
+        file = self.regular
+        if not file:
             return []
-        fd, begin = self.file.fileno(), self.file.tell()
+        fd, begin = file.fileno(), file.tell()
         # No range contains the end, as the file may grow or end without a newline.
         size = os.fstat(fd).st_size - LINE_BYTES - begin
         nr_ranges = max(min(nr_ranges, size // min_bytes), 0)
@@ -98,7 +104,7 @@ class Source:
             if newline >= 0:
                 ranges.append(Range(fd, at, nominal + newline + 1))
         if ranges:
-            self.file.seek(ranges[-1].end)
+            file.seek(ranges[-1].end)
         return ranges
 
     def read(self, size: int) -> bytes:
@@ -107,7 +113,7 @@ class Source:
         It returns what is available: /proc/pf_probe_X may continue after its end, which is
         the end of the log here.
         """
-        if not self.is_packed:
+        if isinstance(self.file, io.BufferedReader):
             return self.file.read1(size)
         parts = []
         while size > 0 and not self.trouble:
@@ -229,15 +235,17 @@ def open_log(name: str) -> Iterator[Source]:
             err.filename = name
             raise
         if magic.startswith(GZIP):
-            unpacked = gzip.GzipFile(fileobj=Arriving(file), mode="rb")
-            yield Source(unpacked, is_packed=True, packed=raw)
+            # It only reads, and never goes back.
+            arriving = Arriving(file)
+            unpacked = gzip.GzipFile(fileobj=arriving, mode="rb")  # type: ignore[call-overload]
+            yield Source(unpacked, packed=raw)
         elif magic.startswith(XZ):
-            yield Source(Xz(Arriving(file)), is_packed=True, packed=raw)
+            yield Source(Xz(Arriving(file)), packed=raw)
         elif magic.startswith(ZSTD):
             with _zstd(name, file, raw) as source:
                 yield source
         else:
-            yield Source(file, is_packed=False)
+            yield Source(file)
 
 
 @contextmanager
@@ -251,10 +259,11 @@ def _zstd(name: str, file: io.BufferedReader, raw: Counted) -> Iterator[Source]:
             stderr=subprocess.DEVNULL,
             cwd="/",  # a relative PATH must not find a program in the current folder
         )
-    except FileNotFoundError:
-        raise LogError(
-            f"{name}: zstd is needed to unpack it (Debian: apt install zstd)"
-        )
+    except FileNotFoundError as err:
+        text = f"{name}: zstd is needed to unpack it (Debian: apt install zstd)"
+        raise LogError(text) from err
+    assert process.stdin and isinstance(process.stdout, io.BufferedReader)
+    to_zstd, from_zstd = process.stdin, process.stdout
 
     done, stop = os.pipe()
 
@@ -264,9 +273,9 @@ def _zstd(name: str, file: io.BufferedReader, raw: Counted) -> Iterator[Source]:
         ready.register(done, 0)
         ready.register(raw.fileno(), select.POLLIN)
         data = file.read1(CHUNK_BYTES)  # that open_log() has peeked at
-        with suppress(BrokenPipeError), process.stdin:
+        with suppress(BrokenPipeError), to_zstd:
             while data:
-                process.stdin.write(data)
+                to_zstd.write(data)
                 if any(fd == done for fd, _ in ready.poll()):
                     break
                 data = file.read1(CHUNK_BYTES)
@@ -275,11 +284,11 @@ def _zstd(name: str, file: io.BufferedReader, raw: Counted) -> Iterator[Source]:
     on_pipe = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     feeder = threading.Thread(target=feed, daemon=True)
     feeder.start()
-    source = _Zstd(process, raw)
+    source = _Zstd(process, from_zstd, raw)
     try:
         yield source
     finally:
-        process.stdout.close()
+        from_zstd.close()
         os.close(stop)
         feeder.join()
         os.close(done)
@@ -290,8 +299,10 @@ def _zstd(name: str, file: io.BufferedReader, raw: Counted) -> Iterator[Source]:
 class _Zstd(Source):
     """The output of zstd, whose exit status shows whether it is complete."""
 
-    def __init__(self, process: subprocess.Popen, raw: Counted) -> None:
-        super().__init__(process.stdout, is_packed=False, packed=raw)
+    def __init__(
+        self, process: subprocess.Popen[bytes], file: io.BufferedReader, raw: Counted
+    ) -> None:
+        super().__init__(file, packed=raw)
         self.process = process
 
     def read(self, size: int) -> bytes:

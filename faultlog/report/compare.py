@@ -48,7 +48,8 @@ def _keys(options: argparse.Namespace) -> list[str]:
 class Run:
     """One log's sums by group; a group is the tuple of its texts, one for each key."""
 
-    sums: dict[str, Counter]  # for "faults", "major", "total": the sum of each group
+    # For "faults", "major", "total": the sum of each group.
+    sums: dict[str, Counter[tuple[str, ...]]]
     is_timed: bool  # also true of a log without faults: no latency is missing there
     has_outcomes: bool  # the same
     notes: list[str]  # for the reader of the table
@@ -61,7 +62,9 @@ class Run:
 
 def summed(job: Job) -> Run:
     """Sum up a log, which can then be freed."""
-    log, sums = job.log, {name: Counter() for name in MEASURES.values()}
+    log = job.log
+    sums: dict[str, Counter[tuple[str, ...]]] = {}
+    sums.update((name, Counter()) for name in MEASURES.values())
     name_of_log = printable(job.name)
     texts = [*job.verdict.lines(), *job.notes]
     notes = [f"{name_of_log}: {text}" for text in texts]
@@ -110,10 +113,11 @@ class Sides:
 
     def values(self, measure: str, names: list[tuple]) -> tuple[list[int], list[int]]:
         """A measure summed over these groups: a list of the runs before, one of those after."""
-        return tuple(
+        before, after = (
             [sum(run.sums[measure][name] for name in names) for run in side]
             for side in (self.before, self.after)
         )
+        return before, after
 
     def have(self, measure: str) -> tuple[bool, bool]:
         """Whether all runs before, and all runs after, recorded this measure."""
@@ -166,10 +170,10 @@ def write(before: list[Run], after: list[Run], options: argparse.Namespace) -> N
         to.styled(line, terminal.BOLD) for line in lines[:: len(lines) - 1]
     )
     if all(sides.have(measure)):
-        means = map(mean, sides.values(measure, names))
+        a, b = map(mean, sides.values(measure, names))
         is_selection = bool(select.filters(options))
         text = findings.of_comparison(
-            measure, *means, judgement.total, is_selection=is_selection
+            measure, a, b, judgement.total, is_selection=is_selection
         )
         lines += ["", *to.sentences(text)]
     terminal.put("".join(line + "\n" for line in [*head, *lines]))
@@ -210,12 +214,12 @@ def text_lines(
         if with_major:
             row.append(major)
         rows.append(row)
-    cells = list(map(list, zip(*rows)))
+    cells = [list(texts) for texts in zip(*rows)]
     widths = [max(map(columns_of, texts)) for texts in cells]
     labels = [keys]
     labels += [_labels(keys, name) for name, *_ in shown]
     left = room - sum(widths) - 2 * len(widths)
-    parts = terminal.in_room(list(map(list, zip(*labels))), left)
+    parts = terminal.in_room([list(texts) for texts in zip(*labels)], left)
     numbers = (terminal.right(texts, width) for texts, width in zip(cells, widths))
     return ["  ".join(line).rstrip() for line in zip(*numbers, *parts)]
 

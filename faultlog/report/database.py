@@ -10,12 +10,13 @@ import sqlite3
 from contextlib import closing, suppress
 from dataclasses import astuple
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ..analyse import code
 from ..base import progress
+from ..base.arrays import NDArray
 from ..base.error import LogError
 from ..base.packed import number
 from ..parse import recording
@@ -95,7 +96,7 @@ def write(job: Job) -> None:
             with closing(_open(job, file)) as database:
                 _fill(database, job)
         except sqlite3.Error as err:
-            raise LogError(f"{job.output}: {err}")
+            raise LogError(f"{job.output}: {err}") from err
 
 
 def _open(job: Job, file: BinaryIO) -> sqlite3.Connection:
@@ -152,7 +153,9 @@ def _fill(database: sqlite3.Connection, job: Job) -> None:
         database.execute(statement)
 
 
-def _processes(log: Log) -> tuple[list[tuple], np.ndarray]:
+def _processes(
+    log: Log,
+) -> tuple[list[tuple[int | str | None, ...]], NDArray[np.int64]]:
     """The rows of process, and the id there of each fault; (n,).
 
     Processes without faults have rows, too.
@@ -170,7 +173,7 @@ def _processes(log: Log) -> tuple[list[tuple], np.ndarray]:
     pairs = [(int(k) >> 32, names[int(k) & 0xFFFFFFFF]) for k in found]
     known = set(pairs)
     pairs += [pair for pair in since if pair not in known]
-    rows = [
+    rows: list[tuple[int | str | None, ...]] = [
         (
             i,
             log.reused.get(process, (process, 1))[0]
@@ -186,7 +189,10 @@ def _processes(log: Log) -> tuple[list[tuple], np.ndarray]:
 
 
 def _insert_faults(
-    database: sqlite3.Connection, log: Log, process: np.ndarray, place: np.ndarray
+    database: sqlite3.Connection,
+    log: Log,
+    process: NDArray[np.int64],
+    place: NDArray[np.int64],
 ) -> None:
     """Insert the rows of fault; of each, the ids of process and of code, 0: none; (n,).
 
@@ -201,14 +207,12 @@ def _insert_faults(
         columns = [process[part]] + [getattr(log, name)[part] for name in LIKE_LOG]
         columns += [log.map[part], place[part]]
         which, first = number(*columns, *largest(log, LIKE_LOG, part))
+        ids: list[NDArray[np.integer[Any]]] = [log.map, place]  # 0: none
         rows = zip(
             range(nr_alike, nr_alike + len(first)),
             process[part][first].tolist(),
             *(_values(log, name, first + begin) for name in LIKE_LOG),
-            *(
-                [i or None for i in ids[part][first].tolist()]
-                for ids in (log.map, place)
-            ),
+            *([i or None for i in column[part][first].tolist()] for column in ids),
         )
         database.executemany(f"INSERT INTO alike VALUES (?{', ?' * len(SHARED)})", rows)
         numbers = [getattr(log, name)[part].view(np.int64) for name in NUMBERS]
@@ -247,7 +251,7 @@ def _fill_in(nr_rows: int, has_nulls: bool) -> str:
     )
 
 
-def _values(log: Log, name: str, rows: np.ndarray) -> list[int | str | None]:
+def _values(log: Log, name: str, rows: NDArray[np.int64]) -> list[int | str | None]:
     """A column of some faults, with words as text; None: missing."""
     if COLUMNS[name].form == WORD:
         names = log.names[name]

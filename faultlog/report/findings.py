@@ -6,8 +6,11 @@ They contain only what the log's numbers show. What a number could mean, but nee
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.packed import pack
 from ..base.words import plural, time_text
 from ..parse.log import MAJOR, MINOR, Log
@@ -51,7 +54,7 @@ def of_table(job: Job) -> str:
     return " ".join(found)
 
 
-def _total(log: Log, rows: np.ndarray | slice = slice(None)) -> float:
+def _total(log: Log, rows: NDArray[Any] | slice = slice(None)) -> float:
     """The time of these faults in ns; as a float, which cannot overflow."""
     return float(log.spent_ns(rows).sum(dtype=np.float64))
 
@@ -118,7 +121,7 @@ def _causes(log: Log, spent: float) -> list[str]:
     return found
 
 
-def _preload(log: Log, is_major: np.ndarray, spent: float) -> str:
+def _preload(log: Log, is_major: NDArray[np.bool_], spent: float) -> str:
     """The end of the sentence on major faults, if most of their time is in readable files."""
     cost = _total(log, is_major)
     in_files = _total(log, is_major & warm.in_files(log))

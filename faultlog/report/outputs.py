@@ -24,7 +24,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import BinaryIO, Callable, Iterator
+from typing import BinaryIO, Callable, ContextManager, Iterator, cast
 
 from ..analyse.select import Filters
 from ..base import progress
@@ -187,9 +187,9 @@ def replacing(job: Job) -> Iterator[BinaryIO]:
     file may be standard output instead, and what is written may be compressed on the way.
     Progress is counted in faults.
     """
-    if job.on_stdout:  # without a bar, which would be amid the output on a terminal
-        shown = nullcontext()
-    else:
+    assert job.output  # it is no table
+    shown: ContextManager[None] = nullcontext()
+    if not job.on_stdout:  # a bar would be amid the output on a terminal
         shown = progress.stage("writing", len(job.log), " faults")
     with shown, _on_stdout() if job.on_stdout else _replacing(job) as file:
         if not job.output.name.lower().endswith(PACKED):
@@ -197,7 +197,7 @@ def replacing(job: Job) -> Iterator[BinaryIO]:
             return
         # Without a name and a time: the same log makes the same file.
         with gzip.GzipFile("", "wb", LEVEL, file, mtime=0) as packed:
-            yield packed
+            yield cast(BinaryIO, packed)
 
 
 @contextmanager
@@ -212,12 +212,13 @@ def _on_stdout() -> Iterator[BinaryIO]:
 def _replacing(job: Job) -> Iterator[BinaryIO]:
     """A file beside the output, which replaces it at the end."""
     output = job.output
+    assert output
     part = _part(output)
     made = None
     try:
         with open(part, "xb", opener=_opener(output, job.name)) as file:
             made = os.fstat(file.fileno())
-            yield file
+            yield cast(BinaryIO, file)
         os.replace(part, output)
     except BaseException as err:
         if made and part.exists() and os.path.samestat(made, part.lstat()):

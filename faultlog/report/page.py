@@ -16,12 +16,13 @@ import zlib
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import numpy as np
 
 from ..analyse.groups import KEYS
 from ..base import progress
+from ..base.arrays import NDArray
 from ..base.error import LogError
 from ..base.libraries import libraries
 from ..base.packed import distinct, number
@@ -89,8 +90,9 @@ def _library() -> bytes:
             from plotly.offline import get_plotlyjs
 
             return get_plotlyjs().encode()
-    except FileNotFoundError:
-        raise LogError("plotly is needed (Debian: apt install python3-plotly)")
+    except FileNotFoundError as err:
+        text = "plotly is needed (Debian: apt install python3-plotly)"
+        raise LogError(text) from err
 
 
 def _packed(column: str, chunk: int, data: bytes) -> bytes:
@@ -117,7 +119,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
     group, first = number(*shared, *largest(log, SHARED, slice(None)))
     first_ns = job.whole.time_ns.min()
     # Made chunk by chunk: all together are larger than the log. See COUNTED_FROM_1.
-    own: dict[str, Callable[[slice], np.ndarray]] = {
+    own: dict[str, Callable[[slice], NDArray[Any]]] = {
         "time": lambda part: log.time_ns[part] - first_ns,
         "place": lambda part: place[part],
         "latency": lambda part: log.latency_ns[part] + np.uint64(1),
@@ -135,6 +137,8 @@ def _pieces(job: Job) -> Iterator[bytes]:
     # With 1 added, the largest number of 64 bits needs 65: the last byte plane has this bit.
     carries = {name: log.largest.get(key) for name, key in COUNTED_FROM_1.items()}
     widths |= {name: 9 for name, carry in carries.items() if carry is not None}
+    names: dict[str, object] = {**log.names, "program": programs}
+    names.update(_names_of_reused(log))
     meta = {
         "name": job.name.encode("utf-8", "replace").decode(),
         "nr_faults": len(log),
@@ -152,7 +156,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
             ]
             for at in first.tolist()
         ],
-        "names": {**log.names, "program": programs, **_names_of_reused(log)},
+        "names": names,
         **about_codes,
         "pageless": _pageless(log, codes["page"]),
         "is_of_one_process": job.whole.is_of_one_process,
@@ -169,13 +173,14 @@ def _pieces(job: Job) -> Iterator[bytes]:
     for i, part in enumerate(chunks):
         for name, values in own.items():
             planes = _planes(values(part), min(widths[name], 8))
-            if widths[name] > 8:
-                planes += carries[name][part].tobytes()
+            carry = carries.get(name)
+            if carry is not None:
+                planes += carry[part].tobytes()
             yield _packed(name, i, planes)
             progress.add(min(CHUNK, len(log)) // len(own))
 
 
-def _pageless(log: Log, code: np.ndarray) -> list[int]:
+def _pageless(log: Log, code: NDArray[np.int64]) -> list[int]:
     """The codes, by the key page, of faults of which no page is known."""
     return distinct(code[log.page == NO_PAGE]).tolist() if log.recorder else []
 
@@ -186,7 +191,7 @@ def _names_of_reused(log: Log) -> dict[str, dict[int, str]]:
     return {"pid": {p: log.process_text(p) for p in processes}} if log.reused else {}
 
 
-def _fine_keys(job: Job) -> tuple[dict[str, np.ndarray], dict[str, dict]]:
+def _fine_keys(job: Job) -> tuple[dict[str, NDArray[Any]], dict[str, dict]]:
     """Each fault's code for each of FINE_KEYS, uint32 (n,); and metadata about the codes."""
     codes, nr_codes, labels, notes = {}, {}, {}, {}
     for key in FINE_KEYS:
@@ -205,18 +210,18 @@ def _plain(log: Log, name: str, row: int, value: int) -> int:
     return value if is_known else -1
 
 
-def _width(values: np.ndarray) -> int:
+def _width(values: NDArray[Any]) -> int:
     """How many bytes the largest value needs, at least 1."""
     return max((int(values.max()).bit_length() + 7) // 8, 1)
 
 
-def _planes(values: np.ndarray, width: int) -> bytes:
+def _planes(values: NDArray[Any], width: int) -> bytes:
     """The lowest bytes of all values, then the next bytes ...: this compresses best."""
     octets = values.astype("<u8").view(np.uint8).reshape(-1, 8)
     return octets.T[:width].tobytes()
 
 
-def _panels(log: Log, view: str) -> tuple[list[dict], np.ndarray]:
+def _panels(log: Log, view: str) -> tuple[list[dict], NDArray[np.uint8]]:
     """The panels, lowest first, and each fault's place in them; uint64 (n,).
 
     Places are pages, counted through all panels from the first page of the lowest one.
@@ -233,7 +238,7 @@ def _panels(log: Log, view: str) -> tuple[list[dict], np.ndarray]:
     return panels, place
 
 
-def _of_areas(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
+def _of_areas(log: Log) -> tuple[NDArray[np.uint8], NDArray[np.uint64], list[dict]]:
     """Panels of touched areas: each fault's panel and its page in it, (n,); the panels."""
     if not log.known("address").all():
         raise LogError("--view address: the file does not have all addresses")
@@ -253,7 +258,7 @@ def _of_areas(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
     return which, pages - firsts[which], panels
 
 
-def _of_mappings(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
+def _of_mappings(log: Log) -> tuple[NDArray[np.uint8], NDArray[np.uint64], list[dict]]:
     """As _of_areas(), for panels by mapping; faults without a place get a panel of one line."""
     found = by_mapping(log)
     shift = log.page_shift
@@ -275,7 +280,9 @@ def _of_mappings(log: Log) -> tuple[np.ndarray, np.ndarray, list[dict]]:
     return which, above, panels
 
 
-def _heights(which: np.ndarray, place: np.ndarray, nr_panels: int) -> list[float]:
+def _heights(
+    which: NDArray[np.uint8], place: NDArray[np.uint64], nr_panels: int
+) -> list[float]:
     """Heights of panels: by the square root of the pages touched, so small ones stay visible."""
     rows = np.unique(place, return_index=True)[1]
     touched = np.bincount(which[rows], minlength=nr_panels)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..analyse import code
 from ..base import progress
+from ..base.arrays import NDArray
 from ..base.helper import Helpers
 from ..base.packed import number
 from ..base.words import ROUND_TIMES, short_time_text
@@ -48,19 +49,17 @@ def write(job: Job) -> None:
     """Write the trace, block by block."""
     ran = code.of_log(job.log, job.whole)
     with replacing(job) as file:
-        before = (
-            '{"displayTimeUnit":"ns","otherData":%s,"traceEvents":[\n'
-            % json.dumps(
-                {
-                    "log": job.name.encode("utf-8", "replace").decode(),
-                    "filter": job.filters.text(),
-                    "notes": job.verdict.lines(),
-                    "names": ran.notes,
-                    "head": job.log.head,
-                    "summary": job.log.summary,
-                }
-            )
+        about = json.dumps(
+            {
+                "log": job.name.encode("utf-8", "replace").decode(),
+                "filter": job.filters.text(),
+                "notes": job.verdict.lines(),
+                "names": ran.notes,
+                "head": job.log.head,
+                "summary": job.log.summary,
+            }
         )
+        before = f'{{"displayTimeUnit":"ns","otherData":{about},"traceEvents":[\n'
         for text in _texts(job.log, ran):
             file.write(before.encode() + text)
             before = ",\n"
@@ -189,19 +188,19 @@ def _of_place(place: code.Place) -> bytes:
     return f",{text}".encode() if known else b""
 
 
-def _microseconds(time_ns: np.ndarray) -> list[np.ndarray]:
+def _microseconds(time_ns: NDArray[np.uint64]) -> list[NDArray[np.uint8]]:
     """1234567 ns: 1234.567, as columns of digits.py."""
     whole = time_ns // np.uint64(1000)
     part = decimal(time_ns - whole * np.uint64(1000), least=3)
     return [decimal(whole), constant(b".", len(time_ns)), part]
 
 
-def _tids(log: Log) -> np.ndarray:
+def _tids(log: Log) -> NDArray[np.uint32]:
     """Each fault's thread; if unknown, the process's first; uint32 (n,)."""
     return np.where(log.known("tid"), log.tid, log.pid)
 
 
-def as_slices(log: Log, tids: np.ndarray) -> np.ndarray:
+def as_slices(log: Log, tids: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Which faults can be slices of their thread's track; bool (n,).
 
     Slices of a track are beside or within each other. A fault can be within another, if a
@@ -236,15 +235,15 @@ def as_slices(log: Log, tids: np.ndarray) -> np.ndarray:
 
 def _middle(log: Log, values: dict[str, int], row: int, is_slice: bool) -> str:
     """The part of a fault's event after the latency; a slice's duration follows it."""
-    known = {}
+    known: dict[str, int | str] = {}
     for name, value in values.items():
         if name in log.names:
             known[name] = log.names[name][value]
         elif name in ("pid", "tid") or log.known(name, slice(row, row + 1))[0]:
             known[name] = value
     pid, tid = known.pop("pid"), known.pop("tid")
-    place = known["map"].rpartition("/")[2] or known["region"]
-    words = (known["result"], known["access"], place)
+    place = str(known["map"]).rpartition("/")[2] or str(known["region"])
+    words = (str(known["result"]), str(known["access"]), place)
     event = {
         "cat": "fault",
         "name": " ".join(filter(None, words)) or "fault",

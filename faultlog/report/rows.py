@@ -13,12 +13,13 @@ import csv
 import io
 import json
 from dataclasses import astuple, dataclass, fields
-from typing import Callable, Iterable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 
 import numpy as np
 
 from ..analyse import code
 from ..base import progress
+from ..base.arrays import NDArray
 from ..base.helper import Helpers
 from ..base.packed import number
 from ..base.words import csv_cell
@@ -154,8 +155,9 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
         yield from found
 
 
-def of_day_text(log: Log, part: slice, quote: bytes) -> np.ndarray:
+def of_day_text(log: Log, part: slice, quote: bytes) -> NDArray[np.uint8]:
     """Times of day in UTC as text of digits.py, with quotes around them."""
+    assert log.boot_ns is not None
     text = clock.utc(log.time_ns[part], log.boot_ns).view(np.uint8)
     ends = constant(quote, len(log.time_ns[part]))
     return np.concatenate([ends, text.reshape(len(ends), -1), ends], axis=1)
@@ -163,7 +165,7 @@ def of_day_text(log: Log, part: slice, quote: bytes) -> np.ndarray:
 
 def own_text(
     log: Log, name: str, part: slice, quote: bytes | None, missing: bytes
-) -> np.ndarray:
+) -> NDArray[np.uint8]:
     """A column's numbers as text of digits.py, with missing in place of missing ones.
 
     quote: put around hexadecimal numbers; None: decimal.
@@ -186,7 +188,7 @@ def _value(
     return value if log.known(name, slice(row, row + 1))[0] else ""
 
 
-def largest(log: Log, names: Iterable[str], part: slice) -> list[np.ndarray]:
+def largest(log: Log, names: Iterable[str], part: slice) -> list[NDArray[np.uint8]]:
     """More columns for number(): they distinguish a missing value from the same number."""
     return [
         log.largest[name][part].astype(np.uint8)

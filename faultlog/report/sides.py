@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +19,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from ..analyse.differ import RUNS_NEEDED
 from ..analyse.groups import UNKNOWN
+from ..base.arrays import NDArray
 from ..base.error import LogError
 from ..base.fit import shortened
 from ..base.words import axis_unit, plural, round_width, wrapped
@@ -33,7 +35,16 @@ from ..draw.strips import (
     spent_text,
 )
 from ..draw.timeline import TIME_TICKS, bin_width
-from ..parse.log import ACCESSES, COLUMNS, MAJOR, OF_OTHERS, RESULTS, WORD, Log
+from ..parse.log import (
+    ACCESSES,
+    COLUMNS,
+    MAJOR,
+    NOT_READ,
+    OF_OTHERS,
+    RESULTS,
+    WORD,
+    Log,
+)
 from . import picture
 from .compare import outcomes_missing
 from .outputs import Job
@@ -156,7 +167,7 @@ class Time:
         return unit
 
 
-def joined(jobs: list[Job], time: Time) -> tuple[Log, np.ndarray]:
+def joined(jobs: list[Job], time: Time) -> tuple[Log, NDArray[np.uint32]]:
     """Join the logs into one, with times on the common axis and sorted by them.
 
     Processes are renumbered, because different logs may have the same pids. Also returns the
@@ -164,7 +175,8 @@ def joined(jobs: list[Job], time: Time) -> tuple[Log, np.ndarray]:
     """
     logs = [job.log for job in jobs]
     first = logs[0]
-    values, names = dict.fromkeys(OF_OTHERS), {}
+    values: dict[str, Any] = dict.fromkeys(OF_OTHERS, NOT_READ)
+    names: dict[str, list[str]] = {}
     for name in COLUMNS:
         if name in OF_OTHERS:
             continue
@@ -308,7 +320,7 @@ def _has_outcomes(section: Section) -> bool:
     return not len(whole) or whole.has_outcomes
 
 
-def _part(section: Section, here: np.ndarray) -> np.ndarray:
+def _part(section: Section, here: NDArray[np.int64]) -> NDArray[np.int64]:
     """The section's faults among these indices, which are in ascending order."""
     ends = np.searchsorted(here, [section.first, section.first + section.nr_faults])
     return here[ends[0] : ends[1]]
@@ -331,12 +343,12 @@ def _draw_panels(
     sheet: Sheet,
     log: Log,
     panels: Panels,
-    elapsed: np.ndarray,
+    elapsed: NDArray[np.float64],
     labels: list[list[str]],
     drawn: set[tuple[int, bool]],
 ) -> list[str]:
     """Draw all panels and their labels; returns notes."""
-    cells: list[tuple[Axes, np.ndarray]] = []
+    cells: list[tuple[Axes, NDArray[np.int64]]] = []
     shared = False
     for i, (axis, panel) in enumerate(zip(sheet.areas, panels.panels)):
         here = np.flatnonzero(panels.where == i)

@@ -8,6 +8,7 @@ import argparse
 import numpy as np
 
 from ..analyse.groups import KEYS, UNKNOWN, Groups
+from ..base.arrays import NDArray
 from ..base.error import LogError
 from ..base.fit import shortened
 from ..base.words import plural, time_text, time_unit
@@ -83,7 +84,7 @@ def write(job: Job) -> None:
     put("".join(line + "\n" for line in lines))
 
 
-def slowest(log: Log, count: int) -> np.ndarray:
+def slowest(log: Log, count: int) -> NDArray[np.int64]:
     """Indices of the count faults (0: all) with the largest latencies, (m,), those first.
 
     Of equal ones, the earlier first. Faults without a latency are left out.

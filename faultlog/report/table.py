@@ -23,6 +23,7 @@ from ..analyse.groups import (
     figures,
     group_by,
 )
+from ..base.arrays import NDArray
 from ..base.fit import columns_of, shortened
 from ..base.words import csv_cell, plural, time_text, wrapped
 from ..parse import clock, others
@@ -210,6 +211,7 @@ def title(job: Job) -> str:
     """What the table is about."""
     log = job.log
     name = shortened(log.main_name, MAX_TITLE)
+    assert log.main_pid is not None  # there is a fault
     pid = log.process_text(log.main_pid)
     target = f"{name}, pid {pid}" if name else f"pid {pid}"
     if job.whole.nr_children:
@@ -226,7 +228,7 @@ def title(job: Job) -> str:
     return f"{text} ({only})" if only else text
 
 
-def sorted_rows(rows: Figures, sort: str) -> np.ndarray:
+def sorted_rows(rows: Figures, sort: str) -> NDArray[np.int64]:
     """Indices of the groups, the largest first; ties by faults, then in their present order.
 
     sort: one of SORTS; "key": the present order, which is that of the keys' values.
@@ -273,7 +275,7 @@ def _cell(column: Shown, row: dict[str, int | None]) -> str:
 def text_lines(
     table: Table,
     everything: Figures,
-    order: np.ndarray,
+    order: NDArray[np.int64],
     to: Terminal,
     sort: str | None,
 ) -> list[str]:
@@ -284,15 +286,12 @@ def text_lines(
     labels = [table.members.labels(i) for i in order]
     nr_more = len(table.members) - len(order)
     if nr_more:
-        rows.append(
-            {
-                c.name: all_values[c.name] - sum(row[c.name] or 0 for row in rows)
-                if all_values[c.name] is not None
-                else None
-                for c in shown
-                if c.adds_up and c.name != "share"
-            }
-        )
+        rest: dict[str, int | None] = {}
+        for name in (c.name for c in shown if c.adds_up and c.name != "share"):
+            of_all = all_values[name]
+            of_rows = sum(row[name] or 0 for row in rows)
+            rest[name] = None if of_all is None else of_all - of_rows
+        rows.append(rest)
         labels.append([f"({nr_more:,} more)"] + [""] * (len(table.keys) - 1))
     rows.append(all_values)
     weight = _weight(everything)
@@ -306,7 +305,7 @@ def text_lines(
         cells[c.name] = [c.title or c.name] + [_cell(c, row) for row in rows]
         if c.name == "share" and to.has_bars:
             cells[BAR] = _bars(rows, len(order))
-    names = list(map(list, zip(table.keys, *labels)))  # by key
+    names = [list(texts) for texts in zip(table.keys, *labels)]  # by key
     wanted = [
         min(
             max(map(columns_of, texts)),

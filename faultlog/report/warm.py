@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from ..base.error import LogError
 from ..base.words import plural, size_text, time_text
 from ..parse.log import MAJOR, Log
@@ -166,7 +167,7 @@ def ranges(log: Log) -> list[Range]:
     ]
 
 
-def in_files(log: Log) -> np.ndarray:
+def in_files(log: Log) -> NDArray[np.bool_]:
     """Which faults are in files that may be on a disk, by the log alone; bool (n,)."""
     keep = np.array([is_path(path) for path in log.paths])[log.map]
     keep &= log.offset < np.uint64(TOP_OFFSET)
