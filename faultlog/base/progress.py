@@ -108,9 +108,14 @@ def _bar(stage: Stage) -> tqdm:
 
     with libraries():
         from tqdm import tqdm
-    tqdm.monitor_interval = 0  # no thread: this process forks
-    tqdm.set_lock(threading.RLock())
-    bar = tqdm(
+
+    class Bar(tqdm):
+        """A bar without a thread and a lock between processes, as this process forks."""
+
+        monitor_interval = 0
+
+    Bar.set_lock(threading.RLock())
+    bar = Bar(
         total=stage.total,
         desc=stage.what,
         unit=stage.unit,

@@ -14,12 +14,7 @@ import warnings
 from dataclasses import replace
 
 import matplotlib
-import matplotlib.artist
 import numpy as np
-
-# On import matplotlib composes the documentation of its classes: 0.2 s for texts we never use.
-matplotlib.artist.kwdoc = lambda _artist: ""
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D

@@ -172,6 +172,17 @@ def test_a_bar_that_cannot_be_drawn_stops_nothing(terminal, monkeypatch):
         progress.add(1)
 
 
+def test_no_global_of_a_library_is_replaced():
+    """That also changed them for a program that imports faultlog."""
+    from faultlog.draw import drawing
+    from matplotlib import artist
+    from tqdm import tqdm
+
+    assert drawing and artist.kwdoc.__module__ == "matplotlib.artist"
+    progress._bar(progress.Stage("reading", 10, "B", 1)).close()
+    assert tqdm.monitor_interval == 10
+
+
 def test_it_is_off_without_a_terminal(tmp_path):
     with progress.on_terminal(), progress.stage("reading", 5, "B"):
         assert progress._terminal.stages == []
