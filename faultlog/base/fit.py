@@ -12,11 +12,16 @@ MARK = 6  # columns that a number behind a name takes at the most: ~65536
 
 
 def columns_of(text: str) -> int:
-    """The columns that text takes in a terminal: two for CJK, none for combining marks."""
+    """The columns that text takes in a terminal: two for CJK, none for combining marks.
+
+    All of text is printable.
+    """
     if text.isascii():
         return len(text)
     return sum(
-        0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
+        0
+        if unicodedata.category(c) in ("Mn", "Me")
+        else 1 + (unicodedata.east_asian_width(c) in "WF")
         for c in text
     )
 

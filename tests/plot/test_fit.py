@@ -40,6 +40,19 @@ def test_names_that_differ_stay_different(tmp_path):
     assert all(fit.columns_of(line) < 80 for line in lines)
 
 
+def test_marks_without_a_column():
+    """Those of a class of their own, as U+0947, or of none, as U+20DD, were counted."""
+    assert fit.columns_of("e\u0301") == fit.columns_of("\u0915\u0947") == 1
+    assert fit.columns_of("\u65e5\u20dd") == 2
+
+
+def test_columns_are_those_of_wcwidth():
+    wcwidth = pytest.importorskip("wcwidth").wcwidth
+    texts = [chr(code) for code in range(0x20, 0x20000)]
+    differ = [x for x in texts if x.isprintable() and fit.columns_of(x) != wcwidth(x)]
+    assert len(differ) < 1000  # other versions of Unicode have more characters
+
+
 def test_many_names_that_differ_only_in_the_middle_take_no_longer():
     """Numbering started anew for each of them; 8,000 took 3 minutes."""
     texts = [f"{'s' * 30}{'ab'[i % 2]}{'x' * 80}{i:06d}{'y' * 60}" for i in range(5000)]
