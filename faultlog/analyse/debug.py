@@ -21,6 +21,12 @@ MAX_TEXT = 1 << 20  # bytes of the names of sections
 MAX_LINK = 4096  # bytes that are read of a section
 SYSTEM = b"/usr/lib/debug"  # the system's own, where elfutils may look by itself
 COMPRESSED = 1 << 11  # flag of a section
+# By the first 6 bytes of a little-endian ELF file of 32 and of 64 bits: where its header has the
+# offset of the section headers, and what follows it; a section header.
+LAYOUTS = {
+    b"\x7fELF\1\1": (32, "<I10xHHH", "<10I"),
+    b"\x7fELF\2\1": (40, "<Q10xHHH", "<IIQQQQIIQQ"),
+}
 LINK, ALT_LINK, BUILD_ID = (
     b".gnu_debuglink",
     b".gnu_debugaltlink",
@@ -42,7 +48,7 @@ class Links:
 
 
 def read_links(file: int) -> Links:
-    """Read the links of a 64-bit little-endian ELF file; raises Refused."""
+    """Read the links of a little-endian ELF file; raises Refused, also for others."""
     found = _sections(file)
     name, _, _ = found.get(LINK, b"").partition(b"\0")
     alternative, _, _ = found.get(ALT_LINK, b"").partition(b"\0")
@@ -64,17 +70,20 @@ def _sections(file: int) -> dict[bytes, bytes]:
     head = os.pread(file, 64, 0)
     if len(head) < 64:
         return {}
-    (at,) = struct.unpack_from("<Q", head, 40)
-    each, count, names = struct.unpack_from("<HHH", head, 58)
+    if head[:6] not in LAYOUTS:
+        raise Refused
+    place, form, row_form = LAYOUTS[head[:6]]
+    at, each, count, names = struct.unpack_from(form, head, place)
     if not at:
         return {}
     # Larger numbers of sections are stored elsewhere; programs have few.
-    if each != 64 or not 0 < count <= MAX_SECTIONS or names >= count or at >= 1 << 62:
+    is_table = each == struct.calcsize(row_form) and at < 1 << 62
+    if not is_table or not 0 < count <= MAX_SECTIONS or names >= count:
         raise Refused
     table = os.pread(file, each * count, at)
     if len(table) < each * count:
         raise Refused
-    rows = list(struct.iter_unpack("<IIQQQQIIQQ", table))
+    rows = list(struct.iter_unpack(row_form, table))
 
     def text(row: tuple, most: int) -> bytes:
         offset, size = row[4], row[5]

@@ -49,28 +49,37 @@ class Segment:
         return self.offset // page * page <= low and high < self.offset + self.size
 
 
+# By the first 6 bytes of a little-endian ELF file of 32 and of 64 bits: where its header has the
+# offset of the program headers, and what follows it up to their number; a program header; where
+# in that are flags, offset, vaddr and filesz.
+LAYOUTS = {
+    b"\x7fELF\1\1": (28, "<I10xHH", "<8I", (6, 1, 2, 4)),
+    b"\x7fELF\2\1": (32, "<Q14xHH", "<IIQQQQQQ", (1, 2, 3, 5)),
+}
+
+
 def read_segments(path: bytes) -> list[Segment]:
-    """The loaded segments of a 64-bit little-endian ELF file; none for other files."""
+    """The loaded segments of a little-endian ELF file; none for other files."""
     try:
         with open(open_stored(path), "rb") as file:
             head = file.read(64)
-            if len(head) < 64 or head[:6] != b"\x7fELF\2\1":
+            layout = LAYOUTS.get(head[:6])
+            if not layout or len(head) < 64:
                 return []
-            at, each, count = struct.unpack_from("<Q14xHH", head, 32)
-            if each != 56 or count > MAX_HEADERS or at > 1 << 40:
+            place, form, row_form, order = layout
+            at, each, count = struct.unpack_from(form, head, place)
+            size = struct.calcsize(row_form)
+            if each != size or count > MAX_HEADERS or at > 1 << 40:
                 return []
             file.seek(at)
             table = file.read(each * count)
     except (OSError, ValueError):
         return []
-    whole = table[: len(table) // 56 * 56]
-    segments = [
-        Segment(offset, vaddr, size, bool(flags & 1))
-        for kind, flags, offset, vaddr, _, size, _, _ in struct.iter_unpack(
-            "<IIQQQQQQ", whole
-        )
-        if kind == 1 and max(offset, vaddr, size) < 1 << 62
-    ]
+    segments = []
+    for row in struct.iter_unpack(row_form, table[: len(table) // size * size]):
+        flags, offset, vaddr, filesz = (row[i] for i in order)
+        if row[0] == 1 and max(offset, vaddr, filesz) < 1 << 62:
+            segments.append(Segment(offset, vaddr, filesz, bool(flags & 1)))
     # All code is in the ranges of each place where the file is loaded, so its size is bounded.
     return segments if sum(s.is_code for s in segments) <= MAX_CODE else []
 

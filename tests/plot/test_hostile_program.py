@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from faultlog.analyse import symbols
 from faultlog.analyse.asking import NOBODY, Budget
-from faultlog.analyse.debug import Refused
+from faultlog.analyse.debug import Links, Refused, read_links
 from faultlog.analyse.files import open_stored
 from faultlog.analyse.placer import MAX_LOADS, Placer, read_segments
 from faultlog.analyse.symbols import look_up
@@ -165,6 +165,34 @@ def test_a_debug_link_to_a_fifo(library, tmp_path):
         (name,) = look_up(os.fsencode(copy), [address_of(copy, "reads_text")])
     assert name.function == "reads_text"
     assert timer.seconds < 10
+
+
+@pytest.mark.parametrize("name, is_refused", [(b"x.debug", False), (b"../x", True)])
+def test_the_links_of_a_32_bit_program_are_read(tmp_path, name, is_refused):
+    """Its headers were taken for those of 64 bits, so no link of it was found."""
+    texts, text = b"\0.gnu_debuglink\0.shstrtab\0", name + b"\0"
+    header = b"\x7fELF\1\1".ljust(16, b"\0")
+    header += struct.pack("<HHIIIIIHHHHHH", 3, 3, 1, 0, 0, 52, 0, 52, 32, 0, 40, 3, 2)
+    at = len(header) + 3 * 40
+    rows = struct.pack("<10I", *[0] * 10)
+    rows += struct.pack("<10I", 1, 1, 0, 0, at + len(texts), len(text), 0, 0, 1, 0)
+    rows += struct.pack("<10I", 16, 3, 0, 0, at, len(texts), 0, 0, 1, 0)
+    path = tmp_path / "old"
+    path.write_bytes(header + rows + texts + text)
+    with open(path, "rb") as file:
+        if is_refused:
+            with pytest.raises(Refused):
+                read_links(file.fileno())
+        else:
+            assert read_links(file.fileno()) == Links(name)
+
+
+def test_a_big_endian_file_is_refused(tmp_path):
+    """elfutils would read the links of it that we cannot."""
+    path = tmp_path / "big"
+    path.write_bytes(b"\x7fELF\2\2".ljust(64, b"\0"))
+    with open(path, "rb") as file, pytest.raises(Refused):
+        read_links(file.fileno())
 
 
 @pytest.mark.parametrize("section", [".gnu_debuglink", ".gnu_debugaltlink"])

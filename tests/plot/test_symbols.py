@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import struct
 import subprocess
 import tempfile
 import time
@@ -342,6 +343,20 @@ def test_a_hostile_file_is_not_a_program(tmp_path, data):
     done = run(path, "--by", "function")
     assert (done.returncode, done.stderr) == (0, "")
     assert "bad.so+0x2345" in done.stdout
+
+
+def test_the_segments_of_a_32_bit_program(tmp_path):
+    """Its faults were placed by the log alone, without names."""
+    header = b"\x7fELF\1\1".ljust(16, b"\0")
+    header += struct.pack("<HHIIIIIHHHHHH", 3, 3, 1, 0, 52, 0, 0, 52, 32, 2, 0, 0, 0)
+    code = (1, 0x1000, 0x8049000, 0x8049000, 0x200, 0x200, 5, 0x1000)
+    data = (1, 0x2000, 0x804B000, 0x804B000, 0x80, 0x1080, 6, 0x1000)
+    path = tmp_path / "old"
+    path.write_bytes(header + struct.pack("<8I", *code) + struct.pack("<8I", *data))
+    assert read_segments(os.fsencode(path)) == [
+        Segment(0x1000, 0x8049000, 0x200, is_code=True),
+        Segment(0x2000, 0x804B000, 0x80, is_code=False),
+    ]
 
 
 def test_a_file_mapped_at_20000_places_takes_no_longer(library):
