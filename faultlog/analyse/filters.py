@@ -328,14 +328,14 @@ class Filters:
         if not self:
             return log
         found: list[str] = []
-        part = log.take(self._kept(log, found))
+        part = log.take(self.kept(log, found))
         if notes is not None:
             notes += found
         if not len(part) and not may_be_none:
             raise LogError(self.why_none(log))
         return part
 
-    def _kept(self, log: Log, notes: list[str]) -> NDArray[np.bool_]:
+    def kept(self, log: Log, notes: list[str]) -> NDArray[np.bool_]:
         """Which faults match; bool (n,)."""
         keep = np.ones(len(log), dtype=bool)
         for each in self.all:
@@ -363,7 +363,7 @@ class Filters:
             yield each.there(log, log)
         if empty:
             return
-        part = log.take(Filters(tuple(quick))._kept(log, []))
+        part = log.take(Filters(tuple(quick)).kept(log, []))
         slow = [each for each in self.all if each.is_slow]
         if len(part) and slow:
             notes: list[str] = []

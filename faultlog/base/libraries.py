@@ -31,7 +31,8 @@ def libraries() -> Iterator[None]:
         library = (err.name or "").partition(".")[0]
         if library == __name__.partition(".")[0]:
             raise
-        raise LogError(f"{library} is needed (Debian: apt install python3-{library})")
+        text = f"{library} is needed (Debian: apt install python3-{library})"
+        raise LogError(text) from err
 
 
 @contextmanager
