@@ -173,7 +173,7 @@ def test_notes_about_this_machine_are_left_out():
         (" is already loaded", "pf_user/module.c"),
         ("cannot place a kprobe in ", "pf/hook.h"),
         ("kprobes are switched off", "pf/hook.h"),
-        (" is needed", "faultlog/report/outputs.py"),
+        (" is needed", "faultlog/base/libraries.py"),
     ],
 )
 def test_messages_that_are_explained_are_printed(message, source):

@@ -12,6 +12,7 @@ plan 18
 root=/system
 mkdir $root
 ok "the system is mounted" mount -t ext4 /dev/vdb $root
+ln -sfn /proc/self/fd /dev/fd # as udev does; dkms needs it
 for folder in proc sys dev; do
 	mount --rbind /$folder $root/$folder
 done
@@ -47,12 +48,13 @@ for module in A B C; do
 		"$version"
 done
 
-inside "pf_user -- ls /usr/bin >listed; echo status=\$?" >/tmp/said
+inside "pf_user --root -- ls /usr/bin >listed; echo status=\$?" >/tmp/said
 like "pf_user traces a command" "$(cat /tmp/said)" "^status=0$" || diag "$(cat /tmp/said)"
 ok "the command runs" grep -qx env $root/root/listed
 log=$root/root/out/pf_probe_B.log
 ok "the log has its faults" test "$(grep -c "^PID = " $log)" -gt 50
-like "the log is complete" "$(tail -n 1 $log)" "^# recorded=[0-9]+ .*dropped=0 .* missed=0 target=exited "
+like "the log is complete" "$(tail -n 1 $log)" \
+	"^# recorded=[0-9]+ .*dropped=0 .* missed=0 target=exited "
 ok "the module is unloaded" fails grep -q ^pf_probe /proc/modules
 like "page_fault_plot prints a table" "$(inside "page_fault_plot out/pf_probe_B.log --by")" \
 	"^ *100\.0 % .*\(all\)$"
