@@ -41,7 +41,7 @@ static void put_share(FILE *to, u64 part, u64 whole)
 	if (part && percent < 0.1)
 		fputs("less than 0.1 %", to);
 	else if (part < whole && percent > 99.9)
-		fputs("more than 99.9 %", to);
+		fputs("over 99.9 %", to);
 	else
 		fprintf(to, percent < 9.95 || (percent >= 99.5 && part < whole) ? "%.1f %%" : "%.0f %%",
 			percent);

@@ -66,7 +66,7 @@ results_regions_and_mappings_are_reported() {
            1        6.000 ms  /lib/6
            1        5.000 ms  /lib/5
            1        4.000 ms  /lib/4
-36.0 ms in faults; more than 99.9 % of it in major faults' ]
+36.0 ms in faults; over 99.9 % of it in major faults' ]
 	check grep -q '^next: .* out/in.log -o warm.sh$' msg
 	check narrow msg
 	sed 's/ result=[^ ]* latency_ns=[^ ]* tries=1//; s/ minor=.*//' in >plain
