@@ -95,8 +95,10 @@ class _Terminal:
                 try:
                     if not ended.is_set():
                         self.draw(self.stages[-1])
-                # The terminal is closed, or tqdm is not installed.
-                except (OSError, ValueError, ImportError):
+                # The terminal is closed, tqdm is not installed, or a stage cannot tell what is
+                # done: whatever it is, the thread would print a traceback among the lines.
+                except Exception:  # pylint: disable=broad-exception-caught
+                    self.erase()
                     return
 
     def draw(self, stage: Stage) -> None:
@@ -116,7 +118,7 @@ class _Terminal:
         """Remove the bar; it may be drawn again later."""
         bar, self.bar, self.shown = self.bar, None, None
         if bar is not None:
-            with suppress(OSError, ValueError):
+            with suppress(Exception):  # as in run(); the work goes on without a bar
                 bar.close()
 
 

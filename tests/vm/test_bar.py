@@ -30,7 +30,7 @@ bar.DELAY_S, bar.EVERY_S = 0.05, 0.05
 drawn, draw = [], bar._Terminal.draw
 def drawing(terminal, stage):
     draw(terminal, stage)
-    drawn.extend([1] * bool(terminal.bar))
+    drawn.extend([1] * (terminal.bar is not None))
 bar._Terminal.draw = drawing
 def pause():
     enough, end_s = len(drawn) + 2, time.monotonic() + 30
@@ -49,6 +49,21 @@ print("end")
 PRINTED = [
     f"line {i} is printed while the bar is there, and it is longer" for i in range(4)
 ]
+# What is done cannot be told any more once a bar is there.
+FAILING = """
+failed = []
+def poll():
+    failed.extend([1] * len(drawn))
+    return {"done": 1}["lost" if drawn else "done"]
+with bar.stage("working", poll=poll):
+    end_s = time.monotonic() + 30
+    while not failed and time.monotonic() < end_s:
+        time.sleep(0.02)
+    with bar._terminal.lock:
+        print("the bar is gone")
+    pause()
+print("end")
+"""
 # A kernel whose packages come slowly, and a guest whose tests take a while.
 FETCHING = """
 import pathlib, kernel
@@ -135,6 +150,12 @@ def test_a_failure_erases_it(tmp_path):
     status, written = run_on_terminal(python(code), {"DRAWN": "yes"}, tmp_path)
     assert status == 1 and "working: 00:" in written
     assert screen(written) == ["failed", ""]
+
+
+def test_an_error_of_the_bar_only_ends_it(tmp_path: Path) -> None:
+    status, written = run_on_terminal(python(FAILING), {}, tmp_path)
+    assert status == 0 and "working: 00:" in written
+    assert screen(written) == ["the bar is gone", "end", ""]
 
 
 def test_fetching_shows_bytes_and_unpacking_shows_packages(tmp_path):
