@@ -120,13 +120,13 @@ def on_terminal(code: str, folder: Path, **env: str) -> str:
     return written
 
 
-def test_lines_are_whole_and_nothing_stays_of_the_bar(tmp_path):
+def test_lines_are_whole_and_nothing_stays_of_the_bar(tmp_path: Path) -> None:
     written = on_terminal(LINES, tmp_path)
     assert re.search(r"working: +\d+%.* [1-3]/4 \[\d\d:\d\d<\d\d:\d\d, ", written)
     assert screen(written) == [*PRINTED, "end", ""]
 
 
-def test_without_a_terminal_there_is_no_bar(tmp_path):
+def test_without_a_terminal_there_is_no_bar(tmp_path: Path) -> None:
     text = "".join(f"{line}\n" for line in [*PRINTED, "end"])
     assert piped(LINES, tmp_path) == (text, "")
 
@@ -139,13 +139,13 @@ def test_without_a_terminal_there_is_no_bar(tmp_path):
         ("", {"TERM": "dumb"}),
     ],
 )
-def test_there_is_no_bar(tmp_path, change, env):
+def test_there_is_no_bar(tmp_path: Path, change: str, env: dict[str, str]) -> None:
     status, written = run_on_terminal(python(f"{change}\n{LINES}"), env, tmp_path)
     assert status == 0
     assert written == "".join(f"{line}\n" for line in [*PRINTED, "end"])
 
 
-def test_a_failure_erases_it(tmp_path):
+def test_a_failure_erases_it(tmp_path: Path) -> None:
     code = 'with bar.stage("working"):\n    pause()\n    sys.exit("failed")\n'
     status, written = run_on_terminal(python(code), {"DRAWN": "yes"}, tmp_path)
     assert status == 1 and "working: 00:" in written
@@ -158,7 +158,7 @@ def test_an_error_of_the_bar_only_ends_it(tmp_path: Path) -> None:
     assert screen(written) == ["the bar is gone", "end", ""]
 
 
-def test_fetching_shows_bytes_and_unpacking_shows_packages(tmp_path):
+def test_fetching_shows_bytes_and_unpacking_shows_packages(tmp_path: Path) -> None:
     written = on_terminal(FETCHING, tmp_path)
     assert re.search(r"fetching: +\d+%.* 2\.00k/3\.00k \[.*<.*B/s\]", written)
     assert re.search(r"unpacking: +\d+%.* 1/3 \[", written)
@@ -167,14 +167,14 @@ def test_fetching_shows_bytes_and_unpacking_shows_packages(tmp_path):
 
 
 @pytest.fixture
-def cases(tmp_path):
+def cases(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "cases").mkdir()
     for name in ("one", "two", "three"):
         (tmp_path / "cases" / f"{name}.sh").write_text(":\n")
     return {"XDG_CACHE_HOME": str(tmp_path / "cache")}
 
 
-def test_guest_tests_are_counted(tmp_path, cases):
+def test_guest_tests_are_counted(tmp_path: Path, cases: dict[str, str]) -> None:
     written = on_terminal(GUEST, tmp_path, **cases)
     assert re.search(r"guest tests: +\d+%.* 2/3 tests \[\d\d:\d\d\]", written)
     output, errors = piped(GUEST, tmp_path, **cases)
@@ -185,7 +185,9 @@ def test_guest_tests_are_counted(tmp_path, cases):
     assert errors == "" and left == right and len(left) == 13
 
 
-def test_time_left_is_estimated_from_the_last_durations(tmp_path, cases):
+def test_time_left_is_estimated_from_the_last_durations(
+    tmp_path: Path, cases: dict[str, str]
+) -> None:
     kept = tmp_path / "cache/pf_probe/durations"
     kept.mkdir(parents=True)
     (kept / "default.json").write_text('{"one": 20, "two": 30, "three": 900}')
@@ -194,7 +196,7 @@ def test_time_left_is_estimated_from_the_last_durations(tmp_path, cases):
     assert re.search(r" 2/3 tests \[\d\d:\d\d, about [123]?\d s left\]", written)
 
 
-def test_durations_are_kept(tmp_path, monkeypatch):
+def test_durations_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert durations.known("default") == {}
     durations.keep("default", {"one": 1.23, "two": 2})
@@ -206,14 +208,16 @@ def test_durations_are_kept(tmp_path, monkeypatch):
         assert durations.known("default") == {}
 
 
-def test_no_place_for_durations_is_no_failure(tmp_path, monkeypatch):
+def test_no_place_for_durations_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "pf_probe").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     durations.keep("default", {"one": 1})
     assert durations.known("default") == {}
 
 
-def test_rest_of_a_run(monkeypatch):
+def test_rest_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     expected = {"a": 10.0, "b": 20.0, "c": 5.0, "d": 1.0}
@@ -236,29 +240,31 @@ def test_rest_of_a_run(monkeypatch):
     assert (rest.left_s(), rest.nr_ended) == (0, 4)
 
 
-def test_each_boot_has_its_tests():
+def test_each_boot_has_its_tests() -> None:
     texts = {"a": "", "b": run.SERIAL, "c": run.ALONE, "d": ""}
     assert [[*part] for part in run.boots_of(texts)] == [["a", "d"], ["b"], ["c"]]
     assert run.boots_of({}) == [{}]
 
 
-def test_the_plan_names_what_is_fetched(tmp_path, monkeypatch):
+def test_the_plan_names_what_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     asked = kernel.Kernel("some", "bookworm", "amd64", "linux-image-amd64")
 
     class FakeApt:
         @classmethod
-        def of(cls, _):
+        def of(cls, _: kernel.Kernel) -> object:
             return cls()
 
-        def update(self):
+        def update(self) -> None:
             pass
 
-        def show(self, name):
+        def show(self, name: str) -> tuple[str, dict[str, str]]:
             depends = "linux-image-6.1.0-1-amd64" if name == asked.package else ""
             return name, {"Version": "1", "Depends": depends}
 
-        def size(self, names):
+        def size(self, names: list[str]) -> int:
             return len(names) * 10**7
 
     monkeypatch.setattr(kernel, "Apt", FakeApt)
@@ -286,7 +292,7 @@ echo end
 """
 
 
-def test_scripts_show_what_they_wait_for(tmp_path):
+def test_scripts_show_what_they_wait_for(tmp_path: Path) -> None:
     line = ["sh", "-euc", WAITING, str(vm.HERE.parent / "waiting.sh")]
     status, written = run_on_terminal(line, {}, tmp_path)
     assert status == 0 and re.search(r"\rinstalling: 40 %, 0:\d\d\x1b\[K", written)

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,11 +25,15 @@ DEPS = PROJECT / "tests/deps"
 # What was installed for the demo although only the checks and the tests need it.
 NOT_FOR_THE_DEMO = {"mypy", "black", "sparse", "dkms", "chromium", "python3-selenium"}
 NOT_FOR_THE_DEMO |= {"stress-ng", "clang", "valgrind", "linux-source", "e2fsprogs"}
-QEMU = {"amd64": "qemu-system-x86", "arm64": "qemu-system-arm"}.get(kernel.host_arch())
+QEMU = {"amd64": "qemu-system-x86", "arm64": "qemu-system-arm"}.get(
+    kernel.host_arch(), ""
+)
 
 pytestmark = pytest.mark.skipif(
     kernel.os_release().get("ID") != "debian" or not QEMU, reason="not Debian"
 )
+
+Deps = Callable[..., tuple[int, str, list[str]]]
 
 FAKES = {
     # Everything in $INSTALLED is installed, or all if that is "all".
@@ -49,7 +53,7 @@ FAKES = {
 
 
 @pytest.fixture
-def deps(tmp_path):
+def deps(tmp_path: Path) -> Deps:
     """Runs tests/deps with no package installed; returns status, messages, and apt's calls."""
     for name, script in FAKES.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
@@ -74,7 +78,7 @@ def deps(tmp_path):
     return result
 
 
-def packages_of(deps, group: str) -> list[str]:
+def packages_of(deps: Deps, group: str) -> list[str]:
     """The packages that a group installs if none is there."""
     status, _, calls = deps(group)
     assert status == 0
@@ -91,7 +95,7 @@ def groups() -> list[str]:
     return found
 
 
-def test_the_demo_needs_these(deps):
+def test_the_demo_needs_these(deps: Deps) -> None:
     assert sorted(packages_of(deps, "demo")) == sorted(
         ["gcc", "libc6-dev", "make", "elfutils", QEMU, "python3"]
         + ["python3-numpy", "python3-matplotlib", "python3-tqdm"]
@@ -115,19 +119,21 @@ def test_the_demo_needs_these(deps):
         ("fleet", {"postgresql", QEMU}, {"mypy", "dkms"}),
     ],
 )
-def test_a_group_has_what_it_needs_and_no_more(deps, group, some, none):
+def test_a_group_has_what_it_needs_and_no_more(
+    deps: Deps, group: str, some: set[str], none: set[str]
+) -> None:
     packages = packages_of(deps, group)
     assert len(packages) == len(set(packages))
     assert some <= set(packages) and not none & set(packages)
 
 
-def test_several_groups_are_installed_at_once(deps):
+def test_several_groups_are_installed_at_once(deps: Deps) -> None:
     both = packages_of(deps, "demo") + packages_of(deps, "gallery")
     _, _, calls = deps("demo", "gallery")
     assert set(calls[1].partition(" install ")[2].split()) == set(both)
 
 
-def test_commands_of_make_name_groups_that_exist():
+def test_commands_of_make_name_groups_that_exist() -> None:
     recipes = re.sub(r"\$\(filter (\w+),\S+\)", r"\1", MAKEFILE)
     recipes = re.sub(r"\$\(if \S+,([\w ]+)\)", r"\1", recipes)
     calls = re.findall(r"tests/deps(.*)$", recipes, re.MULTILINE)
@@ -136,7 +142,7 @@ def test_commands_of_make_name_groups_that_exist():
     assert used == set(groups())
 
 
-def test_it_reports_first_and_then_installs(deps):
+def test_it_reports_first_and_then_installs(deps: Deps) -> None:
     status, output, _ = deps("demo", installed="gcc make python3")
     assert status == 0
     plan, *others = output.splitlines()
@@ -146,16 +152,16 @@ def test_it_reports_first_and_then_installs(deps):
     assert len(others) == 1
 
 
-def test_only_the_demo_reports_the_kernel(deps):
+def test_only_the_demo_reports_the_kernel(deps: Deps) -> None:
     assert "To fetch" not in deps("stress")[1]
 
 
-def test_nothing_is_said_if_nothing_is_missing(deps):
+def test_nothing_is_said_if_nothing_is_missing(deps: Deps) -> None:
     assert deps("test", installed="all") == (0, "", [])
 
 
 @pytest.mark.usefixtures("deps")
-def test_the_kernel_is_reported_by_its_name_and_size(tmp_path):
+def test_the_kernel_is_reported_by_its_name_and_size(tmp_path: Path) -> None:
     """Whatever kernel.py says; nothing if the kernel is in the cache."""
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\nshift\necho "To fetch: a kernel, $*"\n')
@@ -165,7 +171,7 @@ def test_the_kernel_is_reported_by_its_name_and_size(tmp_path):
         env={
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
             "INSTALLED": "all",
-            "PYTHON": python,
+            "PYTHON": str(python),
         },
         capture_output=True,
         text=True,
@@ -175,7 +181,7 @@ def test_the_kernel_is_reported_by_its_name_and_size(tmp_path):
     assert done.stderr == "To fetch: a kernel, --plan\n"
 
 
-def test_failure_shows_what_apt_said(deps, tmp_path):
+def test_failure_shows_what_apt_said(deps: Deps, tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     status, output, _ = deps("fuzz")
     assert status == 1
@@ -183,7 +189,7 @@ def test_failure_shows_what_apt_said(deps, tmp_path):
 
 
 @pytest.mark.parametrize("words", [[], ["nothing"], ["demo", "nothing"]])
-def test_wrong_groups_are_an_error(deps, words):
+def test_wrong_groups_are_an_error(deps: Deps, words: list[str]) -> None:
     status, output, calls = deps(*words)
     assert status == 2 and output.startswith("tests/deps: ") and calls == []
 
@@ -272,13 +278,15 @@ def with_dependencies(packages: Iterable[str]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def installed_for_the_demo():
+def installed_for_the_demo() -> set[str]:
     text = DEPS.read_text()
     words = re.findall(r"^(?:build|plot)='([^']*)'", text, re.MULTILINE)
     return with_dependencies([*" ".join(words).split(), QEMU])
 
 
-def test_the_demo_runs_only_programs_of_its_packages(installed_for_the_demo):
+def test_the_demo_runs_only_programs_of_its_packages(
+    installed_for_the_demo: set[str],
+) -> None:
     found = {
         name for path in demo_files() for name in named(path) if shutil.which(name)
     }
@@ -292,7 +300,9 @@ def test_the_demo_runs_only_programs_of_its_packages(installed_for_the_demo):
     assert strangers == {}
 
 
-def test_the_demo_imports_only_libraries_of_its_packages(installed_for_the_demo):
+def test_the_demo_imports_only_libraries_of_its_packages(
+    installed_for_the_demo: set[str],
+) -> None:
     names = {name for path in demo_files() for name in imported(path)}
     local = {path.stem for path in vm.HERE.glob("*.py")} | {"faultlog"}
     libraries = names - set(sys.stdlib_module_names) - local
@@ -303,12 +313,14 @@ def test_the_demo_imports_only_libraries_of_its_packages(installed_for_the_demo)
         assert owner(spec.origin) in installed_for_the_demo, name
 
 
-def test_packages_of_the_checks_are_not_among_them(installed_for_the_demo):
+def test_packages_of_the_checks_are_not_among_them(
+    installed_for_the_demo: set[str],
+) -> None:
     """So the tests above would find a program of such a package."""
     assert not NOT_FOR_THE_DEMO & installed_for_the_demo
 
 
-def test_make_demo_leaves_a_user_for_this_machine(tmp_path):
+def test_make_demo_leaves_a_user_for_this_machine(tmp_path: Path) -> None:
     """Not the static one, which is for the guest."""
     for name in ("Makefile", "user.c", "pf_common.h"):
         shutil.copy(PROJECT / name, tmp_path)
