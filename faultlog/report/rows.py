@@ -13,7 +13,7 @@ import csv
 import io
 import json
 from dataclasses import astuple, dataclass, fields
-from typing import Any, Callable, Iterable, Iterator
+from typing import Callable, Iterable, Iterator
 
 import numpy as np
 

@@ -143,7 +143,10 @@ def test_the_example_runs(tmp_path, text):
     (tmp_path / "a.log").write_bytes(text)
     done = subprocess.run(
         [sys.executable, EXAMPLE, tmp_path / "a.log"],
-        env={"PYTHONPATH": str(SCRIPT.parent), "PYTHONWARNINGS": "error::FutureWarning"},
+        env={
+            "PYTHONPATH": str(SCRIPT.parent),
+            "PYTHONWARNINGS": "error::FutureWarning",
+        },
         capture_output=True,
         text=True,
     )
