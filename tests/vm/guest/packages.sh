@@ -52,7 +52,7 @@ inside "pf_user --root -- ls /usr/bin >listed; echo status=\$?" >/tmp/said
 like "pf_user traces a command" "$(cat /tmp/said)" "^status=0$" || diag "$(cat /tmp/said)"
 ok "the command runs" grep -qx env $root/root/listed
 log=$root/root/out/pf_probe_B.log
-ok "the log has its faults" test "$(grep -c "^PID = " $log)" -gt 50
+ok "the log has its faults" test "$(grep -c ":: PID = " $log)" -gt 50
 like "the log is complete" "$(tail -n 1 $log)" \
 	"^# recorded=[0-9]+ .*dropped=0 .* missed=0 target=exited "
 ok "the module is unloaded" fails grep -q ^pf_probe /proc/modules
