@@ -330,7 +330,8 @@ def test_make_demo_leaves_a_user_for_this_machine(tmp_path: Path) -> None:
         (tmp_path / name).write_text('#!/bin/sh\necho "# ${0##*/} $*"\n')
         (tmp_path / name).chmod(0o755)
     done = subprocess.run(
-        ["make", "demo", f"PYTHON={tmp_path}/python", "CFLAGS=-O0", "WARM=1"],
+        ["make", "--no-print-directory", "demo", "CFLAGS=-O0", "WARM=1"]
+        + [f"PYTHON={tmp_path}/python"],
         cwd=tmp_path,
         env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")},
         capture_output=True,
