@@ -225,6 +225,8 @@ static void check_param(struct argp_state *state, const char *param)
 {
 	size_t len = strspn(param, "abcdefghijklmnopqrstuvwxyz_");
 
+	if (opt.top && choice_grouping(param) != GROUPINGS)
+		argp_error(state, "'%s' is no parameter; for that table write --top=%s", param, param);
 	if (!len || param[len] != '=')
 		argp_error(state, "'%s' is not of the form NAME=VALUE; a command goes after --", param);
 	if (strpbrk(param, " \t\n\"'"))
@@ -244,7 +246,8 @@ static void check_options(struct argp_state *state)
 	if (!traces && (opt.letter || opt.duration_ms || opt.fast))
 		argp_error(state, "-A, -B, -C, --duration and --fast need --pid or -- COMMAND");
 	if (!opt.command && (opt.stay_root || opt.cold || opt.repeat))
-		argp_error(state, "--root, --cold and --repeat need -- COMMAND");
+		argp_error(state, "%s needs -- COMMAND", opt.stay_root ? "--root" :
+			   opt.cold ? "--cold" : "--repeat");
 	if (opt.output && (opt.keep || opt.repeat))
 		argp_error(state, "--keep and --repeat are for logs in " OUT_DIR ": leave out --output");
 	if (opt.repeat && opt.top)

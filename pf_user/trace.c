@@ -39,8 +39,8 @@ static int check_user(void)
 
 	if (!opt.command || opt.stay_root || sudo_user(&uid, &gid))
 		return 0;
-	say("which user should run the command? Without sudo, SUDO_UID and SUDO_GID are not set; "
-	    "--root runs it as root");
+	say("you are root without sudo (SUDO_UID and SUDO_GID are not set), so it is not known which "
+	    "user should run the command; --root runs it as root");
 	return -1;
 }
 

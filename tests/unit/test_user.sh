@@ -185,6 +185,8 @@ wrong_usage_of_tracing_is_refused() {
 	check [ "$(cat err)" = 'user: no command after --' ]
 	run 64 -B gcc -- true
 	check grep -qF "user: 'gcc' is not of the form NAME=VALUE; a command goes after --" err
+	run 64 --top function --pid 1
+	check grep -qF "user: 'function' is no parameter; for that table write --top=function" err
 	for i in '=1' 'a b=1' Outcome=1; do
 		run 64 "$i" -- true
 		check grep -qF "user: '$i' is not of the form NAME=VALUE" err
@@ -203,9 +205,9 @@ wrong_usage_of_tracing_is_refused() {
 	done
 	for i in --root --cold --repeat=2; do
 		run 64 $i
-		check grep -qF 'user: --root, --cold and --repeat need -- COMMAND' err
+		check grep -qF "user: ${i%=*} needs -- COMMAND" err
 		run 64 $i --pid 1
-		check grep -qF 'user: --root, --cold and --repeat need -- COMMAND' err
+		check grep -qF "user: ${i%=*} needs -- COMMAND" err
 	done
 	for i in 0 -1 x '' 1001 99999999999999999999; do
 		run 64 --repeat="$i" -- true

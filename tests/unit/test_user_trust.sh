@@ -332,7 +332,7 @@ a_file_of_roots_is_not_given_away_as_a_part() {
 without_sudo_a_command_runs_as_root_only_by_name() {
 	shared || return
 	run 125 -- touch ran
-	check grep -q '^user: which user should run the command? .*; --root runs it as root$' err
+	check grep -q '^user: you are root without sudo .*; --root runs it as root$' err
 	check [ ! -e ran ]
 	# With --root another error comes later.
 	run 125 --root pf_probe_nothing=1 -- touch ran
