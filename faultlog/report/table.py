@@ -82,16 +82,32 @@ SHOWN = (
 # Left out in this order to make room for names. Figures that the log lacks are never there.
 GIVE_WAY = ("minor", "max", "pages", BAR, "failed", "p50", "p99", "share")
 OF_CODE = ("function", "line")
+# For keys that have another name here.
+OTHER_WORDS = {"file": "map", "files": "map", "moment": "time", "symbol": "function"}
+
+
+def _hint(name: str, text: str) -> str:
+    """What was probably meant by a name that is no key."""
+    if os.path.exists(text):
+        return "; the log comes before --by"
+    import difflib
+
+    close = difflib.get_close_matches(OTHER_WORDS.get(name, name)[:99], KEYS, 1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def keys(text: str) -> list[str]:
     """Parse --by: names of KEYS, separated by commas."""
     names = text.split(",")
     for name in names:
-        if name not in KEYS:
-            hint = "; the log comes before --by" if os.path.exists(text) else ""
+        if not name:
             raise argparse.ArgumentTypeError(
-                f"{name or 'nothing'}: not one of {', '.join(KEYS)}{hint}"
+                f"{text or 'nothing'}: a key is missing; write keys as map,function, without spaces"
+            )
+        if name not in KEYS:
+            hint = _hint(name, text)
+            raise argparse.ArgumentTypeError(
+                f"{name}: not one of {', '.join(KEYS)}{hint}"
             )
     if len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"{text}: a key is given twice")

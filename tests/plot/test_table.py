@@ -269,7 +269,9 @@ def test_contradictions_and_losses_are_shown_under_the_title(tmp_path):
     "options, message",
     [
         (["--by", "colour"], "argument --by: colour: not one of map, "),
-        (["--by", "map,"], "argument --by: nothing: not one of map, "),
+        (["--by", "map,"], "argument --by: map,: a key is missing; "),
+        (["--by", "files"], ", latency; did you mean map?"),
+        (["--by", "fonction"], "did you mean function?"),
         (["--by", str(CC1)], "several logs: use --compare LOG"),
         (["--compare", "x", "--by", str(CC1)], "; the log comes before --by"),
         (["--slowest", "x"], "argument --slowest: x: not a number of lines"),
