@@ -18,7 +18,7 @@ from typing import Iterable, NamedTuple
 import numpy as np
 
 from ..base.arrays import NDArray
-from ..base.packed import pack
+from ..base.packed import number, pack
 from ..parse.log import COLUMNS, Event, Log
 from .files import open_stored
 
@@ -285,9 +285,7 @@ class Placer:
         if not len(log):
             return
         epoch = self._epochs(log)
-        _, first, which = np.unique(
-            pack(log.pid, epoch), return_index=True, return_inverse=True
-        )
+        which, first = number(log.pid, epoch)
         keys = zip(log.pid[first].tolist(), epoch[first].tolist())
         chains = [self._chain(key) for key in keys]
         self._learn({space: None for chain in chains for space in chain})

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..base import progress
 from ..base.arrays import NDArray
-from ..base.packed import pack
+from ..base.packed import number
 from ..base.words import plural
 from ..parse.log import Log
 from .asking import Budget, ask
@@ -157,8 +157,7 @@ class Places:
 def _recorded(log: Log) -> Places:
     """The places that another recorder has named; it has files and functions, no offsets."""
     has_ip = (log.ip != 0) & log.known("ip")
-    rows = pack(log.code, log.function, has_ip)
-    _, first, codes = np.unique(rows, return_index=True, return_inverse=True)
+    codes, first = number(log.code, log.function, has_ip)
     files = log.code[first].astype(np.int64)
     files = np.where(files > 0, files + log.first_code, NOWHERE)
     functions = [log.names["function"][code] for code in log.function[first].tolist()]
@@ -180,8 +179,7 @@ def find(log: Log, whole: Log) -> Places:
     placer = Placer(whole)
     file, offset = placer.place(log)
     has_ip = (log.ip != 0) & log.known("ip")
-    rows = pack(file + 1, offset, has_ip)
-    _, first, codes = np.unique(rows, return_index=True, return_inverse=True)
+    codes, first = number(file + 1, offset, has_ip)
     files, offsets = file[first].tolist(), offset[first].tolist()
     names = [Name()] * len(files)
     reasons: dict[str, list[str]] = {}

@@ -101,11 +101,11 @@ def number(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Number the distinct rows from 0 on, in the order of pack().
 
-    columns: as of pack(), n > 0. Returns the number of each row, (n,), and of each number the
-    first row that has it, (m,).
+    columns: as of pack(). Returns the number of each row, (n,), and of each number the first row
+    that has it, (m,).
     """
     packed = pack(*columns)
-    if packed.max() >= FEW:
+    if packed.max(initial=0) >= FEW:
         _, first, codes = np.unique(packed, return_index=True, return_inverse=True)
         return codes, first
     value = packed.astype(np.int64)

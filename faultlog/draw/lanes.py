@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import NDArray
-from ..base.packed import pack
+from ..base.packed import number
 from ..parse.log import Log
 from .panels import cost_of
 
@@ -86,8 +86,7 @@ def _medians(
 def find_threads(log: Log, max_lanes: int = MAX_THREADS) -> Lanes:
     """Rows of threads; if there are too many, of the most expensive ones."""
     has_tid = log.known("tid")
-    rows = pack(log.process, has_tid, log.tid)
-    _, first, thread = np.unique(rows, return_index=True, return_inverse=True)
+    thread, first = number(log.process, has_tid, log.tid)
     programs, program = log.programs()
     last = np.zeros(len(first), dtype=np.int64)
     last[thread] = program
