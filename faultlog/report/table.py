@@ -9,6 +9,7 @@ import io
 import os
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Callable, Iterable
 
 import numpy as np
@@ -90,9 +91,7 @@ def _hint(name: str, text: str) -> str:
     """What was probably meant by a name that is no key."""
     if os.path.exists(text):
         return "; the log comes before --by"
-    import difflib
-
-    close = difflib.get_close_matches(OTHER_WORDS.get(name, name)[:99], KEYS, 1)
+    close = get_close_matches(OTHER_WORDS.get(name, name)[:99], KEYS, 1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
