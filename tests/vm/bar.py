@@ -95,8 +95,8 @@ class _Terminal:
                 try:
                     if not ended.is_set():
                         self.draw(self.stages[-1])
-                # The terminal is closed, tqdm is not installed, or a stage cannot tell what is
-                # done: whatever it is, the thread would print a traceback among the lines.
+                # The terminal is closed, tqdm is not installed, or a stage's poll() fails: whatever
+                # it is, the thread would print a traceback among the lines.
                 except Exception:  # pylint: disable=broad-exception-caught
                     self.erase()
                     return
@@ -129,9 +129,13 @@ def _tqdm(stage: Stage, stream: TextIO) -> Any:
     """A bar that began with its stage; raises ImportError without tqdm."""
     from tqdm import tqdm
 
-    tqdm.monitor_interval = 0  # no thread of its own
-    tqdm.set_lock(threading.RLock())
-    bar = tqdm(
+    class Bar(tqdm):
+        """A bar without a thread of its own, and without a lock between processes."""
+
+        monitor_interval = 0
+
+    Bar.set_lock(threading.RLock())
+    bar = Bar(
         total=stage.total or None,
         desc=stage.what,
         unit=stage.unit,
@@ -156,7 +160,8 @@ def _words(seconds: float) -> str:
 def is_on() -> bool:
     """Whether standard error is a terminal that can show a bar."""
     try:
-        return os.isatty(sys.stderr.fileno()) and os.environ.get("TERM") != "dumb"
+        has_codes = os.environ.get("TERM", "dumb") != "dumb"
+        return has_codes and os.isatty(sys.stderr.fileno())
     except (AttributeError, OSError, ValueError):
         return False
 

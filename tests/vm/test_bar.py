@@ -137,6 +137,7 @@ def test_without_a_terminal_there_is_no_bar(tmp_path: Path) -> None:
         ("bar.DELAY_S = 60", {}),  # quick work
         ("sys.modules['tqdm'] = None", {}),
         ("", {"TERM": "dumb"}),
+        ("del os.environ['TERM']", {}),
     ],
 )
 def test_there_is_no_bar(tmp_path: Path, change: str, env: dict[str, str]) -> None:
