@@ -126,9 +126,9 @@ def guest_of(
     )
     if tree.kernel.is_built:
         guest.memory_mb = DEBUG_MEMORY_MB
-    for text in texts.values():
-        if not quick:
-            guest.memory_mb = max([guest.memory_mb, *map(int, MEMORY.findall(text))])
+    if not quick:
+        wanted_mb = MEMORY.findall("\n".join(texts.values()))
+        guest.memory_mb = max([guest.memory_mb, *map(int, wanted_mb)])
     be_patient(guest)
     return guest
 

@@ -31,6 +31,8 @@ import tap
 
 HERE = Path(__file__).resolve().parent
 RUNS_KEPT = 20
+# Functions for the tests, in the guest's root folder.
+FUNCTIONS = ("tap.sh", "tracing.sh", "renaming.sh", "counting.sh")
 DISK_MB = 512
 # Panic on any problem, and keep the kernel's log for the tests.
 COMMAND_LINE = (
@@ -198,10 +200,7 @@ def initramfs(guest: Guest) -> bytes:
     config += f"export QUICK={guest.quick:d} PATIENCE={guest.patience}\n"
     files = {
         "init": (0o755, (HERE / "init").read_bytes()),
-        "tap.sh": (0o644, (HERE / "tap.sh").read_bytes()),
-        "tracing.sh": (0o644, (HERE / "tracing.sh").read_bytes()),
-        "renaming.sh": (0o644, (HERE / "renaming.sh").read_bytes()),
-        "counting.sh": (0o644, (HERE / "counting.sh").read_bytes()),
+        **{name: (0o644, (HERE / name).read_bytes()) for name in FUNCTIONS},
         "bin/busybox": (0o755, guest.tree.busybox.read_bytes()),
         "config": (0o644, config.encode()),
         "modules/order": (0o644, "".join(f"{m}.ko\n" for m in loaded).encode()),
