@@ -9,6 +9,7 @@ import numpy as np
 from faultlog.draw import drawing
 from faultlog.parse import checks
 from logs import *
+from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -28,7 +29,7 @@ def legend_words(figure: Figure) -> list[str]:
     return [t.get_text() for legend in figure.legends for t in legend.get_texts()]
 
 
-def labels_of(figure: Figure) -> list:
+def labels_of(figure: Figure) -> list[Artist]:
     """All words that are shown: titles, notes, ticks within their axes, legends."""
     found = [*figure.texts, *figure.legends]
     for axis in figure.axes:
@@ -46,10 +47,13 @@ def labels_of(figure: Figure) -> list:
 
 def check_labels(figure: Figure) -> None:
     """All words are inside the picture, and none touch."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # this places the labels of axes
-    renderer = canvas.get_renderer()
-    labels = labels_of(figure)
+    FigureCanvasAgg(figure).draw()  # this places the labels of axes
+    check_apart(figure, labels_of(figure))
+
+
+def check_apart(figure: Figure, labels: list[Artist]) -> None:
+    """All labels are inside the picture, and none touch."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
     boxes = [label.get_window_extent(renderer) for label in labels]
     width, height = figure.canvas.get_width_height()
     for i, box in enumerate(boxes):

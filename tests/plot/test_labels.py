@@ -10,28 +10,27 @@ import numpy as np
 import pytest
 from faultlog.draw import drawing, layout, marks, panels
 from faultlog.parse import checks
-from figures import check_labels, legend_words, mixed_log
+from figures import check_apart, check_labels, legend_words, mixed_log
 from logs import *
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+
+
+def words_beside_axes(figure: Figure) -> list[Artist]:
+    """Titles, notes, and the ticks that are shown on Y."""
+    labels = [*figure.texts]
+    for axis in figure.axes:
+        low, high = axis.get_ylim()
+        ticks = axis.get_yticklabels()
+        labels += [t for t in ticks if low <= t.get_position()[1] <= high]
+        labels += axis.texts
+    return labels
 
 
 @pytest.mark.parametrize("nr_faults", [1, 30, 5000])
 def test_labels_do_not_touch_each_other(nr_faults):
     figure = drawn(compiler_log(nr_faults))
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    boxes = []
-    for axis in figure.axes:
-        low, high = axis.get_ylim()
-        for label in axis.get_yticklabels():
-            if low <= label.get_position()[1] <= high:
-                boxes.append(label.get_window_extent(renderer))
-        boxes += [note.get_window_extent(renderer) for note in axis.texts]
-    boxes += [note.get_window_extent(renderer) for note in figure.texts]
-    width, height = figure.canvas.get_width_height()
-    for i, box in enumerate(boxes):
-        assert box.x0 >= 0 and box.y0 >= 0
-        assert box.x1 <= width and box.y1 <= height
-        assert not any(box.overlaps(other) for other in boxes[:i])
+    check_apart(figure, words_beside_axes(figure))
 
 
 def test_files_are_named_where_they_are_mapped():
@@ -70,20 +69,7 @@ def test_files_are_named_where_they_are_mapped():
 )
 def test_new_labels_do_not_touch_each_other(text):
     figure = drawn(text)
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    labels = [*figure.texts, *figure.legends]
-    for axis in figure.axes:
-        low, high = axis.get_ylim()
-        ticks = axis.get_yticklabels()
-        labels += [t for t in ticks if low <= t.get_position()[1] <= high]
-        labels += axis.texts
-    boxes = [label.get_window_extent(renderer) for label in labels]
-    width, height = figure.canvas.get_width_height()
-    for i, box in enumerate(boxes):
-        assert box.x0 >= 0 and box.y0 >= 0, labels[i]
-        assert box.x1 <= width and box.y1 <= height, labels[i]
-        for other, label in zip(boxes[:i], labels):
-            assert not box.overlaps(other), (labels[i], label)
+    check_apart(figure, [*words_beside_axes(figure), *figure.legends])
 
 
 def test_files_with_names_cut_to_the_same_text_are_named():

@@ -57,6 +57,17 @@ row() { # ROW: a pattern for the whole row
 	check grep -qxE -e "$1" rows
 }
 
+# viewing TABLE: of a fault in a pipe, which stays open as descriptor 3.
+viewing() {
+	build code
+	begin ./code
+	faults_at exported >lines
+	mkfifo pipe
+	start --top="$1" ./pipe
+	exec 3>pipe
+	{ echo "$head_line"; cat lines; summary 1 0 0 0 running; echo EXIT_CODE; } >&3
+}
+
 unknown() { # SHARE
 	check grep -q "^by function (unknown for $1% of the faults):\$" msg
 }
@@ -181,13 +192,7 @@ a_line_without_an_instruction_has_no_function() {
 }
 
 other_tables_start_no_process() {
-	build code
-	begin ./code
-	faults_at exported >lines
-	mkfifo pipe
-	start --top=process ./pipe
-	exec 3>pipe
-	{ echo "$head_line"; cat lines; summary 1 0 0 0 running; echo EXIT_CODE; } >&3
+	viewing process
 	check until_true grep -q '^by process:$' msg
 	check [ -z "$(ps -o pid= --ppid "$pid")" ]
 	summary 1 >&3
@@ -198,13 +203,7 @@ other_tables_start_no_process() {
 }
 
 the_helper_keeps_no_file_open_and_ends_with_the_reader() {
-	build code
-	begin ./code
-	faults_at exported >lines
-	mkfifo pipe
-	start --top=function ./pipe
-	exec 3>pipe
-	{ echo "$head_line"; cat lines; summary 1 0 0 0 running; echo EXIT_CODE; } >&3
+	viewing function
 	check until_true grep -q '  exported_function' msg
 	helper=$(ps -o pid= --ppid "$pid" | tr -d ' ')
 	check [ "$(ls "/proc/$helper/fd" | xargs)" = 0 ]
