@@ -40,7 +40,8 @@ beside() {
 
 refused "not root" 125 "only root can load a module: run it with sudo$" \
 	su tester -c "/user -- true"
-refused "root, but not by sudo" 125 "you are root without sudo .*--root runs it as root" /user -- true
+refused "root, but not by sudo" 125 "you are root without sudo .*--root runs it as root" \
+	/user -- true
 refused "no such command" 127 "nothing-there: No such file or directory$" \
 	/user --root -- nothing-there
 refused "a folder" 126 "/tmp: Permission denied$" /user --root -- /tmp
