@@ -34,6 +34,7 @@ typedef unsigned long long u64; /* as in the kernel, for %llu */
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define static_assert(expr) _Static_assert(expr, #expr)
 #define __printf(fmt, args) __attribute__((format(printf, fmt, args)))
+#define data_race(x) (x)
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define min(a, b) ((a) < (b) ? (a) : (b))
 #define max(a, b) ((a) > (b) ? (a) : (b))

@@ -39,7 +39,7 @@ static __always_inline bool pf_text_copy(char *to, const char *from, size_t len)
 	u64 word;
 
 	for (; len >= sizeof(word); len -= sizeof(word)) {
-		word = read_word_at_a_time(from);
+		word = data_race(read_word_at_a_time(from));
 		if (pf_text_has_zero(word))
 			return false;
 		memcpy(to, &word, sizeof(word));
@@ -48,7 +48,7 @@ static __always_inline bool pf_text_copy(char *to, const char *from, size_t len)
 	}
 	if (!len)
 		return true;
-	word = read_word_at_a_time(from);
+	word = data_race(read_word_at_a_time(from));
 	if (pf_text_has_zero(word | ~0ULL << (8 * len)))
 		return false;
 	if (len & 4) {

@@ -63,7 +63,10 @@ compile B "--cold"
 like "--cold says so" "$(cat err)" "^user: emptying the page cache$"
 ok "--cold: gcc and cc1 are read from disk" \
 	test "$(grep -c " result=major " out/pf_probe_B.log)" -gt 9
-like "the next command reads that into memory" "$(grep "^next:" err)" "^next: .* -o warm.sh$"
+# On a debug kernel, faults that only take a page cost more than those that read from disk.
+next="^next: .* -o warm.sh$"
+[ "${PATIENCE:-1}" = 1 ] || next="^next: page_fault_plot "
+like "the next command reads that into memory" "$(grep "^next:" err)" "$next"
 ok "the source is compiled" test -s $root/src/x.o
 rm -rf $root/src $root/dev
 ok "the log does not contain the start by user" fails grep -q "comm=user$" out/pf_probe_C.log
