@@ -44,8 +44,8 @@ def read(
     pid are always read. meanwhile: called while helper processes read a large log.
 
     A damaged log is read as far as possible; to_pandas() warns of what is missing. Raises OSError
-    if the file can't be read, and LogError if it can't be decompressed or a column has no such
-    name.
+    if the file can't be read, and LogError if it can't be decompressed, is a tar archive, or a
+    column has no such name.
     """
     # Only here: numpy takes most of the time of an import.
     from .parse.read import read_log
@@ -58,4 +58,4 @@ def read(
             f"no column {', '.join(wrong)}: choose from {', '.join(COLUMNS)}"
         )
     with open_log(os.fspath(path)) as file:
-        return read_log(file, wanted, meanwhile=meanwhile)
+        return read_log(file, wanted, meanwhile=meanwhile, name=os.fspath(path))

@@ -24,6 +24,7 @@ OURS = re.compile(
     rb"^# pf_probe_[A-Z] |PID = {0,20}\d{1,10} Page Fault at", re.MULTILINE
 )
 OURS_BYTES = 64  # at most in what OURS finds
+TAR = (b"ustar\x0000", b"ustar  \0")  # POSIX, GNU
 WORDS = {  # for the names of columns
     "pid": "process",
     "tid": "thread",
@@ -56,6 +57,11 @@ def start_of(file: BinaryIO | Source) -> tuple[bytes, bool]:
             break
         start += data
     return bytes(start), True
+
+
+def is_tar(start: bytes) -> bool:
+    """Is this the beginning of a tar archive? No line of a log has a NUL byte there."""
+    return start[257:265] in TAR
 
 
 def recognize(start: bytes) -> Recorder | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import BinaryIO, Callable, Iterable
 
+from ..base.error import LogError
 from ..base.helper import Helpers, nr_helpers
 from . import others
 from .lines import Reader
@@ -22,14 +23,19 @@ def read_log(
     columns: Iterable[str] = tuple(COLUMNS),
     block_bytes: int = BLOCK_BYTES,
     meanwhile: Callable[[], None] = lambda: None,
+    name: str = "-",
 ) -> Log:
     """Read a whole log, block_bytes at a time; columns: names of those to read.
 
-    meanwhile: called while helpers read a large log. Of a file that can't be read to its end
-    (see source.py), the log has what could be read, and Oddities.source the reason. The files of
-    other recorders are read, too (see others.py).
+    meanwhile: called while helpers read a large log; name: of the file, for errors. Of a file that
+    can't be read to its end (see source.py), the log has what could be read, and Oddities.source
+    the reason. The files of other recorders are read, too (see others.py). Raises LogError for a
+    tar archive.
     """
     start, is_read = others.start_of(file)
+    if others.is_tar(start):
+        text = f"{name}: it is a tar archive; unpack it (tar -xf), and give one of its logs"
+        raise LogError(text)
     recorder = others.recognize(start)
     reader, parts = Reader(columns, recorder), []
     if isinstance(file, Source) and not recorder:

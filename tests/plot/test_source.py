@@ -10,11 +10,14 @@ import random
 import re
 import subprocess
 import sys
+import tarfile
 import zlib
 from contextlib import suppress
 from pathlib import Path
 
+import faultlog
 import pytest
+from faultlog import LogError
 from faultlog.parse import lines, names, source
 from faultlog.parse.read import read_log
 from faultlog.parse.source import open_log
@@ -70,6 +73,22 @@ def test_a_truncated_packed_log_is_drawn_and_reported(suffix, tmp_path):
     assert "the compressed file is damaged" in done.stderr
     assert done.stderr.count("\n") == 1
     assert (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT])
+@pytest.mark.parametrize("suffix", ["", ".gz", ".xz"])
+def test_a_tar_archive_is_refused(suffix, form, tmp_path):
+    path = tmp_path / f"x.tar{suffix}"
+    for name in ("a.log", "b.log"):
+        (tmp_path / name).write_bytes(TEXT)
+    with tarfile.open(path, f"w:{suffix[1:]}", format=form) as archive:
+        for name in ("a.log", "b.log"):
+            archive.add(tmp_path / name, name)
+    message = (
+        f"{path}: it is a tar archive; unpack it (tar -xf), and give one of its logs"
+    )
+    with pytest.raises(LogError, match=f"^{re.escape(message)}$"):
+        faultlog.read(path)
 
 
 # Of a damaged file, zstd itself waits for the next 128 KiB before it gives up.
