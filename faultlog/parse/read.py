@@ -16,6 +16,7 @@ from .source import LINE_BYTES, Range, Source
 
 BLOCK_BYTES = 1 << 20
 MIN_PART_BYTES = 8 << 20  # less is read faster than a helper starts
+EMPTY = "the file is empty: the recording was cut off, or user still writes to it"
 
 
 def read_log(
@@ -50,7 +51,7 @@ def read_log(
     _read(file, reader, block_bytes, start if is_read else b"")
     if recorder:
         reader.feed(recorder.end(), can_be_printed=False)
-    return reader.log(getattr(file, "trouble", ""))
+    return reader.log(getattr(file, "trouble", "") or EMPTY * (not start))
 
 
 def _part(columns: list[Column], block_bytes: int, part: Range) -> Reader | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import faultlog
 import pytest
 from faultlog import LogError
-from faultlog.parse import lines, names, source
+from faultlog.parse import checks, lines, names, source
 from faultlog.parse.read import read_log
 from faultlog.parse.source import open_log
 from logs import (
@@ -89,6 +89,18 @@ def test_a_tar_archive_is_refused(suffix, form, tmp_path):
     )
     with pytest.raises(LogError, match=f"^{re.escape(message)}$"):
         faultlog.read(path)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_an_empty_file_is_reported_as_empty(suffix, tmp_path):
+    """The message asked whether it is a log of pf_probe_X."""
+    path = tmp_path / f"x.log{suffix}"
+    path.write_bytes(gzip.compress(b"") if suffix else b"")
+    why = checks.why_no_fault(faultlog.read(path), str(path))
+    assert why.startswith(f"{path}: no page fault can be read; the file is empty: ")
+    assert why.endswith("cut off, or user still writes to it")
+    path.write_bytes(gzip.compress(b"\n") if suffix else b"\n")
+    assert "is empty" not in checks.why_no_fault(faultlog.read(path), str(path))
 
 
 # Of a damaged file, zstd itself waits for the next 128 KiB before it gives up.
