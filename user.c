@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "pf_user/choice.h"
@@ -76,19 +77,38 @@ static int end_stream(struct stream *s)
 	return stopped ? 128 + stop_signal : 0;
 }
 
+/* Is the word A, B, C, pf_probe_A ..., or a path that may be one of a module? */
+static bool names_module(const char *word)
+{
+	const char *letter = word;
+	struct stat status;
+
+	if (strchr(word, '/'))	/* a program is no stream of faults */
+		return stat(word, &status) || !S_ISREG(status.st_mode) || !(status.st_mode & 0111);
+	if (!strncmp(word, MODULE_PREFIX, strlen(MODULE_PREFIX)))
+		letter += strlen(MODULE_PREFIX);
+	return strlen(letter) == 1 && strchr(MODULE_LETTERS, *letter);
+}
+
+static void require_module(const char *word)
+{
+	if (names_module(word))
+		return;
+	say("no such module: %s (%s); a command goes after --, for example: %s -- gcc -c x.c", word,
+	    strchr(word, '/') ? "it is a program" : "A, B, C or a path with a slash",
+	    program_invocation_short_name);
+	exit(argp_err_exit_status);	/* no log exists yet */
+}
+
 /* Returns 0, or -1 after a message. */
 static int open_module(struct stream *s, const char *module)
 {
 	const char *letter = module;
 	bool is_path = strchr(module, '/');
 
+	require_module(module);
 	if (!strncmp(module, MODULE_PREFIX, strlen(MODULE_PREFIX)))
 		letter += strlen(MODULE_PREFIX);
-	if (!is_path && (strlen(letter) != 1 || !strchr(MODULE_LETTERS, *letter))) {
-		say("no such module: %s (A, B, C or a path with a slash; a command goes after --)",
-		    module);
-		exit(argp_err_exit_status);	/* no log exists yet */
-	}
 	if (!stream_open(s, is_path ? format("%s", module) :
 			    format("/proc/" MODULE_PREFIX "%s", letter)))
 		return 0;
@@ -335,9 +355,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'd':
 		opt.debug = true;
 		return 0;
-	case ARGP_KEY_ARGS:
-		opt.modules = state->argv + state->next;
-		opt.nr_modules = (size_t)(state->argc - state->next);
+	case ARGP_KEY_ARG:
+		/* Before the next option is parsed, which may be the command's. */
+		if (!opt.command && !opt.pid && !opt.top && !strchr(arg, '='))
+			require_module(arg);
+		if (!opt.modules)
+			opt.modules = need(calloc((size_t)state->argc + 1, sizeof(*opt.modules)));
+		opt.modules[opt.nr_modules++] = arg;
 		return 0;
 	case ARGP_KEY_END:
 		check_options(state);
@@ -395,7 +419,7 @@ static int split_command(int argc, char **argv)
 			exit(argp_err_exit_status);
 		}
 		opt.command = argv + i + 1;
-		argv[i] = NULL;		/* also the end of the parameters */
+		argv[i] = NULL;
 		return i;
 	}
 	return argc;
@@ -407,7 +431,7 @@ int main(int argc, char **argv)
 	glob_t found;
 
 	argc = split_command(argc, argv);
-	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, NULL);
 	if (not_held || owner_check())
 		return opt.command ? EXIT_OURSELVES : 1;
 	if (opt.letter)

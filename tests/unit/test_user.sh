@@ -160,8 +160,8 @@ without_a_module_a_message_says_how_to_load_it() {
 wrong_usage_is_refused() {
 	for i in D AB '' pf_probe_ pf_probe_D; do
 		run 64 "$i"
-		check grep -q "^user: no such module: $i (A, B, C or a path with a slash;"\
-' a command goes after --)$' err
+		check grep -q "^user: no such module: $i (A, B, C or a path with a slash);"\
+' a command goes after --, for example: user -- gcc -c x.c$' err
 	done
 	run 1 ./missing
 	check grep -q '^user: ./missing: No such file or directory$' err
@@ -170,6 +170,19 @@ wrong_usage_is_refused() {
 		check grep -q -e "--sleep takes milliseconds, 0 to 3600000, not '$i'" err
 	done
 	run 64 --nonsense
+}
+
+a_command_without_dashes_gets_an_example() {
+	install -m 755 /dev/null prog
+	for words in 'gcc -c x.c' 'gcc x.c' '--cold gcc -c x.c' '-B gcc --version' './prog -n 1' ./prog; do
+		# shellcheck disable=SC2086 # several words
+		run 64 $words
+		check grep -q "^user: no such module: .*; a command goes after --, for example: "\
+'user -- gcc -c x.c$' err
+		check [ "$(wc -l <err)" = 1 ]
+	done
+	check grep -q 'no such module: ./prog (it is a program)' err
+	check only . err msg prog
 }
 
 wrong_usage_of_tracing_is_refused() {
