@@ -21,7 +21,7 @@ from . import VERSION, LogError, read
 from .analyse import select
 from .analyse.groups import KEYS
 from .base import progress
-from .base.words import printable
+from .base.words import did_you_mean, printable
 from .parse import checks, clock, roots, source
 from .report import compare, outputs, table
 from .report.terminal import PROG, warn
@@ -33,7 +33,25 @@ ROOT_USE = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports wrong usage in one line, like all other errors."""
+    """Reports wrong usage in one line, like all other errors, with what was probably meant."""
+
+    def options(self, words: list[str]) -> argparse.Namespace:
+        """As parse_args()."""
+        found, unknown = self.parse_known_args(words)
+        if unknown:
+            word = unknown[0].partition("=")[0]
+            hint = did_you_mean(word, self._option_string_actions)
+            self.error(
+                f"unrecognized arguments: {' '.join(unknown)}{hint if word[:2] == '--' else ''}"
+            )
+        return found
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as err:
+            hint = did_you_mean(str(value), map(str, action.choices or ()))
+            raise argparse.ArgumentError(action, f"{err.message}{hint}") from None
 
     def error(self, message: str) -> NoReturn:
         if "required: LOG" in message:
@@ -51,7 +69,7 @@ def _words(argv: Iterable[str] | None) -> list[str]:
     return words
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> _Parser:
     parser = _Parser(
         prog=PROG,
         description="Draw a log of page faults: time on the horizontal axis, addresses on the "
@@ -201,7 +219,7 @@ def run(argv: Iterable[str] | None = None) -> None:
     Options that can't work are refused before a log is read, which may take long.
     """
     words = _words(argv)
-    args = _parser().parse_args(_with_log(words))
+    args = _parser().options(_with_log(words))
     name, output = _output(args)
     has_times = name == "table" and "time" in args.by or name in ("slowest", "rows")
     if args.wall_clock and not has_times:

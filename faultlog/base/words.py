@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 import textwrap
-from typing import Iterator
+from difflib import get_close_matches
+from typing import Iterable, Iterator
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 UNITS = (
@@ -18,6 +19,7 @@ UNITS = (
 )
 # The place before a formula, also behind quotes: where a ; ends a cell, they begin the next: ;""=.
 FORMULA = re.compile("(?:^|(?<=;))(?=[\\s\"]*['=+\\-@＝＋－＠])")
+COMPARED_CHARS = 99  # of a word, to find a similar one
 ENOUGH = {"d": 2, "h": 2, "min": 2}  # at least so many of these: 90 s, not 1.5 min
 
 
@@ -113,6 +115,12 @@ def plural(n: int, noun: str) -> str:
     if n == 1:
         return f"{n:,} {noun}"
     return f"{n:,} {noun}es" if noun.endswith("s") else f"{n:,} {noun}s"
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """The end of a message about a word that is none of these: "; did you mean X?", or ""."""
+    close = get_close_matches(word[:COMPARED_CHARS], words, 1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def unescaped(text: bytes) -> bytes:

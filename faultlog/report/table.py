@@ -9,7 +9,6 @@ import io
 import os
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Callable, Iterable
 
 import numpy as np
@@ -26,7 +25,7 @@ from ..analyse.groups import (
 )
 from ..base.arrays import NDArray
 from ..base.fit import columns_of, shortened
-from ..base.words import csv_cell, plural, time_text, wrapped
+from ..base.words import csv_cell, did_you_mean, plural, time_text, wrapped
 from ..parse import clock, others
 from . import findings
 from .outputs import Job
@@ -91,8 +90,7 @@ def _hint(name: str, text: str) -> str:
     """What was probably meant by a name that is no key."""
     if os.path.exists(text):
         return "; the log comes before --by"
-    close = get_close_matches(OTHER_WORDS.get(name, name)[:99], KEYS, 1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return did_you_mean(OTHER_WORDS.get(name, name), KEYS)
 
 
 def keys(text: str) -> list[str]:

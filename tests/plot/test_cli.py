@@ -273,6 +273,29 @@ def test_a_missing_library_is_reported_before_the_log_is_read(
     assert f"{library} is needed (Debian: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (
+            ["--slowst", "5"],
+            "unrecognized arguments: --slowst 5; did you mean --slowest?",
+        ),
+        (
+            ["--vew=memory"],
+            "unrecognized arguments: --vew=memory; did you mean --view?",
+        ),
+        (["--qqq"], "unrecognized arguments: --qqq"),
+        (["--view", "memry"], "'memory'); did you mean memory?"),
+        (["--by", "--sort", "fault"], "; did you mean faults?"),
+    ],
+)
+def test_a_misspelled_option_gets_the_most_similar_one(options, message, capsys):
+    with pytest.raises(SystemExit, match="^2$"):
+        cli.main(["x.log", *options])
+    text = capsys.readouterr().err
+    assert text.endswith(f"{message} (see --help)\n") and text.count("\n") == 1
+
+
 def test_an_unreadable_log_is_an_error(log_path, capsys):
     log_path.chmod(0)
     user = os.geteuid()
