@@ -23,9 +23,9 @@ from ..base.arrays import NDArray
 from ..base.fit import shortened
 from ..base.packed import distinct, pack
 from ..base.words import plural, time_text, wrapped
+from ..parse import others
 from ..parse.checks import Verdict
 from ..parse.log import ACCESSES, MAJOR, MINOR, NO_PAGE, RESULTS, Log, has_failed
-from ..parse.others import lacks
 from . import fonts
 from .breaks import SHARE, draw_breaks, unit_of
 from .lanes import find_lanes, find_threads
@@ -399,7 +399,7 @@ def _origin(log: Log) -> list[str]:
         words = f"{log.head['probe']} on Linux {kernel} "
         notes.append(shortened((words + log.head.get("arch", "")).rstrip(), 80))
     if log.recorder:
-        notes.append(f"text of {log.recorder}; not in it: {', '.join(lacks(log))}")
+        notes.append(others.about(log))
     missing = [f"{log.count(key):,} {key}" for key in NOT_IN_LOG if log.count(key)]
     if missing:
         notes.append("faults without an outcome, not shown: " + ", ".join(missing))

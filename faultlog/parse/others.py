@@ -108,6 +108,11 @@ def lacks(log: Log) -> list[str]:
     ]
 
 
+def about(log: Log) -> str:
+    """A note: the recorder, and what its text lacks."""
+    return f"text of {log.recorder}; not in it: {', '.join(lacks(log))}"
+
+
 def notes(log: Log, keys: list[str]) -> list[str]:
     """A note about those keys of --by that the file of another recorder has no values of."""
     if not log.recorder:

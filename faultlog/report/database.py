@@ -19,7 +19,7 @@ from ..base import progress
 from ..base.arrays import NDArray
 from ..base.error import LogError
 from ..base.packed import number
-from ..parse import recording
+from ..parse import others, recording
 from ..parse.log import COLUMNS, WORD, Log
 from .outputs import Job, replacing
 from .rows import largest
@@ -127,7 +127,7 @@ def _fill(database: sqlite3.Connection, job: Job) -> None:
             *astuple(recording.of_log(log, job.name)),
             job.name.encode("utf-8", "replace").decode(),
             job.filters.text(),
-            "\n".join(job.verdict.lines()),
+            "\n".join(_notes(job)),
             int(job.verdict.says_complete),
             json.dumps(log.head),
             json.dumps(log.summary),
@@ -151,6 +151,16 @@ def _fill(database: sqlite3.Connection, job: Job) -> None:
     _insert_faults(database, log, process, (ran.codes + 1) * is_known[ran.codes])
     for statement in (*INDEXES, "COMMIT", "ANALYZE"):
         database.execute(statement)
+
+
+def _notes(job: Job) -> list[str]:
+    """What is missing or contradictory; of another recorder's file also what it never has."""
+    notes = job.verdict.lines()
+    if job.whole.recorder:
+        notes.append(
+            f"{others.about(job.whole)}; it does not state how many faults there were"
+        )
+    return notes
 
 
 def _processes(

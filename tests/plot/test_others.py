@@ -265,6 +265,18 @@ def test_every_output_has_all_faults(name, tmp_path):
     assert len(faults) == len(log)
 
 
+def test_a_database_notes_what_is_missing(tmp_path):
+    """It had complete=0, but no reason."""
+    path = tmp_path / "x.sqlite"
+    assert cli.main([str(file_of("perf_trace")), "-o", str(path)]) == 0
+    with closing(sqlite3.connect(path)) as database:
+        stored = database.execute("SELECT complete, notes FROM recording").fetchone()
+    complete, notes = stored[0], stored[1].splitlines()[-1]
+    assert complete == 0
+    assert notes.startswith("text of perf trace; not in it: process, cpu")
+    assert notes.endswith("; it does not state how many faults there were")
+
+
 @pytest.mark.parametrize("name", HAS)
 def test_a_page(name, tmp_path):
     pytest.importorskip("plotly")
