@@ -33,4 +33,4 @@ part = (pages["time_ns"] - begin) * 100 // max(end - begin, 1)
 print("\nNew pages", part.value_counts().sort_index().head(10).to_string(), sep="\n")
 
 # %% A picture; in a notebook it appears below the cell.
-# faults.assign(ms=(faults["time_ns"] - begin) / 1e6).plot.scatter("ms", "latency_ns", s=1)
+# faults.plot.scatter("at_ms", "latency_ns", s=1)

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..base.arrays import NDArray
 from . import checks
-from .log import COLUMNS, WORD, Log
+from .log import AT_MS, COLUMNS, WORD, Log
 
 if TYPE_CHECKING:
     import pandas
+
+
+def _at_ms(log: Log) -> NDArray[np.float64]:
+    """When each fault began, in ms since the first one began; (n,)."""
+    first = log.time_ns.min() if len(log) else np.uint64(0)
+    since: NDArray[np.float64] = (log.time_ns - first) / 1e6
+    return since
 
 
 def of_log(log: Log) -> pandas.DataFrame:
@@ -35,7 +43,9 @@ def of_log(log: Log) -> pandas.DataFrame:
         return pandas.Categorical.from_codes(codes[column], texts)
 
     read = [name for name in COLUMNS if getattr(log, name) is not None]
-    frame = pandas.DataFrame({name: values(name) for name in read}, copy=False)
+    columns: dict[str, object] = {name: values(name) for name in read}
+    columns[AT_MS] = _at_ms(log)
+    frame = pandas.DataFrame(columns, copy=False)
     notes = checks.examine(log).lines()
     frame.attrs.update(head=dict(log.head), summary=dict(log.summary), notes=notes)
     if notes:

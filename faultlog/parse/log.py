@@ -135,6 +135,7 @@ COLUMNS = {
         ),
     )
 }
+AT_MS = "at_ms"  # a further column of Log.to_pandas(), as in the view of a .sqlite
 OF_OTHERS = ("comm", "function", "code")
 MAX_PID = 1 << 22  # the kernel's limit
 NO_PAGE = np.uint64((1 << 64) - 1)  # of a fault of which no page is known
@@ -552,6 +553,7 @@ and words are categories; both are missing (NA) where the log has no value.
 
 {describe()}
 
+{AT_MS}, which is always there, is when the fault began, in ms since the log's first fault: a float.
 comm, function and code are in files of other recorders only. The frame's attrs has the log's head
 and summary, both dictionaries, and notes, a list of what is missing or contradictory in the log;
 notes are also shown as a warning. Raises ImportError if pandas is not installed.

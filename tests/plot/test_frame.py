@@ -47,7 +47,8 @@ def test_a_frame_has_each_value(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         frame = log.to_pandas()
-    assert list(frame) == [name for name in COLUMNS if name not in OF_OTHERS]
+    columns = [name for name in COLUMNS if name not in OF_OTHERS]
+    assert list(frame) == [*columns, "at_ms"]
     lines = [line for line in FAMILY.decode().splitlines() if " Page Fault " in line]
     assert len(frame) == len(lines) == 3
     for line, (_, row) in zip(lines, frame.iterrows()):
@@ -56,7 +57,7 @@ def test_a_frame_has_each_value(tmp_path):
             r"PID = +(\d+) Page Fault at Address (\w+) at Time (\d+)", line
         )
         keys.update(zip(("pid", "address", "time_ns"), first.groups()))
-        for name, value in row.items():
+        for name, value in row.drop("at_ms").items():
             if name not in keys:
                 assert value is pandas.NA or value != value
             elif COLUMNS[name].form == WORD:
@@ -71,10 +72,19 @@ def test_a_frame_has_each_value(tmp_path):
     assert frame.attrs["notes"] == []
 
 
+def test_a_frame_has_times_since_the_first_fault(tmp_path):
+    """There were only times since boot."""
+    times = [10**15 + 2_500_000, 10**15, 10**15 + 1]
+    text = HEAD_AT_0 + b"".join(fault(time, 1 << 12) for time in times)
+    frame = read(tmp_path, text, ["cpu"]).to_pandas()
+    assert frame["at_ms"].tolist() == [2.5, 0.0, 1e-6]
+    assert "at_ms" in Log.to_pandas.__doc__
+
+
 def test_the_largest_number_is_not_a_missing_one(tmp_path):
     text = HEAD_AT_0 + fault(1, 1 << 12, cpu=65535) + fault(2, 1 << 12)
     frame = read(tmp_path, text, ["cpu"]).to_pandas()
-    assert list(frame) == ["time_ns", "address", "pid", "cpu"]
+    assert list(frame) == ["time_ns", "address", "pid", "cpu", "at_ms"]
     assert frame["cpu"].isna().tolist() == [False, True]
     assert frame["cpu"][0] == 65535
 
@@ -105,7 +115,7 @@ def test_a_file_of_another_recorder(tmp_path):
 
 def test_a_log_without_faults(tmp_path):
     log = read(tmp_path, HEAD_AT_0 + summary(0))
-    assert log.to_pandas().shape == (0, len(COLUMNS) - len(OF_OTHERS))
+    assert log.to_pandas().shape == (0, len(COLUMNS) - len(OF_OTHERS) + 1)
 
 
 def test_a_wrong_column_is_named(tmp_path):
