@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from ..analyse.spread import spread
 from ..base.arrays import NDArray
 from ..base.error import LogError
-from ..base.words import plural, short_time_text, time_text
+from ..base.words import plural, short_time_text, time_text, time_unit
 from ..parse.log import MAJOR, MINOR, NO_PAGE, Log, has_failed, percentile
 from .lanes import Lanes, lane_label
 from .layout import EDGE, LATENCY, Sheet, label, literal, note
@@ -42,6 +42,21 @@ SPENT_COLOURS = ("#9aa3ad", INK, ALARM)  # minor and unknown, major, failed
 def _counts(axis: Axes) -> None:
     axis.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{int(y):,}"))
+
+
+def set_time_ticks(axis: Axes) -> None:
+    """Ticks of Y, which is in ns: one unit, and as many decimals as the step needs."""
+    locator = MaxNLocator(3)
+    axis.yaxis.set_major_locator(locator)
+    top = axis.get_ylim()[1]
+    ticks = locator.tick_values(0, top)
+    # Not minutes or more, in which round numbers of ns are not round.
+    unit, name = time_unit(min(ticks[ticks <= top].max(), 60e9))
+    step = f"{(ticks[1] - ticks[0]) / unit:.3f}".rstrip("0")
+    nr_decimals = len(step.partition(".")[2])
+    axis.yaxis.set_major_formatter(
+        FuncFormatter(lambda y, _: f"{y / unit:,.{nr_decimals}f} {name}")
+    )
 
 
 def _tally(
@@ -137,10 +152,7 @@ def draw_spent(
     spent = np.pad(spent, ((0, max(more, 0)), (0, 0)))
     spent[later.piece, later.key] += later.spent_ns
     _stack(axis, spent, SPENT_COLOURS, width / unit, duration)
-    axis.yaxis.set_major_locator(MaxNLocator(3))
-    axis.yaxis.set_major_formatter(
-        FuncFormatter(lambda y, _: time_text(y) if y else "0")
-    )
+    set_time_ticks(axis)
     axis.set_ylabel(f"time per\n{short_time_text(width)}", size=8, color=INK)
     label(axis, "time in faults", texts, aside)
 

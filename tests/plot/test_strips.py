@@ -26,6 +26,25 @@ def test_a_latency_of_zero_is_drawn_and_a_missing_one_is_not():
     assert "fault latency" not in texts(figure)
 
 
+@pytest.mark.parametrize(
+    "most, labels",
+    [
+        (95e6, ["0 ms", "40 ms", "80 ms"]),
+        (1.1e6, ["0 µs", "400 µs", "800 µs"]),
+        (4e6, ["0.0 ms", "1.5 ms", "3.0 ms"]),
+        (5e12, ["0 s", "2,000 s", "4,000 s"]),
+    ],
+)
+def test_ticks_of_the_time_in_faults_have_one_unit_and_equal_decimals(most, labels):
+    """They were 0, 40.0 ms, 80.0 ms."""
+    axis = drawing.new_figure().add_axes((0, 0, 1, 1))
+    axis.set_ylim(0, most)
+    strips.set_time_ticks(axis)
+    format_of = axis.yaxis.get_major_formatter()
+    ticks = [tick for tick in axis.get_yticks() if 0 <= tick <= most]
+    assert [format_of(tick) for tick in ticks] == labels
+
+
 @pytest.mark.parametrize("nr_faults", [1, 300, 60000])
 def test_latencies_have_a_panel(nr_faults):
     text = compiler_log(nr_faults, outcomes=True)
