@@ -46,6 +46,7 @@ from .marks import (
 )
 from .panels import Panel, Panels, by_address, by_mapping, file_label
 from .strips import (
+    PERCENTILES,
     draw_latencies,
     draw_lanes,
     draw_memory,
@@ -163,6 +164,8 @@ def draw(
         notes.append("panel heights: logarithm of size")
     if missing:
         notes.append(f"no font for {missing} (Debian: fonts-noto-cjk, fonts-symbola)")
+    if has_latency:
+        notes.append(PERCENTILES)  # the last one, as it is the first to be left out
     sheet.head(title, subtitle, warned)
     sheet.foot(notes)
     _legend(sheet, log, drawn)

@@ -35,6 +35,7 @@ from .timeline import bin_width
 MIN_FOR_CURVES = 200  # with fewer latencies, percentiles over time mean nothing
 CURVE_BINS = 50
 MIN_IN_BIN = 5
+PERCENTILES = "p50: half of the faults took at most this long; p99: 99 of 100 did"
 FIRST, AGAIN = "#3b6fb6", "#c0532b"
 SPENT_COLOURS = ("#9aa3ad", INK, ALARM)  # minor and unknown, major, failed
 

@@ -28,6 +28,7 @@ from ..draw.layout import RIGHT, Sheet, TimeLocator, literal, note
 from ..draw.marks import ACCESS_WORDS, COLOURS, FAINT, INK, draw_cells, mark_of
 from ..draw.panels import Panels, by_address, by_mapping
 from ..draw.strips import (
+    PERCENTILES,
     draw_spent,
     draw_strip,
     percentiles_text,
@@ -272,6 +273,8 @@ def draw(
         notes.insert(0, only)
     if missing:
         notes.append(f"no font for {missing} (Debian: fonts-noto-cjk, fonts-symbola)")
+    if has_latency:
+        notes.append(PERCENTILES)
     sheet.head("Page faults, side by side", heads, warned)
     _name_sections(sheet, sections, unit)
     sheet.foot(notes)

@@ -45,6 +45,14 @@ def test_ticks_of_the_time_in_faults_have_one_unit_and_equal_decimals(most, labe
     assert [format_of(tick) for tick in ticks] == labels
 
 
+def test_a_picture_explains_p50_and_p99():
+    figure = drawn(fault(1, 0x1000, result="minor", latency_ns=5))
+    said = texts(figure).replace("\n", " ")
+    assert "p50: half of the faults took at most this long" in said
+    figure = drawn(fault(1, 0x1000))
+    assert "p50" not in texts(figure)
+
+
 @pytest.mark.parametrize("nr_faults", [1, 300, 60000])
 def test_latencies_have_a_panel(nr_faults):
     text = compiler_log(nr_faults, outcomes=True)
