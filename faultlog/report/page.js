@@ -177,7 +177,8 @@ function figure(view, counted) {
 			tickvals: marked.map((t) => t[0]), ticktext: marked.map((t) => t[1]),
 			tickfont: { size: 11, family: "DejaVu Sans Mono, monospace" } },
 		yaxis2: { domain: [0, 0.15], fixedrange: true, zeroline: false, gridcolor: "#e8ebee", nticks: 4,
-			rangemode: "tozero", title: { text: "faults", font: { size: 11 } } },
+			rangemode: "tozero",
+			title: { text: `faults per<br>${duration(stepX * 1e9)}`, font: { size: 11 } } },
 	}];
 }
 

@@ -93,6 +93,21 @@ def test_a_page_zooms_and_filters_with_the_log_s_numbers(browser, tmp_path):
     nothing_wrong(browser, page)
 
 
+def test_the_axis_of_faults_has_its_interval(browser, tmp_path):
+    """It was "faults", without the time that a bar stands for."""
+    times = [0, 10**9]
+    text = HEAD_AT_0 + b"".join(fault(time, 1 << 12, tid=1) for time in times)
+    page = opened(browser, tmp_path, text)
+    title = browser.execute_script(
+        "return document.getElementById('plot').layout.yaxis2.title.text"
+    )
+    before, between, interval = title.partition("<br>")
+    assert (before, between) == ("faults per", "<br>")
+    length, unit = interval.split(" ")
+    assert 0 < float(length) < 1000 and unit == "ms"
+    nothing_wrong(browser, page)
+
+
 def test_a_long_fault_s_time_is_where_it_passed(browser, tmp_path):
     """All of 771 ms were in the cell where they began; a view of the time after was empty."""
     ms = 10**6
