@@ -65,10 +65,13 @@ unlike "and has no escape sequences" "$(cat /tmp/shown)" "$escape"
 rows() { # the first one of each second
 	sed -n '/^by function/{n;s/.*[0-9]%  //p}' /tmp/top
 }
-/user --top=function --root -- timeout $((4 * ${PATIENCE:-1})) /workload run fault-forever \
-	>/tmp/top.out 2>/tmp/top
-ok "by function: the function that touches memory, and its file" \
-	test "$(rows | grep -cE '^(touch|run_fault_forever)[a-z0-9.]*  /workload$')" -ge 2
+/user --top=function --root -- timeout 4 /workload run fault-forever >/tmp/top.out 2>/tmp/top
+if grep -q "functions cannot be looked up: Function not implemented" /tmp/top; then
+	skip 1 "no sockets in this kernel"
+else
+	ok "by function: the function that touches memory, and its file" \
+		test "$(rows | grep -cE '^(touch|run_fault_forever)[a-z0-9.]*  /workload$')" -ge 2
+fi
 ok "by function: the share of unknown ones is shown" \
 	grep -qE '^by function( \(unknown for [0-9.]+% of the faults\))?:$' /tmp/top
 ok "by function: no module is left" test ! -e /proc/pf_probe_B
