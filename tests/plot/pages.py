@@ -19,6 +19,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 # No window, no user's profile, and no requests except the page's.
+# Not requests of the page: its own data, and the browser's first page, which may still be loading.
+OWN_SCHEMES = ("data:", "blob:", "chrome:")
 BROWSER_OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--window-size=1500,1300"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -81,7 +83,7 @@ def nothing_wrong(browser: webdriver.Chrome, page: Path) -> None:
         assert message["method"] != "Page.javascriptDialogOpening"
         if message["method"] == "Network.requestWillBeSent":
             requests.add(message["params"]["request"]["url"])
-    requests = {url for url in requests if not url.startswith(("data:", "blob:"))}
+    requests = {url for url in requests if not url.startswith(OWN_SCHEMES)}
     assert requests == {page.as_uri()}
 
 

@@ -140,7 +140,7 @@ def test_version_and_help():
 
 
 NOT_DRAWN = [
-    (b"", "the file is empty: "),
+    (b"", "no page fault can be read; the file is empty: "),
     (b"\n\n", "no page fault in it"),
     (b"hello\nworld\n", "no page fault in it"),
     (os.urandom(100000), "no page fault in it"),
