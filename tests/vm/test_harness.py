@@ -260,6 +260,21 @@ def test_no_tests_is_a_failure() -> None:
     assert tap.judge(["VM: done"], []).failures == ["no tests"]
 
 
+def test_a_folder_in_use_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernel, "cache_dir", lambda: tmp_path)
+    in_use = vm.run_folder("long")
+    os.utime(in_use, (0, 0))
+    for i in range(vm.RUNS_KEPT + 5):
+        (tmp_path / f"runs/old-{i}").mkdir()
+        os.utime(tmp_path / f"runs/old-{i}", (i + 1, i + 1))
+    newest = vm.run_folder("short")
+    kept = {path.name for path in (tmp_path / "runs").iterdir()}
+    assert {in_use.name, newest.name} <= kept
+    assert len(kept) == vm.RUNS_KEPT + 1 and "old-5" not in kept
+
+
 def test_qemu_that_cannot_start_is_lost() -> None:
     tree = kernel.get(kernel.known_kernels()["default"])
     run = vm.boot(vm.Guest(tree, {"x": "true"}, qemu=("-no-such-option",)), "harness")

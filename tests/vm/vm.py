@@ -9,6 +9,8 @@ uses the console.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shlex
 import shutil
@@ -218,15 +220,31 @@ def initramfs(guest: Guest) -> bytes:
     return cpio(files)
 
 
+def is_in_use(folder: Path) -> bool:
+    """Whether a process, perhaps this one, is still writing logs to the folder."""
+    at = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(at, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(at)
+    return False
+
+
 def run_folder(name: str) -> Path:
-    """A new folder for the logs of a run; only the latest few are kept."""
+    """A new folder for the logs of a run; only the latest few are kept, and those in use."""
     runs = kernel.cache_dir() / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     by_age = sorted(runs.iterdir(), key=lambda path: path.stat().st_mtime)
     for old in by_age[: -RUNS_KEPT + 1]:
-        shutil.rmtree(old, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another process has removed it
+            if not is_in_use(old):
+                shutil.rmtree(old, ignore_errors=True)
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    return Path(tempfile.mkdtemp(prefix=f"{name}-{stamp}-", dir=runs))
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-{stamp}-", dir=runs))
+    fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX)  # until this process ends
+    return folder
 
 
 def make_disk(content: Union[bool, Path], image: Path) -> None:
