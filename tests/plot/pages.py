@@ -18,9 +18,9 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
-# No window, no user's profile, and no requests except the page's.
 # Not requests of the page: its own data, and the browser's first page, which may still be loading.
 OWN_SCHEMES = ("data:", "blob:", "chrome:")
+# No window, no user's profile, and no requests except the page's.
 BROWSER_OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--window-size=1500,1300"),
     *("--disable-background-networking", "--disable-component-update"),
