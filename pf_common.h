@@ -23,7 +23,11 @@
 #include "pf/compat.h"
 
 #include "pf/account.h"
+#include "pf/area.h"
+#include "pf/area_hook.h"
+#include "pf/area_snapshot.h"
 #include "pf/clock.h"
+#include "pf/event.h"
 #include "pf/family.h"
 #include "pf/fault.h"
 #include "pf/fault_list.h"
@@ -49,6 +53,7 @@ static char *placement = "auto";
 static bool outcome;
 static unsigned int maxactive = 1024;
 static bool children;
+static char *maps = "exec";
 
 /* Takes a value that is not a number as 0, so that pf_target_set() prints our own message. */
 static int pf_param_set_process_id(const char *val, const struct kernel_param *kp)
@@ -81,6 +86,9 @@ MODULE_PARM_DESC(maxactive, "With outcome=1: maximum faults in progress at once 
 module_param(children, bool, 0444);
 MODULE_PARM_DESC(children, "Also record the processes that it forks from now on, and their "
 		 "descendants (default 0)");
+module_param(maps, charp, 0444);
+MODULE_PARM_DESC(maps, "Areas of address spaces to record: exec (executable ones), all or none"
+		 " (default exec)");
 module_param(probe_print, bool, 0600);
 MODULE_PARM_DESC(probe_print, PROBE_PRINT_DESC " (default " __stringify(PROBE_PRINT) ")");
 module_param(probe_debug, bool, 0600);
@@ -106,6 +114,9 @@ static int pf_start(void)
 		pr_err("maxactive=%u: must be 1 to %u\n", maxactive, PF_MAXACTIVE_MAX);
 		return -EINVAL;
 	}
+	ret = pf_area_parse(maps);
+	if (ret)
+		return ret;
 	ret = pf_target_set(process_id);
 	if (ret)
 		return ret;
@@ -115,10 +126,13 @@ static int pf_start(void)
 	ret = pf_threads_init();
 	if (ret)
 		goto free_list;
+	ret = pf_events_init(max_faults, cont_store, children, pf_area.which != PF_AREAS_NONE);
+	if (ret)
+		goto free_threads;
 	if (children) {
-		ret = pf_family_init(max_faults, cont_store);
+		ret = pf_family_init();
 		if (ret)
-			goto free_threads;
+			goto free_events;
 	}
 	ret = pf_queue_start();
 	if (ret)
@@ -128,16 +142,21 @@ static int pf_start(void)
 		goto stop_queue;
 	pf_clock_start();
 	pf_asked_set(children, outcome);
-	ret = pf_life_start(children);
+	ret = pf_life_start((children ? PF_LIFE_OF_CHILDREN : 0) |
+			    (pf_area.which != PF_AREAS_NONE ? PF_LIFE_OF_AREAS : 0));
 	if (ret)
 		goto stop_clock;
 	ret = pf_hook_place(placement, outcome ? maxactive : 0);
 	if (ret)
 		goto stop_life;
+	pf_area_hooks_place();
 	ret = pf_proc_create();
 	if (ret)
-		goto remove_hook;
+		goto remove_hooks;
 
+	ret = pf_area_begin();
+	if (ret)
+		goto remove_proc;
 	/* From here on, faults are recorded. */
 	pf_account_prepare();
 	if (children)
@@ -152,8 +171,11 @@ static int pf_start(void)
 		 pf_list.chunk_faults, PF_CHUNK_BYTES / pf_list.chunk_faults);
 	return 0;
 
-remove_hook:
+remove_proc:
+	pf_proc_remove();
+remove_hooks:
 	pf_hook_remove();
+	pf_area_hooks_remove();
 stop_life:
 	pf_life_stop();
 	pf_hook_hold_module();
@@ -165,6 +187,8 @@ stop_queue:
 free_family:
 	if (children)
 		pf_family_free();
+free_events:
+	pf_events_free();
 free_threads:
 	pf_threads_free();
 free_list:
@@ -187,6 +211,7 @@ static void pf_stop(void (*finish)(void))
 
 	pf_account_end();
 	pf_hook_remove();
+	pf_area_hooks_remove();
 	pf_clock_stop();
 	pf_proc_remove();
 	if (finish)
@@ -218,9 +243,19 @@ static void pf_stop(void (*finish)(void))
 	if (sums.nr_names_lost)
 		pr_info("names_lost=%llu: how often a file could not be named: it was being renamed, or "
 			"there was no room for its name\n", sums.nr_names_lost);
+	if (sums.nr_offsets_lost)
+		pr_info("offsets_lost=%llu: faults in files without an offset: there was no room for "
+			"more mappings\n", sums.nr_offsets_lost);
+	if (sums.nr_maps_lost)
+		pr_info("maps_lost=%llu: areas and names of threads that are missing: there was no room, "
+			"or a lock was taken\n", sums.nr_maps_lost);
+	if (sums.nr_files_lost)
+		pr_info("files_lost=%llu: areas without a file: there was no room for its name\n",
+			sums.nr_files_lost);
 	pf_hook_hold_module();
 	if (children)
 		pf_family_free();
+	pf_events_free();
 	pf_threads_free();
 	pf_map_free();
 	pf_queue_stop();

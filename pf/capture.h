@@ -51,6 +51,14 @@ static __always_inline enum pf_region pf_region_of_anon(const struct vm_area_str
 
 	if (vma->vm_flags & VM_STACK)
 		return PF_REGION_STACK;
+	/*
+	 * The bss of a static PIE, whose heap is elsewhere, below the program: it begins with the
+	 * page after the data. READ_ONCE(), or the compiler loads the values for this rare case in
+	 * each fault.
+	 */
+	if (unlikely(mm->end_data > mm->brk) &&
+	    READ_ONCE(vma->vm_start) - READ_ONCE(mm->end_data) < PAGE_SIZE)
+		return PF_REGION_DATA;
 	if (likely(vma->vm_start > mm->brk) || (address & PAGE_MASK) >= mm->brk)
 		return PF_REGION_ANON;
 	if (address >= mm->start_brk)
@@ -191,9 +199,11 @@ static __always_inline void pf_record(struct pf_chunk *chunk, u64 time_ns, u64 a
 				      unsigned int flags, struct pt_regs *regs)
 {
 	const struct vm_area_struct *vma = pf_arg_vma(regs);
-	u32 nr = chunk->nr;
-	struct pf_fault *fault = &chunk->faults[nr];
+	unsigned long nr = chunk->nr;
+	struct pf_fault *fault;
 
+	OPTIMIZER_HIDE_VAR(nr); /* or the compiler keeps it in two registers, and saves one more */
+	fault = &chunk->faults[nr];
 	OPTIMIZER_HIDE_VAR(fault);
 	pf_describe(fault, time_ns, address, 0);
 	if (pf_has_children())

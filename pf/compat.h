@@ -13,6 +13,7 @@
 #include <linux/fs.h>
 #include <linux/irq_work.h>
 #include <linux/kernel.h>
+#include <linux/magic.h>
 #include <linux/printk.h>
 #include <linux/string.h>
 #include <linux/types.h>
@@ -48,6 +49,34 @@ static inline const struct path *pf_file_path(struct file *file)
 {
 	return &file->f_path;
 }
+#endif
+
+/* The inode of a mapped file, as /proc/PID/maps shows it: changed by the same commit. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+static inline const struct inode *pf_file_inode(struct file *file)
+{
+	return file_user_inode(file);
+}
+
+static inline struct timespec64 pf_inode_mtime(const struct inode *inode)
+{
+	return inode_get_mtime(inode); /* since 6.7 (12cd44023651) */
+}
+#else
+static inline const struct inode *pf_file_inode(struct file *file)
+{
+	return file_inode(file);
+}
+
+static inline struct timespec64 pf_inode_mtime(const struct inode *inode)
+{
+	return inode->i_mtime;
+}
+#endif
+
+/* Memory that the kernel itself can't read, since 5.14 (1507f51255c9). */
+#ifndef SECRETMEM_MAGIC
+#define SECRETMEM_MAGIC 0x5345434d
 #endif
 
 #ifdef CONFIG_DYNAMIC_FTRACE
@@ -285,6 +314,22 @@ static inline bool pf_is_cycles(const struct clocksource *clock)
 	return false;
 }
 
+#endif
+
+/* The arguments of a handler of sched_process_exit, whose task is the current one. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define PF_LIFE_EXIT_ARGS void *data, struct task_struct *task, bool group_dead
+#else
+#define PF_LIFE_EXIT_ARGS void *data, struct task_struct *task
+#endif
+
+/* The system call mremap() of programs of 64 and of 32 bits. */
+#ifdef CONFIG_X86_64
+#define PF_MREMAP "__x64_sys_mremap"
+#define PF_MREMAP_32 "__ia32_sys_mremap"
+#else
+#define PF_MREMAP "__arm64_sys_mremap"
+#define PF_MREMAP_32 PF_MREMAP
 #endif
 
 /* Has ftrace replaced the nop at the function's entry by a call? */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * children=1: the descendants of the target, and the events (fork, exec) of each.
+ * children=1: the descendants of the target.
  *
  * A bitmap by PID has a bit for each member of the family. Every fork on the machine sets or clears
  * the bit of the new process before it can run, so a reused PID causes no error, and a fault of
@@ -16,7 +16,6 @@
 #include <linux/cache.h>
 #include <linux/hash.h>
 #include <linux/log2.h>
-#include <linux/minmax.h>
 #include <linux/pid.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
@@ -26,34 +25,13 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/threads.h>
-#include <linux/timekeeping.h>
 
 #include "asked.h"
+#include "event.h"
 #include "target.h"
 
-/*
- * Room for events, and for processes at a time. A program takes dozens of faults to start and has
- * two events (fork and exec), so the fault list is full first.
- */
-#define PF_FAULTS_OF_EVENT 32UL
-#define NR_PF_EVENTS_MIN 1024UL
-#define NR_PF_EVENTS_STORE 65536UL /* minimum with cont_store, where the list is never full */
-#define NR_PF_EVENTS_MAX 1048576UL
+/* Processes at a time, by the room for events: each has two, a fork and an exec. */
 #define PF_EVENTS_OF_PROCESS 2
-
-/**
- * struct pf_family_event - a fork or an exec
- * @time_ns: CLOCK_MONOTONIC; ascending
- * @pid: the process, in the loader's PID namespace
- * @ppid: the process that forked it, or 0 for an exec
- * @comm: its name from then on
- */
-struct pf_family_event {
-	u64 time_ns;
-	u32 pid;
-	u32 ppid;
-	char comm[TASK_COMM_LEN];
-};
 
 /**
  * struct pf_process - a member of which a task still exists
@@ -70,16 +48,12 @@ struct pf_process {
 
 static struct {
 	unsigned long *members; /* a bit for each PID of the initial namespace */
-	struct pf_family_event *events;
 	struct pf_process *processes;
 	u32 *hash; /* of processes: index of the first entry of each chain */
-	u32 max_events;
 	u32 max_processes; /* a power of two */
 	/* Every fault of every process reads the line above; the fields that change are below. */
 	raw_spinlock_t lock ____cacheline_aligned_in_smp; /* all below; with interrupts off */
-	u32 nr_events;
 	u64 nr_children;
-	u64 nr_untold; /* events that there was no room for */
 	u32 nr_used; /* entries of processes that were ever in use */
 	u32 free; /* the first free one of these */
 	u32 nr_live; /* entries of processes in use */
@@ -119,31 +93,19 @@ static __always_inline bool pf_is_tracked(void)
  * @task: the process, a member of the family
  * @parent: the process that forked it, NULL for an exec
  *
- * If there is no room, the event is counted in pf_family.nr_untold.
- *
- * Context: any but hard interrupts; takes pf_family.lock.
+ * Context: any but interrupts.
  */
 static void pf_family_add_event(struct task_struct *task, struct task_struct *parent)
 {
-	unsigned long flags;
-	u32 nr;
+	struct pf_event event = {
+		.kind = parent ? PF_EVENT_CHILD : PF_EVENT_EXEC,
+		.pid = pf_target_nr_of(task_tgid(task)),
+		.other = parent ? pf_target_nr_of(task_tgid(parent)) : 0,
+		.is_shared = parent && task->mm == parent->mm,
+	};
 
-	raw_spin_lock_irqsave(&pf_family.lock, flags);
-	if (parent)
-		pf_family.nr_children++;
-	nr = pf_family.nr_events;
-	if (nr < pf_family.max_events) {
-		struct pf_family_event *event = &pf_family.events[nr];
-
-		event->time_ns = ktime_get_mono_fast_ns();
-		event->pid = pf_target_nr_of(task_tgid(task));
-		event->ppid = parent ? pf_target_nr_of(task_tgid(parent)) : 0;
-		strscpy(event->comm, task->comm, sizeof(event->comm));
-		smp_store_release(&pf_family.nr_events, nr + 1);
-	} else {
-		pf_family.nr_untold++;
-	}
-	raw_spin_unlock_irqrestore(&pf_family.lock, flags);
+	strscpy(event.comm, task->comm, sizeof(event.comm));
+	pf_events_push(&event, PF_EVENTS_OF_FAMILY);
 }
 
 static u32 *pf_family_chain(const struct signal_struct *signal)
@@ -151,12 +113,13 @@ static u32 *pf_family_chain(const struct signal_struct *signal)
 	return &pf_family.hash[hash_ptr(signal, ilog2(pf_family.max_processes))];
 }
 
-static void pf_family_add(struct signal_struct *signal)
+static void pf_family_add(struct signal_struct *signal, bool is_child)
 {
 	u32 *chain = pf_family_chain(signal), nr;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pf_family.lock, flags);
+	pf_family.nr_children += is_child;
 	nr = pf_family.free;
 	if (nr != PF_NO_PROCESS)
 		pf_family.free = pf_family.processes[nr].next;
@@ -183,7 +146,7 @@ static void pf_family_fork(struct task_struct *parent, struct task_struct *child
 {
 	if (pf_family_has(parent)) {
 		pf_family_add_event(child, parent);
-		pf_family_add(child->signal);
+		pf_family_add(child->signal, true);
 		set_bit(child->tgid, pf_family.members);
 	} else if (pf_family_has(child)) {
 		clear_bit(child->tgid, pf_family.members);
@@ -266,7 +229,6 @@ static struct task_struct *pf_family_leader(u32 i, u64 *nr_completed)
 static void pf_family_free(void)
 {
 	kvfree(pf_family.members);
-	kvfree(pf_family.events);
 	kvfree(pf_family.processes);
 	kvfree(pf_family.hash);
 	pf_family.members = NULL;
@@ -274,27 +236,23 @@ static void pf_family_free(void)
 
 /**
  * pf_family_init() - allocate an empty family
- * @max_faults: capacity of the fault list in records
- * @cont_store: the list overwrites the oldest records when it is full
+ *
+ * Call pf_events_init() first.
  *
  * Context: process context, may sleep.
  * Return: 0, or -ENOMEM after printing the cause
  */
-static int pf_family_init(unsigned long max_faults, bool cont_store)
+static int pf_family_init(void)
 {
 	u32 i;
 
-	pf_family.max_events = clamp(max_faults / PF_FAULTS_OF_EVENT,
-				     cont_store ? NR_PF_EVENTS_STORE : NR_PF_EVENTS_MIN,
-				     NR_PF_EVENTS_MAX);
-	pf_family.max_processes = rounddown_pow_of_two(pf_family.max_events /
+	pf_family.max_processes = rounddown_pow_of_two(pf_events.max[PF_EVENTS_OF_FAMILY] /
 						       PF_EVENTS_OF_PROCESS);
-	pf_family.events = kvcalloc(pf_family.max_events, sizeof(*pf_family.events), GFP_KERNEL);
 	pf_family.processes = kvcalloc(pf_family.max_processes, sizeof(*pf_family.processes),
 				       GFP_KERNEL);
 	pf_family.hash = kvcalloc(pf_family.max_processes, sizeof(*pf_family.hash), GFP_KERNEL);
 	pf_family.members = kvcalloc(BITS_TO_LONGS(PID_MAX_LIMIT), sizeof(long), GFP_KERNEL);
-	if (!pf_family.events || !pf_family.processes || !pf_family.hash || !pf_family.members) {
+	if (!pf_family.processes || !pf_family.hash || !pf_family.members) {
 		pr_err("children=1: no memory\n");
 		pf_family_free();
 		return -ENOMEM;
@@ -315,7 +273,7 @@ static void pf_family_begin(void)
 {
 	pid_t tgid = pf_target.task->tgid;
 
-	pf_family_add(pf_target.task->signal);
+	pf_family_add(pf_target.task->signal, false);
 	set_bit(tgid, pf_family.members);
 	rcu_read_lock();
 	if (!pid_task(pf_target.pid, PIDTYPE_TGID))
@@ -387,22 +345,6 @@ static bool pf_family_exited(void)
 static bool pf_all_exited(void)
 {
 	return pf_family.members ? pf_family_exited() : pf_target_exited();
-}
-
-/**
- * pf_family_event() - look up an event
- * @nr: number of the event, from 0
- * @horizon_ns: CLOCK_MONOTONIC in ns
- *
- * Context: any.
- * Return: the event; NULL if there is none yet or it is later than @horizon_ns
- */
-static const struct pf_family_event *pf_family_event(u32 nr, u64 horizon_ns)
-{
-	if (nr >= smp_load_acquire(&pf_family.nr_events) ||
-	    pf_family.events[nr].time_ns > horizon_ns)
-		return NULL;
-	return &pf_family.events[nr];
 }
 
 #endif /* PF_FAMILY_H */

@@ -77,6 +77,7 @@ static_assert(ARRAY_SIZE(pf_result_names) == NR_PF_RESULT);
 #define PF_PID_BITS 22
 #define PF_TRIES_BITS 6
 #define PF_TRIES_MAX ((1U << PF_TRIES_BITS) - 1)
+#define PF_MAP_BITS 21
 #define PF_LATENCY_BITS 42
 #define PF_LATENCY_MAX_NS ((1ULL << PF_LATENCY_BITS) - 1)
 
@@ -114,8 +115,8 @@ struct pf_fault {
 			u32 access : 2;
 			u32 mode : 2;
 			u32 kind : 4;
-			u32 region : 8;
-			u32 map : 16;
+			u32 region : 3;
+			u32 map : PF_MAP_BITS;
 		};
 	};
 };
@@ -150,7 +151,7 @@ static_assert(sizeof(struct pf_fault) + sizeof(struct pf_extra) <= 40);
  */
 static inline u32 pf_what(u32 access, u32 mode, u32 kind, u32 region, u32 map)
 {
-	return access | mode << 2 | kind << 4 | region << 8 | map << 16;
+	return access | mode << 2 | kind << 4 | region << 8 | map << (32 - PF_MAP_BITS);
 }
 
 /**
@@ -183,7 +184,7 @@ static inline u32 pf_end_bits(u32 tries, enum pf_result result)
  */
 static inline bool pf_what_is_anon(u32 what)
 {
-	return !(what >> 16);
+	return !(what >> (32 - PF_MAP_BITS));
 }
 
 #endif /* PF_FAULT_H */

@@ -107,25 +107,27 @@ static struct ftrace_ops pf_callback_ops = {
 };
 
 /*
- * Frees the filter of @ops after it was unregistered, with the result @ret, or could not be
- * registered. If that failed or ftrace has shut itself down, assumes that the hook is still
- * there: ftrace may have done so half-way, which unregister_ftrace_function() does not report.
+ * Frees the filter of @ops, of the function at @ip, after it was unregistered with the result @ret,
+ * or could not be registered. If that failed or ftrace has shut itself down, assumes that the hook
+ * is still there: ftrace may have done so half-way, which unregister_ftrace_function() does not
+ * report.
  */
-static void pf_ftrace_let_go(struct ftrace_ops *ops, int ret)
+static void pf_ftrace_let_go(struct ftrace_ops *ops, unsigned long ip, int ret)
 {
-	if (ret || pf_ftrace_is_dead(pf_ftrace_ip))
+	if (ret || pf_ftrace_is_dead(ip))
 		pf_hook_stays = true;
 	else
-		pf_ftrace_free_filter(ops, pf_ftrace_ip);
+		pf_ftrace_free_filter(ops, ip);
 }
 
 /*
  * Does not call @unregister if ftrace has shut itself down: it would forget the target of a direct
  * call before it checks whether it can remove the call.
  */
-static void pf_ftrace_remove(struct ftrace_ops *ops, int (*unregister)(struct ftrace_ops *ops))
+static void pf_ftrace_remove(struct ftrace_ops *ops, unsigned long ip,
+			     int (*unregister)(struct ftrace_ops *ops))
 {
-	pf_ftrace_let_go(ops, pf_ftrace_is_dead(pf_ftrace_ip) ? -ENODEV : unregister(ops));
+	pf_ftrace_let_go(ops, ip, pf_ftrace_is_dead(ip) ? -ENODEV : unregister(ops));
 }
 
 /* Places the hook at @entry. Returns 0, or a negative errno after printing the cause. */
@@ -142,7 +144,7 @@ static int pf_callback_place_at(unsigned long entry)
 	ret = register_ftrace_function(&pf_callback_ops);
 	if (ret) {
 		pr_err("placement=ftrace: refused (error %d): is kernel.ftrace_enabled=0?\n", ret);
-		pf_ftrace_let_go(&pf_callback_ops, 0);
+		pf_ftrace_let_go(&pf_callback_ops, entry, 0);
 	}
 	return ret;
 }
@@ -153,7 +155,7 @@ static int pf_callback_place_at(unsigned long entry)
  */
 static void pf_callback_remove(void)
 {
-	pf_ftrace_remove(&pf_callback_ops, unregister_ftrace_function);
+	pf_ftrace_remove(&pf_callback_ops, pf_ftrace_ip, unregister_ftrace_function);
 }
 
 static unsigned long pf_ftrace_nr_missed(void)
@@ -287,7 +289,7 @@ static int pf_direct_unregister(struct ftrace_ops *ops)
 /* Like pf_callback_remove(), waits until no task is in the hook. */
 static void pf_direct_remove(void)
 {
-	pf_ftrace_remove(&pf_direct_ops, pf_direct_unregister);
+	pf_ftrace_remove(&pf_direct_ops, pf_ftrace_ip, pf_direct_unregister);
 }
 
 /* Places the hook at @entry. Returns 0 or a negative errno. */
@@ -307,7 +309,7 @@ static int pf_direct_place_at(unsigned long entry)
 	 */
 	pf_direct_ops.flags |= FTRACE_OPS_FL_PERMANENT;
 	if (ret) {
-		pf_ftrace_let_go(&pf_direct_ops, 0);
+		pf_ftrace_let_go(&pf_direct_ops, entry, 0);
 	} else if (!pf_call_in_place((const u8 *)entry)) {
 		pf_direct_remove();
 		ret = -EBUSY;

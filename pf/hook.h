@@ -23,6 +23,7 @@
 #include "compat.h"
 #include "family.h"
 #include "ftrace.h"
+#include "symbol.h"
 #include "try.h"
 
 /* How long to wait for the kernel to optimise a kprobe from a breakpoint into a jump. */
@@ -52,66 +53,21 @@ NOKPROBE_SYMBOL(pf_kprobe_enter);
  * Registers the kprobe at @addr, or at the function's entry if that is NULL. The struct is filled
  * in again before each registration, because the kprobe core leaves state in it.
  */
-static int pf_kprobe_register(kprobe_opcode_t *addr, u32 flags)
+static int pf_kprobe_register(kprobe_opcode_t *addr)
 {
 	pf_kprobe = (struct kprobe){
 		.symbol_name = addr ? NULL : PF_SYMBOL,
 		.addr = addr,
 		.pre_handler = pf_kprobe_enter,
-		.flags = flags,
 	};
 	return register_kprobe(&pf_kprobe);
 }
 
-/* The address of the function's entry, after an endbr64 if there is one, or an ERR_PTR. */
-static kprobe_opcode_t *pf_entry_addr(void)
-{
-	kprobe_opcode_t *addr;
-	int ret;
-
-	/* Registering a disabled kprobe changes no code. */
-	ret = pf_kprobe_register(NULL, KPROBE_FLAG_DISABLED);
-	if (ret)
-		return ERR_PTR(ret);
-	addr = pf_kprobe.addr;
-	unregister_kprobe(&pf_kprobe);
-	return addr;
-}
-
-/* A kprobe at the entry can be a client of ftrace, also while it is disabled. */
-static bool pf_kprobe_lost_ftrace(kprobe_opcode_t *addr)
-{
-	return kprobe_ftrace(&pf_kprobe) && pf_ftrace_is_dead((unsigned long)addr);
-}
-
-/*
- * Once ftrace has shut itself down, kprobes that are its clients do nothing since 6.10
- * (1a7d0890dd4a) and in some older stable kernels. In other kernels they go on.
- */
-static bool pf_kprobes_end_with_ftrace(void)
-{
-	struct kprobe kp = { .symbol_name = "kprobe_ftrace_kill", .flags = KPROBE_FLAG_DISABLED };
-
-	if (register_kprobe(&kp))
-		return false;
-	unregister_kprobe(&kp);
-	return true;
-}
-
 static bool pf_kprobe_ends_with_ftrace;
 
-/*
- * If ftrace has shut itself down, unregister_kprobe() would warn and leave ours in its table. It
- * returns void, but clears the address of a kprobe that it could not remove.
- */
 static void pf_kprobe_remove(void)
 {
-	if (pf_kprobe_lost_ftrace(pf_kprobe.addr)) {
-		pf_hook_stays = true;
-		return;
-	}
-	unregister_kprobe(&pf_kprobe);
-	if (!pf_kprobe.addr)
+	if (!pf_kprobe_unregister(&pf_kprobe))
 		pf_hook_stays = true;
 }
 
@@ -123,7 +79,7 @@ static bool pf_ftrace_is_armed(void)
 /* root can disarm it at any time: kprobes/enabled in debugfs, sysctl kernel.ftrace_enabled. */
 static bool pf_kprobe_is_armed(void)
 {
-	if (pf_kprobe_ends_with_ftrace && pf_kprobe_lost_ftrace(pf_kprobe.addr))
+	if (pf_kprobe_ends_with_ftrace && pf_kprobe_lost_ftrace(&pf_kprobe, pf_kprobe.addr))
 		return false;
 	return !kprobe_disabled(&pf_kprobe) && pf_kprobe_in_place((const u8 *)pf_kprobe.addr);
 }
@@ -135,7 +91,7 @@ static bool pf_kprobe_is_armed(void)
  */
 static int pf_jump_try(void)
 {
-	kprobe_opcode_t *entry = pf_entry_addr();
+	kprobe_opcode_t *entry = pf_symbol_addr(PF_SYMBOL);
 	int ret, tries;
 
 	if (IS_ERR(entry))
@@ -143,7 +99,7 @@ static int pf_jump_try(void)
 	ret = pf_jump_offset((const u8 *)entry);
 	if (ret < 0)
 		return ret;
-	ret = pf_kprobe_register((kprobe_opcode_t *)((u8 *)entry + ret), 0);
+	ret = pf_kprobe_register((kprobe_opcode_t *)((u8 *)entry + ret));
 	if (ret)
 		return ret;
 	for (tries = 0; tries < PF_JUMP_TRIES; tries++) {
@@ -167,16 +123,17 @@ static int pf_jump_place(void)
 
 static int pf_entry_place(void)
 {
-	kprobe_opcode_t *entry = pf_entry_addr();
-	int ret;
+	struct kprobe found;
+	int ret = pf_symbol_find(PF_SYMBOL, &found);
 
 	/* Some kernels register it even so, and then can't remove it. */
-	if (!IS_ERR(entry) && pf_kprobe_lost_ftrace(entry)) {
+	if (!ret && pf_kprobe_lost_ftrace(&found, found.addr)) {
 		pr_err("ftrace has shut itself down, which a kprobe at the entry of " PF_SYMBOL
 		       "() needs: reboot\n");
 		return -ENODEV;
 	}
-	ret = IS_ERR(entry) ? PTR_ERR(entry) : pf_kprobe_register(NULL, 0);
+	if (!ret)
+		ret = pf_kprobe_register(NULL);
 	if (ret) {
 		pr_err("cannot place a kprobe in " PF_SYMBOL "() (error %d)\n", ret);
 		return ret;
@@ -193,7 +150,7 @@ static int pf_entry_place(void)
 
 static int pf_callback_place(void)
 {
-	kprobe_opcode_t *entry = pf_entry_addr();
+	kprobe_opcode_t *entry = pf_symbol_addr(PF_SYMBOL);
 
 	if (!IS_ERR(entry))
 		return pf_callback_place_at((unsigned long)entry);
@@ -203,7 +160,7 @@ static int pf_callback_place(void)
 
 static int pf_direct_try(void)
 {
-	kprobe_opcode_t *entry = pf_entry_addr();
+	kprobe_opcode_t *entry = pf_symbol_addr(PF_SYMBOL);
 
 	return IS_ERR(entry) ? PTR_ERR(entry) : pf_direct_place_at((unsigned long)entry);
 }
@@ -304,6 +261,22 @@ static const char *pf_hook_name(void)
 }
 
 /**
+ * pf_hook_is_by_ftrace() - is the hook placed by ftrace?
+ */
+static bool pf_hook_is_by_ftrace(void)
+{
+	return pf_hook == &pf_hook_kinds[PF_DIRECT] || pf_hook == &pf_hook_kinds[PF_CALLBACK];
+}
+
+/**
+ * pf_hook_is_jump() - is the hook a kprobe that the kernel has turned into a jump?
+ */
+static bool pf_hook_is_jump(void)
+{
+	return pf_hook == &pf_hook_kinds[PF_JUMP];
+}
+
+/**
  * pf_hook_is_armed() - is the hook in the code now, as far as the module can see?
  *
  * Context: process context.
@@ -311,6 +284,18 @@ static const char *pf_hook_name(void)
 static bool pf_hook_is_armed(void)
 {
 	return pf_hook->is_armed();
+}
+
+/**
+ * pf_hook_quiet() - let the hooks that stay in the code ignore all processes
+ *
+ * Context: any.
+ */
+static void pf_hook_quiet(void)
+{
+	WRITE_ONCE(pf_target.signal, NULL);
+	if (pf_family.members)
+		bitmap_zero(pf_family.members, PID_MAX_LIMIT);
 }
 
 /**
@@ -326,12 +311,8 @@ static bool pf_hook_is_armed(void)
 static void pf_hook_remove(void)
 {
 	pf_hook->remove();
-	if (pf_hook_stays) {
-		WRITE_ONCE(pf_target.signal, NULL);
-		if (pf_family.members)
-			bitmap_zero(pf_family.members, PID_MAX_LIMIT);
-		return;
-	}
+	if (pf_hook_stays)
+		return pf_hook_quiet();
 	if (pf_has_outcome())
 		unregister_kretprobe(&pf_kretprobe);
 }

@@ -6,7 +6,7 @@
  *
  * It gets all faults recorded so far, in time order, then the summary, EXIT_CODE and an end of
  * file. That is one drain. Later reads return new faults, if there are any, in the same way. An
- * event of the family comes before all faults with later times.
+ * event comes before all faults with later times.
  */
 #ifndef PF_PROC_READER_H
 #define PF_PROC_READER_H
@@ -16,6 +16,7 @@
 #include <linux/types.h>
 
 #include "cursor.h"
+#include "event.h"
 #include "family.h"
 #include "fault.h"
 #include "fault_list.h"
@@ -38,7 +39,7 @@ enum pf_item {
  * @pos: seq_file's count of items
  * @nr_shown: number of faults printed since the start of the file
  * @nr_results: the same by enum pf_result
- * @nr_events: number of family events printed since the start of the file
+ * @nr_events: number of events printed since the start of the file
  * @has_fault: @cursor is at a fault that has not been printed yet
  * @known: pf_proc_mark() when the last drain began
  * @target_exited: pf_all_exited() when the last drain began
@@ -64,7 +65,7 @@ struct pf_reader {
  */
 static u64 pf_proc_mark(bool exited)
 {
-	return pf_list_nr_dropped() + READ_ONCE(pf_family.nr_events) + exited;
+	return pf_list_nr_dropped() + READ_ONCE(pf_events.nr) + exited;
 }
 
 /**
@@ -85,11 +86,11 @@ static bool pf_reader_has_news(const struct pf_reader *reader)
  *
  * Return: the event, or NULL
  */
-static const struct pf_family_event *pf_reader_event(const struct pf_reader *reader)
+static const struct pf_event *pf_reader_event(const struct pf_reader *reader)
 {
-	return pf_family_event(reader->nr_events,
-			       reader->has_fault ? pf_cursor_made_ns(reader->cursor) :
-						   reader->cursor->horizon_ns);
+	return pf_events_get(reader->nr_events,
+			     reader->has_fault ? pf_cursor_made_ns(reader->cursor) :
+						 reader->cursor->horizon_ns);
 }
 
 /* Events up to the time of the next fault come before it: a child is announced before it faults. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The lines of /proc/pf_probe_X: the head, faults, events of the family, and the summary.
+ * The lines of /proc/pf_probe_X: the head, faults, events, and the summary.
  *
  * Names that processes choose are always escaped. Lines only grow: new keys are added at the end.
  */
@@ -15,8 +15,10 @@
 #include <linux/timekeeping.h>
 #include <linux/utsname.h>
 
+#include "area.h"
 #include "asked.h"
 #include "cursor.h"
+#include "event.h"
 #include "family.h"
 #include "fault_line.h"
 #include "hook.h"
@@ -104,25 +106,103 @@ static void pf_proc_show_head(struct seq_file *m)
 	seq_printf(m, " arch=%s", init_utsname()->machine);
 	if (*pf_loaded_host)
 		seq_printf(m, " host=%s", pf_loaded_host);
+	seq_printf(m, " maps=%s", pf_area_words[pf_area.which]);
 	seq_puts(m, "\n");
 }
 
+/* "# file": its facts, when its first area was recorded. */
+static void pf_proc_show_file(struct seq_file *m, const struct pf_event *event)
+{
+	const struct pf_file_facts *facts = &pf_file_at(event->file)->facts;
+	u32 len;
+	const char *name = pf_map_file_name(event->file, &len);
+
+	seq_printf(m, "# file time=%llu nr=%u dev=%02x:%02x ino=%llu size=%llu mtime=%lld.%09ld "
+		   "build_id=", event->time_ns, event->file, MAJOR(facts->dev), MINOR(facts->dev),
+		   facts->ino, facts->size, (s64)facts->mtime.tv_sec, facts->mtime.tv_nsec);
+	if (facts->id_len)
+		seq_printf(m, "%*phN", facts->id_len, facts->id);
+	else
+		seq_putc(m, '?');
+	seq_printf(m, " path=%.*s\n", (int)len, name);
+}
+
+/* "# map": an area. */
+static void pf_proc_show_area(struct seq_file *m, const struct pf_event *event)
+{
+	const char *name;
+	u32 len;
+
+	seq_printf(m, "# map time=%llu pid=%u start=0x%llx end=0x%llx prot=%c%c%c%c offset=0x%llx "
+		   "file=", event->time_ns, event->pid, event->start, event->end,
+		   event->prot & PF_PROT_READ ? 'r' : '-', event->prot & PF_PROT_WRITE ? 'w' : '-',
+		   event->prot & PF_PROT_EXEC ? 'x' : '-',
+		   event->prot & PF_PROT_SHARED ? 's' : 'p', event->offset);
+	switch (event->file) {
+	case PF_FILE_UNKNOWN:
+		seq_puts(m, "?\n");
+		break;
+	case PF_FILE_ANON:
+		seq_puts(m, "anon\n");
+		break;
+	case PF_FILE_HEAP:
+		seq_puts(m, "[heap]\n");
+		break;
+	case PF_FILE_STACK:
+		seq_puts(m, "[stack]\n");
+		break;
+	default:
+		if (pf_file_at(event->file)->facts.is_set) {
+			seq_printf(m, "%u\n", event->file);
+			break;
+		}
+		/* Special mappings such as [vdso] have a name only. */
+		name = pf_map_file_name(event->file, &len);
+		seq_printf(m, "%.*s\n", (int)len, name);
+	}
+}
+
 /**
- * pf_proc_show_event() - write a line for a fork or an exec
+ * pf_proc_show_event() - write the line of an event
  * @m: the file
  * @event: the event
  */
-static void pf_proc_show_event(struct seq_file *m, const struct pf_family_event *event)
+static void pf_proc_show_event(struct seq_file *m, const struct pf_event *event)
 {
 	char comm[PF_COMM_MAX];
 
-	pf_text_escape(comm, sizeof(comm), event->comm);
-	if (event->ppid)
-		seq_printf(m, "# child time=%llu pid=%u ppid=%u comm=%s\n", event->time_ns,
-			   event->pid, event->ppid, comm);
-	else
+	switch (event->kind) {
+	case PF_EVENT_CHILD:
+		pf_text_escape(comm, sizeof(comm), event->comm);
+		seq_printf(m, "# child time=%llu pid=%u ppid=%u comm=%s space=%s\n",
+			   event->time_ns, event->pid, event->other, comm,
+			   event->is_shared ? "shared" : "copy");
+		break;
+	case PF_EVENT_EXEC:
+		pf_text_escape(comm, sizeof(comm), event->comm);
 		seq_printf(m, "# exec time=%llu pid=%u comm=%s\n", event->time_ns, event->pid,
 			   comm);
+		break;
+	case PF_EVENT_MAP:
+		pf_proc_show_area(m, event);
+		break;
+	case PF_EVENT_FILE:
+		pf_proc_show_file(m, event);
+		break;
+	case PF_EVENT_SPACE:
+		seq_printf(m, "# space time=%llu pid=%u\n", event->time_ns, event->pid);
+		break;
+	case PF_EVENT_COMM:
+		pf_text_escape(comm, sizeof(comm), event->comm);
+		seq_printf(m, "# comm time=%llu pid=%u tid=%u comm=%s\n", event->time_ns,
+			   event->pid, event->other, comm);
+		break;
+	case PF_EVENT_EXIT:
+		seq_printf(m, "# exit time=%llu pid=%u\n", event->time_ns, event->pid);
+		break;
+	default:
+		seq_printf(m, "# maps-lost time=%llu\n", event->time_ns);
+	}
 }
 
 /**
@@ -149,7 +229,7 @@ static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *rea
 			   sums.nr_abandoned, sums.nr_unfinished);
 	if (pf_family.members)
 		seq_printf(m, " children=%llu untold=%llu", READ_ONCE(pf_family.nr_children),
-			   READ_ONCE(pf_family.nr_untold));
+			   pf_events_nr_lost(PF_EVENTS_OF_FAMILY));
 	if (sums.is_counted)
 		seq_printf(m, " counted=%llu unseen=%llu", sums.nr_counted, sums.nr_unseen);
 	seq_printf(m, " probe=%s", pf_hook_is_armed() ? "armed" : "disarmed");
@@ -160,6 +240,11 @@ static void pf_proc_show_summary(struct seq_file *m, const struct pf_reader *rea
 		seq_printf(m, " surplus=%llu", sums.nr_surplus);
 	if (sums.nr_names_lost)
 		seq_printf(m, " names_lost=%llu", sums.nr_names_lost);
+	if (sums.nr_offsets_lost)
+		seq_printf(m, " offsets_lost=%llu", sums.nr_offsets_lost);
+	if (pf_area.which != PF_AREAS_NONE)
+		seq_printf(m, " maps_lost=%llu files_lost=%llu", sums.nr_maps_lost,
+			   sums.nr_files_lost);
 	seq_putc(m, '\n');
 }
 

@@ -17,6 +17,8 @@
 #include <linux/sched.h>
 
 #include "account.h"
+#include "area.h"
+#include "area_hook.h"
 #include "asked.h"
 #include "fault_list.h"
 #include "hook.h"
@@ -42,6 +44,9 @@
  * @nr_unseen: faults that the kernel counted, and that were neither recorded nor reported as lost
  * @nr_surplus: by how much our count exceeds the kernel's; 0 until all processes have exited
  * @nr_names_lost: how often a file could not be named
+ * @nr_offsets_lost: how often a fault in a file got no offset
+ * @nr_maps_lost: events about address spaces that are missing
+ * @nr_files_lost: areas of which the file is not known
  */
 struct pf_sums {
 	u64 nr_recorded;
@@ -59,6 +64,9 @@ struct pf_sums {
 	u64 nr_unseen;
 	u64 nr_surplus;
 	u64 nr_names_lost;
+	u64 nr_offsets_lost;
+	u64 nr_maps_lost;
+	u64 nr_files_lost;
 };
 
 /*
@@ -177,6 +185,7 @@ static struct pf_sums pf_sums_take(bool exited)
 	u64 nr_counted = pf_account_counted();
 	struct pf_sums sums = pf_sums_of_threads();
 	u64 nr_ended, nr_not, nr_seen;
+	struct pf_map_lost lost;
 
 	sums.nr_recorded = pf_list_nr_recorded();
 	sums.nr_dropped = pf_list_nr_dropped();
@@ -192,7 +201,11 @@ static struct pf_sums pf_sums_take(bool exited)
 			pf_sums_without(nr_ended, nr_not + sums.nr_unknown),
 			pf_account_counted_at_most());
 	sums.is_counted = pf_account_is_known();
-	sums.nr_names_lost = pf_map_nr_names_lost();
+	lost = pf_map_lost_sum();
+	sums.nr_names_lost = lost.nr_names;
+	sums.nr_offsets_lost = lost.nr_offsets;
+	sums.nr_maps_lost = pf_area_nr_lost() + pf_area_hooks_nr_missed();
+	sums.nr_files_lost = READ_ONCE(pf_area.nr_files_lost);
 	return sums;
 }
 

@@ -84,6 +84,15 @@ static int report_losses(const struct stream *s, bool print)
 	LOSS(sum->names_lost,
 	     "the file names of %llu faults: too many files were mapped, or some were being renamed",
 	     sum->names_lost);
+	LOSS(sum->offsets_lost,
+	     "the offsets of %llu faults in files: too many mappings, use a larger max_faults",
+	     sum->offsets_lost);
+	LOSS(sum->maps_lost,
+	     "%llu changes of address spaces or names of threads, so functions may be missing or wrong:"
+	     " use a larger max_faults", sum->maps_lost);
+	LOSS(sum->files_lost,
+	     "the files of %llu areas of address spaces: too many files were mapped",
+	     sum->files_lost);
 	WARNING(sum->surplus, "%llu more faults were recorded than the kernel counted",
 		sum->surplus);
 	WARNING(sum->disarmed,

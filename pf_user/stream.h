@@ -33,6 +33,9 @@ struct summary {
 	u64 unseen;			/* faults that only the kernel counted */
 	u64 surplus;			/* recorded faults beyond the kernel's count */
 	u64 names_lost;			/* faults whose file could not be named */
+	u64 offsets_lost;		/* faults in a file that have no offset */
+	u64 maps_lost;			/* lines about address spaces that are missing */
+	u64 files_lost;			/* areas of which the file is not known */
 	u64 incomplete;			/* recorded, but not completed; if !has_results */
 	bool has_results;
 	bool exited;

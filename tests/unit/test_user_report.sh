@@ -276,6 +276,13 @@ losses_are_reported() {
 	run 0 ./names
 	check [ "$(cat err)" = 'user: LOST: the file names of 4 faults: too many files were mapped,'\
 ' or some were being renamed' ]
+	stream 10 10 | sed 's/^# recorded.*/& offsets_lost=6 maps_lost=5 files_lost=3/' >areas
+	run 0 ./areas
+	check grep -qx 'user: LOST: 5 changes of address spaces or names of threads, so'\
+' functions may be missing or wrong: use a larger max_faults' err
+	check grep -qx 'user: LOST: the offsets of 6 faults in files: too many mappings,'\
+' use a larger max_faults' err
+	check grep -qx 'user: LOST: the files of 3 areas of address spaces: too many files were mapped' err
 	run 0 ./disarmed
 	check [ "$(cat err)" = 'user: WARNING: the module sees no faults at the moment:'\
 ' are kprobes or ftrace disabled?' ]

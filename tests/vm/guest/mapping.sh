@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # map= and offset=: the file of a fault, for any name and any number of files.
 . /tap.sh
-plan 44
+plan 49
 
 # touches TEXT: number of fault lines that contain TEXT.
 touches() {
 	grep -c -F -e "$1" /tmp/track.log
+}
+
+# sum_of KEY: its value in the summary of the last run.
+sum_of() {
+	echo "$result" | sed -n "s/.* $1=\\([0-9]*\\).*/\\1/p"
 }
 
 x200=$(printf '%200s' '' | tr ' ' x)
@@ -162,21 +167,28 @@ else
 	skip 2 "no FAULT_FLAG_UNSHARE"
 fi
 
-# More than 4,096 files: the rest have no name; their faults are recorded.
-result=$(/workload track B "" many-files 5000)
-like "5,000 files: exact" "$result" "^difference=0 .*status=0"
+# The tables grow ...
+result=$(/workload track B "" many-files 6000)
+like "6,000 files: exact" "$result" "^difference=0 .*status=0"
+is "each has a name" "$(touches 'map=/tmp/many-')" 6000
+result=$(/workload track B "" many-maps 40000)
+like "40,000 mappings: exact" "$result" "^difference=0 .*status=0"
+is "each has a name and an offset" "$(touches 'map=/tmp/many offset=0x0')" 40000
+
+# ... unless there is no room for as many records. The rest have no name, or no offset.
+result=$(/workload track B "max_faults=5500" many-files 5000)
+like "5,000 files in small tables: exact" "$result" "^difference=0 .*status=0"
 named=$(touches 'map=/tmp/many-')
 unnamed=$(touches 'map=?')
 is "each has a name or is ?" $((named + unnamed)) 5000
-is "each ? is counted in names_lost" \
-	"$(echo "$result" | sed -n 's/.* names_lost=\([0-9]*\).*/\1/p')" "$unnamed"
+is "each ? is counted in names_lost" "$(sum_of names_lost)" "$unnamed"
 ok "about 4,096 have names" test "$named" -le 4096 -a "$named" -gt 4080
-
-result=$(/workload track B "" many-maps 15000)
-like "15,000 mappings: exact" "$result" "^difference=0 .*status=0"
+result=$(/workload track B "max_faults=16000" many-maps 15000)
+like "15,000 mappings in small tables: exact" "$result" "^difference=0 .*status=0"
 is "all have the file's name" "$(touches 'map=/tmp/many')" 15000
 placed=$(touches 'map=/tmp/many offset=0x0')
 ok "about 12,000 have an offset" test "$placed" -gt 12000 -a "$placed" -lt 12300
+is "the others are counted in offsets_lost" "$(sum_of offsets_lost)" $((15000 - placed))
 rm -f /tmp/many /tmp/track.log
 
 start_stopped /workload run touch 1
