@@ -30,7 +30,8 @@ TEST_MODULES = {
 }
 PROJECT = Path(__file__).resolve().parent.parent.parent
 SOURCES: tuple[str, ...] = ("Kbuild", "Makefile", "pf", "pf_user", "*.c", "*.h")
-SOURCES += ("tests/vm/*.[ch]", *(f"{folder}/*" for folder in TEST_MODULES))
+SOURCES += ("tests/vm/*.[ch]", "tests/vm/*.mk")
+SOURCES += tuple(f"{folder}/*" for folder in TEST_MODULES)
 
 
 PROGRAMS = (
@@ -46,9 +47,17 @@ PROGRAMS = (
     "rogue",
     "failing",
     "retries",
+    "areas",
+    "areas_check",
+    "areas_pie",
+    "areas_dynamic",
 )
-# Each is built from one source file and headers, of its own (PROGRAM_*.h) or shared.
-PROGRAM_RULE = "%: %.c $(wildcard tests/vm/*.h); $(CC) $(CFLAGS) -o $@ $<"
+# What a dynamic program needs in the guest's root folder.
+LIBRARIES = (
+    *("areas_one.so", "areas_two.so", "ld.so", "libc.so.6"),
+    *("libdl.so.2", "libpthread.so.0"),
+)
+RULES = "tests/vm/programs.mk"
 
 
 def refresh(folder: Path) -> None:
@@ -113,13 +122,11 @@ def build(
     refresh(folder)
     kbuild = [f"KDIR={tree.kdir}", f"CROSS_COMPILE={tools.prefix}"]
     kbuild += toolchain.WITHOUT_BTF
-    flags = "-O2 -Wall -Werror -D_GNU_SOURCE -static -pthread"
     steps = {
         "modules": ["modules", *kbuild, *arguments],
         "user": ["user", f"CC={tools.cc}", f"CFLAGS={user_flags(tools, folder)}"],
-        "the programs": ["-f", "/dev/null", f"--eval={PROGRAM_RULE}"]
-        + ["VPATH=tests/vm", f"CC={tools.cc}"]
-        + [f"CFLAGS={flags}", *PROGRAMS],
+        "the programs": ["-f", RULES, "VPATH=tests/vm", f"CC={tools.cc}"]
+        + [*PROGRAMS, *LIBRARIES],
     }
     if only_tracer:
         del steps["the programs"]
@@ -143,7 +150,7 @@ def products(folder: Path, only_tracer: bool) -> list[Path]:
     sources = [x for part in (folder, *ours) for x in part.glob("*.c")]
     modules = [x for x in sources if x.name != "user.c" and ".mod" not in x.name]
     made = [x.with_suffix(end) for x in modules for end in (".o", ".mod.o", ".ko")]
-    programs = () if only_tracer else PROGRAMS
+    programs = () if only_tracer else (*PROGRAMS, *LIBRARIES)
     return [*made, *(folder / name for name in ("user", *programs))]
 
 
@@ -155,7 +162,7 @@ def nr_since(files: list[Path], time_s: float) -> int:
 
 def files_of(folder: Path) -> list[Path]:
     """The files of a build's folder that go into a guest."""
-    programs = [folder / name for name in ("user", *PROGRAMS)]
+    programs = [folder / name for name in ("user", *PROGRAMS, *LIBRARIES)]
     ours = sorted(folder.glob("*.ko"))
     for of_tests in TEST_MODULES:
         ours += sorted((folder / of_tests).glob("*.ko"))

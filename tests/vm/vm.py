@@ -34,7 +34,7 @@ import tap
 HERE = Path(__file__).resolve().parent
 RUNS_KEPT = 20
 # Functions for the tests, in the guest's root folder.
-FUNCTIONS = ("tap.sh", "tracing.sh", "renaming.sh", "counting.sh")
+FUNCTIONS = ("tap.sh", "tracing.sh", "renaming.sh", "counting.sh", "comparing.sh")
 DISK_MB = 512
 # Panic on any problem, and keep the kernel's log for the tests.
 COMMAND_LINE = (
