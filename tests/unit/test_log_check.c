@@ -8,7 +8,15 @@
 	"PID = " pid " Page Fault at Address " at " at Time " time " tid=100 cpu=1 ip=0x401000 access=" \
 	access " mode=user region=anon map=anon\n"
 #define FAULT(at, time, access) FAULT_OF("     100", at, time, access)
-#define CHILD "# child time=2000 pid=200 ppid=100 comm=stress\n"
+#define CHILD "# child time=2000 pid=200 ppid=100 comm=stress space=copy\n"
+#define LOST "# maps-lost time=999\n"
+#define FILE_LINE \
+	"# file time=990 nr=0 dev=fd:01 ino=7 size=9 mtime=1.000000000 build_id=? path=/a\\040b\n"
+#define MAP_OF(pid, start, prot, file) \
+	"# map time=991 pid=" pid " start=" start " end=0x402000 prot=" prot " offset=0x1000 file=" \
+	file "\n"
+#define MAP MAP_OF("100", "0x401000", "r-xp", "0")
+#define COMM "# comm time=992 pid=100 tid=101 comm=a\\040b\n"
 #define SUMMARY "# recorded=2 retries=0 dropped=0 overwritten=0 missed=0 target=exited\n"
 #define END SUMMARY "EXIT_CODE\n"
 #define FIRST FAULT("0x200000000000", "1000", "write")
@@ -52,6 +60,9 @@ int main(void)
 	ok(!taken(whole, 50, false, true), "a fault without an outcome, with outcome=1");
 	ok(taken(HEAD FIRST CHILD FAULT_OF("     200", "0x400000000000", "2001", "write") END, 50, true,
 		    false), "a child");
+	ok(taken(HEAD FILE_LINE MAP MAP_OF("100", "0x401000", "rw-s", "[vdso]") COMM LOST
+		    "# space time=1000 pid=100\n# exit time=1000 pid=100\n" END, 50, false, false),
+	   "lines about the address space");
 	ok(taken(HEAD END FAULT("0x200000000000", "1000", "write") END, 50, false, false) &&
 	      last.nr_drains == 2, "a drain, and another");
 	ok(taken(HEAD FAULT("0x200000001000", "1000", "read") END, 50, false, false) &&
@@ -88,5 +99,16 @@ int main(void)
 	ok(is_refused(HEAD FAULT("0x400000000000", "1000", "write"), "a child's page"),
 	      "the target's fault in a child's memory");
 	ok(!taken(HEAD CHILD END, 50, false, false), "a child without children=1");
+	ok(is_refused(HEAD "# child time=2000 pid=200 ppid=100 comm=x\n", "not a child"),
+	   "a child without its space");
+	ok(is_refused(HEAD MAP_OF("100", "0x402000", "r-xp", "0"), "not an area"), "an empty area");
+	ok(is_refused(HEAD MAP_OF("100", "0x401000", "r-x", "0"), "not an area"), "a short prot=");
+	ok(is_refused(HEAD MAP_OF("300", "0x401000", "r-xp", "0"), "a stranger's area"),
+	   "a stranger's area");
+	ok(is_refused(HEAD "# file time=990 nr=0 path=/a\n", "not a file"), "a file without facts");
+	ok(is_refused(HEAD "# comm time=992 pid=100 tid=101 comm=a b\n", "not a name"),
+	   "a name with a blank");
+	ok(is_refused(HEAD "# space time=992 pid=300\n", "a stranger's space"), "a stranger's space");
+	ok(is_refused(HEAD LOST LOST, "lines are missing, twice"), "a second line of losses");
 	return tap_done();
 }

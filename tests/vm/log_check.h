@@ -52,6 +52,7 @@ struct log_check {
 	long nr_faults; /* lines since the head */
 	long nr_pages; /* of these, in pages of the storm's threads */
 	long nr_late, nr_gaps, nr_again;
+	int nr_lost; /* lines `# maps-lost` */
 	long nr_drains, nr_lines; /* since the beginning */
 	char summary[512];
 	bool in_drain; /* between the head, or the first new line, and EXIT_CODE */
@@ -120,6 +121,15 @@ static bool eat_one_of(const char **p, const char *const *words)
 		if (eat(p, *words))
 			return true;
 	return false;
+}
+
+/* A name: no blanks, at least one character. */
+static bool eat_name(const char **p)
+{
+	size_t len = strcspn(*p, " ");
+
+	*p += len;
+	return len > 0;
 }
 
 static bool is_member(const struct log_check *c, pid_t pid)
@@ -234,10 +244,12 @@ static bool check_fault(struct log_check *c, const char *p)
 
 static bool check_child(struct log_check *c, const char *p)
 {
+	static const char *const spaces[] = { "copy", "shared", NULL };
 	uint64_t ns, pid, ppid;
 
 	if (!eat_number(&p, 10, &ns) || !eat(&p, " pid=") || !eat_number(&p, 10, &pid) ||
-	    !eat(&p, " ppid=") || !eat_number(&p, 10, &ppid) || !eat(&p, " comm=") || !*p)
+	    !eat(&p, " ppid=") || !eat_number(&p, 10, &ppid) || !eat(&p, " comm=") || !eat_name(&p) ||
+	    !eat(&p, " space=") || !eat_one_of(&p, spaces) || *p)
 		return bad(c, "not a child");
 	if (!c->children || !is_member(c, ppid))
 		return bad(c, "a stranger's child");
@@ -258,6 +270,88 @@ static bool check_exec(struct log_check *c, const char *p)
 	return check_time(c, ns);
 }
 
+/* A file that areas are of. */
+static bool check_file(struct log_check *c, const char *p)
+{
+	uint64_t ns, number;
+
+	if (!eat_number(&p, 10, &ns) || !eat(&p, " nr=") || !eat_number(&p, 10, &number) ||
+	    !eat(&p, " dev=") || !eat_name(&p) || !eat(&p, " ino=") || !eat_number(&p, 10, &number) ||
+	    !eat(&p, " size=") || !eat_number(&p, 10, &number) || !eat(&p, " mtime=") ||
+	    !eat_name(&p) || !eat(&p, " build_id=") || !eat_name(&p) || !eat(&p, " path=") ||
+	    !eat_name(&p) || *p)
+		return bad(c, "not a file");
+	return check_time(c, ns);
+}
+
+/* An area of an address space. */
+static bool check_map(struct log_check *c, const char *p)
+{
+	uint64_t ns, pid, start, end, offset;
+	size_t prot;
+
+	if (!eat_number(&p, 10, &ns) || !eat(&p, " pid=") || !eat_number(&p, 10, &pid) ||
+	    !eat(&p, " start=0x") || !eat_number(&p, 16, &start) || !eat(&p, " end=0x") ||
+	    !eat_number(&p, 16, &end) || !eat(&p, " prot="))
+		return bad(c, "not an area");
+	prot = strspn(p, "rwxsp-");
+	p += prot;
+	if (prot != 4 || !eat(&p, " offset=0x") || !eat_number(&p, 16, &offset) ||
+	    !eat(&p, " file=") || !eat_name(&p) || *p || start >= end || end > USER_END)
+		return bad(c, "not an area");
+	if (!is_member(c, pid))
+		return bad(c, "a stranger's area");
+	return check_time(c, ns);
+}
+
+/* A new address space, or the end of a process. */
+static bool check_process(struct log_check *c, const char *p)
+{
+	uint64_t ns, pid;
+
+	if (!eat_number(&p, 10, &ns) || !eat(&p, " pid=") || !eat_number(&p, 10, &pid) || *p)
+		return bad(c, "not a process");
+	if (!is_member(c, pid))
+		return bad(c, "a stranger's space or exit");
+	return check_time(c, ns);
+}
+
+/* The name of a thread. */
+static bool check_comm(struct log_check *c, const char *p)
+{
+	uint64_t ns, pid, tid;
+
+	if (!eat_number(&p, 10, &ns) || !eat(&p, " pid=") || !eat_number(&p, 10, &pid) ||
+	    !eat(&p, " tid=") || !eat_number(&p, 10, &tid) || !eat(&p, " comm=") || !eat_name(&p) ||
+	    *p)
+		return bad(c, "not a name");
+	if (!is_member(c, pid))
+		return bad(c, "a stranger's name");
+	return check_time(c, ns);
+}
+
+/* From here on, lines about areas are missing. There is at most one such line. */
+static bool check_lost(struct log_check *c, const char *p)
+{
+	uint64_t ns;
+
+	if (!eat_number(&p, 10, &ns) || *p)
+		return bad(c, "not a time");
+	if (c->nr_lost++)
+		return bad(c, "lines are missing, twice");
+	return check_time(c, ns);
+}
+
+static const struct {
+	const char *begin;
+	bool (*check)(struct log_check *c, const char *p);
+} log_events[] = {
+	{ "# child time=", check_child }, { "# exec time=", check_exec },
+	{ "# file time=", check_file },	  { "# map time=", check_map },
+	{ "# space time=", check_process }, { "# exit time=", check_process },
+	{ "# comm time=", check_comm },	  { "# maps-lost time=", check_lost },
+};
+
 static bool check_line(struct log_check *c)
 {
 	const char *p = c->line;
@@ -275,10 +369,9 @@ static bool check_line(struct log_check *c)
 	c->in_drain = true;
 	if (eat(&p, "PID = "))
 		return check_fault(c, p);
-	if (eat(&p, "# child time="))
-		return check_child(c, p);
-	if (eat(&p, "# exec time="))
-		return check_exec(c, p);
+	for (size_t i = 0; i < sizeof(log_events) / sizeof(*log_events); i++)
+		if (eat(&p, log_events[i].begin))
+			return log_events[i].check(c, p);
 	if (eat(&p, "# recorded=")) {
 		snprintf(c->summary, sizeof(c->summary), "%s", c->line + 1);
 		return true;

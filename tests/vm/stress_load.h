@@ -29,14 +29,16 @@ static unsigned int no_time_s; /* a round without a new load for that long hangs
 static void draw_params(struct load *load, bool sudden, bool children)
 {
 	static const char *const sizes[] = { "1", "700", "5000", "40000" };
+	static const char *const maps[] = { "exec", "all", "none" };
 
 	load->outcome = sudden || draw(3) == 0;
 	load->children = children;
 	load->overwrites = draw(2);
 	snprintf(load->params, sizeof(load->params),
-		 "max_faults=%s cont_store=%d outcome=%d children=%d placement=%s probe_print=%d",
+		 "max_faults=%s cont_store=%d outcome=%d children=%d placement=%s probe_print=%d "
+		 "maps=%s",
 		 sizes[draw(4)], load->overwrites, load->outcome, load->children,
-		 placements[draw(nr_placements)], draw(10) == 0);
+		 placements[draw(nr_placements)], draw(10) == 0, maps[draw(3)]);
 }
 
 static bool insert(struct load *load, pid_t target)
