@@ -81,6 +81,7 @@ ok "modinfo has description, version, license and each parameter" sh -c '
 	for field in "^description: *Page-fault" "^version: *'"$version"'$" "^license: *GPL" \
 		"^parm: *process_id:.*required.*(int)$" "^parm: *max_faults:.*(ulong)$" \
 		"^parm: *cont_store:.*(bool)$" "^parm: *placement:.*(charp)$" \
+		"^parm: *maps:.*(charp)$" \
 		"^parm: *probe_print:.*(bool)$" "^parm: *probe_debug:.*(bool)$"; do
 		echo "$0" | grep -q "$field" || { echo "no $field in $0"; exit 1; }
 	done' "$info"

@@ -77,6 +77,7 @@ pf_user_offers_the_parameters_of_the_modules() {
 	sed -n 's/.*"Kind of hook: \(.*\)".*/\1/p' "$tree/pf_common.h" | sed 's/ or /, /' |
 		tr -d , >placements
 	offers "pf_user -B placement=" "$(cat placements)"
+	offers "pf_user -B maps=" "exec all none"
 }
 
 pf_user_offers_commands_after_two_dashes() {

@@ -39,8 +39,8 @@ static const struct {
 #define NR_REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
 
 static const char *const names[] = {
-	"process_id", "max_faults", "cont_store",  "placement",	 "outcome",
-	"maxactive",  "children",   "probe_print", "probe_debug"
+	"process_id", "max_faults", "cont_store", "placement",	 "outcome",
+	"maxactive",  "children",   "maps",	  "probe_print", "probe_debug"
 };
 
 #define NR_NAMES (sizeof(names) / sizeof(names[0]))
@@ -48,6 +48,7 @@ static const char *const names[] = {
 static const char *const odd_values[] = {
 	"", "0", "1", "2", "-1", "-0", "+1", "00", "010", "0x10", "0x", "1e9", "1.5", "1 ", "y", "n",
 	"Y", "on", "off", "true", "auto", "jump", "entry", "AUTO", "ftrace", "direct", "callback",
+	"exec", "all", "none", "ALL", "exec,all",
 	"65536", "65537", "2147483647", "2147483648", "-2147483648", "4294967295", "4294967296",
 	"9223372036854775807", "9223372036854775808", "18446744073709551615",
 	"18446744073709551616", "99999999999999999999999999999999", "-99999999999999999999",

@@ -18,7 +18,7 @@ is "a descriptor that root opened can be read by the process that it is passed t
 	"$(/reader before $file 2>&1)" whole
 like "without CAP_SYS_MODULE, no module can be loaded" "$(/reader load /pf_probe_A.ko 2>&1)" \
 	"finit_module: Operation not permitted"
-for parameter in process_id max_faults cont_store placement outcome maxactive children; do
+for parameter in process_id max_faults cont_store placement outcome maxactive children maps; do
 	stat -c %a /sys/module/pf_probe_B/parameters/$parameter
 done >/tmp/modes
 is "parameters that are fixed at load are read-only" "$(sort -u /tmp/modes)" 444

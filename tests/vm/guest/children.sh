@@ -30,7 +30,7 @@ is "PID is the process, tid the thread" "$(awk '
 like "an exec has a line with the new name" "$(cat /tmp/track.log)" \
 	"^# exec time=[0-9]+ pid=[0-9]+ comm=workload$"
 like "a child's line" "$(cat /tmp/track.log)" \
-	"^# child time=[0-9]+ pid=[0-9]+ ppid=$head comm=workload$"
+	"^# child time=[0-9]+ pid=[0-9]+ ppid=$head comm=workload space=copy$"
 
 like "mix, with its child" "$(/workload track C "children=1 outcome=1" mix)" \
 	"^difference=0 .*children=1 .*major_difference=0$"

@@ -2,7 +2,7 @@
 # Names that look like lines, ends of a log or terminal commands: no line is forged or broken.
 # vm: long
 . /tap.sh
-plan 27
+plan 28
 
 step=1
 [ "${QUICK:-0}" = 1 ] && step=3
@@ -13,11 +13,16 @@ fault="PID = +$number Page Fault at Address $hex at Time $number tid=$number cpu
 access=(read|write|exec) mode=(user|kernel|gup|remote) \
 region=(code|data|heap|stack|file|anon|special)( kind=[a-z,]+)?\
 ( result=[a-z]+ latency_ns=$number tries=$number)? map=$name( offset=$hex)?"
-event="# (child time=$number pid=$number ppid=$number|exec time=$number pid=$number) comm=$name"
+of="time=$number pid=$number"
+event="# (child $of ppid=$number comm=$name space=(copy|shared)|exec $of comm=$name|\
+comm $of tid=$number comm=$name|(space|exit) $of|\
+map $of start=$hex end=$hex prot=[r-][w-][x-][ps] offset=$hex file=$name|\
+file time=$number nr=$number dev=$name ino=$number size=$number mtime=$number\\.$number \
+build_id=([0-9a-f]+|\\?) path=$name)"
 counts="recorded=$number retries=$number dropped=$number overwritten=$number missed=$number"
 summary="# $counts target=[a-z]+( [a-z]+=$number)+ probe=armed( [a-z_]+=$number)+"
 head="# pf_probe_[ABC] version=$name pid=$number comm=$name clock=CLOCK_MONOTONIC loaded=$number \
-epoch=$number\\.$number page=$number kernel=$name arch=$name( host=$name)?"
+epoch=$number\\.$number page=$number kernel=$name arch=$name( host=$name)? maps=(exec|all|none)"
 
 # others FILE ERE: lines of the file that do not match.
 others() {
@@ -58,6 +63,8 @@ is "as many faults as the summary says" "$(grep -c '^PID = ' /tmp/whole)" \
 	"$(sed -n 's/^# recorded=\([0-9]*\) .*/\1/p' /tmp/whole)"
 is "a child and a program for each name" "$(grep -c '^# child ' /tmp/whole) \
 $(grep -c '^# exec ' /tmp/whole)" "$nr_names $((nr_names + 1))"
+is "each name of a thread" "$(sed -n 's/^# comm .* comm=//p' /tmp/whole | sort -u | wc -l)" \
+	"$(sed -n -E 's/^# (comm|exec|child) .* comm=([^ ]*).*/\2/p' /tmp/whole | sort -u | wc -l)"
 is "a file for each name" "$(grep -o 'map=/tmp/names/f[^ ]*' /tmp/whole | sort -u | wc -l)" \
 	"$nr_names"
 is "a memfd for each name" "$(grep -o 'map=/memfd:[^ ]*' /tmp/whole | sort -u | wc -l)" "$nr_names"

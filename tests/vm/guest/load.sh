@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Parameters: wrong values are refused with a message, and nothing is left behind.
 . /tap.sh
-plan 37
+plan 40
 
 # refused DESC ERROR WORDS PARAMETERS...
 refused() {
@@ -23,6 +23,8 @@ refused "process_id=abc" "Invalid argument" "process_id=PID is required" process
 # For ESRCH, kmod and busybox would print a message about symbols.
 refused "no such process" "[Ii]nvalid (argument|parameter)" "no process 4000000" process_id=4000000
 refused "a kernel thread" "Invalid argument" "2 is a kernel thread" process_id=2
+refused "maps=nonsense" "Invalid argument" "maps=nonsense: must be exec, all or none$" \
+	process_id=$target maps=nonsense
 refused "max_faults=0" "Invalid argument" "must be 1 or more" process_id=$target max_faults=0
 refused "max_faults=10^12" "Cannot allocate memory|Out of memory" "more memory than can be spared" \
 	process_id=$target max_faults=1000000000000
@@ -64,7 +66,8 @@ is "parameters can be read back" "$(cat /sys/module/pf_probe_B/parameters/proces
 like "head line" "$(head -n 1 /proc/pf_probe_B)" \
 	"^# pf_probe_B version=[0-9.]+ pid=$target comm=sleep clock=CLOCK_MONOTONIC loaded=[0-9]+ \
 epoch=[0-9]+\.[0-9]{9} page=[0-9]+ kernel=$(uname -r | sed 's/[+.]/\\&/g') \
-arch=$(uname -m) host=a\\\\040b$"
+arch=$(uname -m) host=a\\\\040b maps=exec$"
+is "maps can be read back" "$(cat /sys/module/pf_probe_B/parameters/maps)" exec
 rmmod pf_probe_A && rmmod pf_probe_B && rmmod pf_probe_C
 
 refused "placement=x" "Invalid argument" "auto, jump, entry, ftrace, direct or callback" \

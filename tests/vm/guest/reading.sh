@@ -80,7 +80,7 @@ wait_for sh -c "grep -q 'PID =' out/pf_probe_B.log.part"
 kill -INT $follower
 wait $follower
 is "Ctrl-C ends user --follow" $? 130
-like "Ctrl-C: the log is complete" "$(head -n 2 out/pf_probe_B.log)" "^   0:: PID = "
+like "Ctrl-C: the log is complete" "$(grep -m 1 PID out/pf_probe_B.log)" "^   0:: PID = "
 kill $pid
 wait $pid 2>/dev/null
 rmmod pf_probe_B
