@@ -77,11 +77,13 @@ static bool excuse(uint64_t time_ns)
 	return true;
 }
 
-/* A thread's name: the newest line at or before that moment. */
+/* A thread's name: the newest line at or before that moment. Earlier names are not recorded. */
 static void check_name(pid_t tid, uint64_t time_ns, const char *name)
 {
 	const struct event *newest = NULL;
 
+	if (time_ns < record.loaded_ns)
+		return;
 	for (size_t i = 0; i < record.nr_events && record.events[i].time_ns <= time_ns; i++) {
 		const struct event *e = &record.events[i];
 

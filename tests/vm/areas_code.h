@@ -94,7 +94,9 @@ static int code_file(char *path, size_t size, size_t nr_pages)
 	char *page = calloc(1, page_size);
 	int fd;
 
-	snprintf(path, size, "/tmp/code-%d-%d", getpid(), nr++);
+	/* The time: a program that this process executes must not write the same files again. */
+	snprintf(path, size, "/tmp/code-%d-%d-%llx", getpid(), nr++,
+		 (unsigned long long)now_ns());
 	fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0700);
 	if (fd < 0 || !page)
 		err(1, "%s", path);

@@ -71,7 +71,7 @@ static struct log {
 	struct event *events;
 	struct fault *faults;
 	size_t nr_files, nr_events, nr_faults;
-	uint64_t lost_ns; /* of `# maps-lost` */
+	uint64_t loaded_ns, lost_ns; /* of the head, of `# maps-lost` */
 	long nr_lost_lines, nr_unordered, nr_unnamed;
 	pid_t target;
 	char maps[8], summary[1024];
@@ -233,6 +233,7 @@ static void read_line(const char *line)
 	}
 	if (!strncmp(line, "# pf_probe_", 11)) {
 		record.target = value_of(line, " pid=", 10);
+		record.loaded_ns = value_of(line, " loaded=", 10);
 		value(line, " maps=", record.maps, sizeof(record.maps));
 		return;
 	}

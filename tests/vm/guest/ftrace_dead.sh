@@ -7,18 +7,28 @@
 
 [ -e /ftrace_dead.ko ] || skip_all "this kernel has no ftrace"
 has_ftrace_arguments || skip_all "no placement=ftrace here"
-plan 18
+plan 20
 
 # A process that faults before and after, and others beside it.
 start_stopped /workload run fault-forever
 target=$pid
-insmod /pf_probe_B.ko process_id=$target placement=ftrace max_faults=1000 cont_store=1
+list="max_faults=1000 cont_store=1"
+if [ "$(uname -m)" = x86_64 ]; then
+	insmod /pf_probe_A.ko process_id=$target placement=jump probe_print=0 $list
+fi
+insmod /pf_probe_B.ko process_id=$target placement=ftrace $list
 kill -CONT $target
 insmod /ftrace_dead.ko
 wait_for sh -c 'test "$(grep -c "PID =" /proc/pf_probe_B)" -ge 1000'
 cat /proc/pf_probe_B >/tmp/log
 like "ftrace has shut itself down: faults are still recorded" "$(tail -n 2 /tmp/log)" \
 	"overwritten=[1-9].* target=running .*probe=armed"
+if [ "$(uname -m)" = x86_64 ]; then
+	ok "a module with jumps only can be removed" timeout 60 rmmod pf_probe_A
+	ok "it is gone" fails grep -q pf_probe_A /proc/modules
+else
+	skip 2 "no jumps here"
+fi
 
 dmesg_mark
 rmmod pf_probe_B &
