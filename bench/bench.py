@@ -4,11 +4,12 @@
 
 In a guest under QEMU's TCG with `-icount shift=0,sleep=off` and one virtual CPU, the
 clock advances by one with each instruction. So the instructions that a tracer adds to
-a page fault are measured exactly, on any machine. Without a part, all parts are
-measured and written to bench/results.md.
+a page fault or a system call are measured exactly, on any machine. Without a part, all
+parts are measured and written to bench/results.md.
 
     bench.py                    everything
     bench.py arm64              costs and peers on arm64; replaces that part of the results
+    bench.py calls              what maps= adds to system calls; replaces that part
     bench.py costs              only the modules' cost per fault, without their peers
     bench.py check              compare with bench/limits; for CI
     bench.py check --update     write the figures measured now to bench/limits
@@ -81,11 +82,11 @@ def built(tree: kernel.Tree) -> dict[str, Path]:
     flags = "-O2 -Wall -Werror -D_GNU_SOURCE -static -pthread"
     for line in (
         [*module, *toolchain.WITHOUT_BTF, f"CROSS_COMPILE={tools.prefix}"],
-        [tools.cc, *flags.split(), "-o", "faults", "faults.c"],
+        *([tools.cc, *flags.split(), "-o", x, f"{x}.c"] for x in ("faults", "calls")),
     ):
         subprocess.run(tools.command(line, ours), check=True, stdout=sys.stderr)
     files = [folder / f"pf_probe_{name}.ko" for name in "ABC"] + [folder / "user"]
-    files += [ours / "empty_probe.ko", ours / "faults"]
+    files += [ours / "empty_probe.ko", ours / "faults", ours / "calls"]
     files += [HERE / "guest.sh", HERE / "peers.sh"]
     return {path.name: path for path in files}
 
@@ -108,6 +109,28 @@ def costs_case(place: Place, kinds: tuple[str, ...]) -> str:
     module, parameters, _ = tracers.MODULES[name]
     calls.append(f"nothing {kind}")
     calls.append(f"module {name} {module} '{parameters}' traced {kind}")
+    return "\n".join(calls)
+
+
+def calls_case(measured: dict[str, tuple[str, ...]]) -> str:
+    """`measured`: the calls, by tracer."""
+    calls = [*WARM, f"ROUNDS={tracers.CALL_ROUNDS}"]
+    for kind in tracers.CALLS:
+        repeated = [f"nothing {kind}"]
+        for name in (name for name, kinds in measured.items() if kind in kinds):
+            module, parameters, _ = tracers.CALL_MODULES[name]
+            for who in ("traced", "other"):
+                repeated.append(f"module {name} {module} '{parameters}' {who} {kind}")
+        calls += repeated * tracers.CALL_REPEATS
+    return "\n".join(calls)
+
+
+def peer_calls_case() -> str:
+    name = tracers.CALL_PEER
+    calls = [f"peer {name} {tracers.PEERS[name][0]} {name}"]
+    calls += [f"ROUNDS={tracers.CALL_ROUNDS}"]
+    repeated = [f"peer_calls {kind}" for kind in tracers.PEER_CALLS]
+    calls += repeated * tracers.CALL_REPEATS
     return "\n".join(calls)
 
 
@@ -201,6 +224,11 @@ class Bench:
                 raise parts.PartsError(f"no instructions of: {', '.join(missing)}")
         self.boot({"costs": costs_case(self.place, tracers.KINDS)})
 
+    def calls(self) -> None:
+        self.boot({"calls": calls_case(tracers.MEASURED_CALLS)})
+        if self.place == tracers.PC:
+            self.boot({"calls": peer_calls_case()}, host_root=True)
+
     def drain(self) -> None:
         self.boot({"drain": drain_case(tracers.MANY)})
         self.wide()
@@ -209,8 +237,12 @@ class Bench:
         self.boot({"drain": wide_case()}, possible_cpus=tracers.POSSIBLE_CPUS)
 
     def check(self) -> None:
-        cases = {"drain": drain_case(tracers.MANY_CHECK)}
-        self.boot({**cases, "costs": costs_case(self.place, ("read",))})
+        cases = {
+            "drain": drain_case(tracers.MANY_CHECK),
+            "costs": costs_case(self.place, ("read",)),
+            "calls": calls_case(tracers.CHECKED_CALLS),
+        }
+        self.boot(cases)
         self.wide()
 
     def peers(self) -> None:
@@ -325,18 +357,23 @@ def read_limits() -> dict[str, float]:
     return {fields[0]: float(fields[1]) for fields in lines if fields}
 
 
+def limit_of(name: str, value: float) -> float:
+    """The limit for a figure."""
+    call = name.partition("/")[0].removesuffix("-other")
+    limit = max(value * TOLERANCE, value + tracers.CALL_NOISE.get(call, 0))
+    return min(limit, GOALS.get(name, math.inf))
+
+
 def write_limits(figures: dict[str, float]) -> None:
     head = (
         "# SPDX-License-Identifier: GPL-2.0-or-later\n"
         "# Upper limits: 3 % above the measured figures. Figures are instructions added to a\n"
-        "# fault of the traced or another process, or spent on a record. For placement=ftrace\n"
-        "# and some others GOALS in bench.py are further limits.\n"
+        "# fault of the traced or another process, or spent on a record; those of mmap etc. are\n"
+        "# added to the system calls of calls.c. For placement=ftrace and some others GOALS in\n"
+        "# bench.py are further limits.\n"
         "# Written by: bench/bench.py check --update\n"
     )
-    limits = {
-        name: min(value * TOLERANCE, GOALS.get(name, math.inf))
-        for name, value in figures.items()
-    }
+    limits = {name: limit_of(name, value) for name, value in figures.items()}
     lines = (f"{name:28} {limit:8.1f}\n" for name, limit in limits.items())
     LIMITS.write_text(head + "".join(lines))
 
@@ -369,6 +406,16 @@ def measure_arm64() -> None:
     raise_failed(*(x.results for x in benches))
 
 
+def measure_calls() -> None:
+    """Measure the system calls, and replace that part of the results."""
+    bench = Bench(tracers.PC)
+    bench.calls()
+    text = report.calls(bench.results)
+    RESULTS.write_text(report.with_calls(RESULTS.read_text(), text))
+    say(f"\n{text}")
+    raise_failed(bench.results)
+
+
 def raise_failed(*all_results: Results) -> None:
     failed = [why for results in all_results for why in results.failed()]
     if failed:
@@ -376,7 +423,8 @@ def raise_failed(*all_results: Results) -> None:
 
 
 def main() -> int:
-    all_parts = ("costs", "drain", "peers", "scaling", "sharing", "plotter")
+    all_parts = ("costs", "calls", "drain", "peers", "scaling", "sharing", "plotter")
+    alone = {"arm64": measure_arm64, "calls": measure_calls}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -396,13 +444,13 @@ def main() -> int:
     if args.update and args.parts != ["check"]:
         parser.error("--update needs check")
     vm.exit_on_signals()
-    build.SOURCES += ("bench/Kbuild", "bench/*.c")
+    build.SOURCES += ("bench/Kbuild", "bench/*.[ch]")
     try:
-        if args.parts == ["arm64"]:
-            measure_arm64()
-            return 0
-        if platform.machine() != "x86_64":
+        if args.parts != ["arm64"] and platform.machine() != "x86_64":
             raise BenchError("limits and results apply to x86_64 only")
+        if len(args.parts) == 1 and args.parts[0] in alone:
+            alone[args.parts[0]]()
+            return 0
         bench = Bench(tracers.PC)
         for part in args.parts or all_parts:
             getattr(bench, part)()

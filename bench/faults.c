@@ -17,13 +17,8 @@
  *					/disk; print the kernel's own count of the faults
  *	faults time COMMAND...		print the CPU time of a command in ns, which are clock units
  *
- * The clock is the time-stamp counter, on arm64 the virtual counter: in QEMU with -icount shift=0
- * it advances by one with each instruction of any program or of the kernel. The kernel takes that
- * for 1 GHz.
- *
  * A round touches all pages of one page table: the table exists before the first round, and the
- * pages are freed after each. A few rounds cost more, because they contain a timer interrupt or
- * another program; the median is the cost of the faults, the mean includes the rest of the system.
+ * pages are freed after each.
  */
 #include <err.h>
 #include <errno.h>
@@ -43,10 +38,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE 4096UL
+#include "rounds.h"
+
 #define ROUND_PAGES 512UL
 #define ROUND_BYTES (ROUND_PAGES * PAGE)
-#define MAX_ROUNDS 1024
 #define MAX_THREADS 64
 
 static uint64_t ticks[MAX_ROUNDS];
@@ -54,26 +49,9 @@ static pthread_barrier_t start_line;
 static volatile bool finished;
 
 #ifdef __x86_64__
-
 #define LOOP "1:	dec %0\n\tjnz 1b"
-
-static uint64_t clock_units(void)
-{
-	return __builtin_ia32_rdtsc();
-}
-
 #else
-
 #define LOOP "1:	subs %0, %0, #1\n\tb.ne 1b"
-
-static uint64_t clock_units(void)
-{
-	uint64_t units;
-
-	asm volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(units) : : "memory");
-	return units;
-}
-
 #endif
 
 static char *map_round(void)
@@ -124,14 +102,6 @@ static long nr_faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
-static void print_rounds(long taken, long nr_rounds)
-{
-	printf("faults=%ld rounds=", taken);
-	for (long i = 0; i < nr_rounds; i++)
-		printf("%s%lu", i ? "," : "", ticks[i]);
-	puts("");
-}
-
 static void run_rounds(char *p, bool write, long nr_rounds)
 {
 	long taken;
@@ -139,7 +109,7 @@ static void run_rounds(char *p, bool write, long nr_rounds)
 	if (nr_rounds < 1 || nr_rounds > MAX_ROUNDS)
 		errx(2, "1 to %d rounds", MAX_ROUNDS);
 	memset(ticks, 1, sizeof(ticks));
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < WARM_UPS; i++) {
 		touch(p, ROUND_PAGES, write);
 		give_back(p);
 	}
@@ -152,7 +122,7 @@ static void run_rounds(char *p, bool write, long nr_rounds)
 		ticks[i] = clock_units() - start;
 		give_back(p);
 	}
-	print_rounds(nr_faults() - taken, nr_rounds);
+	print_rounds("faults", nr_faults() - taken, ticks, nr_rounds);
 }
 
 #define DEPTH 2000
@@ -198,7 +168,7 @@ static void run_deep(long nr_files)
 		touch(pages[i], 1, true);
 		ticks[i] = clock_units() - start;
 	}
-	print_rounds(nr_faults() - taken, nr_files);
+	print_rounds("faults", nr_faults() - taken, ticks, nr_files);
 }
 
 static void run_many(long n)

@@ -28,12 +28,20 @@ let_go() {
 	wait $pid || die "the workload failed"
 }
 
+# The program that takes the faults, or makes the calls, of a KIND.
+program_of() {
+	case $1 in
+	read | write | file | deep) echo ./faults ;;
+	*) echo ./calls ;;
+	esac
+}
+
 # cost NAME traced|other KIND: the cost of the tracer that `attach PID` starts and `detach` stops.
-# The faults are of the traced process, or of another one while the traced one is stopped.
+# The faults or calls are of the traced process, or of another one while the traced one is stopped.
 cost() {
 	hold ./faults read 1
 	idle=$pid
-	hold ./faults "$3" "$ROUNDS"
+	hold "$(program_of "$3")" "$3" "$ROUNDS"
 	if [ "$2" = traced ]; then attach $pid; else attach $idle; fi
 	let_go
 	detach
@@ -55,11 +63,19 @@ empty() {
 	cost "empty-$1" traced "$2"
 }
 
+# The number of faults or, for calls, of areas that the module has recorded.
+nr_recorded() {
+	case $(program_of "$kind") in
+	./faults) sed -n 's/^# recorded=\([0-9]*\) .*/\1/p' /proc/$probe ;;
+	*) grep -c '^# map ' /proc/$probe ;;
+	esac
+}
+
 module() { # NAME A|B|C PARAMETERS WHO KIND
-	probe=pf_probe_$2 parameters=$3
+	probe=pf_probe_$2 parameters=$3 kind=$5
 	attach() { must insmod $probe.ko process_id="$1" $parameters; }
 	detach() {
-		recorded=$(sed -n 's/^# recorded=\([0-9]*\) .*/\1/p' /proc/$probe)
+		recorded=$(nr_recorded)
 		must rmmod $probe
 	}
 	cost "$1" "$4" "$5"

@@ -182,6 +182,11 @@ peer_costs() { # KIND
 	cost $peer other "$1"
 }
 
+peer_calls() { # KIND
+	cost $peer traced "$1"
+	cost $peer other "$1"
+}
+
 # peer_drain N COMMAND...: the cost of printing a recording of N faults.
 peer_drain() {
 	hold ./faults many "$1"

@@ -16,6 +16,10 @@ import sharing
 from results import ROUND_FAULTS, Results
 from tracers import (
     APART,
+    CALL_PEER,
+    CALL_REPEATS,
+    CALL_ROUNDS,
+    CALLS,
     CLOCK_OWN,
     EMPTY,
     FEW,
@@ -24,6 +28,7 @@ from tracers import (
     MANY,
     MANY_PEERS,
     MODULES,
+    PEER_CALLS,
     PEER_TEXT,
     PEERS,
     ROUNDS,
@@ -33,6 +38,7 @@ from tracers import (
 )
 
 WIDTH = 95  # of a line of text in results.md
+WHO = ("traced", "other")
 
 
 def first_line(*command: str) -> str:
@@ -93,6 +99,32 @@ def parts_table(results: Results) -> str:
     for part in (*parts.PARTS, parts.REST):
         text += row(part, *(f"{count[part]}" for count in counts))
     return text + row("total, as measured", *(f"{x:,.0f}" for x in measured))
+
+
+def calls_table(results: Results) -> str:
+    """What maps= adds to each system call."""
+    text = row("call", "without", "tracer", "traced", "other", "areas recorded")
+    text += row("---", "---:", "---", *["---:"] * 3)
+    sums: dict[str, dict[str, dict[str, float]]] = {kind: {} for kind in CALLS}
+    for name, who, kind, value in results.of_calls():
+        sums[kind].setdefault(name, {})[who] = value
+    for kind in PEER_CALLS:
+        if (CALL_PEER, "traced", kind) in results.costs:
+            figures = {who: results.added(CALL_PEER, who, kind) for who in WHO}
+            sums[kind][CALL_PEER] = figures
+    for kind, tracers_of_kind in sums.items():
+        base = results.costs["nothing", "traced", kind].median
+        for name, added in tracers_of_kind.items():
+            recorded = results.recorded.get((name, kind))
+            nr_calls = results.costs[name, "traced", kind].nr_faults
+            text += row(
+                CALLS[kind],
+                f"{base:,.0f}",
+                TEXT[name],
+                *(f"{added[who]:,.0f}" for who in WHO),
+                "" if recorded is None else f"{recorded / nr_calls:.0f}",
+            )
+    return text
 
 
 def drain_table(results: Results) -> str:
@@ -253,8 +285,8 @@ def whole(results: Results, tree: kernel.Tree) -> str:
 
 {apart}
 {parts_table(results)}
-## From the record to text
-
+{calls(results)}
+{TO_TEXT}
 {text}
 {drain_table(results)}
 ## More CPUs
@@ -272,6 +304,8 @@ From a log to a PNG on this machine.
 {plotter_table(results)}"""
 
 
+CALLS_HEAD = "## Changes of the address space\n"
+TO_TEXT = "## From the record to text\n"
 ARM64 = "## On arm64\n"
 
 
@@ -296,6 +330,34 @@ def arm64(measured: list[tuple[Results, kernel.Tree]]) -> str:
         )
         text += f"\n{cost_table(results)}"
     return f"{ARM64}\n{text}"
+
+
+def calls(results: Results) -> str:
+    """The part about system calls that change an address space."""
+    text = paragraph(
+        f"""
+        Instructions that maps= adds to a system call, or to a pair of calls, see calls.c,
+        of the traced process and of another one: the difference to maps=none. The default
+        is maps=exec. Each new mapping is at a new address. "Without" is the call without
+        tracing. The figures are the lowest of {CALL_REPEATS} medians of {CALL_ROUNDS}
+        rounds. Equal measurements of mmap still differ by 100 instructions, those of fork and
+        exec by 2,000, and those of the first mapping of a file by 6,000, as the state of the
+        kernel's allocators does.
+        "Areas recorded" is per call, or per pair of calls. mprotect and mremap repeat the
+        same areas, so that these are recorded once.
+        """
+    )
+    return f"{CALLS_HEAD}\n{text}\n{calls_table(results)}"
+
+
+def with_calls(whole_text: str, part: str) -> str:
+    """The results with their part about system calls replaced by this one."""
+    before, found, rest = whole_text.partition(CALLS_HEAD)
+    if not found:
+        before, _, rest = whole_text.partition(TO_TEXT)
+    else:
+        rest = rest.partition(TO_TEXT)[2]
+    return f"{before}{part}\n{TO_TEXT}{rest}"
 
 
 def arm64_of(whole_text: str) -> str:

@@ -5,10 +5,19 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from sharing import Shared
-from tracers import DEEP_KIND, FILE_KIND, MODULES, NOT_INSTALLED, TEXT
+from tracers import (
+    CALLS,
+    DEEP_KIND,
+    FILE_KIND,
+    MODULES,
+    NOT_INSTALLED,
+    TEXT,
+    WITHOUT_AREAS,
+)
 
 ROUND_FAULTS = 512  # as in faults.c
 ROUND_FAULTS_OF = {DEEP_KIND: 1}  # exceptions
@@ -16,7 +25,10 @@ ROUND_FAULTS_OF = {DEEP_KIND: 1}  # exceptions
 
 @dataclass
 class Cost:
-    """Instructions per fault, a number for each round, and the kernel's count of the faults."""
+    """Instructions per fault or call, a number for each round.
+
+    `nr_faults`: the kernel's count of the faults, or the number of calls.
+    """
 
     rounds: list[float]
     nr_faults: int
@@ -39,8 +51,8 @@ class Cost:
 class Results:
     """All results.
 
-    `costs`: by tracer, "traced" or "other", and kind of fault.
-    `recorded`: faults recorded, by tracer and kind.
+    `costs`: by tracer, "traced" or "other", and kind of fault or call.
+    `recorded`: faults recorded, or areas in the log, by tracer and kind.
     `absent`: tracers that could not be measured, and why.
     `sizes`: instructions and bytes, by task and number of records.
     `figures`: by name.
@@ -67,11 +79,16 @@ class Results:
         """Process a line of the guest; print it if it is not a result."""
         word, *rest = line.split() or [""]
         if word == "=cost":
-            name, who, kind, faults, rounds = rest
+            name, who, kind, counted, rounds = rest
             ticks = rounds.partition("=")[2].split(",")
+            what, _, nr = counted.partition("=")
             in_round = ROUND_FAULTS_OF.get(kind, ROUND_FAULTS)
+            if what == "calls":
+                in_round = int(nr) // len(ticks)
             each = [int(x) / in_round for x in ticks]
-            cost = Cost(each, int(faults.partition("=")[2]))
+            cost, earlier = Cost(each, int(nr)), self.costs.get((name, who, kind))
+            if what == "calls" and earlier and earlier.median < cost.median:
+                cost = earlier
             self.costs[name, who, kind] = cost
             added = self.added(name, who, kind)
             say(f"{TEXT.get(name, name)}: {who}, {kind}: {added:+.1f}")
@@ -109,6 +126,17 @@ class Results:
         cost = self.costs[name, who, kind]
         return cost.median - self.costs["nothing", "traced", kind].median
 
+    def added_by_areas(self, name: str, who: str, kind: str) -> float:
+        """The instructions that maps= adds to a call: the difference to maps=none."""
+        base = self.costs[WITHOUT_AREAS[name], who, kind]
+        return self.costs[name, who, kind].median - base.median
+
+    def of_calls(self) -> Iterator[tuple[str, str, str, float]]:
+        """Tracer, "traced" or "other", call, and the instructions that maps= adds to it."""
+        for name, who, kind in self.costs:
+            if name in WITHOUT_AREAS and kind in CALLS:
+                yield name, who, kind, self.added_by_areas(name, who, kind)
+
     def failed(self) -> list[str]:
         """The peers that are installed but gave no result, and why."""
         absent = self.absent.items()
@@ -137,6 +165,8 @@ class Results:
             for name, who, kind in self.costs
             if name in MODULES and kind == DEEP_KIND
         }
+        for name, who, kind, value in self.of_calls():
+            figures[f"{kind}{'-other' * (who == 'other')}/{name}"] = value
         for name in ("drain", "drain-128"):
             figures[name] = self.each(name)[0]
         figures["plot/B"] = self.each("plot-B")[0]

@@ -29,6 +29,27 @@ FILE_KIND = "file"
 DEEP_KIND = "deep"
 DEEP_TRACER = "B"
 FILE_TRACERS = ("B", "B-outcome", "B-ftrace", "B-callback")
+# System calls that change an address space -> name in the report, see calls.c.
+CALLS = {
+    "mmap": "mmap and munmap, anonymous",
+    "mmap-file": "mmap and munmap, a file",
+    "mmap-exec": "mmap and munmap, an executable file",
+    "mmap-first": "mmap and munmap, an executable file's first",
+    "mprotect": "mprotect, to executable and back",
+    "mremap": "mremap, moves",
+    "mremap-grow": "mremap, extends and shrinks in place",
+    "fork": "fork, exit and wait",
+    "exec": "exec of a static program",
+}
+# The cost of a call depends on the state of the kernel's allocators, which differs from boot to
+# boot and during a measurement: so each is measured for longer and several times, and the lowest
+# median counts. By so many instructions equal measurements still differ.
+CALL_ROUNDS = 82
+CALL_REPEATS = 3
+CALL_NOISE = {
+    **{"mprotect": 2, "mremap-grow": 30, "mremap": 30, "mmap": 150, "mmap-file": 150},
+    **{"mmap-exec": 150, "mmap-first": 6000, "fork": 2000, "exec": 2000},
+}
 EMPTY = {
     "entry": "empty kprobe at the entry",
     "jump": "empty kprobe behind the entry, a jump",
@@ -79,6 +100,44 @@ MODULES = {
         "pf_probe_B placement=callback children=1",
     ),
 }
+# The modules whose cost per call is measured, likewise. What maps= adds is the difference to
+# WITHOUT_AREAS.
+CALL_MODULES = {
+    "B": MODULES["B"],
+    "B-none": ("B", "maps=none", "pf_probe_B maps=none"),
+    "B-all": ("B", "maps=all", "pf_probe_B maps=all"),
+    "B-ftrace": MODULES["B-ftrace"],
+    "B-ftrace-none": (
+        "B",
+        "placement=ftrace maps=none",
+        "pf_probe_B placement=ftrace maps=none",
+    ),
+    "B-children": MODULES["B-children"],
+    "B-children-none": (
+        "B",
+        "children=1 maps=none",
+        "pf_probe_B children=1 maps=none",
+    ),
+}
+WITHOUT_AREAS = {
+    **{"B": "B-none", "B-all": "B-none"},
+    **{"B-ftrace": "B-ftrace-none", "B-children": "B-children-none"},
+}
+# Tracer -> the calls that are measured with it.
+MEASURED_CALLS = {
+    "B": tuple(CALLS),
+    "B-none": tuple(CALLS),
+    "B-all": ("mmap", "mmap-file"),
+    "B-ftrace": tuple(CALLS),
+    "B-ftrace-none": tuple(CALLS),
+    "B-children": ("fork", "exec"),
+    "B-children-none": ("fork", "exec"),
+}
+# Those that have a limit, and what they are compared with.
+CHECKED_CALLS = {"B": tuple(CALLS), "B-none": tuple(CALLS)}
+# The only peer that records calls.
+CALL_PEER = "perf_record"
+PEER_CALLS = ("mmap", "mmap-file", "mmap-exec", "mprotect")
 # Name -> (its program, name in the report)
 PEERS = {
     "ftrace": ("-", "ftrace event, set_event_pid"),
@@ -105,7 +164,7 @@ PEER_TEXT = {
 }
 TEXT = {
     **{f"empty-{place}": words for place, words in EMPTY.items()},
-    **{name: words for name, (_, _, words) in MODULES.items()},
+    **{name: words for name, (_, _, words) in (MODULES | CALL_MODULES).items()},
     **{name: words for name, (_, words) in PEERS.items()},
     "drain": "/proc/pf_probe_B to a log, by `user`",
     "drain-128": "the same with 128 possible CPUs",
