@@ -10,6 +10,7 @@ Comments in a document mark the parts that are written anew:
     <!-- table: cold.log --by -->           a command of the plotter and its output
     <!-- text: compiler -->                 a paragraph of TEXTS, with its figures
     <!-- costs -->                          COSTS, a row each, from bench/results.md
+    <!-- calls -->                          system calls, a row each, likewise
     <!-- end -->
 
 Table rows whose first cell is a key of ROWS get new cells, too.
@@ -61,6 +62,7 @@ PICTURE = PROJECT / "doc/cc1.png"
 RESULTS = PROJECT / "bench/results.md"
 # Headings in it.
 X86, TO_TEXT = "## A page fault", "## From the record to text"
+CALLS = "## Changes of the address space"
 ARM64_OLD, ARM64 = "### Linux 6.1.", "### Linux 6.12."
 
 COLUMNS = 76  # of a table; Markdown indents it by four more
@@ -191,6 +193,12 @@ PRINTING = (
     "bpftrace, tracepoint + printf",
     "bpftrace, kprobe + printf",
 )
+# Columns of the table of system calls: name in results.md.
+CALL_COLUMNS = (
+    "pf_probe_B",
+    "pf_probe_B placement=ftrace",
+    "perf record -e page-faults -c 1 -d",
+)
 ROWS = {
     "Instructions added per fault, traced process": "{traced}",
     "Instructions added per fault, any other process": "{other}",
@@ -284,6 +292,23 @@ def costs() -> str:
     return "\n".join(lines) + "\n"
 
 
+def calls() -> str:
+    """The table of system calls: the tracers' instructions, traced and other processes."""
+    rows: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for call, base, tracer, traced, other, _ in rows_below(CALLS):
+        rows.setdefault((call, base), {})[tracer] = [traced, other]
+    lines = [
+        "| calls | without tracing | pf_probe_B | other | placement=ftrace | other"
+        " | perf record | other |",
+        "|---|" + "---:|" * 7,
+    ]
+    for (call, base), figures in rows.items():
+        each = (figures.get(tracer, ["", ""]) for tracer in CALL_COLUMNS)
+        cells = [call, base, *(cell for pair in each for cell in pair)]
+        lines.append(re.sub(r"\|  (?=\|)", "| ", f"| {' | '.join(cells)} |"))
+    return "\n".join(lines) + "\n"
+
+
 def compared(text: str) -> str:
     """Fill in the rows of ROWS."""
     figures = measured(X86)
@@ -349,7 +374,7 @@ def table(arguments: str, folder: Path) -> str:
 
 
 BLOCK = re.compile(
-    r"^<!-- (table|text|costs)(?:: (.*?))? -->\n((?:.*\n)*?)<!-- end -->\n", re.M
+    r"^<!-- (table|text|costs|calls)(?:: (.*?))? -->\n((?:.*\n)*?)<!-- end -->\n", re.M
 )
 
 
@@ -365,6 +390,8 @@ def updated(text: str, folder: Path, with_names: bool = True) -> str:
         kind, words, old = match[1], match[2] or "", match[3]
         if kind == "costs":
             new = costs()
+        elif kind == "calls":
+            new = calls()
         elif kind == "text":
             if words not in TEXTS:
                 raise ReadmeError(f"TEXTS has no text {words}")
