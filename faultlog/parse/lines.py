@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from typing import Any, Iterable, Iterator
 
 import numpy as np
 
 from ..base.arrays import NDArray
-from ..base.words import plain
+from ..base.words import plain, unescaped
 from . import dmesg, others
+from .area_lines import AreaLines
 from .block import KEEP_BYTES, Block, Prefixes, word_of
 from .log import (
     ALWAYS,
@@ -83,6 +85,7 @@ class Reader:
             list
         )  # row numbers
         self.events: list[Event] = []
+        self.areas = AreaLines()
         self.head: dict[str, str] = {}
         self.summary: dict[str, int | str] = {}
         self.nr_lines = self.nr_bad = self.first_bad = self.nr_cut = self.nr_nul = 0
@@ -125,14 +128,27 @@ class Reader:
             good[with_nul] = empty[with_nul] = False
         for column, words in zip(self.keys, self._keyed(block, lines, at)):
             rows[column.name] = self._key(block, column, *words, len(lines))
-        for i in np.flatnonzero(~good & ~empty):
-            self._other_line(block.line(i), self.nr_lines + int(i) + 1)
+        for i in self._areas(block, np.flatnonzero(~good & ~empty)).tolist():
+            self._other_line(block.line(i), self.nr_lines + i + 1)
         self._follow(rows, counter)
         for name, arrays in self.parts.items():
             arrays.append(rows[name])
         self.lines.append(lines + (self.nr_lines + 1))
         self.nr_lines += nr_lines
         self.nr_rows += len(lines)
+
+    def _areas(self, block: Block, lines: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Read the lines about address spaces; indices of the others of these lines."""
+        if not len(lines) or self.recorder:
+            return lines
+        if b"\0" in block.framed:
+            lines_left = lines[~np.isin(lines, block.with_byte(0))]
+        else:
+            lines_left = lines
+        is_mine, is_bad = self.areas.feed(block, lines_left, self.nr_lines)
+        for i in lines_left[is_bad].tolist():
+            self.bad(self.nr_lines + i + 1)
+        return np.setdiff1d(lines, lines_left[is_mine], assume_unique=True)
 
     def _fixed(
         self, block: Block
@@ -277,7 +293,13 @@ class Reader:
         later.lines.clear()
         for name, found in later.largest.items():
             self.largest[name] += [at + self.nr_rows for at in found]
-        self.events += later.events
+        self.events += [
+            replace(event, line=event.line + self.nr_lines) for event in later.events
+        ]
+        nr_lost = self.areas.join(later.areas, self.nr_lines)
+        if nr_lost:
+            later.first_bad = later.first_bad or later.nr_lines
+            later.nr_bad += nr_lost
         self.head = self.head or later.head
         is_whole = "recorded" in later.summary
         self.summary = later.summary if is_whole else self.summary | later.summary
@@ -364,6 +386,8 @@ class Reader:
                 int(pid),
                 int(ppid) if re.fullmatch(rb"\d{1,9}", ppid) else None,
                 plain(comm) if len(comm) <= MAX_COMM else "",
+                shares=pairs.get(b"space") == b"shared",
+                line=number,
             )
         )
 
@@ -389,11 +413,18 @@ class Reader:
             at = np.concatenate(found)
             largest[name] = np.zeros(len(columns[name]), dtype=bool)
             largest[name][at[at < len(columns[name])]] = True
+        names = {name: names.texts() for name, names in self.names.items()}
+        areas, more = self.areas.areas(self.names.get("map"))
+        paths = self.names["map"].raw() if "map" in self.names else []
+        if more:
+            names["map"] += map(plain, more)
+            paths += map(unescaped, more)
         log = Log(
             **columns,
             largest=largest,
-            names={name: names.texts() for name, names in self.names.items()},
-            paths=self.names["map"].raw() if "map" in self.names else [],
+            names=names,
+            paths=paths,
+            areas=areas,
             events=self.events,
             head=self.head,
             summary=self.summary,

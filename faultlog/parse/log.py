@@ -14,6 +14,7 @@ import numpy as np
 
 from ..base.arrays import NDArray
 from ..base.packed import distinct
+from .areas import Areas
 from .roots import Roots
 
 if TYPE_CHECKING:
@@ -168,6 +169,8 @@ class Event:
     pid: int
     ppid: int | None  # of a child
     comm: str
+    shares: bool = False  # a child that has its parent's memory, as after vfork()
+    line: int = field(default=0, compare=False)  # its number, from 1
 
 
 @dataclass(frozen=True)
@@ -221,6 +224,7 @@ class Log:
     events: list[Event] = field(default_factory=list)  # in the order of the lines
     head: dict[str, str] = field(default_factory=dict)  # of the first head; "probe": X
     summary: dict[str, int | str] = field(default_factory=dict)  # the last one
+    areas: Areas = field(default_factory=Areas)
     oddities: Oddities = Oddities()
     roots: Roots = Roots()  # find the files of paths on this machine
     recorder: str = ""  # another one that made the file, by name
@@ -321,6 +325,11 @@ class Log:
         """The numbers of the touched pages of all processes, ascending; uint64 (m,)."""
         found = distinct(self.page)
         return found[found != NO_PAGE] if self.recorder else found
+
+    @property
+    def has_areas(self) -> bool:
+        """Has it lines about mappings, so that no file of an instruction must be inferred?"""
+        return self.head.get("maps") in ("exec", "all")
 
     @property
     def loaded_ns(self) -> int | None:

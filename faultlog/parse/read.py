@@ -62,6 +62,7 @@ def _part(columns: list[Column], block_bytes: int, part: Range) -> Reader | None
     reader = Reader(column.name for column in columns)
     _read(replace(part), reader, block_bytes)
     too_many = any(names.are_too_many for names in reader.names.values())
+    too_many |= reader.areas.are_too_many
     return None if too_many else reader
 
 
