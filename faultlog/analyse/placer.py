@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-import struct
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Iterable, NamedTuple
@@ -18,14 +18,13 @@ from typing import Iterable, NamedTuple
 import numpy as np
 
 from ..base.arrays import NDArray
-from ..base.packed import number, pack
+from ..base.moments import NEVER, latest
+from ..base.packed import distinct, number, pack
 from ..parse.log import COLUMNS, Event, Log
-from .files import open_stored
+from .elf import Segment, read_segments
 
 EXEC = COLUMNS["access"].words.index("exec")
 AROUND = 16 * 4096  # bytes that the kernel maps with a file's page
-MAX_HEADERS = 128
-MAX_CODE = 16  # loaded segments with code; a program has one or two
 MAX_HOLDING = 8  # segments that a page can be of; in a small file all of them share one
 MAX_OVERLAP = 8  # files that can be distinguished at one address
 MAX_LOADS = 16  # places of one file in one address space
@@ -33,55 +32,10 @@ MAX_BASES = 256  # of one file in one address space; more are ignored
 MAX_PARENTS = 64  # of a process, from which it may have inherited files
 CHUNK = 1 << 20  # faults placed at a time: it takes 100 bytes a fault
 NOWHERE = -1
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A loaded part of an ELF file; bytes."""
-
-    offset: int
-    vaddr: int
-    size: int  # in the file
-    is_code: bool
-
-    def holds(self, low: int, high: int, page: int) -> bool:
-        """Does its mapping contain the pages at these file offsets?"""
-        return self.offset // page * page <= low and high < self.offset + self.size
-
-
-# By the first 6 bytes of a little-endian ELF file of 32 and of 64 bits: where its header has the
-# offset of the program headers, and what follows it up to their number; a program header; where
-# in that are flags, offset, vaddr and filesz.
-LAYOUTS = {
-    b"\x7fELF\1\1": (28, "<I10xHH", "<8I", (6, 1, 2, 4)),
-    b"\x7fELF\2\1": (32, "<Q14xHH", "<IIQQQQQQ", (1, 2, 3, 5)),
-}
-
-
-def read_segments(path: bytes) -> list[Segment]:
-    """The loaded segments of a little-endian ELF file; none for other files."""
-    try:
-        with open(open_stored(path), "rb") as file:
-            head = file.read(64)
-            layout = LAYOUTS.get(head[:6])
-            if not layout or len(head) < 64:
-                return []
-            place, form, row_form, order = layout
-            at, each, count = struct.unpack_from(form, head, place)
-            size = struct.calcsize(row_form)
-            if each != size or count > MAX_HEADERS or at > 1 << 40:
-                return []
-            file.seek(at)
-            table = file.read(each * count)
-    except (OSError, ValueError):
-        return []
-    segments = []
-    for row in struct.iter_unpack(row_form, table[: len(table) // size * size]):
-        flags, offset, vaddr, filesz = (row[i] for i in order)
-        if row[0] == 1 and max(offset, vaddr, filesz) < 1 << 62:
-            segments.append(Segment(offset, vaddr, filesz, bool(flags & 1)))
-    # All code is in the ranges of each place where the file is loaded, so its size is bounded.
-    return segments if sum(s.is_code for s in segments) <= MAX_CODE else []
+TOP = (1 << 64) - 1
+INFERRED = (
+    "Names are inferred from other faults, as the log has no lines about mappings"
+)
 
 
 @dataclass(frozen=True)
@@ -124,16 +78,26 @@ def _loads(base: Base, segments: list[Segment], page: int) -> dict[int, int]:
 
     An address is that of the file's virtual address 0; page: the size of a page in bytes.
 
-    The page where one part ends and the next begins is mapped with both; then code has a
-    little more weight. If a fault executed the page, only code is possible.
+    Parts that are as far apart in memory as in the file have one base; then the lowest and the
+    highest fault may be in different parts. The page where one part ends and the next begins is
+    mapped with both; then code has a little more weight. If a fault executed the page, only code
+    is possible.
     """
-    found: dict[int, int] = {}
-    holding = (s for s in segments if s.holds(base.low, base.high, page))
-    for s in itertools.islice(holding, MAX_HOLDING):
-        if s.is_code or not base.has_run:
-            load = base.address + s.offset - s.vaddr
-            found[load] = max(found.get(load, 0), 2 * MAX_BASES + s.is_code)
-    return found
+    ends = []
+    for at in (base.low, base.high):
+        holding = (s for s in segments if s.holds(at, at, page))
+        some = itertools.islice(holding, MAX_HOLDING)
+        ends.append({base.address + s.offset - s.vaddr for s in some})
+    with_code = {
+        base.address + s.offset - s.vaddr
+        for s in segments
+        if s.is_code and s.begin(page) <= base.high and base.low < s.offset + s.size
+    }
+    return {
+        load: 2 * MAX_BASES + (load in with_code)
+        for load in ends[0] & ends[1]
+        if load in with_code or not base.has_run
+    }
 
 
 class Placer:
@@ -154,10 +118,45 @@ class Placer:
                 self.births[event.pid] = event
         starts = [(event.pid, event.time_ns) for event in execs]
         self.execs = sorted([*starts, *self.later_births])
+        self.has_placed = False
         self.spaces: dict[tuple[int, int], Space] = {}
         self.found: list[tuple[int, Range]] = []  # with their spaces' numbers
         self.ranges = Ranges(self.found)
+        self.neighbours = self._neighbours()
+        self.pages_of_code = self._pages_of_code()
         self._bases()
+
+    def _neighbours(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """The distinct pages of faults, ascending, with their mappings; (k,) both."""
+        rows = np.flatnonzero(self.log.map)
+        page, map_code = self.log.page[rows], self.log.map[rows]
+        _, first = np.unique(pack(page, map_code), return_index=True)
+        return page[first], map_code[first].astype(np.int64)
+
+    def _pages_of_code(self) -> Log:
+        """The faults, by time, on pages that also have instructions that faulted."""
+        log = self.log
+        code = distinct(log.ip >> np.uint64(log.page_shift))
+        rows = np.flatnonzero(np.isin(log.page, code) & (log.map != 0))
+        return log.take(rows[np.argsort(log.time_ns[rows], kind="stable")])
+
+    def _is_elsewhere(
+        self, log: Log, epoch: NDArray[np.int64], file: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Which instructions' pages were last seen in another mapping than this; bool (n,)."""
+        seen, shift = self.pages_of_code, np.uint64(log.page_shift)
+        keys = pack(
+            np.concatenate([seen.pid, log.pid]),
+            np.concatenate([self._epochs(seen), epoch]),
+            np.concatenate([seen.page, log.ip >> shift]),
+        )
+        before = np.searchsorted(seen.time_ns, log.time_ns, side="right")
+        n = len(seen)
+        last = latest(keys[:n], np.arange(n), keys[n:], before)
+        other = np.zeros(len(log), dtype=bool)
+        rows = np.flatnonzero(last != NEVER)
+        other[rows] = seen.map[last[rows]] != file[rows]
+        return other
 
     def _epochs(self, log: Log) -> NDArray[np.int64]:
         """How many exec lines precede each fault, by process and time; int64 (n,)."""
@@ -256,10 +255,47 @@ class Placer:
                     found.append(Range(low, high, file, byte_0, since))
             left = [base for base in left if base not in mine]
         # Bases that do not match the file, or a missing file: those that were executed, if any.
+        # A file that is here and no program has no code where nothing was executed.
         ran = [base for base in left if base.has_run]
-        for at, _, high, since, _ in ran or ([] if found else left):
-            found.append(Range(at, at + high + AROUND, file, at, since))
+        size = self._size(file)
+        may_be = left if not found and (size is None or segments) else []
+        for at, _, high, since, _ in ran or may_be:
+            end = self._end(at + high, file)
+            if size is not None:  # unless the one that ran was longer
+                end = min(end, at + max(size, high + self.page))
+            found.append(Range(at, end, file, at, since))
         return found
+
+    def _size(self, file: int) -> int | None:
+        """The size of a file in bytes, or the end of its code; None: it is not here."""
+        if self.segments[file]:
+            ends = [s.offset + s.size for s in self.segments[file] if s.is_code]
+            return max(ends, default=0)
+        path, _ = self.log.roots.find(self.log.paths[file])
+        try:
+            return os.stat(path).st_size
+        except (OSError, ValueError):
+            return None
+
+    def _end(self, last: int, file: int) -> int:
+        """Where a mapping ends at most: AROUND its last fault, or where another one begins."""
+        pages, maps = self.neighbours
+        begin = last // self.page + 1
+        at = int(np.searchsorted(pages, np.uint64(min(max(begin, 0), TOP))))
+        end = last + AROUND
+        while at < len(pages) and int(pages[at]) * self.page < end:
+            if maps[at] != file:
+                return int(pages[at]) * self.page
+            at += 1
+        return end
+
+    def notes(self) -> list[str]:
+        """What the user must know about the places, after place()."""
+        return [INFERRED] if self.has_placed else []
+
+    def segments_of(self, file: int) -> list[Segment]:
+        """The segments of a file in which an instruction was placed; none if it is not here."""
+        return self.segments.get(file, [])
 
     def place(self, log: Log) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """The file and offset of each instruction.
@@ -296,6 +332,9 @@ class Placer:
             rows = np.flatnonzero(space >= 0)
             self.ranges.find(space[rows], log.ip, log.time_ns, best, rows)
         there = np.flatnonzero(best >= 0)
+        placed, in_file = log.take(there), self.ranges.file[best[there]]
+        there = there[~self._is_elsewhere(placed, epoch[there], in_file)]
+        self.has_placed |= bool(len(there))
         file[there] = self.ranges.file[best[there]]
         offset[there] = log.ip[there] - self.ranges.base[best[there]]
 
