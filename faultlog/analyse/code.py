@@ -13,6 +13,7 @@ import numpy as np
 from ..base.arrays import NDArray
 from ..parse.log import Log
 from .groups import function_text, place_label
+from .resolver import is_anonymous
 from .symbols import NOWHERE, find
 
 COLUMNS = ("function", "line")
@@ -47,5 +48,6 @@ def of_log(log: Log, whole: Log) -> Code:
             continue
         function = place_label(found, i, whole, function_text)
         name = whole.names["map"][file]
-        places.append(Place(name, found.offsets[i], function, found.names[i].line))
+        offset = None if is_anonymous(name) else found.offsets[i]
+        places.append(Place(name, offset, function, found.names[i].line))
     return Code(found.codes, places, found.notes)

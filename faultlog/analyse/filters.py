@@ -198,7 +198,10 @@ class Named(Filter):
         },
         "kind": (("kind",), _kinds),
         "program": ((), _programs),
-        "function": (("ip", "access", "map", "offset", "latency_ns"), _functions),
+        "function": (
+            ("ip", "access", "mode", "map", "offset", "latency_ns"),
+            _functions,
+        ),
     }
 
     def __init__(self, key: str, texts: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from ..base.words import exact_text, round_width, short_time_text, time_unit, wh
 from ..parse import clock
 from ..parse.log import MAJOR, MINOR, NO_PAGE, Log, has_failed
 from . import symbols
+from .resolver import is_anonymous
 from .spread import spread
 
 UNKNOWN = "-"  # in place of a value that was not recorded
@@ -331,10 +332,15 @@ def _offsets(log: Log, _whole: Log) -> Groups:
 def place_label(
     places: symbols.Places, i: int, whole: Log, text: Callable[[symbols.Name, str], str]
 ) -> str:
-    """The name of a place, or its offset in its file; "?" without either, "" without an ip."""
+    """The name of a place, or its offset in its file; "?" without either, "" without an ip.
+
+    An instruction in anonymous memory, as of code made at run time, is "? [anon]".
+    """
     file = places.files[i]
     if file == symbols.NOWHERE:
         return places.names[i].function or "?" * places.has_ip[i]
+    if is_anonymous(whole.names["map"][file]):
+        return f"? [{whole.names['map'][file].strip('[]')}]"
     base = whole.names["map"][file].rpartition("/")[2]
     return text(places.names[i], base) or f"{base}+{places.offsets[i]:#x}"
 
@@ -353,7 +359,7 @@ def _instructions(text: Callable[[symbols.Name, str], str]) -> Key:
         named = _named(np.array(code_of_place)[places.codes], names)
         return replace(named, notes=tuple(places.notes))
 
-    return Key(("ip", "access", "map", "offset"), group)
+    return Key(("ip", "access", "mode", "map", "offset"), group)
 
 
 def function_text(name: symbols.Name, base: str) -> str:

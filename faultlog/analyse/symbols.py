@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Finds the file, function and source line of an instruction's address.
 
-placer.py finds the file, and elfutils (eu-addr2line) the names; with DEBUGINFOD_URLS it also
-fetches debug information. The traced process chooses the files and their names: nothing in them
-is trusted.
+resolver.py or placer.py finds the file, and elfutils (eu-addr2line) the names; with DEBUGINFOD_URLS
+it also fetches debug information. The traced process chooses the files and their names: nothing in
+them is trusted.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from ..base.words import plural
 from ..parse.log import Log
 from .asking import Budget, ask
 from .debug import Refused, debug_paths
+from .elf import build_id_of
 from .files import libc, open_stored
 from .placer import NOWHERE, Placer
+from .resolver import Resolver
 
 MAX_NOTES = 3
 LINES_EACH = 3  # lines of eu-addr2line's answer for an address: that, function, source
@@ -35,6 +37,7 @@ INLINED = re.compile(rb" inlined(?: (?:at|from|in) .*)?")
 STATX_BTIME = 0x800  # as statx() has it, relative to the current folder (-100)
 REPLACED = "written after the recording"
 ABSENT = "no program here"
+OTHER = "not the file that ran, as its build-id is another"
 REFUSED = "refused, as the name of its debug information is no file name"
 NO_SYMBOLS = "No symbols found for"
 SILENT = "no answer from eu-addr2line (elfutils)"
@@ -176,7 +179,8 @@ def find(log: Log, whole: Log) -> Places:
     """Find the places and names of the instructions of log, which is a part of whole."""
     if log.recorder:
         return _recorded(log)
-    placer = Placer(whole)
+    placer: Resolver | Placer
+    placer = Resolver(whole) if whole.has_areas else Placer(whole)
     file, offset = placer.place(log)
     has_ip = (log.ip != 0) & log.known("ip")
     codes, first = number(file + 1, offset, has_ip)
@@ -185,58 +189,85 @@ def find(log: Log, whole: Log) -> Places:
     reasons: dict[str, list[str]] = {}
     places: dict[int, list[int]] = defaultdict(list)
     for i, code in enumerate(files):
-        places[code].append(i)
-    places.pop(NOWHERE, None)
+        if code != NOWHERE and whole.names["map"][code].startswith("/"):
+            places[code].append(i)
     # Notes first name the files whose faults took most time, or without latencies most faults.
     spent = log.spent_ns().astype(np.float64)
     costs = np.bincount(file - NOWHERE, spent if spent.any() else None)
-    debug_folders, budget = whole.roots.debug_folders(), Budget()
+    budget = Budget()
     costliest = sorted(places, key=lambda code: -costs[code - NOWHERE])
     counts = {code: len(places[code]) for code in costliest}
     for code in progress.in_turn("names", counts, " addresses", each=LINES_EACH):
-        of_file = places[code]
-        segments = placer.segments.get(code)
-        path, here = whole.roots.find(whole.paths[code])
         base = os.path.basename(whole.names["map"][code])
+        segments = placer.segments_of(code)
         if not segments:
             reasons.setdefault(ABSENT, []).append(base)
             continue
-        reason = changed_text(path, whole, is_copy=bool(here))
-        if reason:
-            reasons.setdefault(reason, []).append(base)
-        if reason == REPLACED:
-            continue
         asked = {}
-        for i in of_file:
+        for i in places[code]:
             for s in segments:
                 if s.is_code and s.offset <= offsets[i] < s.offset + s.size:
                     asked[i] = offsets[i] - s.offset + s.vaddr
-        try:
-            addresses = list(asked.values())
-            found = look_up(path, addresses, debug_folders, budget) if asked else []
-        except Refused:
-            reasons.setdefault(REFUSED, []).append(base)
-            continue
-        if budget.is_exceeded:
-            reasons.setdefault(EXCEEDED, []).append(base)
-        elif found is None:
-            reasons.setdefault(SILENT, []).append(base)
-        if found is not None:
-            for i, name in zip(asked, found):
-                names[i] = name
-            if not budget.is_exceeded and not any(name.function for name in found):
-                reasons.setdefault(NO_SYMBOLS, []).append(base)
+        found, of_file = _names_in(whole, code, list(asked.values()), budget)
+        for i, name in zip(asked, found):
+            names[i] = name
+        for reason in of_file:
+            reasons.setdefault(reason, []).append(base)
+    notes = [*_reasons_text(reasons), *placer.notes()]
+    return Places(codes, files, offsets, names, has_ip[first].tolist(), notes)
+
+
+def _names_in(
+    whole: Log, code: int, addresses: list[int], budget: Budget
+) -> tuple[list[Name], list[str]]:
+    """The names at addresses of a file, and why some are missing or in doubt.
+
+    code: of the file in the column map.
+    """
+    path, here = whole.roots.find(whole.paths[code])
+    reason = _not_the_same(path, whole, code, is_copy=bool(here))
+    if reason in (REPLACED, OTHER):
+        return [], [reason]
+    reasons = [reason] if reason else []
+    try:
+        folders = whole.roots.debug_folders()
+        found = look_up(path, addresses, folders, budget) if addresses else []
+    except Refused:
+        return [], [*reasons, REFUSED]
+    if budget.is_exceeded:
+        reasons.append(EXCEEDED)
+    elif found is None:
+        reasons.append(SILENT)
+    elif not any(name.function for name in found):
+        reasons.append(NO_SYMBOLS)
+    return found or [], reasons
+
+
+def _not_the_same(path: bytes, whole: Log, code: int, is_copy: bool) -> str:
+    """Why the file here may not be the one that ran; "": no reason was found.
+
+    With the same build-id it is the same program, whenever it was written.
+    """
+    about = whole.areas.files.get(code)
+    here = build_id_of(path) if about and about.build_id else ""
+    if about and here:
+        return "" if here == about.build_id else OTHER
+    return changed_text(path, whole, is_copy)
+
+
+def _reasons_text(reasons: dict[str, list[str]]) -> list[str]:
+    """Notes about the files that have each reason."""
     notes = []
     for reason, of_files in reasons.items():
         more = len(of_files) - MAX_NOTES
         listed = ", ".join(of_files[:MAX_NOTES]) + (
             f" and {plural(more, 'other file')}" if more > 0 else ""
         )
-        hint = "; use --root for a copy of them" * (reason == ABSENT)
+        hint = "; use --root for a copy of them" * (reason in (ABSENT, OTHER))
         text = (
             f"{reason} {listed}"
             if reason == NO_SYMBOLS
             else f"Names: {reason}: {listed}"
         )
         notes.append(f"{text}{hint}")
-    return Places(codes, files, offsets, names, has_ip[first].tolist(), notes)
+    return notes

@@ -134,7 +134,7 @@ class AreaLines:
             if key == SKIPPED:
                 continue
             has_it = np.zeros(len(lines), dtype=bool)
-            value = np.zeros(len(lines), dtype=key.dtype)
+            value: NDArray[Any] = np.zeros(len(lines), dtype=key.dtype)
             read, fits = self._values(block, name, key, found)
             value[row] = read
             has_it[row] = fits

@@ -43,7 +43,7 @@ HEADER = (
 
 def columns(_options: argparse.Namespace) -> set[str]:
     """The columns of a log that the table needs."""
-    return {"latency_ns", "result", "access", "map", "offset", "ip", "tid"}
+    return {"latency_ns", "result", "access", "mode", "map", "offset", "ip", "tid"}
 
 
 def check(options: argparse.Namespace) -> None:

@@ -33,7 +33,7 @@ NO_DISK = re.compile(
     r" map=/(dev|proc|sys)/| map=/memfd:|\\040\(deleted\)| kind=\S*(huge|swap)"
 )
 # How notes on stderr about names of functions begin, after the program's name.
-NOTES = ("Names: ", "No symbols found for ")
+NOTES = ("Names", "No symbols found for ")
 # No requests to the network, and tables as wide as without a terminal.
 ENV = {k: v for k, v in os.environ.items() if k not in ("DEBUGINFOD_URLS", "COLUMNS")}
 

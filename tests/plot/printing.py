@@ -27,7 +27,7 @@ def table_of(path: Path, *options: str) -> list[dict[str, str]]:
     messages = [
         line
         for line in done.stderr.splitlines()
-        if ": Names: " not in line and ": No symbols found for " not in line
+        if ": Names" not in line and ": No symbols found for " not in line
     ]
     assert (done.returncode, messages) == (0, [])
     return list(csv.DictReader(io.StringIO(done.stdout)))

@@ -19,7 +19,7 @@ from faultlog.analyse import symbols
 from faultlog.analyse.asking import NOBODY, Budget
 from faultlog.analyse.debug import Links, Refused, read_links
 from faultlog.analyse.files import open_stored
-from faultlog.analyse.placer import MAX_LOADS, Placer, read_segments
+from faultlog.analyse.placer import INFERRED, MAX_LOADS, Placer, read_segments
 from faultlog.analyse.symbols import look_up
 from logs import SCRIPT, fault, read, run, summary
 from test_symbols import LOAD, address_of, head, library, line, parts, public
@@ -254,7 +254,7 @@ def test_output_without_end(tmp_path, monkeypatch):
     places = symbols.find(log, log)
     nr_named = sum(name.function != "" for name in places.names)
     assert 0 < nr_named < 30
-    assert places.notes == [f"Names: {symbols.EXCEEDED}: long.so"]
+    assert places.notes == [f"Names: {symbols.EXCEEDED}: long.so", INFERRED]
 
 
 @pytest.fixture

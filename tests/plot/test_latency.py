@@ -127,7 +127,7 @@ def test_the_slowest_faults_as_text():
     title, sums, head, *rows = [
         line
         for line in run(CC1, "--slowest", COLUMNS="160").stdout.splitlines()
-        if not line.startswith(("Names: ", "No symbols"))
+        if not line.startswith(("Names", "No symbols"))
     ]
     assert title.startswith("cc1, pid 124: 3,849 faults in ")
     assert re.fullmatch(

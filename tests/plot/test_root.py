@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from faultlog.analyse.placer import INFERRED
 from faultlog.parse.roots import Roots, root
 from logs import run, summary
 from printing import CC1, table_of
@@ -164,13 +165,16 @@ def test_exported_files_have_functions_and_lines(suffix, library, tmp_path):
 def test_exported_files_say_why_names_are_missing(library, tmp_path):
     log = log_of(tmp_path, library, time.time() + 9)
     note = "Names: no program here: libx.so; use --root for a copy of them"
-    assert run(log, "-o", "-.csv").stderr == f"page_fault_plot.py: {note}\n"
+    assert run(log, "-o", "-.csv").stderr == (
+        f"page_fault_plot.py: {note}\npage_fault_plot.py: {INFERRED}\n"
+    )
     trace = json.loads(run(log, "-o", "-.trace.json").stdout)
-    assert trace["otherData"]["names"] == [note]
+    assert trace["otherData"]["names"] == [note, INFERRED]
     output = tmp_path / "x.sqlite"
     assert run(log, "-o", output).stderr == ""
     with closing(sqlite3.connect(output)) as database:
-        assert list(database.execute("SELECT names FROM recording")) == [(note,)]
+        names = list(database.execute("SELECT names FROM recording"))
+        assert names == [(f"{note}\n{INFERRED}",)]
         assert list(database.execute("SELECT DISTINCT file FROM code")) == [
             (str(GUEST),)
         ]
