@@ -14,8 +14,9 @@ from ..base.packed import number, pack
 from ..base.words import exact_text, round_width, short_time_text, time_unit, whole_unit
 from ..parse import clock
 from ..parse.log import MAJOR, MINOR, NO_PAGE, Log, has_failed
-from . import symbols
+from . import symbols, threads
 from .resolver import is_anonymous
+from .runs import numbered, owners
 from .spread import spread
 
 UNKNOWN = "-"  # in place of a value that was not recorded
@@ -48,7 +49,7 @@ class Figures:
     minor: NDArray[np.int64]
     major: NDArray[np.int64]
     failed: NDArray[np.int64]
-    pages: NDArray[np.int64]  # distinct ones; processes share none
+    pages: NDArray[np.int64]  # distinct ones; address spaces share none, see runs.py
     timed: NDArray[np.int64]  # faults with a latency
     total: NDArray[np.uint64]
     p50: NDArray[np.uint64]
@@ -86,14 +87,15 @@ def figures(
         return np.bincount(codes[which], minlength=count)
 
     page = log.page
-    places = np.sort(pack(codes, log.process, page))
+    owner = owners(log)
+    places = np.sort(pack(codes, owner, page))
     is_new = np.diff(places, prepend=places[:1] ^ np.uint64(1)) != 0
     # places is sorted by group, so is_new marks the first fault of each page in each group.
     by_group = np.repeat(np.arange(count), tally(slice(None)))
     pages = np.bincount(by_group[is_new], minlength=count)
     if log.recorder:
         lost = np.flatnonzero(page == NO_PAGE)
-        _, first = np.unique(pack(codes[lost], log.process[lost]), return_index=True)
+        _, first = np.unique(pack(codes[lost], owner[lost]), return_index=True)
         pages -= np.bincount(codes[lost[first]], minlength=count)
     rows = np.flatnonzero(log.known("latency_ns"))
     timed = tally(rows)
@@ -182,6 +184,18 @@ def _numbers(column: str) -> Key:
     return Key((column,), group)
 
 
+def _threads(log: Log, whole: Log) -> Groups:
+    """By thread; the label for people includes its last name."""
+    found = _numbers("tid").groups(log, whole)
+    names = threads.last_names(log, found.codes, found.count)
+    return replace(found, label=lambda i: f"{found.label(i)} {names[i]}".rstrip())
+
+
+def _thread_names(log: Log, _whole: Log) -> Groups:
+    names, codes = threads.thread_names(log)
+    return _named(codes, names)
+
+
 def _processes(log: Log, whole: Log) -> Groups:
     """By process; the label for people includes the name of its last program."""
     names = whole.last_names()
@@ -210,14 +224,17 @@ def _programs(log: Log, _whole: Log) -> Groups:
 
 
 def _pages(log: Log, whole: Log) -> Groups:
-    """By page of each process; labels have the pid if the log has several processes.
+    """By page of each address space; labels have its process if the log has several.
+
+    After an exec, which gives a process another one, the process is 500+1.
 
     A page without an address, in a file of another recorder, is named by its file and offset.
     """
     shift = np.uint64(log.page_shift)
     page, has_address = log.page, log.known("address")
-    codes, first = number(log.process, page)
-    several = not whole.is_of_one_process
+    run = numbered(log, whole)
+    codes, first = number(log.process, run, page)
+    several = len(np.unique(owners(whole))) > 1
 
     def label(i: int) -> str:
         if page[first[i]] == NO_PAGE:
@@ -226,8 +243,11 @@ def _pages(log: Log, whole: Log) -> Groups:
             name, offset = log.names["map"][log.map[first[i]]], log.offset[first[i]]
             return f"{name}+{int(offset):#x}"
         address = f"{int(page[first[i]] << shift):#x}"
-        process = int(log.process[first[i]])
-        return f"{log.process_text(process)}:{address}" if several else address
+        if not several:
+            return address
+        process = log.process_text(int(log.process[first[i]]))
+        nr_before = int(run[first[i]])
+        return f"{process}{f'+{nr_before}' if nr_before else ''}:{address}"
 
     return Groups(codes, len(first), lambda i: label(i) or UNKNOWN, label)
 
@@ -381,7 +401,8 @@ KEYS = {
     "access": _words("access"),
     "mode": _words("mode"),
     "result": _words("result"),
-    "thread": _numbers("tid"),
+    "thread": Key(("tid",), _threads),
+    "threadname": Key(("tid",), _thread_names),
     "process": Key((), _processes),
     "program": Key((), _programs),
     "cpu": _numbers("cpu"),

@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..analyse.runs import owners
 from ..base.arrays import NDArray
 from ..base.fit import shortened
 from ..base.packed import distinct, pack
@@ -172,12 +173,13 @@ def draw(
 
 
 def count_pages(log: Log) -> int:
-    """How many pages were touched; processes share none."""
-    if not log.has_several:
+    """How many pages were touched; processes share none, and no programs of a process do."""
+    owner = owners(log)
+    if (owner == owner[0]).all():
         return len(log.pages)
     pages = log.page
     known = pages != NO_PAGE if log.recorder else slice(None)
-    return len(distinct(pack(log.process[known], pages[known])))
+    return len(distinct(pack(owner[known], pages[known])))
 
 
 def _draw_panels(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..analyse.threads import last_names
 from ..base.arrays import NDArray
 from ..base.packed import number
 from ..parse.log import Log
@@ -84,7 +85,10 @@ def _medians(
 
 
 def find_threads(log: Log, max_lanes: int = MAX_THREADS) -> Lanes:
-    """Rows of threads; if there are too many, of the most expensive ones."""
+    """Rows of threads; if there are too many, of the most expensive ones.
+
+    A thread has its last name, or if the log has none, its process's last program.
+    """
     has_tid = log.known("tid")
     thread, first = number(log.process, has_tid, log.tid)
     programs, program = log.programs()
@@ -95,9 +99,10 @@ def find_threads(log: Log, max_lanes: int = MAX_THREADS) -> Lanes:
         for tid, is_known in zip(log.tid[first], has_tid[first])
     ]
     processes = map(log.process_text, log.process[first].tolist())
+    own = last_names(log, thread, len(first))
     names = [
-        f"{programs[c]} {t}{''.join(process.partition('~')[1:])}"
-        for c, t, process in zip(last, tids, processes)
+        f"{name or programs[c]} {t}{''.join(process.partition('~')[1:])}"
+        for name, c, t, process in zip(own, last, tids, processes)
     ]
     main = [name for name, t in zip(names, tids) if t == log.main_pid]
     return _rows(log, names, thread, max_lanes, {*main})

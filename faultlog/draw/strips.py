@@ -11,6 +11,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..analyse.spread import spread
+from ..analyse.runs import owners
 from ..base.arrays import NDArray
 from ..base.error import LogError
 from ..base.words import plural, short_time_text, time_text, time_unit
@@ -181,7 +182,7 @@ def draw_memory(
             raise LogError("--view memory: the file has no addresses")
     bins, width = _bins(log, start, duration)
     pages = log.page
-    rows: list[NDArray[np.unsignedinteger[Any]]] = [pages, log.process]
+    rows: list[NDArray[np.unsignedinteger[Any]]] = [pages, owners(log)]
     order = np.lexsort([log.time_ns, *rows])
     same = np.ones(len(log) - 1, dtype=bool)
     for column in rows:

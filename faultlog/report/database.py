@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..analyse import code
+from ..analyse.threads import thread_names
 from ..base import progress
 from ..base.arrays import NDArray
 from ..base.error import LogError
@@ -59,13 +60,14 @@ CREATE TABLE code ( -- an instruction that faulted
 CREATE TABLE fault (
     id INTEGER PRIMARY KEY, -- in the order of the log
     time_ns INTEGER, address INTEGER, ip INTEGER, offset INTEGER, latency_ns INTEGER,
-    process INTEGER REFERENCES process, tid INTEGER, cpu INTEGER, tries INTEGER,
+    process INTEGER REFERENCES process, tid INTEGER, threadname TEXT,
+    cpu INTEGER, tries INTEGER,
     access TEXT, mode TEXT, region TEXT, kind TEXT, result TEXT,
     mapping INTEGER REFERENCES mapping, code INTEGER REFERENCES code
 );
 CREATE VIEW faults AS
     SELECT fault.id, (time_ns - first_ns) / 1e6 AS at_ms, latency_ns / 1e6 AS latency_ms,
-        pid, tid, program, cpu, result, access, mode, region, kind, tries,
+        pid, tid, threadname, program, cpu, result, access, mode, region, kind, tries,
         mapping.name AS map, fault.offset, function, line,
         printf('0x%x', address) AS address_hex, nullif(printf('0x%x', ip), '0x0') AS ip_hex,
         time_ns, latency_ns, address, ip
@@ -81,7 +83,7 @@ LIKE_LOG = (
     *("tid", "cpu", "tries"),
     *("access", "mode", "region", "kind", "result"),
 )
-SHARED = ("process", *LIKE_LOG, "mapping", "code")
+SHARED = ("process", "threadname", *LIKE_LOG, "mapping", "code")
 
 
 def columns(_options: argparse.Namespace) -> set[str]:
@@ -210,17 +212,19 @@ def _insert_faults(
     values that many faults share come from a row of a temporary table.
     """
     shared = ", ".join(SHARED)
+    threads, thread = thread_names(log)
     database.execute(f"CREATE TEMP TABLE alike (id INTEGER PRIMARY KEY, {shared})")
     nr_alike = 0
     for begin in range(0, len(log), BLOCK):
         part = slice(begin, begin + BLOCK)
-        columns = [process[part]] + [getattr(log, name)[part] for name in LIKE_LOG]
-        columns += [log.map[part], place[part]]
+        columns: list[NDArray[Any]] = [process[part], thread[part], log.map[part]]
+        columns += [place[part]] + [getattr(log, name)[part] for name in LIKE_LOG]
         which, first = number(*columns, *largest(log, LIKE_LOG, part))
         ids: list[NDArray[np.integer[Any]]] = [log.map, place]  # 0: none
         rows = zip(
             range(nr_alike, nr_alike + len(first)),
             process[part][first].tolist(),
+            [threads[i] or None for i in thread[part][first].tolist()],
             *(_values(log, name, first + begin) for name in LIKE_LOG),
             *([i or None for i in column[part][first].tolist()] for column in ids),
         )

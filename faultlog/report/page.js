@@ -13,12 +13,13 @@ const ACCESS_COLOURS = ["#4d5560", "#4ba3dd", "#d55e00", "#8e1a78", "#2a7f62"];
 const RESULT_COLOURS = { minor: "#8fb4d6", major: "#22262b", failed: "#b00020",
 	unknown: "#9aa3ad" };
 const KEYS = ["map", "function", "offset", "region", "kind", "access", "mode", "result", "tid",
-	"pid", "program", "cpu", "page"];
-const TITLES = { map: "mapping", offset: "file offset", pid: "process", tid: "thread" };
+	"threadname", "pid", "program", "cpu", "page"];
+const TITLES = { map: "mapping", offset: "file offset", pid: "process", tid: "thread",
+	threadname: "thread name" };
 // Of FIGURES.
 const HEADINGS = ["faults", "minor", "major", "failed", "pages", "total", "p50", "p99",
 	"longest"];
-const FILTERS = ["pid", "tid", "map", "region", "access", "result", "program"];
+const FILTERS = ["pid", "tid", "threadname", "map", "region", "access", "result", "program"];
 const METRICS = {
 	faults: "faults",
 	latency: "time in faults",

@@ -21,6 +21,7 @@ from typing import Any, Callable, Iterator
 import numpy as np
 
 from ..analyse.groups import KEYS
+from ..analyse.runs import numbered, owners
 from ..base import progress
 from ..base.arrays import NDArray
 from ..base.error import LogError
@@ -31,7 +32,7 @@ from ..draw.panels import NONE, by_mapping, regions_text
 from ..parse import recording
 from ..parse.log import COLUMNS, NO_PAGE, OF_OTHERS, WORD, Log
 from .outputs import Job, replacing
-from .rows import SHARED, largest
+from .rows import SHARED, largest, shared_columns
 
 CHUNK = 1 << 20  # faults packed at a time; with more, a text gets too long for browsers
 LEVEL = 3  # of compression
@@ -114,9 +115,14 @@ def _pieces(job: Job) -> Iterator[bytes]:
     can_be_by_address = log.is_of_one_process and bool(log.known("address").all())
     view = job.options.view or ("address" if can_be_by_address else "mapping")
     panels, place = _panels(log, view)
-    programs, program = log.programs()
-    shared = [log.process, *(getattr(log, name) for name in SHARED[1:-1]), program]
+    columns_of, texts = shared_columns(log)
+    columns_of["pid"] = log.process
+    # Faults of a group are in one address space: of that number in their process.
+    columns_of["run"] = numbered(log, job.whole)
+    names_of_shared = (*SHARED, "run")
+    shared = [columns_of[name] for name in names_of_shared]
     group, first = number(*shared, *largest(log, SHARED, slice(None)))
+    whole_owner = owners(job.whole)
     first_ns = job.whole.time_ns.min()
     # Made chunk by chunk: all together are larger than the log. See COUNTED_FROM_1.
     own: dict[str, Callable[[slice], NDArray[Any]]] = {
@@ -137,7 +143,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
     # With 1 added, the largest number of 64 bits needs 65: the last byte plane has this bit.
     carries = {name: log.largest.get(key) for name, key in COUNTED_FROM_1.items()}
     widths |= {name: 9 for name, carry in carries.items() if carry is not None}
-    names: dict[str, object] = {**log.names, "program": programs}
+    names: dict[str, object] = {**texts}
     names.update(_names_of_reused(log))
     meta = {
         "name": job.name.encode("utf-8", "replace").decode(),
@@ -148,18 +154,18 @@ def _pieces(job: Job) -> Iterator[bytes]:
         "page_shift": log.page_shift,
         "view": view,
         "panels": panels,
-        "shared": list(SHARED),
+        "shared": list(names_of_shared),
         "groups": [
             [
                 _plain(log, name, at, int(column[at]))
-                for name, column in zip(SHARED, shared)
+                for name, column in zip(names_of_shared, shared)
             ]
             for at in first.tolist()
         ],
         "names": names,
         **about_codes,
         "pageless": _pageless(log, codes["page"]),
-        "is_of_one_process": job.whole.is_of_one_process,
+        "is_of_one_space": bool((whole_owner == whole_owner[0]).all()),
         "filter": job.filters.text(),
         "notes": job.verdict.lines(),
         "outcome_hint": log.outcome_hint,

@@ -14,6 +14,7 @@ from typing import Iterator
 import numpy as np
 
 from ..analyse import code
+from ..analyse.threads import last_names
 from ..base import progress
 from ..base.arrays import NDArray
 from ..base.helper import Helpers
@@ -78,9 +79,12 @@ def _names(log: Log) -> Iterator[dict]:
     """The names of processes and threads."""
     names = log.last_names()
     tids = _tids(log).astype(np.uint64)
-    both = np.unique(log.process.astype(np.uint64) << np.uint64(32) | tids)
+    key = log.process.astype(np.uint64) << np.uint64(32) | tids
+    both, thread = np.unique(key, return_inverse=True)
+    own = last_names(log, thread, len(both))
     done = set()
-    for pid, tid in ((int(key) >> 32, int(key) & 0xFFFFFFFF) for key in both):
+    pairs = ((int(key) >> 32, int(key) & 0xFFFFFFFF) for key in both)
+    for own_name, (pid, tid) in zip(own, pairs):
         name = names.get(pid, "?")
         if pid in log.reused:  # a track of its own, beside that of the first
             name += f" (PID {log.process_text(pid)})"
@@ -89,6 +93,7 @@ def _names(log: Log) -> Iterator[dict]:
             yield {**event, "name": "process_name", "args": {"name": name}}
             done.add(pid)
         name = name if tid == log.reused.get(pid, (pid, 1))[0] else f"thread {tid}"
+        name = own_name or name
         yield {**event, "name": "thread_name", "args": {"name": name}}
 
 

@@ -13,11 +13,12 @@ import csv
 import io
 import json
 from dataclasses import astuple, dataclass, fields
-from typing import Callable, Iterable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 
 import numpy as np
 
 from ..analyse import code
+from ..analyse.threads import thread_names
 from ..base import progress
 from ..base.arrays import NDArray
 from ..base.helper import Helpers
@@ -33,7 +34,7 @@ BLOCK = 1 << 14  # faults
 OWN = ("time_ns", "address", "ip", "offset", "latency_ns")  # differ between faults
 SHARED = (
     *("pid", "tid", "cpu", "access", "mode", "region", "kind", "result", "tries"),
-    *("map", "program"),
+    *("map", "program", "threadname"),
 )
 HEXADECIMAL = ("address", "ip")  # the others are decimal, also offset
 CONSTANT = tuple(f.name for f in fields(recording.Recording))
@@ -58,6 +59,16 @@ def write(job: Job) -> None:
         for text in blocks:
             file.write(text)
             progress.add(BLOCK)
+
+
+def shared_columns(
+    log: Log,
+) -> tuple[dict[str, NDArray[Any]], dict[str, list[str]]]:
+    """The columns of SHARED, (n,) each; and the names of those that are codes."""
+    columns = {name: getattr(log, name) for name in SHARED[:-2]}
+    programs, columns["program"] = log.programs()
+    names, columns["threadname"] = thread_names(log)
+    return columns, dict(log.names, program=programs, threadname=names)
 
 
 def csv_blocks(job: Job) -> Iterator[bytes]:
@@ -118,8 +129,8 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
     """The rows' text, BLOCK of them at a time."""
     log = job.log
     constants = astuple(recording.of_log(log, job.name))
-    names, program = log.programs()
-    texts = dict(log.names, program=["" if name == "?" else name for name in names])
+    columns, texts = shared_columns(log)
+    texts["program"] = ["" if name == "?" else name for name in texts["program"]]
     ran = code.of_log(log, job.whole)
     warn(*ran.notes)
     ends = [form.code((place.function, place.line)).encode() for place in ran.places]
@@ -137,7 +148,7 @@ def _blocks(job: Job, form: Form) -> Iterator[bytes]:
                 continue
             own.append(own_text(log, name, part, quote, form.missing))
         own.append(constant(form.between, nr_rows))
-        shared = [getattr(log, name)[part] for name in SHARED[:-1]] + [program[part]]
+        shared = [columns[name][part] for name in SHARED]
         which, first = number(*shared, *largest(log, SHARED, part))
         middles = []
         for at in first.tolist():

@@ -8,6 +8,7 @@ import argparse
 import numpy as np
 
 from ..analyse.groups import KEYS, UNKNOWN, Groups
+from ..analyse.threads import thread_names
 from ..base.arrays import NDArray
 from ..base.error import LogError
 from ..base.fit import shortened
@@ -131,6 +132,7 @@ def _labels(key: str, log: Log, whole: Log) -> list[str]:
 def grid(log: Log, whole: Log, functions: Groups, to: Terminal) -> Grid:
     """The table's cells, in the order of the log."""
     names, program = log.programs()
+    threads, thread = thread_names(log)
     latencies = log.latency_ns.tolist()
     labels = [functions.label(code) for code in functions.codes.tolist()]
     cells = {
@@ -138,8 +140,10 @@ def grid(log: Log, whole: Log, functions: Groups, to: Terminal) -> Grid:
         "latency": list(map(time_text, latencies)),
         BAR: [bar(ns, max(latencies)) for ns in latencies],
         "thread": [
-            f"{shortened(names[code], MAX_WORD)} {tid}"
-            for code, tid in zip(program.tolist(), _tids(log, UNKNOWN))
+            f"{shortened(threads[own] or names[code], MAX_WORD)} {tid}"
+            for own, code, tid in zip(
+                thread.tolist(), program.tolist(), _tids(log, UNKNOWN)
+            )
         ],
         "access": [shortened(text, MAX_WORD) for text in _labels("access", log, whole)],
         "result": [shortened(text, MAX_WORD) for text in _labels("result", log, whole)],

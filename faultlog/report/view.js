@@ -132,7 +132,10 @@ class Faults {
 			if (this.isMissing(address))
 				return (await this.exact("offset", i)) ? this.textOf(i, "offset") : "";
 			const page = "0x" + (address >> shift << shift).toString(16);
-			return this.meta.is_of_one_process ? page : `${this.text(group, "pid")}:${page}`;
+			if (this.meta.is_of_one_space)
+				return page;
+			const run = this.text(group, "run"); // see runs.py
+			return `${this.text(group, "pid")}${run === "0" ? "" : "+" + run}:${page}`;
 		}
 		if (key === "offset") {
 			const map = this.text(group, "map"), offset = await this.exact("offset", i);

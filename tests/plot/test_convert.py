@@ -69,7 +69,7 @@ def test_csv_and_jsonl_have_each_fault_as_the_log_has_it(tmp_path, outcomes, nr_
     assert len(rows) == len(lines) == len(expected) == nr_faults
     for row, line, fault in zip(rows, lines, expected):
         assert tuple(row) == tuple(line) == HEADER
-        fault = {name: fault.get(name, "") for name in HEADER[:-6]}
+        fault = {name: fault.get(name, "") for name in HEADER[:-7]}
         if fault["offset"]:
             fault["offset"] = str(int(fault["offset"], 16))
         assert {name: row[name] for name in fault} == fault
