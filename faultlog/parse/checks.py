@@ -66,6 +66,7 @@ def losses(log: Log) -> list[str]:
         found.append("the probe was switched off (kprobes or ftrace are disabled)")
     if log.count("names_lost"):
         found.append(f"{plural(log.count('names_lost'), 'name')} of files lost")
+    found += _lost_lines(log)
     if log.count("untold"):
         found.append(f"{log.count('untold'):,} '# child' and '# exec' lines lost")
     kept = log.count("recorded") - log.count("overwritten")
@@ -83,6 +84,21 @@ def losses(log: Log) -> list[str]:
         found.append("the log has no head, its beginning may be missing")
     if odd.source:
         found.append(odd.source)
+    return found
+
+
+def _lost_lines(log: Log) -> list[str]:
+    """Which lines about mappings, files and names of threads are missing."""
+    found = []
+    nr_lost, lost_ns = log.count("maps_lost"), log.areas.lost_ns()
+    if nr_lost or lost_ns is not None:
+        lines = plural(nr_lost, "line") if nr_lost else "lines"
+        since = f" from Time {lost_ns} on" if lost_ns is not None else ""
+        found.append(f"{lines} about mappings, files or names of threads lost{since}")
+    if log.count("files_lost"):
+        found.append(
+            f"{plural(log.count('files_lost'), 'mapping')} without a file name"
+        )
     return found
 
 

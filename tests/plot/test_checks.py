@@ -200,6 +200,31 @@ ODD_LOGS = {
         edited(b"target=exited", b"target=exited children=9 untold=2"),
         [LOST + "2 '# child' and '# exec' lines lost"],
     ),
+    "lost lines about mappings": (
+        edited(b"target=exited", b"target=exited maps_lost=1"),
+        [LOST + "1 line about mappings, files or names of threads lost"],
+    ),
+    "lost lines from a moment on": (
+        edited(b"# recorded=", b"# maps-lost time=1389595218700\n# recorded="),
+        [
+            LOST + "lines about mappings, files or names of threads lost from Time "
+            "1389595218700 on"
+        ],
+    ),
+    "lost lines with a number": (
+        edited(
+            b"# recorded=",
+            b"# maps-lost time=1389595218700\n# recorded=",
+        ).replace(b"target=exited", b"target=exited maps_lost=7"),
+        [
+            LOST + "7 lines about mappings, files or names of threads lost from Time "
+            "1389595218700 on"
+        ],
+    ),
+    "lost files": (
+        edited(b"target=exited", b"target=exited maps_lost=0 files_lost=2"),
+        [LOST + "2 mappings without a file name"],
+    ),
     "a name of 3,000 bytes": (
         edited(b"comm=cc1plus", b"comm=" + b"W" * 3000),
         [],
