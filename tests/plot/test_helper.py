@@ -11,15 +11,19 @@ import subprocess
 import time
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from faultlog.base import helper
 from faultlog.base.helper import Helpers
 from faultlog.parse import lines, source
+from faultlog.parse.areas import Areas
 from faultlog.parse.read import read_log
 from faultlog.parse.source import open_log
 from logs import *
+
+import spaces
 
 COUNTED = b"".join(
     fault(10**12 + i, 4096 * i, counter=i, map=f"/{i % 300}", tid=i % 7)
@@ -30,6 +34,14 @@ TEXTS = {
     "with outcomes": compiler_log(3000, outcomes=True),
     "a family": FAMILY * 40,
     "of 2020": OLD * 900,
+    "address spaces": HEAD
+    + b"".join(
+        spaces.file(i, f"/lib{i}.so")
+        + spaces.area(10**12 + i, 1, 4096 * i, 4096 * (i + 1), i)
+        + spaces.comm(10**12 + i, 1, i % 9, f"name{i % 50}")
+        + fault(10**12 + i, 4096 * i, map=f"/lib{i % 7}.so", offset="0x0")
+        for i in range(1000)
+    ),
     "two logs": compiler_log(1000) + compiler_log(800, seed=2),
     "no last newline": COUNTED[:-1],
     "cut off": COUNTED[:-40],
@@ -48,8 +60,18 @@ def whole(text: bytes) -> dict:
 
 def contents(log: Log) -> dict:
     """Everything in a log, by name."""
-    found = {f.name: getattr(log, f.name) for f in fields(log)}
-    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in found.items()}
+    return {f.name: plain(getattr(log, f.name)) for f in fields(log)}
+
+
+def plain(value: Any) -> Any:
+    """The same, with lists instead of arrays, so that it can be compared."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, Areas):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    return value
 
 
 def in_parts(path: Path, monkeypatch: pytest.MonkeyPatch, nr: int) -> dict:
