@@ -29,6 +29,7 @@ import bar
 import build
 import compiler
 import durations
+import functions
 import kernel
 import modules
 import packages
@@ -231,7 +232,9 @@ def boot(
             guest.accel = vm.accelerator(tree.kernel.arch, is_serial)
             if any(PACKAGES in text for text in part.values()):
                 guest.qemu = drive
-            return vm.boot(guest, name, on_line)
+            run = vm.boot(guest, name, on_line)
+            functions.judge(run)
+            return run
 
         behind = [later] * (len(parts) - 1)
         others: Iterator[vm.Run] = map(boot_part, parts[1:], behind)

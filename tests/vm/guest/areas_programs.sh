@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The lines about address spaces, of Python with numpy and of the compiler: every instruction is in
-# an area, and the areas of Python are those of its /proc/PID/maps.
+# an area, and the areas of Python are those of its /proc/PID/maps. The host then compares the names
+# of functions with gdb's (tests/vm/functions.py).
 # vm: programs
 # vm: long
 . /tap.sh
@@ -40,6 +41,7 @@ with open("/work/said", "w") as said:
             said.write(f"AREA {os.getpid()} {now} {line}")
 END
 said=$root/work/said
+mkdir -p /out/functions
 
 # program DESC PARAMETERS COMMAND: two checks.
 program() {
@@ -55,7 +57,9 @@ program() {
 }
 
 program python3 "" "python3 import.py"
+cp /tmp/track.log /out/functions/python3.log
 program gcc "children=1 outcome=1" "gcc -nostdinc -O2 -c 1.c 2.c 3.c"
+cp /tmp/track.log /out/functions/gcc.log
 ok "gcc: there are several programs" test "$(grep -c '^# space ' /tmp/track.log)" -gt 4
 if [ $nr = 10 ]; then
 	program "python3, maps=all" "maps=all outcome=1 children=1" "python3 import.py all"
@@ -73,5 +77,6 @@ if [ $nr = 10 ]; then
 	wait $user
 	like "--pid, python3: exact" "$? $(tail -n 1 out/pf_probe_B.log)" "$whole_log"
 	agrees "--pid, python3" out/pf_probe_B.log
+	cp out/pf_probe_B.log /out/functions/python3-pid.log
 fi
 rm -rf $root/work
