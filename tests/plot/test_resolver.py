@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import time
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -259,6 +260,18 @@ def test_many_lines_and_faults_take_little_time():
     assert time.process_time() - start < 4
     names = np.array([1, 2, 3])
     assert len(np.unique(file)) == len(names)
+
+
+def test_a_million_faults_are_placed_in_little_memory():
+    """They took 100 bytes each at a time: 108 MiB more than the log itself."""
+    text = FILES + area(10, 9, 0x1000, 0x5000, 1) + by(15, 9, 0x2345)
+    log = read(text)
+    many = log.take(np.zeros(1_000_000, dtype=np.int64))
+    tracemalloc.start()
+    file, _ = Resolver(log).place(many)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(np.unique(file)) == 1 and peak < 64 << 20
 
 
 def test_a_long_chain_of_forks_is_searched_to_a_limit_which_is_reported(monkeypatch):
