@@ -38,7 +38,7 @@ NAME_CHARS = (24, 16)  # of mapping and function, for which figures give way
 GIVE_WAY = (BAR, "address", "thread", "access", "result")
 HEADER = (
     *("time_ns", "elapsed_ns", "latency_ns", "pid", "tid", "program", "address"),
-    *("map", "offset", "function", "access", "result"),
+    *("map", "offset", "function", "access", "result", "threadname"),
 )
 
 
@@ -170,6 +170,7 @@ def csv_text(log: Log, whole: Log, functions: list[str]) -> str:
     if log.boot_ns is not None:
         of_day = clock.utc(log.time_ns, log.boot_ns).tolist()
     names, program = log.programs()
+    threads, thread = thread_names(log)
     has_offset = log.known("offset").tolist()
     rows = zip(
         log.time_ns.tolist(),
@@ -184,6 +185,7 @@ def csv_text(log: Log, whole: Log, functions: list[str]) -> str:
         functions,
         [log.names["access"][code] for code in log.access.tolist()],
         [log.names["result"][code] for code in log.result.tolist()],
+        [threads[code] for code in thread.tolist()],
     )
     return "".join(
         csv_line((*row, *(text.decode() for text in of_day[i : i + 1])))

@@ -81,6 +81,9 @@ def test_tables_have_the_names(path):
     ends = [line.split()[-2:] for line in lines if " 28.0 ns" in line or "7 ns" in line]
     assert ["9", "main"] in ends and ["11", "idle"] in ends
     assert "idle 11" in run(path, "--slowest", "9").stdout
+    rows = table_of(path, "--slowest", "9")
+    found = [(row["tid"], row["threadname"]) for row in rows]
+    assert found == [("9", "main"), ("11", "worker 1"), ("11", "idle"), ("12", "")]
 
 
 def test_exported_files_have_the_names(path, tmp_path):
