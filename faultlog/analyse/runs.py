@@ -53,6 +53,19 @@ def numbered(log: Log, whole: Log) -> NDArray[np.int64]:
     return runs(log) - first[np.searchsorted(processes, log.process)]
 
 
+def changes(log: Log) -> NDArray[np.uint64]:
+    """When a log's only process had its first fault in each further address space; ns, (m,).
+
+    Empty for several processes: their programs are in lanes, and each has its own memory anyway.
+    """
+    if not len(log) or not log.is_of_one_process:
+        return np.zeros(0, dtype=np.uint64)
+    spaces, which = np.unique(runs(log), return_inverse=True)
+    first = np.full(len(spaces), np.iinfo(np.uint64).max, dtype=np.uint64)
+    np.minimum.at(first, which, log.time_ns)
+    return first[1:]
+
+
 def owners(log: Log) -> NDArray[np.uint64]:
     """A number for the address space that each fault's page is in; uint64 (n,).
 

@@ -19,12 +19,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analyse.runs import owners
+from ..analyse.runs import changes, owners
 from ..base.arrays import NDArray
 from ..base.fit import shortened
 from ..base.packed import distinct, pack
 from ..base.words import plural, time_text, wrapped
 from ..parse import others
+from ..parse.areas import Areas
 from ..parse.checks import Verdict
 from ..parse.log import ACCESSES, MAJOR, MINOR, NO_PAGE, RESULTS, Log, has_failed
 from . import fonts
@@ -36,6 +37,7 @@ from .marks import (
     COLOURS,
     DARKER,
     FAINT,
+    INK,
     NR_KINDS,
     SEVERAL,
     count_cells,
@@ -62,6 +64,7 @@ NOT_IN_LOG = ("abandoned", "unfinished")  # counted, but not recorded as lines
 NAME_PITCH = 0.125  # inches between names of files
 MAX_SAME = 3  # a file that would be named more often in a panel is not named there
 MAX_COMM = 40  # characters of a title
+MAX_EXECS = 20  # that are marked
 LINE_WIDTH, MAX_WARNINGS = 125, 6  # characters; lines
 
 
@@ -136,10 +139,13 @@ def draw(
     unit, unit_name = unit_of(timeline, duration)
     before = int(start - whole.time_ns.min())
     sheet.time_axis(timeline.duration_ns, unit, unit_name, before)
+    execs, origin = timeline.positions(changes(log) - start) / unit, _origin(log)
     if timeline.breaks:
-        # From here on times are positions on the axis; processes depend on times and events.
+        # From here on times are positions on the axis. Processes and address spaces depend on times
+        # and lines, so each address space becomes a process.
         places = timeline.positions(log.time_ns - start)
-        log = replace(log, time_ns=places, pid=log.process, events=[])
+        spaces = np.unique(owners(log), return_inverse=True)[1].astype(np.uint32)
+        log = replace(log, time_ns=places, pid=spaces, events=[], areas=Areas())
         start, duration = np.uint64(0), timeline.duration_ns
     elapsed = (log.time_ns - start) / unit
     draw_strip(sheet.strip, log, start, duration, unit)
@@ -160,7 +166,7 @@ def draw(
         notes += draw_latencies(sheet.latency, log, elapsed, sheet.aside, drawn, cuts)
     if timeline.breaks:
         notes.insert(0, draw_breaks(sheet, timeline, unit, before))
-    notes = _origin(log) + notes
+    notes = origin + _mark_execs(sheet, execs) + notes
     if len(panels.panels) > 1:
         notes.append("panel heights: logarithm of size")
     if missing:
@@ -170,6 +176,24 @@ def draw(
     sheet.head(title, subtitle, warned)
     sheet.foot(notes)
     _legend(sheet, log, drawn)
+
+
+def _mark_execs(sheet: Sheet, places: NDArray[np.float64]) -> list[str]:
+    """Draw a line where the process began to run another program; returns notes.
+
+    places: on the axis of time, (m,). The addresses before and after belong to different memory.
+    """
+    if not len(places):
+        return []
+    texts = "exec: the memory is new from there on"
+    if len(places) > MAX_EXECS:
+        return [f"{len(places):,} times {texts} (not marked)"]
+    for place in places.tolist():
+        for axis in sheet.figure.axes:
+            axis.axvline(
+                place, color=INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1.8
+            )
+    return [f"{plural(len(places), 'vertical dashed line')}: {texts}"]
 
 
 def count_pages(log: Log) -> int:

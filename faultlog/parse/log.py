@@ -477,7 +477,7 @@ class Log:
         """A number for each fault; those with the same share addresses; uint32 (n,).
 
         A child has its parent's layout of memory until one of the two executes another
-        program.
+        program: at the "# space" line, or in a log without any at the "# exec" line.
         """
         numbers = itertools.count(1)
         first: dict[int, int] = {}  # of processes that exist at the beginning
@@ -488,7 +488,7 @@ class Log:
                 now[pid] = first[pid] = next(numbers)
             return now[pid]
 
-        events, codes = self.events_by_time(), []
+        events, codes = self._changes_of_space(), []
         if self.main_pid is not None:
             of(self.main_pid)
         for event in events:
@@ -500,6 +500,16 @@ class Log:
         for pid in distinct(self.pid).tolist():
             of(pid)
         return self._by_events(events, codes, first)
+
+    def _changes_of_space(self) -> list[Event]:
+        """The events that give a process another address space, by time."""
+        lines = self.areas.tables["space"]
+        if not len(lines["pid"]):
+            return self.events_by_time()
+        rows = zip(*(lines[name].tolist() for name in ("time", "pid", "line")))
+        news = [Event("space", time, pid, None, "", line=n) for time, pid, n in rows]
+        news += [event for event in self.events if event.kind == "child"]
+        return sorted(news, key=lambda event: (event.time_ns, event.line))
 
     def events_by_time(self) -> list[Event]:
         """Events by time; those of equal times in the order of the lines, the last is valid."""

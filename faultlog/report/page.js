@@ -161,6 +161,8 @@ function figure(view, counted) {
 	const shapes = panels.map((p) => ({ type: "rect", xref: "paper", x0: 0, x1: 1, yref: "y",
 		y0: p.bottom, y1: p.bottom + p.height, fillcolor: "#f5f6f8", line: { width: 0 },
 		layer: "below" }));
+	shapes.push(...faults.meta.execs.map((ns) => ({ type: "line", x0: ns / 1e9, x1: ns / 1e9,
+		yref: "paper", y0: 0, y1: 1, line: { color: "#22262b", width: 1, dash: "dash" } })));
 	const labels = panels.map((p) => ({ low: Math.max(p.bottom, y[0]),
 		high: Math.min(p.bottom + p.height, y[1]), text: p.label }));
 	const annotations = labels.filter((l) => l.low < l.high).map((l) => ({ text: escaped(l.text),
@@ -206,9 +208,11 @@ class Page {
 			(head.pid ? ` (PID ${head.pid})` : "");
 		const what = meta.view === "mapping" &&
 			"files by offset, other memory by the pages of each process";
+		const execs = meta.nr_execs > 0 && (meta.execs.length ? "vertical dashed lines: " :
+			`${number(meta.nr_execs)} times `) + "exec, the memory is new from there on";
 		const about = [
 			meta.name, meta.recorder, head.probe, head.kernel && `Linux ${head.kernel}`, head.arch,
-			meta.filter, what,
+			meta.filter, what, execs,
 		];
 		byId("about").textContent = about.filter(Boolean).join(" · ") + " ";
 		if (meta.complete)

@@ -21,7 +21,7 @@ from typing import Any, Callable, Iterator
 import numpy as np
 
 from ..analyse.groups import KEYS
-from ..analyse.runs import numbered, owners
+from ..analyse.runs import changes, numbered, owners
 from ..base import progress
 from ..base.arrays import NDArray
 from ..base.error import LogError
@@ -47,6 +47,7 @@ COUNTED_FROM_1 = {
 FINE_KEYS = ("function", "offset", "page")
 # Panels by address: more than in a picture, because gaps within a panel are not folded.
 MAX_AREAS = 16
+MAX_EXECS = 20  # that are marked
 HERE = Path(__file__).resolve().parent
 SCRIPTS = ("view.js", "page.js")  # in this order, as one
 # Of each panel, and between panels; without gaps all panels together are 1 high.
@@ -145,6 +146,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
     widths |= {name: 9 for name, carry in carries.items() if carry is not None}
     names: dict[str, object] = {**texts}
     names.update(_names_of_reused(log))
+    execs = (changes(log) - first_ns).tolist()
     meta = {
         "name": job.name.encode("utf-8", "replace").decode(),
         "nr_faults": len(log),
@@ -173,6 +175,8 @@ def _pieces(job: Job) -> Iterator[bytes]:
         "complete": job.verdict.says_complete,
         "head": {**log.head, **vars(recording.of_log(log, job.name))},
         "summary": log.summary,
+        "execs": execs if len(execs) <= MAX_EXECS else [],
+        "nr_execs": len(execs),
         "events": [vars(event) for event in log.events],
     }
     yield _packed("meta", 0, json.dumps(meta).encode())

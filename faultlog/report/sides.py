@@ -36,6 +36,7 @@ from ..draw.strips import (
     spent_text,
 )
 from ..draw.timeline import TIME_TICKS, bin_width
+from ..parse.areas import Areas
 from ..parse.log import (
     ACCESSES,
     COLUMNS,
@@ -210,6 +211,7 @@ def joined(jobs: list[Job], time: Time) -> tuple[Log, NDArray[np.uint32]]:
         of_logs = [log.largest.get(name, np.zeros(len(log), bool)) for log in logs]
         largest[name] = np.concatenate(of_logs)
     log = replace(first, **values, largest=largest, names=names, paths=[], events=[])
+    log.areas = Areas()  # of one of them only
     log.recorder = next((log.recorder for log in logs if log.recorder), "")
     order = np.argsort(log.time_ns, kind="stable")
     return log.take(order), spaces[order]
