@@ -434,7 +434,8 @@ class Page {
 		const { faults } = this, { meta } = faults, group = faults.group[i];
 		const pair = (key) => {
 			const text = faults.text(group, key);
-			return text === "" ? "" : ` ${key}=${text}`;
+			const value = key === "tid" ? text.replace(/ .*/, "") : text; // without its name
+			return text === "" ? "" : ` ${key}=${value}`;
 		};
 		const [address, ip, offset] = await Promise.all(
 			["address", "ip", "offset"].map((name) => faults.exact(name, i)));

@@ -20,6 +20,7 @@ from typing import Any, Callable, Iterator
 
 import numpy as np
 
+from ..analyse import threads
 from ..analyse.groups import KEYS
 from ..analyse.runs import changes, numbered, owners
 from ..base import progress
@@ -146,6 +147,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
     widths |= {name: 9 for name, carry in carries.items() if carry is not None}
     names: dict[str, object] = {**texts}
     names.update(_names_of_reused(log))
+    names.update(_names_of_threads(log))
     execs = (changes(log) - first_ns).tolist()
     meta = {
         "name": job.name.encode("utf-8", "replace").decode(),
@@ -199,6 +201,16 @@ def _names_of_reused(log: Log) -> dict[str, dict[int, str]]:
     """The processes' names in the page, if pids alone are ambiguous."""
     processes = distinct(log.process).tolist()
     return {"pid": {p: log.process_text(p) for p in processes}} if log.reused else {}
+
+
+def _names_of_threads(log: Log) -> dict[str, dict[int, str]]:
+    """Each thread's number and last name in the page, if names are known."""
+    tids, which = np.unique(log.tid, return_inverse=True)
+    names = threads.last_names(log, which, len(tids))
+    if not any(names):
+        return {}
+    texts = {t: f"{t} {name}".rstrip() for t, name in zip(tids.tolist(), names)}
+    return {"tid": texts | {-1: ""}}
 
 
 def _fine_keys(job: Job) -> tuple[dict[str, NDArray[Any]], dict[str, dict]]:

@@ -7,12 +7,14 @@ import time
 
 import numpy as np
 import pytest
+import spaces
 from faultlog.analyse.placer import INFERRED
 from faultlog.base.words import time_text
 from logs import *
 from pages import (
     browser,
     by,
+    choose,
     counts,
     drag,
     expected_counts,
@@ -148,4 +150,28 @@ def test_missing_figures_are_dashes_with_one_hint(browser, tmp_path):
     assert rows["/a"][1:4] == rows["/a"][5:9][:3] == ["-"] * 3
     assert rows["/b"][:9] == ["1", "0", "1", "0", "1", *["0 ns"] * 4]
     assert browser.find_element(By.ID, "more").text == ""
+    nothing_wrong(browser, page)
+
+
+def test_threads_have_names_and_an_exec_is_marked(browser, tmp_path):
+    text = spaces.HEAD + spaces.comm(1, 4494, 4494, "main")
+    text += spaces.comm(1, 4494, 4495, "<b>work") + spaces.space(6, 4494)
+    for i, tid in enumerate((4494, 4495, 4494, 4494)):
+        keys = {"tid": tid, "access": "read", "result": "minor", "latency_ns": 1}
+        text += fault(5 + i, 0x5000, **keys, map="anon")
+    page = opened(browser, tmp_path, text + summary(4))
+    by(browser, "tid")
+    assert [row[0] for row in table(browser)] == ["4494 main", "4495 <b>work"]
+    choose(browser, "tid", "4495 <b>work")
+    assert counts(browser)["faults"] == 1
+    assert " tid=4495 " in browser.execute_script("return page.line(1)")
+    shapes = browser.execute_script(
+        "return document.getElementById('plot').layout.shapes"
+        ".filter(shape => shape.type === 'line').map(shape => shape.x0)"
+    )
+    assert shapes == [1e-9]
+    about = browser.execute_script(
+        "return document.getElementById('about').textContent"
+    )
+    assert "dashed lines: exec, the memory is new from there on" in about
     nothing_wrong(browser, page)

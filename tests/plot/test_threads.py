@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
+import zlib
+from base64 import b64decode
 from contextlib import closing
 from pathlib import Path
 
@@ -104,3 +107,20 @@ def test_exported_files_have_the_names(path, tmp_path):
 
 def test_lanes_have_the_last_names():
     assert find_threads(read(TEXT)).names == ["main 9", "idle 11", "? 12"]
+
+
+def test_a_page_has_the_threads_numbers_and_names(path, tmp_path):
+    """Its rows and filter by thread had numbers only."""
+    pytest.importorskip("plotly")
+    page = tmp_path / "x.html"
+    run(path, "-o", page)
+    packed = re.search(r'id="meta.0">([^<]*)<', page.read_text())[1]
+    meta = json.loads(zlib.decompress(b64decode(packed), wbits=31))
+    expected = {"-1": "", "9": "9 main", "11": "11 idle", "12": "12"}
+    assert meta["names"]["tid"] == expected
+    path.write_bytes(HEAD_AT_0 + by(5, 9, 9) + summary(1))
+    run(path, "-o", page)
+    packed = re.search(r'id="meta.0">([^<]*)<', page.read_text())[1]
+    assert (
+        "tid" not in json.loads(zlib.decompress(b64decode(packed), wbits=31))["names"]
+    )
