@@ -42,7 +42,8 @@ class Covering:
     """Finds the newest of many ranges that covers an address, at any moment.
 
     A tree over the ranges' bounds: each range is at the few nodes that make it up, so that an
-    address is in the ranges at the nodes above it. The ranges at a node are sorted by time.
+    address is in the ranges at the nodes above it. The ranges at a node are sorted by time. A key
+    of 64 bits has room for a million ranges: 20 bits for a space, 23 for a node, 21 for a range.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Covering:
         end: NDArray[np.uint64],
     ) -> None:
         """space, start, end: of ranges in order of time, (m,); start < end."""
+        self.spaces, space = np.unique(space, return_inverse=True)
         self.bounds = np.unique(np.concatenate([start, end]))
         low = np.searchsorted(self.bounds, start)
         high = np.searchsorted(self.bounds, end)
@@ -96,6 +98,10 @@ class Covering:
         space, leaf, before: (n,). Returns indices of ranges; NEVER: none covers it.
         """
         best = np.full(len(space), NEVER, dtype=np.int64)
+        if not len(self.spaces):
+            return best
+        at = np.minimum(np.searchsorted(self.spaces, space), len(self.spaces) - 1)
+        is_there, space = self.spaces[at] == space, at
         mask = (np.uint64(1) << self.rank_bits) - np.uint64(1)
         node = leaf
         for keys in self.levels:
@@ -107,6 +113,7 @@ class Covering:
                 rank = (found & mask).astype(np.int64)
                 np.maximum(best, np.where(fits, rank, NEVER), out=best)
             node = node >> 1
+        best[~is_there] = NEVER
         return best
 
 

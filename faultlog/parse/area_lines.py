@@ -20,7 +20,7 @@ from .block import Block, Prefixes, word_of
 from .log import COLUMNS, DECIMAL, HEXADECIMAL, WORD, Column
 from .names import MAX_NAME, MAX_NAMES_BYTES, Names
 
-MAX_LINES = 1 << 19  # of each kind; the module keeps a fourth of that, of all kinds
+MAX_LINES = 1 << 20  # of each kind; the module keeps no more of them
 MAX_FILES = 1 << 16
 MAX_TIME_NS = (1 << 63) - 1  # the kernel's clock and SQLite's integers are signed
 MAX_ID = 10**9  # above all pids

@@ -262,6 +262,20 @@ def test_many_lines_and_faults_take_little_time():
     assert len(np.unique(file)) == len(names)
 
 
+def test_keys_have_room_for_a_million_ranges_whatever_their_spaces_numbers():
+    """From 2,097,152 spaces on, of which few have lines, one had those of another."""
+    count = 1 << 20
+    start = np.arange(count, dtype=np.uint64) * np.uint64(3)
+    space = np.arange(count) * 1000
+    found = resolver.Covering(space, start, start + np.uint64(2))
+    assert len(found.bounds).bit_length() == 22
+    rows = np.array([0, 1, 70_000, count - 1])
+    leaf, before = found.leaves(start[rows] + np.uint64(1)), np.full(4, count)
+    assert found.find(space[rows], leaf, before).tolist() == rows.tolist()
+    assert found.find(space[rows] + 1, leaf, before).tolist() == [-1] * 4
+    assert found.find(space[rows], leaf, rows).tolist() == [-1] * 4
+
+
 def test_a_million_faults_are_placed_in_little_memory():
     """They took 100 bytes each at a time: 108 MiB more than the log itself."""
     text = FILES + area(10, 9, 0x1000, 0x5000, 1) + by(15, 9, 0x2345)
