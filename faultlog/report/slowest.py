@@ -80,7 +80,7 @@ def write(job: Job) -> None:
     spent, whole = int(log.spent_ns().sum()), int(job.log.spent_ns().sum())
     share = f", {100 * spent / whole:.1f} % of the time in faults" if whole else ""
     sums = f"The {plural(len(log), 'longest fault')} took {time_text(spent)}{share}"
-    lines = heading(job, [*notes, sums], to)
+    lines = heading(job, [sums, *notes], to)
     lines += grid(log, job.whole, functions, to).lines(to)
     put("".join(line + "\n" for line in lines))
 
