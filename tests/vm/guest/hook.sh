@@ -4,7 +4,7 @@
 # vm: serial
 . /tap.sh
 
-sleep 1000 &
+sleep 100000 &
 idle=$!
 
 # refused DESC WORDS PARAMETERS...

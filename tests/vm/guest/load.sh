@@ -13,7 +13,7 @@ refused() {
 	like "$desc: message" "$(dmesg_since)" "^pf_probe_B: .*$words"
 }
 
-sleep 1000 &
+sleep 100000 &
 target=$!
 
 refused "no process_id" "Invalid argument" "process_id=PID is required"

@@ -112,7 +112,7 @@ done
 rm -f /tmp/wake
 
 dmesg_mark
-sleep 1000 &
+sleep 100000 &
 for bad in 0 10000000; do
 	insmod /pf_probe_B.ko process_id=$! outcome=1 maxactive=$bad 2>/dev/null
 	like "maxactive=$bad is refused" "$(dmesg_since)" "maxactive=$bad: must be 1 to"
