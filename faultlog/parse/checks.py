@@ -64,8 +64,7 @@ def losses(log: Log) -> list[str]:
     found += _lost_by_others(log)
     if log.summary.get("probe") == "disarmed":
         found.append("the probe was switched off (kprobes or ftrace are disabled)")
-    if log.count("names_lost"):
-        found.append(f"{plural(log.count('names_lost'), 'name')} of files lost")
+    found += _lost_places(log)
     found += _lost_lines(log)
     if log.count("untold"):
         found.append(f"{log.count('untold'):,} '# child' and '# exec' lines lost")
@@ -84,6 +83,28 @@ def losses(log: Log) -> list[str]:
         found.append("the log has no head, its beginning may be missing")
     if odd.source:
         found.append(odd.source)
+    return found
+
+
+def _lost_places(log: Log) -> list[str]:
+    """How many faults have no file name, or no place in their file.
+
+    Also of a log whose summary does not count them, if those columns were read.
+    """
+    nr_names, nr_offsets = log.count("names_lost"), log.count("offsets_lost")
+    if log.map is not None and not log.recorder:
+        names = log.names["map"]
+        is_lost = np.array([name == "?" for name in names])
+        nr_names = max(nr_names, int(np.count_nonzero(is_lost[log.map])))
+        if log.offset is not None:
+            is_file = np.array([name.startswith("/") for name in names])
+            without = is_file[log.map] & ~log.known("offset")
+            nr_offsets = max(nr_offsets, int(np.count_nonzero(without)))
+    found = []
+    if nr_names:
+        found.append(f"{plural(nr_names, 'name')} of files lost")
+    if nr_offsets:
+        found.append(f"{plural(nr_offsets, 'fault')} in files without an offset")
     return found
 
 

@@ -192,6 +192,10 @@ ODD_LOGS = {
         edited(b"target=exited", b"target=exited counted=40 names_lost=1"),
         [LOST + "1 name of files lost"],
     ),
+    "lost offsets": (
+        edited(b"target=exited", b"target=exited counted=40 offsets_lost=3"),
+        [LOST + "3 faults in files without an offset"],
+    ),
     "a probe switched off": (
         edited(b"target=exited", b"target=exited counted=40 unseen=0 probe=disarmed"),
         [LOST + "the probe was switched off (kprobes or ftrace are disabled)"],
