@@ -3,7 +3,7 @@
 . /tap.sh
 . /tracing.sh
 . /comparing.sh
-plan 83
+plan 85
 
 small="max_faults=40000"
 
@@ -105,5 +105,10 @@ ok "long arguments: their stack is in no address space but the new one" awk '
 
 attached "" areas jit 16
 attached "--fast" areas_dynamic libraries 8
+# attach_no_names: the code of before had no names, as none of its faults was recorded.
+sed '/PID = /q' out/pf_probe_B.log >/tmp/before
+ok "--pid: the code of before has areas, before the first fault" \
+	grep -q '^# map .* prot=r-xp .* file=[0-9]' /tmp/before
+like "--pid: and files" "$(cat /tmp/before)" "^# file .* path=/areas_dynamic$"
 attached "maps=all" areas names 6
-rm -rf /tmp/code-* $said
+rm -rf /tmp/code-* /tmp/before $said
