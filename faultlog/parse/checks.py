@@ -89,17 +89,19 @@ def losses(log: Log) -> list[str]:
 def _lost_places(log: Log) -> list[str]:
     """How many faults have no file name, or no place in their file.
 
-    Also of a log whose summary does not count them, if those columns were read.
+    Also of a log whose summary does not count them, if those columns were read, and if the log has
+    offsets at all.
     """
     nr_names, nr_offsets = log.count("names_lost"), log.count("offsets_lost")
-    if log.map is not None and not log.recorder:
-        names = log.names["map"]
-        is_lost = np.array([name == "?" for name in names])
-        nr_names = max(nr_names, int(np.count_nonzero(is_lost[log.map])))
-        if log.offset is not None:
-            is_file = np.array([name.startswith("/") for name in names])
-            without = is_file[log.map] & ~log.known("offset")
-            nr_offsets = max(nr_offsets, int(np.count_nonzero(without)))
+    if log.map is not None and log.offset is not None and not log.recorder:
+        has_offset = log.known("offset")
+        names = log.names["map"] if has_offset.any() else []
+        is_lost = np.array([name == "?" for name in names] or [False])
+        is_file = np.array([name.startswith("/") for name in names] or [False])
+        of_fault = log.map if len(names) else np.zeros_like(log.map)
+        nr_names = max(nr_names, int(np.count_nonzero(is_lost[of_fault])))
+        without = is_file[of_fault] & ~has_offset
+        nr_offsets = max(nr_offsets, int(np.count_nonzero(without)))
     found = []
     if nr_names:
         found.append(f"{plural(nr_names, 'name')} of files lost")

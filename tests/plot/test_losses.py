@@ -35,13 +35,14 @@ def log_of(head: bytes, *, without_offset: bool) -> bytes:
     if not without_offset:
         keys |= {"offset": "0x0"}
     text = head + spaces.file(1, "/no/a") * (head != HEAD_AT_0)
-    return text + fault(5, 0x1000, **keys) + fault(6, 0x2000, **keys)
+    text += fault(5, 0x1000, **keys) + fault(6, 0x2000, **keys)
+    return text + fault(7, 0x3000, **{**keys, "offset": "0x0"})
 
 
 def lossy(tmp_path: Path, kind: str) -> tuple[Path, list[str]]:
     """A log, and what is lost: by its summary, or by its lines only, as in old logs."""
     path = tmp_path / "x.log"
-    end = summary(2)
+    end = summary(3)
     if kind == "lines":  # mapping_table_full
         path.write_bytes(log_of(HEAD_AT_0, without_offset=True) + end)
         return path, [BY_LINES]
@@ -108,7 +109,7 @@ def test_tables_have_the_loss(options, kind, tmp_path, capsys):
 def test_comparisons_have_the_loss(kind, tmp_path, capsys):
     log, losses = lossy(tmp_path, kind)
     sound = tmp_path / "sound.log"
-    sound.write_bytes(log_of(HEAD_AT_0, without_offset=False) + summary(2))
+    sound.write_bytes(log_of(HEAD_AT_0, without_offset=False) + summary(3))
     for sides in ([sound, log], [log, sound]):
         first, second = map(str, sides)
         assert cli.main([first, "--compare", second, "--by", "map,offset"]) == 0
