@@ -55,7 +55,6 @@ static void print_rest(void)
 {
 	u64 nr_left = 0;
 
-	WRITE_ONCE(print_is_ending, true);
 	cancel_delayed_work_sync(&print_work);
 	destroy_workqueue(print_wq);
 	pf_cursor_extend_to_end(print_cursor);
@@ -100,6 +99,7 @@ free_printer:
 
 static void __exit pf_probe_A_exit(void)
 {
+	WRITE_ONCE(print_is_ending, true);
 	pf_stop(print_rest);
 }
 
