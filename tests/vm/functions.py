@@ -172,9 +172,9 @@ def symbols_of(file: Path) -> dict[int, set[str]]:
     there = Path("/usr/lib/debug", debug)
     for option, path in (("-C", file), ("-CD", file), ("-C", there)):
         for line in run("nm", option, path).splitlines():
-            words = line.split(maxsplit=2)
-            if len(words) == 3:
-                found[int(words[0], 16)].add(re.sub(r"@.*", "", words[2]))
+            # Symbols that the file does not define have no address.
+            if symbol := re.fullmatch(r"([0-9a-f]+) \S (.+)", line):
+                found[int(symbol[1], 16)].add(re.sub(r"@.*", "", symbol[2]))
     return found
 
 
@@ -248,12 +248,17 @@ def judge(run_of_guest: vm.Run) -> None:
         if not shutil.which("gdb"):
             totals.skips.append(f"{desc}: no gdb")
             continue
-        verdict = compare(log, ROOT)
-        print(f"# {desc}: {verdict}", *verdict.wrong[:9], sep="\n# ", flush=True)
-        if verdict.is_good:
+        try:
+            verdict = compare(log, ROOT)
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            text, is_good = f"could not compare: {error}", False
+        else:
+            text, is_good = str(verdict), verdict.is_good
+            print(f"# {desc}: {text}", *verdict.wrong[:9], sep="\n# ", flush=True)
+        if is_good:
             totals.passed += 1
             continue
-        totals.failures.append(f"{desc}: {verdict}")
+        totals.failures.append(f"{desc}: {text}")
         if run_of_guest.outcome == vm.Outcome.PASSED:
             run_of_guest.outcome = vm.Outcome.FAILED
 

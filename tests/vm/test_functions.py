@@ -130,3 +130,9 @@ def test_the_logs_of_a_guest_count_as_checks(
     assert run.totals.skips == [
         f"functions: {name}: no gdb" for name in ("empty", "right")
     ]
+
+
+def test_undefined_symbols_have_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = "                 w f(int, char)\n0000000000001000 T main\n"
+    monkeypatch.setattr(functions, "run", lambda *_command: printed)
+    assert functions.symbols_of(Path("/nothing")) == {0x1000: {"main"}}
