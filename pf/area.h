@@ -8,16 +8,15 @@
 #ifndef PF_AREA_H
 #define PF_AREA_H
 
+#include <linux/bitmap.h>
+#include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/hash.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
-#include <linux/mmap_lock.h>
 #include <linux/printk.h>
-#include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 
@@ -46,6 +45,15 @@ static struct {
 } pf_area = {
 	.mm = PF_NO_MM,
 };
+
+/*
+ * Where executable areas are or were, of any process: a bit for each 2 MiB of addresses that are
+ * the same modulo 8 GiB. Under pf_events_lock(), read without.
+ */
+#define PF_AREA_BLOCK_SHIFT 21
+#define NR_PF_AREA_BLOCKS 4096
+
+static DECLARE_BITMAP(pf_area_blocks, NR_PF_AREA_BLOCKS);
 
 static const char *const pf_area_words[] = { "none", "exec", "all" };
 
@@ -129,6 +137,15 @@ static bool pf_area_is_known(const struct pf_event *area)
 }
 NOKPROBE_SYMBOL(pf_area_is_known);
 
+static void pf_area_note_blocks(u64 start, u64 end)
+{
+	u64 block = start >> PF_AREA_BLOCK_SHIFT, last = (end - 1) >> PF_AREA_BLOCK_SHIFT;
+
+	for (last = min(last, block + NR_PF_AREA_BLOCKS - 1); block <= last; block++)
+		set_bit(block % NR_PF_AREA_BLOCKS, pf_area_blocks);
+}
+NOKPROBE_SYMBOL(pf_area_note_blocks);
+
 /*
  * Adds an area, and before the first one of its file, the file. @facts: of that file, or NULL.
  * @nr_spaces: pf_area.nr_spaces when the area was in the target, or PF_ANY_SPACE. Returns false if
@@ -143,6 +160,8 @@ static bool pf_area_add(const struct pf_event *area, const struct pf_file_facts 
 	pf_events_lock();
 	is_late = nr_spaces != PF_ANY_SPACE && nr_spaces != pf_area.nr_spaces;
 	if (!is_late && !pf_area_is_known(area)) {
+		if (area->prot & PF_PROT_EXEC)
+			pf_area_note_blocks(area->start, area->end);
 		if (facts && !pf_file_at(area->file)->facts.is_set) {
 			pf_file_at(area->file)->facts = *facts;
 			if (!pf_events_add(&file, PF_EVENTS_OF_AREAS))
@@ -197,6 +216,14 @@ static bool pf_area_is_wanted(unsigned long vm_flags)
 	return pf_area.which == PF_AREAS_ALL || (vm_flags & VM_EXEC);
 }
 NOKPROBE_SYMBOL(pf_area_is_wanted);
+
+/* Is the area at an address to be recorded? True if that is not certain. */
+static bool pf_area_may_be_wanted(u64 address)
+{
+	return pf_area.which == PF_AREAS_ALL ||
+	       test_bit((address >> PF_AREA_BLOCK_SHIFT) % NR_PF_AREA_BLOCKS, pf_area_blocks);
+}
+NOKPROBE_SYMBOL(pf_area_may_be_wanted);
 
 /* Fills in an area except its range and offset. */
 static void pf_area_describe(struct pf_event *area, struct vm_area_struct *vma, u32 pid,

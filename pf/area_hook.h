@@ -82,7 +82,8 @@ struct pf_area_growth {
 
 /*
  * Looks at the area that grows, which keeps all but its end. Sleeping is not possible here, so if
- * another thread has the lock, nothing is seen. Returns false if the area is not to be recorded.
+ * another thread has the lock, nothing is seen. Returns false if the area is not to be recorded:
+ * most are not, and need no lock for that.
  */
 static bool pf_area_growth_look(struct pf_area_growth *growth)
 {
@@ -90,6 +91,8 @@ static bool pf_area_growth_look(struct pf_area_growth *growth)
 	struct vm_area_struct *vma;
 	bool is_wanted = false;
 
+	if (!pf_area_may_be_wanted(growth->at))
+		return false;
 	if (!mmap_read_trylock(mm))
 		return true;
 	vma = find_vma(mm, growth->at);
@@ -127,12 +130,14 @@ static notrace int pf_area_growth_end(struct kretprobe_instance *ri, struct pt_r
 
 	if (regs_return_value(regs) != growth->at)
 		return 0;
-	if (!growth->is_seen)
-		pf_area_growth_look(growth);
+	if (!growth->is_seen && !pf_area_growth_look(growth))
+		return 0;
 	if (growth->is_seen) {
 		growth->area.end = growth->at + PAGE_ALIGN(growth->new_len);
 		pf_area_add(&growth->area, growth->facts.is_set ? &growth->facts : NULL,
 			    PF_ANY_SPACE);
+	} else {
+		pf_area_miss();
 	}
 	return 0;
 }

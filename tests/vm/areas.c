@@ -54,6 +54,8 @@ static const struct mode {
 	{ "toggle", run_toggle, false },
 	{ "parts", run_parts, false },
 	{ "remap", run_remap, false },
+	{ "grow", run_grow, true },
+	{ "grow-data", run_grow_data, true },
 	{ "reuse", run_reuse, false },
 	{ "fill", run_fill, false },
 	{ "files", run_files, false },

@@ -3,6 +3,8 @@
 #ifndef AREAS_CHANGE_H
 #define AREAS_CHANGE_H
 
+#include <pthread.h>
+
 #include "areas_code.h"
 
 /* N areas of four functions, as a JIT compiler makes them, in three ways; half of them end. */
@@ -134,6 +136,45 @@ static char *move(char *from, size_t nr_old, size_t nr_new, char *to)
 	if (p == MAP_FAILED)
 		err(1, "mremap");
 	return p;
+}
+
+/* Where the kernel maps nothing by itself. */
+#define GROW_AT ((void *)0x100040000000UL)
+
+static void *take_lock(void *unused)
+{
+	(void)unused;
+	for (;;)
+		unmap(map_at(NULL, 1, PROT_NONE, ANON, -1, 0), 1);
+	return NULL;
+}
+
+/*
+ * An area grows in place, N times by a page, while other threads want the lock of the address
+ * space. It is not executed.
+ */
+static void grow(long n, int prot)
+{
+	char *room = map_at(GROW_AT, 1, prot, ANON | MAP_FIXED_NOREPLACE, -1, 0);
+	pthread_t thread;
+
+	for (int i = 0; i < 3; i++)
+		if (pthread_create(&thread, NULL, take_lock, NULL))
+			errx(1, "no thread");
+	for (long i = 1; i <= n; i++)
+		if (mremap(room, i * page_size, (i + 1) * page_size, 0) != room)
+			errx(1, "an area has not grown in place");
+	_exit(0);
+}
+
+static void run_grow(long n)
+{
+	grow(n, RX);
+}
+
+static void run_grow_data(long n)
+{
+	grow(n, RW);
 }
 
 /* N areas of each kind are moved, in whole and in part, and grow in place. */

@@ -3,7 +3,7 @@
 . /tap.sh
 . /tracing.sh
 . /comparing.sh
-plan 85
+plan 89
 
 small="max_faults=40000"
 
@@ -81,8 +81,22 @@ $by_sudo /user --root max_faults=8000 -- /areas $said fill 2000 2>err
 like "overflow: user reports it" "$(cat err)" "^user: LOST: [0-9]+ changes of address spaces"
 
 
+# Whether an area has grown cannot be seen while another thread has the lock: then it is counted,
+# if it may be executable.
+maps_lost() {
+	sed -n 's/^# recorded=.* maps_lost=\([0-9]*\) .*/\1/p' /tmp/track.log
+}
+for mode in grow grow-data; do
+	like "$mode, beside other threads: exact" "$(/workload track B "" command \
+		/areas $said $mode 3000)" "^difference=0 .*status=0 "
+	lines=$(grep -c '^# map .* start=0x100040000000 ' /tmp/track.log)
+	diag "$lines lines, $(maps_lost) lost"
+	[ $mode = grow ] && expected=3001 || expected=0
+	is "$mode: each executable area has a line, or is counted as lost" \
+		$((lines + $(maps_lost))) $expected
+done
+
 # Names of threads have room of their own, for 1,024 of them here.
-dmesg_mark
 /workload track B "max_faults=8000" command /bin/sh -c \
 	'i=0; while [ $i -lt 1500 ]; do i=$((i + 1)); echo n$i >/proc/$$/comm; done' >/dev/null
 is "many names: they have lines" "$(grep -c '^# comm ' /tmp/track.log)" 1024
