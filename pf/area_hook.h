@@ -17,7 +17,6 @@
 #include <asm/syscall.h>
 
 #include <linux/bits.h>
-#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
@@ -70,7 +69,6 @@ NOKPROBE_SYMBOL(pf_area_on_copy);
 /* A call of mremap() that may extend an area in place. */
 struct pf_area_growth {
 	unsigned long at;
-	unsigned long old_len;
 	unsigned long new_len;
 	bool is_seen; /* the rest is valid */
 	struct pf_file_facts facts;
@@ -116,10 +114,9 @@ static notrace int pf_area_growth_begin(struct kretprobe_instance *ri, struct pt
 
 	syscall_get_arguments(current, task_pt_regs(current), args);
 	growth->at = PF_UNTAGGED(args[0]);
-	growth->old_len = args[1];
 	growth->new_len = args[2];
 	growth->is_seen = false;
-	return growth->new_len > growth->old_len && pf_area_growth_look(growth) ? 0 : 1;
+	return growth->new_len > args[1] && pf_area_growth_look(growth) ? 0 : 1;
 }
 NOKPROBE_SYMBOL(pf_area_growth_begin);
 
@@ -148,7 +145,6 @@ NOKPROBE_SYMBOL(pf_area_growth_end);
 
 static struct kretprobe pf_area_growth = {
 	.kp.symbol_name = PF_MREMAP,
-	.kp.flags = KPROBE_FLAG_DISABLED,
 	.entry_handler = pf_area_growth_begin,
 	.handler = pf_area_growth_end,
 	.data_size = sizeof(struct pf_area_growth),
@@ -156,19 +152,12 @@ static struct kretprobe pf_area_growth = {
 };
 
 /*
- * Passes a call to the kretprobe, as pf_watch() does for faults: it is registered as disabled, so
- * that calls of other processes cost no more than our own hook.
+ * long mremap(), the system call: watches the return, in the way in which pf_watch() does for
+ * faults.
  */
-static notrace void pf_area_growth_watch(struct pt_regs *regs)
+static notrace void pf_area_on_mremap(struct pt_regs *regs)
 {
 	pf_area_growth.kp.pre_handler(&pf_area_growth.kp, regs);
-}
-NOKPROBE_SYMBOL(pf_area_growth_watch);
-
-/* long mremap(), the system call: watches the return of a call that may extend an area in place. */
-static void pf_area_on_mremap(struct pt_regs *regs)
-{
-	pf_area_growth_watch(regs);
 }
 NOKPROBE_SYMBOL(pf_area_on_mremap);
 
@@ -204,19 +193,6 @@ static int pf_area_kprobe_register(struct pf_area_point *point, int offset)
 	return register_kprobe(&point->kp);
 }
 
-/* Waits until the kernel has turned the kprobe into a jump. Returns false if it does not. */
-static bool pf_area_kprobe_becomes_jump(const struct kprobe *kp)
-{
-	int tries;
-
-	for (tries = 0; tries < PF_JUMP_TRIES; tries++) {
-		if (pf_jump_in_place((const u8 *)kp->addr))
-			return true;
-		msleep(PF_JUMP_TRY_MS);
-	}
-	return false;
-}
-
 /*
  * In the jump's place as for faults, or where a function of kernel/events begins without the nop of
  * ftrace (up to 5.10), at its entry. A kprobe that stays a breakpoint would cost every process far
@@ -230,7 +206,7 @@ static int pf_area_kprobe_place(struct pf_area_point *point)
 
 	if (offset > 0) {
 		ret = pf_area_kprobe_register(point, offset);
-		if (ret || pf_area_kprobe_becomes_jump(&point->kp))
+		if (ret || pf_kprobe_becomes_jump(&point->kp))
 			return ret;
 		unregister_kprobe(&point->kp);
 	}
@@ -269,7 +245,7 @@ static notrace void pf_area_callback(unsigned long ip, unsigned long parent_ip,
 		return;
 	preempt_disable_notrace();
 	if (point->enter == pf_area_on_mremap)
-		pf_ftrace_watch(fregs, pf_area_growth_watch);
+		pf_ftrace_watch(fregs, pf_area_on_mremap);
 	else
 		point->enter(pf_ftrace_regs(fregs));
 	preempt_enable_notrace();
@@ -311,12 +287,8 @@ static bool pf_area_growth_is_registered;
 
 static int pf_area_growth_register(void)
 {
-	int ret = register_kretprobe(&pf_area_growth);
+	int ret = pf_kretprobe_register_disabled(&pf_area_growth);
 
-	if (!ret && !pf_is_kretprobe_handler(pf_area_growth.kp.pre_handler)) {
-		unregister_kretprobe(&pf_area_growth);
-		ret = -EOPNOTSUPP;
-	}
 	if (ret)
 		pr_warn("cannot place a kretprobe in " PF_MREMAP "() (error %d)\n", ret);
 	pf_area_growth_is_registered = !ret;

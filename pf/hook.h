@@ -84,6 +84,25 @@ static bool pf_kprobe_is_armed(void)
 	return !kprobe_disabled(&pf_kprobe) && pf_kprobe_in_place((const u8 *)pf_kprobe.addr);
 }
 
+/**
+ * pf_kprobe_becomes_jump() - wait until the kernel has turned a breakpoint into a jump
+ * @kp: the kprobe, registered
+ *
+ * Context: process context, sleeps for up to PF_JUMP_TRIES * PF_JUMP_TRY_MS.
+ * Return: false if it has not
+ */
+static bool pf_kprobe_becomes_jump(const struct kprobe *kp)
+{
+	int tries;
+
+	for (tries = 0; tries < PF_JUMP_TRIES; tries++) {
+		if (pf_jump_in_place((const u8 *)kp->addr))
+			return true;
+		msleep(PF_JUMP_TRY_MS);
+	}
+	return false;
+}
+
 /*
  * Registers a kprobe after the entry, and keeps it only once the kernel has turned it into a jump.
  * As a breakpoint it would cost far more than a kprobe at the entry, and it stays one if kprobes
@@ -92,7 +111,7 @@ static bool pf_kprobe_is_armed(void)
 static int pf_jump_try(void)
 {
 	kprobe_opcode_t *entry = pf_symbol_addr(PF_SYMBOL);
-	int ret, tries;
+	int ret;
 
 	if (IS_ERR(entry))
 		return PTR_ERR(entry);
@@ -100,13 +119,8 @@ static int pf_jump_try(void)
 	if (ret < 0)
 		return ret;
 	ret = pf_kprobe_register((kprobe_opcode_t *)((u8 *)entry + ret));
-	if (ret)
+	if (ret || pf_kprobe_becomes_jump(&pf_kprobe))
 		return ret;
-	for (tries = 0; tries < PF_JUMP_TRIES; tries++) {
-		if (pf_jump_in_place((const u8 *)pf_kprobe.addr))
-			return 0;
-		msleep(PF_JUMP_TRY_MS);
-	}
 	unregister_kprobe(&pf_kprobe);
 	return -EBUSY;
 }

@@ -7,7 +7,11 @@
 #define PF_SYMBOL_H
 
 #include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/kallsyms.h>
+#include <linux/kernel.h>
 #include <linux/kprobes.h>
+#include <linux/string.h>
 
 #include "compat.h"
 
@@ -88,6 +92,39 @@ static bool pf_kprobe_unregister(struct kprobe *kp)
 		return false;
 	unregister_kprobe(kp);
 	return kp->addr;
+}
+
+/* Is this the internal function of the kernel that calls a kretprobe's entry handler? */
+static bool pf_is_kretprobe_handler(kprobe_pre_handler_t handler)
+{
+	char name[KSYM_NAME_LEN];
+
+	snprintf(name, sizeof(name), "%ps", handler);
+	return handler && !strcmp(name, "pre_handler_kretprobe");
+}
+
+/**
+ * pf_kretprobe_register_disabled() - register a kretprobe that only we call
+ * @rp: the kretprobe; call its kp.pre_handler at the function's entry, to watch the return
+ *
+ * For calls that are not to be watched, that costs far less than an entry handler which refuses
+ * them.
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -EOPNOTSUPP if the kernel's kretprobes are not as expected, or the error of
+ * register_kretprobe()
+ */
+static int pf_kretprobe_register_disabled(struct kretprobe *rp)
+{
+	int ret;
+
+	rp->kp.flags = KPROBE_FLAG_DISABLED;
+	ret = register_kretprobe(rp);
+	if (!ret && !pf_is_kretprobe_handler(rp->kp.pre_handler)) {
+		unregister_kretprobe(rp);
+		ret = -EOPNOTSUPP;
+	}
+	return ret;
 }
 
 #endif /* PF_SYMBOL_H */

@@ -20,6 +20,7 @@
 #include "clock.h"
 #include "fault_list.h"
 #include "list_push.h"
+#include "symbol.h"
 #include "target.h"
 #include "thread.h"
 
@@ -227,15 +228,6 @@ static __always_inline int pf_watch(struct pt_regs *regs)
 	return pf_kretprobe.kp.pre_handler(&pf_kretprobe.kp, regs);
 }
 
-/* Is this the internal function of the kernel that pf_watch() expects to call? */
-static bool pf_is_kretprobe_handler(kprobe_pre_handler_t handler)
-{
-	char name[KSYM_NAME_LEN];
-
-	snprintf(name, sizeof(name), "%ps", handler);
-	return handler && !strcmp(name, "pre_handler_kretprobe");
-}
-
 /**
  * pf_kretprobe_register() - register the kretprobe that watches tries
  * @maxactive: number of faults that can be in progress at once
@@ -243,8 +235,7 @@ static bool pf_is_kretprobe_handler(kprobe_pre_handler_t handler)
  * It is registered as disabled: only pf_watch() calls its entry handler.
  *
  * Context: process context, may sleep.
- * Return: 0, or after printing the cause, -EOPNOTSUPP if the kernel's kretprobes are not as
- * expected, or the error of register_kretprobe()
+ * Return: 0, or after printing the cause, the error of pf_kretprobe_register_disabled()
  */
 static int pf_kretprobe_register(unsigned int maxactive)
 {
@@ -252,17 +243,12 @@ static int pf_kretprobe_register(unsigned int maxactive)
 
 	pf_kretprobe = (struct kretprobe){
 		.kp.symbol_name = PF_SYMBOL,
-		.kp.flags = KPROBE_FLAG_DISABLED,
 		.entry_handler = pf_try_begin,
 		.handler = pf_try_end,
 		.data_size = sizeof(struct pf_try),
 		.maxactive = maxactive,
 	};
-	ret = register_kretprobe(&pf_kretprobe);
-	if (!ret && !pf_is_kretprobe_handler(pf_kretprobe.kp.pre_handler)) {
-		unregister_kretprobe(&pf_kretprobe);
-		ret = -EOPNOTSUPP;
-	}
+	ret = pf_kretprobe_register_disabled(&pf_kretprobe);
 	if (ret)
 		pr_err("outcome=1: cannot place a kretprobe in " PF_SYMBOL "() (error %d): use "
 		       "outcome=0\n", ret);
