@@ -45,6 +45,15 @@ static void pf_area_add_once(const struct pf_event *event)
 	pf_events_unlock();
 }
 
+/*
+ * How many events may be searched at load, in all: a fraction of a second. The target chooses how
+ * many threads it has, and whether they get names meanwhile.
+ */
+#define PF_AREA_NAME_STEPS (1ULL << 26)
+
+/* A hook has recorded the name of a thread. */
+static bool pf_area_has_renamed;
+
 /* The name of a thread as an event. Returns false if the thread has been released. */
 static bool pf_area_name(struct task_struct *task, const char *comm, struct pf_event *event)
 {
@@ -74,24 +83,38 @@ static void pf_area_comm(struct task_struct *task, const char *comm)
 {
 	struct pf_event event;
 
+	WRITE_ONCE(pf_area_has_renamed, true);
 	if (pf_area_name(task, comm, &event))
 		pf_area_add_once(&event);
 }
 
-/* Records the name that a thread has had, unless its new one has been recorded. */
-static void pf_area_old_comm(struct task_struct *task, const char *comm)
+/* Has a hook recorded a name of this thread? Under pf_events_lock(). */
+static bool pf_area_is_renamed(u32 tid)
+{
+	u32 i;
+
+	for (i = 0; i < pf_events.nr; i++)
+		if (pf_events.events[i].kind == PF_EVENT_COMM && pf_events.events[i].other == tid)
+			return true;
+	return false;
+}
+
+/*
+ * Records the name that a thread has had, unless its new one has been recorded. @nr_steps: events
+ * that were searched for that so far; beyond the limit, the name is lost.
+ */
+static void pf_area_old_comm(struct task_struct *task, const char *comm, u64 *nr_steps)
 {
 	struct pf_event event;
-	bool is_old = false;
-	u32 i;
 
 	if (!pf_area_name(task, comm, &event))
 		return;
 	pf_events_lock();
-	for (i = 0; i < pf_events.nr && !is_old; i++)
-		is_old = pf_events.events[i].kind == PF_EVENT_COMM &&
-			 pf_events.events[i].other == event.other;
-	if (!is_old)
+	if (READ_ONCE(pf_area_has_renamed))
+		*nr_steps += pf_events.nr;
+	if (*nr_steps > PF_AREA_NAME_STEPS)
+		pf_events_lose(PF_EVENTS_OF_NAMES);
+	else if (!pf_area_has_renamed || !pf_area_is_renamed(event.other))
 		pf_events_add(&event, PF_EVENTS_OF_NAMES);
 	pf_events_unlock();
 }
@@ -118,13 +141,14 @@ static void pf_area_name_threads(void)
 {
 	struct task_struct *leader, *thread;
 	char comm[TASK_COMM_LEN];
+	u64 nr_steps = 0;
 
 	rcu_read_lock();
 	leader = pid_task(pf_target.pid, PIDTYPE_TGID);
 	if (leader) {
 		for_each_thread(leader, thread) {
 			get_task_comm(comm, thread);
-			pf_area_old_comm(thread, comm);
+			pf_area_old_comm(thread, comm, &nr_steps);
 		}
 	}
 	rcu_read_unlock();
