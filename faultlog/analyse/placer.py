@@ -13,7 +13,7 @@ import itertools
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Iterable, NamedTuple
+from typing import Callable, Iterable, NamedTuple
 
 import numpy as np
 
@@ -98,6 +98,20 @@ def _loads(base: Base, segments: list[Segment], page: int) -> dict[int, int]:
         for load in ends[0] & ends[1]
         if load in with_code or not base.has_run
     }
+
+
+def placed(
+    log: Log,
+    place: Callable[[Log, NDArray[np.int64], NDArray[np.uint64]], None],
+    chunk: int,
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """As Placer.place(): place() fills in both arrays, for chunk faults at a time."""
+    file = np.full(len(log), NOWHERE, dtype=np.int64)
+    offset = np.zeros(len(log), dtype=np.uint64)
+    for begin in range(0, len(log), chunk):
+        part = slice(begin, begin + chunk)
+        place(log.take(part), file[part], offset[part])
+    return file, offset
 
 
 class Placer:
@@ -303,12 +317,7 @@ class Placer:
         Returns codes of the column map, int64 (n,), NOWHERE if unknown; and offsets in that
         file in bytes, uint64 (n,).
         """
-        file = np.full(len(log), NOWHERE, dtype=np.int64)
-        offset = np.zeros(len(log), dtype=np.uint64)
-        for begin in range(0, len(log), CHUNK):
-            part = slice(begin, begin + CHUNK)
-            self._place(log.take(part), file[part], offset[part])
-        return file, offset
+        return placed(log, self._place, CHUNK)
 
     def _place(
         self, log: Log, file: NDArray[np.int64], offset: NDArray[np.uint64]

@@ -21,7 +21,7 @@ from ..base.words import plural
 from ..parse.areas import NO_FILE
 from ..parse.log import COLUMNS, Log
 from .elf import Segment, read_segments
-from .placer import NOWHERE
+from .placer import placed
 
 USER = COLUMNS["mode"].words.index("user")
 MAX_PARENTS = 64  # generations between two execs that are searched
@@ -272,12 +272,7 @@ class Resolver:
 
         The code of anon is a file, too. It and other memory without a file have offset 0.
         """
-        file = np.full(len(log), NOWHERE, dtype=np.int64)
-        offset = np.zeros(len(log), dtype=np.uint64)
-        for begin in range(0, len(log), CHUNK):
-            part = slice(begin, begin + CHUNK)
-            self._place(log.take(part), file[part], offset[part])
-        return file, offset
+        return placed(log, self._place, CHUNK)
 
     def _place(
         self, log: Log, file: NDArray[np.int64], offset: NDArray[np.uint64]
