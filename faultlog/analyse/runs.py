@@ -9,6 +9,8 @@ from ..base.arrays import NDArray
 from ..base.packed import pack
 from ..parse.log import Log
 
+MAX_MARKED = 20  # changes of the address space that pictures and pages mark
+
 
 def runs(log: Log) -> NDArray[np.int64]:
     """How many address spaces each fault's process had before this one; int64 (n,).

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analyse.runs import changes, owners
+from ..analyse.runs import MAX_MARKED, changes, owners
 from ..base.arrays import NDArray
 from ..base.fit import shortened
 from ..base.packed import distinct, pack
@@ -64,7 +64,6 @@ NOT_IN_LOG = ("abandoned", "unfinished")  # counted, but not recorded as lines
 NAME_PITCH = 0.125  # inches between names of files
 MAX_SAME = 3  # a file that would be named more often in a panel is not named there
 MAX_COMM = 40  # characters of a title
-MAX_EXECS = 20  # that are marked
 LINE_WIDTH, MAX_WARNINGS = 125, 6  # characters; lines
 
 
@@ -186,7 +185,7 @@ def _mark_execs(sheet: Sheet, places: NDArray[np.float64]) -> list[str]:
     if not len(places):
         return []
     texts = "exec: the memory is new from there on"
-    if len(places) > MAX_EXECS:
+    if len(places) > MAX_MARKED:
         return [f"{len(places):,} times {texts} (not marked)"]
     for place in places.tolist():
         for axis in sheet.figure.axes:

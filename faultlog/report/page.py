@@ -22,7 +22,7 @@ import numpy as np
 
 from ..analyse import threads
 from ..analyse.groups import KEYS
-from ..analyse.runs import changes, numbered, owners
+from ..analyse.runs import MAX_MARKED, changes, numbered, owners
 from ..base import progress
 from ..base.arrays import NDArray
 from ..base.error import LogError
@@ -48,7 +48,6 @@ COUNTED_FROM_1 = {
 FINE_KEYS = ("function", "offset", "page")
 # Panels by address: more than in a picture, because gaps within a panel are not folded.
 MAX_AREAS = 16
-MAX_EXECS = 20  # that are marked
 HERE = Path(__file__).resolve().parent
 SCRIPTS = ("view.js", "page.js")  # in this order, as one
 # Of each panel, and between panels; without gaps all panels together are 1 high.
@@ -177,7 +176,7 @@ def _pieces(job: Job) -> Iterator[bytes]:
         "complete": job.verdict.says_complete,
         "head": {**log.head, **vars(recording.of_log(log, job.name))},
         "summary": log.summary,
-        "execs": execs if len(execs) <= MAX_EXECS else [],
+        "execs": execs if len(execs) <= MAX_MARKED else [],
         "nr_execs": len(execs),
         "events": [vars(event) for event in log.events],
     }

@@ -127,7 +127,7 @@ def test_an_exec_after_a_break_of_the_axis_is_marked_and_pages_stay_apart():
 
 
 def test_too_many_execs_are_counted(monkeypatch):
-    monkeypatch.setattr(drawing, "MAX_EXECS", 2)
+    monkeypatch.setattr(drawing, "MAX_MARKED", 2)
     text = on(1, 5)
     for i in range(3):
         text += space(10 * i + 5, 4494) + on(10 * i + 6, 5)
