@@ -61,6 +61,7 @@ static int cold_fd;
 static long nr_pages;
 static volatile long reading;
 static volatile sig_atomic_t nr_signals;
+static volatile sig_atomic_t is_read; /* the file is read, and is about to be unmapped */
 static sigjmp_buf skip;
 static char *fresh;
 static long nr_fresh;
@@ -150,6 +151,9 @@ static void on_timer(int sig)
 {
 	int saved = errno;
 
+	/* A signal that arrives while the timer is being stopped must not start it again. */
+	if (is_read)
+		return;
 	nr_signals++;
 	if (handler->flags & SA_NODEFER) /* the handler may not return, or be interrupted itself */
 		start_timer();
@@ -183,6 +187,7 @@ static void read_cold(long nr)
 	struct itimerval none = {};
 
 	make_cold(2 * nr);
+	is_read = false;
 	/* A signal behind the loop must not read past the end of the file. */
 	for (long page = 0; page < nr_pages; page += 2) {
 		reading = page;
@@ -192,6 +197,7 @@ static void read_cold(long nr)
 			start_timer();
 		(void)*(volatile char *)(cold + reading * page_size);
 	}
+	is_read = true;
 	setitimer(ITIMER_REAL, &none, NULL);
 	munmap(cold, nr_pages * page_size);
 	close(cold_fd);
