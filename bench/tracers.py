@@ -47,7 +47,7 @@ CALLS = {
 CALL_ROUNDS = 82
 CALL_REPEATS = 3
 CALL_NOISE = {
-    **{"mprotect": 2, "mremap-grow": 30, "mremap": 30, "mmap": 150, "mmap-file": 150},
+    **{"mprotect": 2, "mremap-grow": 30, "mremap": 250, "mmap": 150, "mmap-file": 150},
     **{"mmap-exec": 150, "mmap-first": 6000, "fork": 2000, "exec": 2000},
 }
 EMPTY = {
